@@ -6,10 +6,10 @@
  * Continuous columns are standardised by the means and spreads of the generator (not of the sample), the others are 0
  * or 1. Point i depends on (seed, i) only.
  */
-import { ShapeError } from '../src/core/errors.js';
 import { RandomStream } from '../src/core/random.js';
 import { sharedFloat64 } from '../src/core/shared-array.js';
 import type { Points } from '../src/source/entry-source.js';
+import { requireCount } from './count.js';
 
 export const covertypeColumns = 54;
 const continuous = 10;
@@ -105,8 +105,7 @@ function drawPoint(patch: Patch, random: RandomStream, out: Float64Array, at: nu
  * ShapeError.
  */
 export function covertypePoints(count: number, seed: number): Points {
-  if (!Number.isSafeInteger(count) || count < 1)
-    throw new ShapeError(`covertypePoints: count must be a whole number of at least 1, not ${count}.`, { count });
+  requireCount(count, 'covertypePoints');
   const coordinates = sharedFloat64(count * covertypeColumns);
   const all = Array.from({ length: patches }, (_, k) => makePatch(seed, k));
   for (let i = 0; i < count; i++) {

@@ -6,10 +6,10 @@
  * Catmull–Rom curves (E. Catmull, R. Rom, 1974) by a round pen whose width varies along the stroke. Image i depends on
  * (seed, i) only, so fewer images are the first of more.
  */
-import { ShapeError } from '../src/core/errors.js';
 import { RandomStream } from '../src/core/random.js';
 import { sharedFloat64 } from '../src/core/shared-array.js';
 import type { Points } from '../src/source/entry-source.js';
+import { requireCount } from './count.js';
 import { glyphs, type Glyph } from './digit-glyphs.js';
 
 export const digitSide = 28;
@@ -19,6 +19,7 @@ const boxSide = 20;
 const spanSteps = 5;
 const purpose = 0x64696769;
 
+/** Grey images of digits, and which digits they are. */
 export interface DigitImages {
   /** One image a point, 784 coordinates in [0, 1], row by row from the top. */
   readonly images: Points;
@@ -191,8 +192,7 @@ function pickForm(forms: readonly Glyph[], random: RandomStream): Glyph {
  * equal images.
  */
 export function digitImages(count: number, seed: number): DigitImages {
-  if (!Number.isSafeInteger(count) || count < 1)
-    throw new ShapeError(`digitImages: count must be a whole number of at least 1, not ${count}.`, { count });
+  requireCount(count, 'digitImages');
   const coordinates = sharedFloat64(count * pixels);
   const labels = new Int32Array(count);
   const pen = new Pen();

@@ -1,11 +1,11 @@
 /**
  * Random points: the standard inputs of kernel-matrix experiments. Data sets.
  */
-import { ShapeError } from '../src/core/errors.js';
 import { RandomStream } from '../src/core/random.js';
 import { requireBytes, sharedFloat64 } from '../src/core/shared-array.js';
 import { availableMemory } from '../src/io/machine.js';
 import type { Points } from '../src/source/entry-source.js';
+import { requireCount } from './count.js';
 
 /** Keeps the streams of the generators apart where seeds agree. */
 const normalPurpose = 0x6e6f726d;
@@ -15,10 +15,8 @@ function checkSizes(name: string, count: number, dimension: number): void {
   for (const [what, n] of [
     ['count', count],
     ['dimension', dimension],
-  ] as const) {
-    if (!Number.isSafeInteger(n) || n < 1)
-      throw new ShapeError(`${name}: ${what} must be a whole number of at least 1, not ${n}.`, { [what]: n });
-  }
+  ] as const)
+    requireCount(n, name, what);
   requireBytes(8 * count * dimension, availableMemory(), `${name}: ${count} points in ${dimension} dimensions`);
 }
 

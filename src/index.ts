@@ -17,6 +17,7 @@ export { kernelSource } from './source/kernel-source.js';
 
 export * as approximation from './public/approximation.js';
 export * as curvature from './public/curvature.js';
+export * as datasets from './public/datasets.js';
 export * as dense from './public/dense.js';
 export * as errors from './public/errors.js';
 export * as hierarchical from './public/hierarchical.js';
@@ -30,6 +31,7 @@ export * as preconditioners from './public/preconditioners.js';
 export * as random from './public/random.js';
 export * as sources from './public/sources.js';
 export * as teams from './public/teams.js';
+export * as text from './public/text.js';
 export * as training from './public/training.js';
 export * as trees from './public/trees.js';
 

@@ -18,6 +18,7 @@ const LAYERS: Readonly<Record<string, number>> = {
   io: 1,
   operator: 2,
   tape: 2,
+  text: 2,
   source: 3,
   network: 3,
   krylov: 3,
@@ -38,7 +39,7 @@ const LAYERS: Readonly<Record<string, number>> = {
 /** What the generators of datasets may use of src. */
 const DATASETS_LAYER = 3;
 /** Parts of src that may import from datasets. */
-const DATASETS_USERS = ['cli'];
+const DATASETS_USERS = ['cli', 'public'];
 
 /** The folders and files that may import a package (or a module of Node); a folder includes the folders below it. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
@@ -47,6 +48,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   mathjs: ['src/source'],
   'csv-parse': ['src/io'],
   fflate: ['src/io'],
+  '@huggingface/tokenizers': ['src/text'],
   commander: ['src/cli'],
   'cli-progress': ['src/cli'],
   'cli-table3': ['src/cli'],

@@ -13,6 +13,15 @@ const mix = (h: number): number => {
   return (h ^ (h >>> 16)) >>> 0;
 };
 
+/** What a stream of `seed` begins with: 32 bits, of which `hashKey` makes those of a key. */
+export const hashSeed = (seed: number): number => mix((seed >>> 0) ^ mix(Math.floor(seed / 4294967296) >>> 0));
+
+/**
+ * 32 bits that depend on `hash` and a whole number: uniform draws by number, where a stream for each would be many
+ * objects. Nothing is allocated.
+ */
+export const hashKey = (hash: number, key: number): number => mix(hash ^ mix((key >>> 0) + 0x9e3779b9));
+
 function requireKey(value: number, name: string): void {
   if (!Number.isSafeInteger(value))
     throw new OptionError(`${name} of RandomStream must be a whole number, not ${describe(value)}.`, { value });
@@ -33,8 +42,8 @@ export class RandomStream {
   constructor(seed: number, ...keys: number[]) {
     requireKey(seed, 'The seed');
     for (const key of keys) requireKey(key, 'A key');
-    let h = mix((seed >>> 0) ^ mix(Math.floor(seed / 4294967296) >>> 0));
-    for (const key of keys) h = mix(h ^ mix((key >>> 0) + 0x9e3779b9));
+    let h = hashSeed(seed);
+    for (const key of keys) h = hashKey(h, key);
     this.#a = mix(h + 0x9e3779b9);
     this.#b = mix(h + 0x3c6ef372);
     this.#c = mix(h + 0xdaa66d2b);

@@ -24,7 +24,7 @@ const isText = (head: Uint8Array): boolean =>
 /** Kinds of files, and what reads them. */
 const NPY_FILE = 'an .npy array, which readNpyMatrix, readPoints and readSamples (hmatrix/io) read';
 const ARCHIVE = 'an archive of arrays (.npz), which readSamples (hmatrix/io) and readWeights (hmatrix/networks) read';
-const TENSORS = 'a safetensors file, which readWeights (hmatrix/networks) reads';
+const TENSORS = 'a safetensors file, which readTensors (hmatrix/io) and readWeights (hmatrix/networks) read';
 const MATRIX =
   'a hierarchical matrix, which loadMatrix (hmatrix/io) reads, and the command takes by itself: hmatrix solve FILE';
 const CHECKPOINT = 'a checkpoint of training, which readCheckpoint (hmatrix/training) reads with its folder';

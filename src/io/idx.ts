@@ -4,11 +4,10 @@
  * rank, the sizes (32 bits each, big-endian), the elements (big-endian, last index fastest).
  * Whether a file is compressed is seen from its first bytes, not from its name.
  */
-import { createGunzip, type Gunzip } from 'node:zlib';
-import type { Readable } from 'node:stream';
-import { throwIfAborted, type RunControl } from '../core/context.js';
+import type { RunControl } from '../core/context.js';
 import { FileFormatError } from '../core/errors.js';
 import { excerpt } from './excerpt.js';
+import { isGzip, MOST_DEFLATION, streamUnpacked } from './gzip.js';
 import { sharedBuffer, withInputFile, type InputFile } from './input-file.js';
 import { hex } from './npy-header.js';
 import { elementCount } from './shape-size.js';
@@ -33,8 +32,6 @@ const ELEMENT_TYPES: Record<number, { bytes: 1 | 2 | 4 | 8; over: (buffer: Share
   0x0e: { bytes: 8, over: (b) => new Float64Array(b) },
 };
 
-/** True if these first bytes of a file are those of a gzip stream (RFC 1952). */
-export const isGzip = (head: Uint8Array): boolean => head[0] === 0x1f && head[1] === 0x8b;
 /** True if these first bytes of a file may be those of an IDX file. */
 export const isIdx = (head: Uint8Array): boolean =>
   head[0] === 0 && head[1] === 0 && head[2] in ELEMENT_TYPES && head[3] >= 1;
@@ -129,8 +126,8 @@ class IdxAssembler {
     const sizes = new DataView(header.buffer);
     const shape = Array.from({ length: header[3] }, (_, k) => sizes.getUint32(4 + 4 * k));
     const bytes = elementCount(shape) * ELEMENT_TYPES[header[2]].bytes;
-    // Before anything is allocated: deflate cannot shrink by more than 1032 : 1.
-    const most = this.#compressed ? 1032 * this.#file.size : this.#file.size - header.length;
+    // Before anything is allocated.
+    const most = this.#compressed ? MOST_DEFLATION * this.#file.size : this.#file.size - header.length;
     if (bytes > most) {
       this.#fail(
         `announces shape (${excerpt(shape.join(', '))}), ${bytes} bytes of elements; the file's ` +
@@ -158,39 +155,10 @@ export async function readIdx(path: string, control: RunControl = {}): Promise<I
   return withInputFile(path, control, async (file) => {
     const compressed = isGzip(await file.head(2));
     const assembler = new IdxAssembler(file, compressed);
-    const source = file.stream();
-    const gunzip: Gunzip | undefined = compressed ? createGunzip({ chunkSize: 256 * 1024 }) : undefined;
-    const stream: Readable = gunzip ? source.pipe(gunzip) : source;
-    if (gunzip) source.once('error', (error) => gunzip.destroy(error));
-    try {
-      for await (const chunk of stream as AsyncIterable<Uint8Array>) {
-        throwIfAborted(control.signal);
-        assembler.push(chunk);
-        control.onProgress?.({ phase: 'read', ...assembler.progress });
-      }
-    } catch (error) {
-      const code = (error as NodeJS.ErrnoException).code ?? '';
-      if (code.startsWith('Z_')) {
-        const truncated = code === 'Z_BUF_ERROR';
-        throw new FileFormatError(
-          `${path}: the gzip stream ` +
-            `${truncated ? 'ends too soon: the file is truncated' : `is damaged (${(error as Error).message})`}. ` +
-            'Fetch it again.',
-          { path, zlib: code },
-        );
-      }
-      throw error;
-    } finally {
-      source.destroy();
-      gunzip?.destroy();
-    }
-    if (gunzip && gunzip.bytesWritten < file.size) {
-      throw new FileFormatError(
-        `${path}: ${file.size - gunzip.bytesWritten} bytes follow the end of the gzip stream; the file is ` +
-          'damaged. Fetch it again.',
-        { path, extra: file.size - gunzip.bytesWritten },
-      );
-    }
+    await streamUnpacked(file, compressed, control, (chunk) => {
+      assembler.push(chunk);
+      control.onProgress?.({ phase: 'read', ...assembler.progress });
+    });
     return assembler.finish();
   });
 }

@@ -7,7 +7,8 @@ import { FileFormatError } from '../core/errors.js';
 import { requireRole } from '../core/kind.js';
 import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { excerpt } from './excerpt.js';
-import { isGzip, isIdx, readIdx } from './idx.js';
+import { isGzip } from './gzip.js';
+import { isIdx, readIdx } from './idx.js';
 import { withInputFile } from './input-file.js';
 import { hex, NPY_MAGIC } from './npy-header.js';
 

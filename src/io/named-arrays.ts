@@ -23,7 +23,8 @@ export type ArrayFileKind = 'npz' | 'safetensors';
 const kindByName = (path: string): ArrayFileKind | undefined =>
   /\.npz$/i.test(path) ? 'npz' : /\.safetensors$/i.test(path) ? 'safetensors' : undefined;
 
-async function kindOf(path: string, control: RunControl): Promise<ArrayFileKind> {
+/** Which of the two a file is. Throws FileFormatError, FileAccessError, AbortedError. */
+export async function arrayFileKind(path: string, control: RunControl): Promise<ArrayFileKind> {
   const start = await withInputFile(path, control, (file) => file.head(TELLING_BYTES));
   const head = start.subarray(0, 9);
   const kind = head[0] === 0x50 && head[1] === 0x4b ? 'npz' : head[8] === 0x7b ? 'safetensors' : kindByName(path);
@@ -37,7 +38,7 @@ async function kindOf(path: string, control: RunControl): Promise<ArrayFileKind>
 
 /** The names of the arrays, in the file's order. Throws FileFormatError, FileAccessError, AbortedError. */
 export async function readArrayNames(path: string, control: RunControl = {}): Promise<string[]> {
-  return (await kindOf(path, control)) === 'npz'
+  return (await arrayFileKind(path, control)) === 'npz'
     ? readNpzNames(path, control)
     : [...(await readSafetensorsHeader(path, control)).tensors.keys()];
 }
@@ -48,7 +49,7 @@ export async function readNamedArrays(
   names: readonly string[],
   control: RunControl = {},
 ): Promise<Map<string, NamedArray>> {
-  if ((await kindOf(path, control)) === 'npz') return readNpz(path, { ...control, names });
+  if ((await arrayFileKind(path, control)) === 'npz') return readNpz(path, { ...control, names });
   const { tensors } = await readSafetensors(path, { ...control, names });
   return new Map([...tensors].map(([name, { shape, data }]) => [name, { shape, data, fortranOrder: false }]));
 }

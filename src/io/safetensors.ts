@@ -29,7 +29,8 @@ export interface Tensor {
 }
 
 type FloatType = 'F64' | 'F32' | 'F16' | 'BF16';
-const isFloatType = (dtype: string): dtype is FloatType => ['F64', 'F32', 'F16', 'BF16'].includes(dtype);
+/** Whether elements of this type are read. */
+export const isFloatType = (dtype: string): dtype is FloatType => ['F64', 'F32', 'F16', 'BF16'].includes(dtype);
 
 /** The tensors of a file, and its free text. */
 export interface Safetensors {

@@ -1,7 +1,6 @@
 /**
  * A dense layer's parameters as arrays of their own, as other libraries hold them, and back.
  */
-import { NonFiniteError } from '../core/errors.js';
 import { copyInto, view, zeros, type FloatArray } from '../dense/matrix.js';
 import { transposeInto } from '../dense/transpose.js';
 import type { NamedArray } from '../io/named-arrays.js';
@@ -13,29 +12,6 @@ export interface LayerArrays {
   readonly weights: NamedArray;
   readonly biases: NamedArray | undefined;
   readonly kernel: boolean;
-}
-
-/** "(3, 4)", "(3,)". */
-export const shapeText = (shape: readonly number[]): string => `(${shape.join(', ')}${shape.length === 1 ? ',' : ''})`;
-
-/** Throws NonFiniteError naming array and index, and the file where there is one. */
-export function requireFiniteArray({ data, shape, fortranOrder }: NamedArray, name: string, path?: string): void {
-  const at = data.findIndex((value) => !Number.isFinite(value));
-  if (at < 0) return;
-  const lines = fortranOrder ? shape[0] : shape.at(-1)!;
-  const index =
-    shape.length === 1
-      ? [at]
-      : fortranOrder
-        ? [at % lines, Math.floor(at / lines)]
-        : [Math.floor(at / lines), at % lines];
-  const where = path === undefined ? '' : `${path}: `;
-  throw new NonFiniteError(`${where}"${name}"[${index.join(', ')}] is ${data[at]}: did the training diverge?`, {
-    path,
-    name,
-    index,
-    value: data[at],
-  });
 }
 
 /** Column p of W̄ᵀ ← the weights of output unit p, then its bias. */

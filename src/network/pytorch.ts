@@ -6,9 +6,10 @@ import { floats } from '../core/floats.js';
 import { describe, requireRole } from '../core/kind.js';
 import { asFloats } from '../core/numbers.js';
 import type { FloatArray } from '../dense/matrix.js';
+import { requireFiniteArray, shapeText } from '../io/array-checks.js';
 import type { NamedArray } from '../io/named-arrays.js';
 import type { Tensor } from '../io/safetensors.js';
-import { fillLayer, layerArrays, requireFiniteArray, shapeText } from './layer-arrays.js';
+import { fillLayer, layerArrays } from './layer-arrays.js';
 import { checkParameters, type Layer, type Network } from './network.js';
 
 /** What an nn.Linear holds: weight of shape (outputs, inputs), row-major, and bias of shape (outputs), if any. */

@@ -12,9 +12,10 @@ import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { asFloats } from '../core/numbers.js';
 import { sharedFloat32, sharedFloat64 } from '../core/shared-array.js';
 import type { FloatArray, Precision } from '../dense/matrix.js';
+import { requireFiniteArray, shapeText } from '../io/array-checks.js';
 import { readArrayNames, readNamedArrays, writeNamedArrays, type NamedArray } from '../io/named-arrays.js';
 import type { Tensor } from '../io/safetensors.js';
-import { fillLayer, layerArrays, requireFiniteArray, shapeText } from './layer-arrays.js';
+import { fillLayer, layerArrays } from './layer-arrays.js';
 import { findLayers, possibleOrders, type LayerName } from './layer-names.js';
 import { checkParameters, defineNetwork, type Network } from './network.js';
 
@@ -96,7 +97,7 @@ function shapeLayer(
     throw new FileFormatError(
       `${path}: "${name.weight}" has shape ${shapeText(shape)}; a dense layer's is ` +
         `${name.kernel ? '(inputs, outputs)' : '(outputs, inputs)'}, at least one of each. Convolutions and ` +
-        'normalisations cannot be read.',
+        'normalisations are read by readTensors (hmatrix/io).',
       { path, name: name.weight, shape },
     );
   }

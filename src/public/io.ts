@@ -1,5 +1,5 @@
 /**
- * Reading and writing files: points, arrays, labels, weights, matrices.
+ * Reading and writing files: points, arrays, images, labels, weights, matrices.
  */
 export type { CsvFormat, CsvReading } from '../io/csv-format.js';
 export {
@@ -11,6 +11,10 @@ export {
   type SampleMatrix,
 } from '../io/points.js';
 export { readNpyMatrix, writeNpyMatrix } from '../io/npy.js';
+export { readCifar10, type ReadCifar10Options } from '../io/cifar10.js';
+export type { LabeledImages } from '../io/labeled-images.js';
+export { readTensors, writeTensors, type NamedTensors, type ReadTensorsOptions } from '../io/tensors.js';
+export type { Tensor } from '../io/safetensors.js';
 export { readLabels, type ReadLabelsOptions } from '../io/labels.js';
 export {
   readWeights,

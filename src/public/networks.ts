@@ -11,6 +11,12 @@ export {
 } from '../network/data-set.js';
 export { lossAndGradient, meanLoss } from '../layers/gradient.js';
 export type { LossOptions } from '../network/gradient.js';
+export {
+  imageDataSet,
+  type ChannelStatistics,
+  type ImageDataSet,
+  type ImageDataSetOptions,
+} from '../network/image-data.js';
 export { initialParameters, type InitialOptions, type InitialScheme } from '../network/initialize.js';
 export { jacobian, type JacobianOptions } from '../network/jacobian.js';
 export { LOSSES, type LossName } from '../network/losses/table.js';

@@ -87,3 +87,9 @@ export {
   type TimeScheduleOptions,
   type WarmUpScheduleOptions,
 } from '../training/schedules.js';
+export {
+  imageAugmentation,
+  type ImageAugmentation,
+  type ImageAugmentationOptions,
+  type ImageSize,
+} from '../training/data/image-augmentation.js';

@@ -27,7 +27,11 @@ describe('a file of another kind', () => {
   it.each<readonly [string, (path: string) => Promise<unknown>, RegExp]>([
     ['x.npy', (path) => readWeights(path), /It is an \.npy array, which readNpyMatrix/],
     ['x.npy', (path) => loadMatrix(path), /It is an \.npy array/],
-    ['net.safetensors', (path) => readSamples(path), /It is a safetensors file, which readWeights/],
+    [
+      'net.safetensors',
+      (path) => readSamples(path),
+      /It is a safetensors file, which readTensors \(hmatrix\/io\) and readWeights/,
+    ],
     ['net.safetensors', (path) => readNpyMatrix(path), /It is a safetensors file/],
     ['net.safetensors', (path) => loadMatrix(path), /It is a safetensors file/],
     ['c.txt', (path) => readPoints(path), /It is text: if it is a table of numbers, call it \.csv/],

@@ -55,7 +55,7 @@ describe('the tarball', () => {
     const allowed = [
       /^dist\/(src|datasets)\/.+\.(js|d\.ts)$/,
       /^dist\/command\/([\w-]+\.m?js|package\.json)$/,
-      /^dist\/cjs\/(\w+\.js|package\.json|src\/.+\.d\.ts)$/,
+      /^dist\/cjs\/(\w+\.js|package\.json|(src|datasets)\/.+\.d\.ts)$/,
       /^docs\/[\w-]+\.md$/,
       /^(package\.json|README\.md|CHANGELOG\.md|LICENSE|datasets\/README\.md)$/,
     ];
@@ -262,7 +262,9 @@ describe('the types', () => {
       .filter((name) => !/\/typescript\/lib\/lib\.[\w.]+$/.test(name))
       .map((name) => relative(project, name));
     expect(
-      ours.filter((name) => !files.includes(name) && !/^node_modules\/hmatrix\/dist\/(cjs\/)?src\//.test(name)),
+      ours.filter(
+        (name) => !files.includes(name) && !/^node_modules\/hmatrix\/dist\/(cjs\/)?(src|datasets)\//.test(name),
+      ),
     ).toEqual([]);
     // CommonJS has types of its own.
     expect(ours.some((name) => name.startsWith('node_modules/hmatrix/dist/cjs/'))).toBe(files.includes('types.cts'));

@@ -34,6 +34,8 @@ describe('options', () => {
       () => hmatrix.hierarchical.compressOperator(f.operator, f.tree, ...none),
       /compressOperator\(operator, tree, \{ format/,
     ],
+    ['greedyDecode', () => hmatrix.text.greedyDecode(() => [0], 1, ...none), /greedyDecode\(scorer, samples, \{ bos/],
+    ['beamSearch', () => hmatrix.text.beamSearch(() => [0], 1, ...none), /beamSearch\(scorer, samples, \{ bos/],
     ['kroneckerSum', () => hmatrix.curvature.kroneckerSum(f.model, ...none), /kroneckerSum\(model, \{ share/],
     [
       'kroneckerHierarchical',

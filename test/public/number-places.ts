@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as hmatrix from '#hmatrix/index.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
+import { DATA_PLACES, type Numbers, type Place } from './data-number-places.js';
 import { fixtures, fractions, network, SIZE, trainPair, type Fixtures } from './fixtures.js';
 
 const folder = temporaryFolder();
@@ -14,14 +15,6 @@ export let f: Fixtures;
 export const openFixtures = async (): Promise<void> => {
   f = await fixtures();
 };
-
-type Numbers = ArrayLike<number>;
-/** Its name in messages, the numbers, and what comes of them: an array. Whole numbers are told by `whole`. */
-export interface Place {
-  readonly name: RegExp;
-  readonly numbers: () => Float64Array | Int32Array;
-  readonly result: (numbers: Numbers) => Numbers | Promise<Numbers>;
-}
 
 export const vector = (): Float64Array => fractions(SIZE, 5);
 const column = (data: Numbers): hmatrix.Matrix =>
@@ -473,6 +466,7 @@ export const TAKE_NUMBERS: Readonly<Record<string, readonly Place[]>> = {
       result: (labels) => hmatrix.networks.labelTargets(labels, 3).data,
     },
   ],
+  ...DATA_PLACES,
   defineNetwork: [
     {
       name: /widths|units/,

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { describe as describeValue } from '#hmatrix/core/kind.js';
 import * as hmatrix from '#hmatrix/index.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
+import { and, DATA_OPTIONS, type Call, type Entry } from './data-options.js';
 import { failureOf, fixtures, network, SIZE, pair, type Fixtures, publicFunctions } from './fixtures.js';
 
 const folder = temporaryFolder();
@@ -23,16 +24,9 @@ afterAll(async () => {
   await hmatrix.teams.closeDefaultTeam();
 });
 
-type Call = (options: never) => unknown;
-/** One of the options that a call takes, and the call. */
-type Entry = readonly [option: string, call: Call];
-
 const b = (): hmatrix.Matrix => hmatrix.dense.matrixOver(new Float64Array(SIZE).fill(1), SIZE, 1);
 const x = (): hmatrix.Matrix => hmatrix.dense.zeros(SIZE, 1);
 const products = { format: 'hss', maxRank: 8, tolerance: 1e-6, seed: 0 } as const;
-/** What the call needs and the options tried; what is no object, as it is. */
-const and = <T extends object>(fixed: T, options: never): T =>
-  typeof options === 'object' && options !== null ? { ...fixed, ...(options as object) } : options;
 const factored = async (): Promise<hmatrix.Factorization> => hmatrix.factor(f.matrix, {}, { team: f.team });
 
 /** Functions and methods by the name of the export that they belong to. */
@@ -336,6 +330,7 @@ const TAKE_OPTIONS: Readonly<Record<string, readonly Entry[]>> = {
   writeWeights: [
     ['convention', (o) => hmatrix.networks.writeWeights(join(folder, 'weights.npz'), network, f.model.parameters, o)],
   ],
+  ...DATA_OPTIONS,
   readLabels: [['limit', (o) => hmatrix.io.readLabels(path, o)]],
   readPoints: [['columns', (o) => hmatrix.io.readPoints(path, o)]],
   readSamples: [['columns', (o) => hmatrix.io.readSamples(path, o)]],
@@ -358,13 +353,16 @@ const TAKE_NONE = [
   'constantSchedule',
   'converted',
   'cosine',
+  'covertypePoints',
   'decide',
   'diagonalOperator',
+  'digitImages',
   'expressionKernel',
   'fromPyTorch',
   'gaussian',
   'identityOperator',
   'inverseMultiquadric',
+  'joinWords',
   'kernelOfFamily',
   'labelTargets',
   'laplace',
@@ -387,12 +385,16 @@ const TAKE_NONE = [
   'SampleOperator',
   'scaled',
   'scaleKernel',
+  'shapeImages',
   'shifted',
+  'splitWords',
   'sum',
   'toDense',
+  'tokenAccuracy',
   'sumKernels',
   'toleranceAdvice',
   'toPyTorch',
+  'translationPairs',
   'transpose',
   'unitRanges',
   'validateSource',

@@ -22,14 +22,7 @@ import {
   type EigenOperator,
   type KroneckerBasis,
 } from './basis.js';
-import {
-  eachPass,
-  openWalk,
-  sumKroneckerFactors,
-  type CurvatureWalk,
-  type KroneckerOptions,
-  KRONECKER_KEYS,
-} from './factors.js';
+import { eachPass, openWalk, sumKroneckerFactors, type CurvatureWalk, KRONECKER_KEYS } from './factors.js';
 import { graphEigenvalues, sumGraphFactors } from './graph-factors.js';
 import { openGraphWalk, type GraphKroneckerOptions } from './graph-walk.js';
 import type { LayerBlock } from './layer-blocks.js';
@@ -53,16 +46,11 @@ const INVERSE_KEYS: KeysOf<Pick<DampingOptions, 'damping'>> = { damping: 'number
  * Positive semi-definite. Two passes over the data, the second with 2·d_ℓ²·c flops a layer and sample more, c ≤ d_ℓ or
  * the draws; with 'monte-carlo' both see the same draws. bytes: width² + outputs² + width·outputs numbers a layer,
  * without outputs² where Γ is diagonal. Throws as `kfac` does, and FactorizationError.
+ *
+ * Of a network of layers as `kfac` has it: s* is the diagonal of G's own blocks in the bases, with everything that the
+ * positions of a sample share, whatever `sharing` gave the bases. Twice its backward passes, and of each
+ * 2·width·outputs·(width + outputs) flops a block.
  */
-export function ekfac(model: GivenModel, options?: KroneckerOptions): EigenvalueCorrected;
-/**
- * As before, of a network of layers as `kfac` has it: s* is the diagonal of G's own blocks in the bases, with
- * everything that the positions of a sample share, whatever `sharing` gave the bases. Twice its backward passes, and of
- * each 2·width·outputs·(width + outputs) flops a block.
- */
-export function ekfac(model: GivenGraphModel, options?: GraphKroneckerOptions): EigenvalueCorrected;
-/** Of either. */
-export function ekfac(model: GivenModel | GivenGraphModel, options?: KroneckerOptions): EigenvalueCorrected;
 export function ekfac(given: GivenModel | GivenGraphModel, options: GraphKroneckerOptions = {}): EigenvalueCorrected {
   if (isGivenGraph(given)) {
     const { walk, sharing } = openGraphWalk(given, options, 'ekfac');

@@ -80,16 +80,14 @@ export interface GraphKroneckerFactored extends KroneckerFactored {
  * draws, E‖Γ̂ − Γ‖_F² = (1/(m n²)) Σ_i (E‖δ_i‖⁴ − ‖M_i‖_F²) for errors δ_i of second moment M_i, (tr M_i)² + ‖M_i‖_F²
  * in the bracket for the squared losses. Cost: n Σ width² flops for A; for Γ see `layer-gram-plan.ts`. Throws
  * ShapeError, OptionError and NonFiniteError.
- */
-export function kfac(model: GivenModel, options?: KroneckerOptions): KroneckerFactored;
-/**
- * As before, of a network of layers, over what is trained of θ: weights of dense layers and convolutions have a block A
- * ⊗ Γ each, shared over positions as `sharing` says (graph-factors.ts), every other block its exact diagonal of G
- * (`rules`). The network is that of evaluation. One sample at a time, each with a backward pass for every output,
- * of tokens for every class at every position; with 'monte-carlo' one for every draw, of signs.
+ *
+ * Of a network of layers, over what is trained of θ: weights of dense layers and convolutions have a block A ⊗ Γ each,
+ * shared over positions as `sharing` says (graph-factors.ts), every other block its own diagonal of G (`rules`). The
+ * network is that of evaluation. One sample at a time, each with a backward pass for every output, of tokens for every
+ * class at every position; with 'monte-carlo' one for every draw, of signs.
  */
 export function kfac(model: GivenGraphModel, options?: GraphKroneckerOptions): GraphKroneckerFactored;
-/** Of either. */
+/** As before; what is known of a network of layers alone is left out where it may be either. */
 export function kfac(model: GivenModel | GivenGraphModel, options?: KroneckerOptions): KroneckerFactored;
 export function kfac(
   given: GivenModel | GivenGraphModel,
