@@ -13,7 +13,7 @@ import { OptionError, ShapeError } from '../core/errors.js';
 import { floats, type FloatArray } from '../core/floats.js';
 import { describe, requireRole } from '../core/kind.js';
 import { asFloats } from '../core/numbers.js';
-import { requireFiniteArray, shapeText } from '../network/layer-arrays.js';
+import { requireFiniteArray, shapeText } from '../io/array-checks.js';
 import type { GivenTensor } from '../network/pytorch.js';
 import type { GraphNetwork } from './graph-network.js';
 import type { ParameterBlock } from './parameter-block.js';
