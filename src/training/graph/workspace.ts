@@ -87,8 +87,8 @@ export function openGraphWorkspace(options: GraphWorkspaceOptions): {
     });
     const outputs = training.output.shape.dims.reduce((product, size) => product * size, 1);
     return {
-      training: tape(training, passes.length > 0 ? slices : Math.min(workers, slices)),
-      evaluation: tape(evaluation, Math.min(workers, slices)),
+      training: tape(training, passes.length > 0 ? slices : workers),
+      evaluation: tape(evaluation, workers),
       network: layoutOf(network),
       inputKinds: network.inputKinds,
       precision,
