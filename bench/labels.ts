@@ -12,6 +12,7 @@ import { HESSIAN_CASES, type HessianCase } from './hessian-cases.js';
 import { KRONECKER_CASES, type KroneckerCase } from './kronecker-cases.js';
 import { TRAINING_CASES } from './training-cases.js';
 import { LEAF_CASES } from './leaf-cases.js';
+import { TAPE_CASES } from './tape-cases.js';
 import { TOLERANCE_CASES } from './tolerance-cases.js';
 import { PRECONDITIONER_CASES, type PreconditionerCase } from './preconditioners-cases.js';
 
@@ -82,6 +83,7 @@ export const CHOICES: readonly Choice[] = [
   ...TOLERANCE_CASES.map(({ name }) => ({ name, labels: [] })),
   ...LEAF_CASES.map(({ name }) => ({ name, labels: [] })),
   ...CHOOSE_CASES.map(({ name }) => ({ name, labels: [] })),
+  ...TAPE_CASES.map(({ name }) => ({ name, labels: [] })),
 ];
 
 /** As typed or copied: without the marks of bold text, whatever the spaces and the case of letters. */

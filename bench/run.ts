@@ -5,7 +5,7 @@
  * kronecker.json, preconditioners.json, training.json, scaling.json, graph.json: critical paths of task graphs,
  * coverage.json: how
  * often stated intervals hold, tolerance.json: whether asked tolerances are kept, choose.json: what `auto` takes beside
- * the best of a grid, leaf.json: leaf sizes that were chosen) and into the tables of docs/benchmarks.md, which are made
+ * the best of a grid, leaf.json: leaf sizes that were chosen, tape.json: passes of networks of layers) and into the tables of docs/benchmarks.md, which are made
  * from those.
  * Training takes `--data DIR` (default ../shared/data, with mnist/) and `--quick`, which also leaves out large sizes.
  * `--samples` and `--epochs` try the networks on less, `--size` the matrices of preconditioners; such results, and
@@ -46,6 +46,9 @@ import { SCALING_CASES } from './scaling-cases.js';
 import { makeScalingTable, writeScalingTable } from './scaling-table.js';
 import type { ScalingResult, Skipped } from './scaling.js';
 import { writeTable, type CaseResult } from './table.js';
+import { TAPE_CASES } from './tape-cases.js';
+import { makeTapeTable, writeTapeTable } from './tape-table.js';
+import type { TapeResult } from './tape.js';
 import { TOLERANCE_CASES, TOLERANCE_SEEDS } from './tolerance-cases.js';
 import { toleranceSummary, writeToleranceTable } from './tolerance-table.js';
 import type { ToleranceResult } from './tolerance.js';
@@ -397,6 +400,19 @@ measureKind({
   },
   make: leafSummary,
   write: writeLeafTable,
+});
+
+// Passes of networks of layers beside multiplications of matrices.
+measureKind({
+  record: 'tape',
+  cases: TAPE_CASES,
+  measure({ name }) {
+    const result = resultOf<TapeResult>('tape.js', name);
+    console.log(makeTapeTable([result]));
+    return result;
+  },
+  make: makeTapeTable,
+  write: writeTapeTable,
 });
 
 // What `auto` takes beside the best of a grid, which is found once.

@@ -24,6 +24,7 @@ export * as hierarchical from './public/hierarchical.js';
 export * as io from './public/io.js';
 export * as kernels from './public/kernels.js';
 export * as krylov from './public/krylov.js';
+export * as layers from './public/layers.js';
 export * as lowrank from './public/lowrank.js';
 export * as networks from './public/networks.js';
 export * as operators from './public/operators.js';

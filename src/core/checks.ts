@@ -4,7 +4,7 @@
  */
 import { OptionError } from './errors.js';
 import { PRECISIONS, type Precision } from './floats.js';
-import { describe } from './kind.js';
+import { describe, quoted } from './kind.js';
 
 const refuse = (name: string, value: unknown, asked: string): never => {
   throw new OptionError(`${name} must ${asked}, not ${describe(value)}.`, { option: name, value, [name]: value });
@@ -73,5 +73,14 @@ export function requirePrecision(value: Precision, name = 'precision'): Precisio
     const advice = other === undefined ? '' : `: write '${other}'`;
     throw new OptionError(`${name} must be f64 or f32, not ${describe(value)}${advice}.`, { option: name, value });
   }
+  return value;
+}
+
+/** Throws OptionError unless `value` is one of the names. */
+export function requireName<T extends string>(value: T, name: string, of: string, names: readonly T[]): T {
+  if (!names.includes(value))
+    throw new OptionError(`${name} of ${of} is ${quoted(value)}: choose ${names.join(', ')}.`, {
+      [name]: value,
+    });
   return value;
 }

@@ -10,7 +10,7 @@ import { spread } from '../tape/primitives/spread.js';
 import { sum } from '../tape/primitives/sum.js';
 import { rowsOf, type Shape } from '../tape/shape.js';
 import type { Builder, Layer } from './builder.js';
-import { windowsOf, type WindowOptions } from './windows.js';
+import { geometryOver, windowsOf, type WindowOptions } from './windows.js';
 
 /** Settings of {@link dense}. */
 export interface DenseOptions {
@@ -32,7 +32,9 @@ export function dense(units: number, options: DenseOptions = {}): Layer {
     const initial = { kind: 'normal', deviation: deviation ?? Math.sqrt(2 / inputs) } as const;
     const w = builder.block({ name: 'weight', kind: 'dense', inputs, outputs: units, bias, initial });
     const shape: Shape = { ...x.shape, dims: [units, ...x.shape.dims.slice(1)] };
-    return withBias(builder, bilinear(builder.graph, 'dense', { mode: 2 }, [w, x], shape), bias ? w : null);
+    return withBias(builder, bias ? w : null, shape, () =>
+      bilinear(builder.graph, 'dense', { mode: 2 }, [w, x], shape),
+    );
   };
 }
 
@@ -66,13 +68,15 @@ export function conv2d(
 ): Layer {
   requireWhole(channels, 'channels of conv2d', 1);
   const { groups = 1, bias = true } = requireKnownOptions(options, CONVOLUTION_KEYS, 'conv2d');
+  requireWhole(groups, 'groups', 1);
+  const windows = windowsOf('conv2d', kernel, options);
   return (builder, x) => {
     const { graph } = builder;
-    const geometry = windowsOf(graph, 'conv2d', x, kernel, options);
+    const geometry = geometryOver(graph, 'conv2d', x, windows);
     const inputs = rowsOf(x.shape);
-    if (!(Number.isSafeInteger(groups) && groups >= 1 && inputs % groups === 0 && channels % groups === 0))
+    if (!(inputs % groups === 0 && channels % groups === 0))
       graph.fail('conv2d', `${groups} groups do not divide ${inputs} channels into ${channels}.`);
-    const window = [geometry.kernelWidth, geometry.kernelHeight] as const;
+    const window = windows.kernel;
     const taps = window[0] * window[1];
     const shape: Shape = { perSample: true, dims: [channels, geometry.outWidth, geometry.outHeight] };
     const deviation = Math.sqrt((2 * groups) / (inputs * taps));
@@ -85,11 +89,15 @@ export function conv2d(
     const own = (inputs / groups) * taps;
     const request = { name: 'weight', kind: 'convolution', inputs: own, outputs: channels, bias, initial } as const;
     const w = builder.block({ ...request, window });
-    const y = bilinear(graph, 'convolution', { mode: 2, settings: { ...geometry, groups } }, [w, x], shape);
-    return withBias(builder, y, bias ? w : null);
+    return withBias(builder, bias ? w : null, shape, () =>
+      bilinear(graph, 'convolution', { mode: 2, settings: { ...geometry, groups } }, [w, x], shape),
+    );
   };
 }
 
-function withBias({ graph }: Builder, y: Node, w: Node | null): Node {
-  return w === null ? y : sum(graph, [y, spread(graph, lastRow(graph, w), 'columns', y.shape)]);
+/** The product plus w's biases. They come first, so that w's gradient begins with the product's, which fills it. */
+function withBias({ graph }: Builder, w: Node | null, shape: Shape, product: () => Node): Node {
+  if (w === null) return product();
+  const biases = spread(graph, lastRow(graph, w), 'columns', shape);
+  return sum(graph, [product(), biases]);
 }

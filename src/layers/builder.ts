@@ -5,6 +5,7 @@
 import { RandomStream } from '../core/random.js';
 import { Graph } from '../tape/graph.js';
 import type { Node } from '../tape/node.js';
+import type { LossTerm } from '../tape/programs.js';
 import type { Shape } from '../tape/shape.js';
 import type { BlockKind, InitialValues, ParameterBlock } from './parameter-block.js';
 
@@ -21,10 +22,11 @@ export interface StatisticsUpdate {
   readonly blocks: readonly [number, number];
 }
 
-/** A mask of dropout, drawn for every step. */
+/** Random numbers that are drawn for every step. */
 export interface Mask {
   readonly node: Node;
-  readonly share: number;
+  /** Of dropout: 0 with this probability, else 1/(1 − share). null: normal numbers. */
+  readonly share: number | null;
 }
 
 /** Numbers that stay, as a leaf. */
@@ -63,8 +65,8 @@ export class Builder {
   readonly masks: Mask[] = [];
   readonly constants: Constant[] = [];
   readonly updates: StatisticsUpdate[] = [];
-  /** Terms of the loss of a layer's own, and what they are convex in. */
-  readonly penalties: { readonly loss: Node; readonly output: Node }[] = [];
+  /** Terms of the loss of a layer's own, a number per sample, and what they are convex in. */
+  readonly penalties: LossTerm[] = [];
   readonly #scopes: string[] = [];
   #keys: Keys | null = null;
 
@@ -115,8 +117,8 @@ export class Builder {
     return node;
   }
 
-  /** Factors of dropout: 0 with probability `share`, else 1/(1 − share). */
-  mask(shape: Shape, share: number): Node {
+  /** Factors of dropout: 0 with probability `share`, else 1/(1 − share); with null normal numbers. */
+  mask(shape: Shape, share: number | null): Node {
     const node = this.graph.leaf('mask', this.masks.length, shape, 'mask');
     this.masks.push({ node, share });
     return node;

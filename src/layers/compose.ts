@@ -1,7 +1,7 @@
 /**
  * Layers made of layers: one after the other, beside each other, by name; and those without parameters.
  */
-import { requireNonNegative } from '../core/checks.js';
+import { requireName, requireNonNegative, requireWhole } from '../core/checks.js';
 import { OptionError } from '../core/errors.js';
 import { describe } from '../core/kind.js';
 import type { ActivationKind } from '../dense/vector-memory.js';
@@ -11,19 +11,32 @@ import { sum } from '../tape/primitives/sum.js';
 import { sameShape, shapeText } from '../tape/shape.js';
 import type { Layer } from './builder.js';
 
-/** One after the other; their parameters are named by their places, "0.weight", unless `named`. */
+function requireLayer(layer: Layer, what: string): void {
+  if (typeof layer !== 'function')
+    throw new OptionError(`${what} is ${describe(layer)}: layers are what dense(units), relu and others are.`);
+}
+
+/** One after the other; their parameters are named by their places, "0.weight". Throws OptionError. */
 export function sequential(...layers: readonly Layer[]): Layer {
+  layers.forEach((layer, k) => {
+    requireLayer(layer, `layer ${k} of sequential`);
+  });
   return (builder, x) => layers.reduce((y, layer, k) => builder.within(String(k), () => layer(builder, y)), x);
 }
 
-/** The layer with a name instead of its place. */
-export const named =
-  (name: string, layer: Layer): Layer =>
-  (builder, x) =>
-    builder.within(name, () => layer(builder, x));
+/** The layer with a name before those of its parameters. Throws OptionError. */
+export function named(name: string, layer: Layer): Layer {
+  if (typeof name !== 'string' || name === '')
+    throw new OptionError(`The name of a layer is text, not ${describe(name)}.`, { name });
+  requireLayer(layer, `the layer "${name}"`);
+  return (builder, x) => builder.within(name, () => layer(builder, x));
+}
 
-/** Layers by name, one after the other: parameters "conv1.weight". */
+/** Layers by name, one after the other: parameters "conv1.weight". Throws OptionError. */
 export function stack(layers: Readonly<Record<string, Layer>>): Layer {
+  if (typeof layers !== 'object' || layers === null || Array.isArray(layers))
+    throw new OptionError(`stack takes a record of layers by name, not ${describe(layers)}: sequential takes a list.`);
+  for (const [name, layer] of Object.entries(layers)) requireLayer(layer, `the layer "${name}" of stack`);
   return (builder, x) =>
     Object.entries(layers).reduce((y, [name, layer]) => builder.within(name, () => layer(builder, y)), x);
 }
@@ -33,6 +46,8 @@ export function stack(layers: Readonly<Record<string, Layer>>): Layer {
  * the shapes differ.
  */
 export function residual(main: Layer, shortcut?: Layer, name = 'shortcut'): Layer {
+  requireLayer(main, 'the layer of residual');
+  if (shortcut !== undefined) requireLayer(shortcut, 'the shortcut of residual');
   return (builder, x) => {
     const y = main(builder, x);
     const straight = shortcut === undefined ? x : builder.within(name, () => shortcut(builder, x));
@@ -46,26 +61,23 @@ export function residual(main: Layer, shortcut?: Layer, name = 'shortcut'): Laye
   };
 }
 
-const ACTIVATIONS: Readonly<Record<ActivationKind, true>> = {
-  linear: true,
-  relu: true,
-  leakyRelu: true,
-  tanh: true,
-  sigmoid: true,
-  softplus: true,
-  gelu: true,
-  silu: true,
-};
+const ACTIVATIONS: readonly ActivationKind[] = [
+  'linear',
+  'relu',
+  'leakyRelu',
+  'tanh',
+  'sigmoid',
+  'softplus',
+  'gelu',
+  'silu',
+];
 
 /**
  * φ number by number: linear, relu, leakyRelu (slope 0.01), tanh, sigmoid, softplus, gelu, silu. Throws OptionError for
  * another name.
  */
 export function activation(name: ActivationKind): Layer {
-  if (!Object.hasOwn(ACTIVATIONS, name))
-    throw new OptionError(`No activation is called ${describe(name)}: ${Object.keys(ACTIVATIONS).join(', ')}.`, {
-      activation: name,
-    });
+  requireName(name, 'the name', 'activation', ACTIVATIONS);
   return ({ graph }, x) => elementwise(graph, name, x);
 }
 
@@ -78,11 +90,11 @@ export const relu: Layer = activation('relu');
  */
 export const flatten: Layer = ({ graph }, x) => flattened(graph, x);
 
-/** Features of one position as an image or a sequence: the inverse of `flatten`. */
-export const unflatten =
-  (...dims: readonly number[]): Layer =>
-  ({ graph }, x) =>
-    unflattened(graph, x, dims);
+/** Features of one position as an image or a sequence: the inverse of `flatten`. Throws OptionError. */
+export function unflatten(...dims: readonly number[]): Layer {
+  dims.forEach((size, k) => requireWhole(size, `dimension ${k} of unflatten`, 1));
+  return ({ graph }, x) => unflattened(graph, x, dims);
+}
 
 /** An image's pixels as a sequence of positions. */
 export const asSequence: Layer = ({ graph }, x) =>

@@ -1,13 +1,17 @@
 /**
  * A network of any shape: a graph of layers with its parameters, inputs and loss, for training and for evaluation.
  */
+import { requirePrecision, requireSeed, requireWhole } from '../core/checks.js';
 import { OptionError } from '../core/errors.js';
+import { describe, requireRole } from '../core/kind.js';
+import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { floats, type FloatArray, type Precision } from '../core/floats.js';
 import type { LossGraph } from '../tape/programs.js';
 import { ancestorsOf } from '../tape/differentiate.js';
 import type { Node } from '../tape/node.js';
+import { sum } from '../tape/primitives/sum.js';
 import { primitiveOf } from '../tape/primitives/table.js';
-import { numbersEach, type Shape } from '../tape/shape.js';
+import { numbersEach, numbersOf, type Shape } from '../tape/shape.js';
 import { Builder, fillInitial, type Constant, type Layer, type Mask, type StatisticsUpdate } from './builder.js';
 import { lossNode, targetShape, type GraphLoss } from './losses.js';
 import type { ParameterBlock } from './parameter-block.js';
@@ -21,30 +25,36 @@ export interface InputKind {
   readonly vocabulary: number | null;
 }
 
-/** `size` numbers. */
+/** `size` numbers. Throws OptionError. */
 export const vectorInput = (size: number): InputKind => ({
-  shape: { perSample: true, dims: [size] },
+  shape: { perSample: true, dims: [requireWhole(size, 'the size of vectorInput', 1)] },
   planar: false,
   vocabulary: null,
 });
 
-/** Images as files have them: channel by channel, within a channel row by row. */
-export const imageInput = ({
-  channels,
-  height,
-  width,
-}: {
+/** Sizes of images. */
+export interface ImageSize {
   readonly channels: number;
   readonly height: number;
   readonly width: number;
-}): InputKind => ({ shape: { perSample: true, dims: [channels, width, height] }, planar: true, vocabulary: null });
+}
 
-/** `length` indices of words. */
-export const tokenInput = (length: number, vocabulary: number): InputKind => ({
-  shape: { perSample: true, dims: [1, length] },
-  planar: true,
-  vocabulary,
-});
+const IMAGE_KEYS: KeysOf<ImageSize> = { channels: 'number', height: 'number', width: 'number' };
+
+/** Images as files have them: channel by channel, within a channel row by row. Throws OptionError. */
+export function imageInput(size: ImageSize): InputKind {
+  const example = 'imageInput({ channels: 3, height: 32, width: 32 })';
+  const { channels, height, width } = requireKnownOptions(size, IMAGE_KEYS, 'imageInput', example);
+  for (const [name, value] of Object.entries({ channels, height, width })) requireWhole(value, name, 1);
+  return { shape: { perSample: true, dims: [channels, width, height] }, planar: true, vocabulary: null };
+}
+
+/** `length` indices of words, of `vocabulary` words. Throws OptionError. */
+export function tokenInput(length: number, vocabulary: number): InputKind {
+  requireWhole(length, 'the length of tokenInput', 1);
+  requireWhole(vocabulary, 'the vocabulary of tokenInput', 1);
+  return { shape: { perSample: true, dims: [1, length] }, planar: true, vocabulary };
+}
 
 /** Makes the outputs from the inputs. */
 export type MakeOutputs = (builder: Builder, ...inputs: readonly Node[]) => Node;
@@ -87,8 +97,23 @@ export interface GraphNetworkOptions {
 }
 
 /** The network of these layers. Throws ShapeError that names the layer, OptionError. */
-export function graphNetwork({ inputs, layers, loss }: GraphNetworkOptions): GraphNetwork {
-  const kinds = 'shape' in inputs ? [inputs] : [...inputs];
+export function graphNetwork(options: GraphNetworkOptions): GraphNetwork {
+  const { inputs, layers, loss } = requireKnownOptions(
+    options,
+    { inputs: true, layers: 'function', loss: true },
+    'graphNetwork',
+    "graphNetwork({ inputs: vectorInput(4), layers: dense(3), loss: 'cross-entropy' })",
+  );
+  const kinds: readonly InputKind[] = Array.isArray(inputs) ? inputs : [inputs];
+  const isKind = (kind: unknown): boolean => typeof kind === 'object' && kind !== null && 'shape' in kind;
+  if (kinds.length === 0 || !kinds.every(isKind))
+    throw new OptionError(
+      `inputs of graphNetwork are what vectorInput, imageInput and tokenInput give, not ${describe(inputs)}.`,
+    );
+  if (typeof layers !== 'function')
+    throw new OptionError(`layers of graphNetwork is ${describe(layers)}: a layer, or what makes the outputs.`);
+  if (typeof loss !== 'string' && (loss as { readonly kind?: unknown } | null)?.kind !== 'tokens')
+    throw new OptionError(`loss of graphNetwork is ${describe(loss)}: the name of a loss, or what tokenLoss gives.`);
   const training = build('training', kinds, layers, loss);
   const evaluation = build('evaluation', kinds, layers, loss);
   const blocks = place(training.builder);
@@ -123,10 +148,16 @@ function build(
   const inputs = kinds.map(({ shape }, k) => graph.leaf('input', k, shape, `input ${k}`));
   const output = (layers as MakeOutputs)(builder, ...inputs);
   const targets = graph.leaf('input', kinds.length, targetShape(loss, output.shape), 'targets');
-  const own = lossNode(graph, loss, output, targets);
+  const terms = [{ loss: lossNode(graph, loss, output, targets), output }, ...builder.penalties];
+  const total = graph.within('loss', () =>
+    sum(
+      graph,
+      terms.map((term) => term.loss),
+    ),
+  );
   const { masks, constants, updates, parameters } = builder;
   const trained = parameters.filter((_, k) => builder.blocks[k].kind !== 'statistics');
-  const network = { graph, inputs, targets, output, outputs: [output], loss: own, masks, constants, updates };
+  const network = { graph, inputs, targets, output, terms, loss: total, masks, constants, updates };
   return { builder, graph: { ...network, parameters: trained } };
 }
 
@@ -147,12 +178,46 @@ function place({ blocks }: Builder): ParameterBlock[] {
 export const forwardFlops = ({ evaluation }: GraphNetwork): number =>
   ancestorsOf([evaluation.loss]).reduce((flops, node) => flops + (primitiveOf(node).flops?.(node, 1) ?? 0), 0);
 
-/** θ at the beginning: every block's own initial values. */
-export function initialParameters(
-  { layers, parameters }: GraphNetwork,
-  { seed = 0, precision = 'f32' }: { readonly seed?: number; readonly precision?: Precision } = {},
-): FloatArray {
-  const θ = floats(parameters, precision);
+/** Numbers of a slice's forward pass that are still in the caches, about; at most, whatever the samples. */
+const SLICE_NUMBERS = 2 ** 20;
+const MOST_NUMBERS = 2 ** 27;
+const FEW_SAMPLES = 16;
+const MOST_SAMPLES = 256;
+
+/**
+ * Samples that are worked on at a time: so many that multiplications of matrices have enough columns, so few that what
+ * they leave stays in the caches: 16 to 256, fewer of large images. Statistics of batch norms are those of so many
+ * samples at most.
+ */
+export function sliceSamples({ evaluation }: GraphNetwork): number {
+  const each = ancestorsOf([evaluation.loss]).reduce((numbers, { shape }) => numbers + numbersOf(shape, 1), 0);
+  const few = Math.max(1, Math.min(FEW_SAMPLES, Math.floor(MOST_NUMBERS / each)));
+  return Math.max(few, Math.min(MOST_SAMPLES, Math.floor(SLICE_NUMBERS / each)));
+}
+
+/** Throws OptionError unless `network` is one of `graphNetwork`; `instead` says what takes perceptrons. */
+export function requireGraphNetwork(network: GraphNetwork, of: string, instead: string): void {
+  requireRole(network, 'network', of);
+  if ((network as { readonly kind?: unknown }).kind !== 'graph')
+    throw new OptionError(`${of} takes a network of graphNetwork: ${instead}.`, { of });
+}
+
+/** Settings of {@link initialParameters}. */
+export interface StartOptions {
+  /** Default 0. */
+  readonly seed?: number | undefined;
+  /** Default 'f32'. */
+  readonly precision?: Precision | undefined;
+}
+
+/** θ at the beginning: every block's own initial values. Throws OptionError. */
+export function initialParameters(network: GraphNetwork, options: StartOptions = {}): FloatArray {
+  requireGraphNetwork(network, 'startParameters', 'initialParameters takes perceptrons');
+  const known = { seed: 'number', precision: true } as const;
+  const { seed = 0, precision = 'f32' } = requireKnownOptions(options, known, 'startParameters');
+  requireSeed(seed);
+  const { layers, parameters } = network;
+  const θ = floats(parameters, requirePrecision(precision));
   layers.forEach((block, index) => {
     const values = new Float64Array(block.width * block.outputs);
     fillInitial(block, index, seed, values);

@@ -1,7 +1,8 @@
 /**
  * Losses of graph networks: those of perceptrons by name, and the cross-entropy of tokens.
  */
-import { OptionError } from '../core/errors.js';
+import { requireNonNegative, requireWhole } from '../core/checks.js';
+import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { lossOf, squaredScale, type LossName } from '../network/losses/table.js';
 import type { Graph } from '../tape/graph.js';
 import type { Node } from '../tape/node.js';
@@ -27,13 +28,21 @@ export interface TokenLoss {
 /** What a network's loss is told by. */
 export type GraphLoss = LossName | TokenLoss;
 
+/** Settings of {@link tokenLoss}. */
+export interface TokenLossOptions {
+  /** The index of padding. Default null: there is none. */
+  readonly padding?: number | null | undefined;
+  /** The share of every target that all classes have. Default 0. */
+  readonly smoothing?: number | undefined;
+}
+
+const TOKEN_LOSS_KEYS: KeysOf<TokenLossOptions> = { padding: 'number or null', smoothing: 'number' };
+
 /** The loss of tokens. Throws OptionError. */
-export function tokenLoss({
-  padding = null,
-  smoothing = 0,
-}: { readonly padding?: number | null | undefined; readonly smoothing?: number | undefined } = {}): TokenLoss {
-  if (!(smoothing >= 0 && smoothing < 1))
-    throw new OptionError(`smoothing is ${smoothing}: it is a number of at least 0 and below 1.`, { smoothing });
+export function tokenLoss(options: TokenLossOptions = {}): TokenLoss {
+  const { padding = null, smoothing = 0 } = requireKnownOptions(options, TOKEN_LOSS_KEYS, 'tokenLoss');
+  if (padding !== null) requireWhole(padding, 'padding', 0);
+  requireNonNegative(smoothing, 'smoothing', 1);
   return { kind: 'tokens', padding, smoothing };
 }
 

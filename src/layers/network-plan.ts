@@ -13,7 +13,6 @@ import {
   outputCurvature,
   outputTangents,
   ownNodes,
-  usedGradients,
   type DirectionUse,
 } from '../tape/programs.js';
 import { numbersEach } from '../tape/shape.js';
@@ -79,10 +78,10 @@ export function planNetwork(
   { gradient, passes, capacity }: NetworkPlanOptions,
 ): NetworkPlan {
   const placeOf = (leaf: Node): number => blocks[leaf.attributes['index'] as number].offset;
-  const results = (nodes: readonly Node[], region: Place['region']): Output[] =>
+  const results = (nodes: readonly Node[], region: Place['region'], of = graph.parameters): Output[] =>
     ownNodes(graph.graph, nodes).map((node, k) => ({
       node,
-      place: { region, at: placeOf(graph.parameters[k]) },
+      place: { region, at: placeOf(of[k]) },
     }));
   const read = (nodes: readonly Node[]): Output[] => nodes.map((node) => ({ node, place: null }));
   const updates = graph.updates.flatMap(({ mean, reciprocalDeviation }) => [mean, reciprocalDeviation]);
@@ -103,12 +102,12 @@ export function planNetwork(
       }
       phases.push(read(tangents.flatMap(({ tangent, image }) => [tangent, image])));
     } else if (pass === 'draw' || pass === 'pullback') {
-      const { gradients, ...own } = planDraw(graph);
+      const { along, gradients, ...own } = planDraw(graph);
       draw = own;
       const ofPairs = own.pairs.flatMap(({ input, error }) => [input, error]);
       phases.push(
         pass === 'pullback'
-          ? [...read(ofPairs), ...results(gradients, 'result')]
+          ? [...read(ofPairs), ...results(gradients, 'result', along)]
           : read([...ofPairs, ...own.others.map((one) => one.gradient)]),
       );
     } else phases.push(results(pass === 'hessian' ? hessianNodes(graph) : gaussNewtonNodes(graph), 'result'));
@@ -160,19 +159,26 @@ export function planNetwork(
   };
 }
 
-function planDraw(of: NetworkGraph): DrawPlan & { readonly gradients: readonly Node[] } {
-  const { graph, output, parameters } = of;
+/** Of the parameters that the output depends on: `along`, and their gradients. */
+function planDraw({ graph, output, parameters }: NetworkGraph): DrawPlan & {
+  readonly along: readonly Node[];
+  readonly gradients: readonly Node[];
+} {
   const seed = graph.leaf('seed', 0, output.shape);
   const pairs: FactorPair[] = [];
   const others: { layer: number; gradient: Node }[] = [];
-  const gradients = usedGradients(of, pullback(graph, new Map([[output, seed]]), parameters));
-  gradients.forEach((gradient, k) => {
+  const along: Node[] = [];
+  const gradients: Node[] = [];
+  pullback(graph, new Map([[output, seed]]), parameters).forEach((gradient, k) => {
+    if (gradient === null) return;
+    along.push(parameters[k]);
+    gradients.push(gradient);
     const layer = parameters[k].attributes['index'] as number;
     const own = factorPairs(layer, gradient);
     if (own.length > 0) pairs.push(...own);
     else others.push({ layer, gradient });
   });
-  return { seed, pairs, others, gradients };
+  return { seed, pairs, others, along, gradients };
 }
 
 /** Numbers of the region of constants. */

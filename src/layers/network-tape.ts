@@ -28,6 +28,9 @@ export interface TapeTools {
   readonly precision: Precision;
 }
 
+/** Numbers from which on they are copied at one stroke. */
+const LONG = 32;
+
 /** Keeps the streams of masks apart from others of the same seed. */
 const MASKS = 0x6d61736b;
 
@@ -100,12 +103,15 @@ export class NetworkTape {
     if (factor !== null) this.#execution.array(factor)[0] = scale;
   }
 
-  /** Draws the masks of dropout of a step, none dropped without one; `first`: the first sample's place in the batch. */
+  /**
+   * Draws the masks of a step, no noise and nothing dropped without one; `first`: the first sample's place in the
+   * batch.
+   */
   drawMasks(seed: number, step: number | null, first: number): void {
     this.#own.masks.forEach(({ node, share }, k) => {
       const array = this.#execution.array(node);
       if (step === null) {
-        array.fill(1);
+        array.fill(share === null ? 0 : 1);
         return;
       }
       const rows = rowsOf(node.shape);
@@ -114,7 +120,8 @@ export class NetworkTape {
         const random = new RandomStream(seed, MASKS, step, first + b, k);
         for (let p = 0; p < positions; p++) {
           const at = rows * (b + this.count * p);
-          for (let i = 0; i < rows; i++) array[at + i] = random.uniform() < share ? 0 : 1 / (1 - share);
+          for (let i = 0; i < rows; i++)
+            array[at + i] = share === null ? random.normal() : random.uniform() < share ? 0 : 1 / (1 - share);
         }
       }
     });
@@ -170,7 +177,8 @@ export class NetworkTape {
       for (let p = 0; p < positions; p++) {
         const at = rows * (b + count * p);
         const source = begin + p * byPosition;
-        for (let i = 0; i < rows; i++) to[at + i] = data[source + i * byRow];
+        if (byRow === 1 && rows >= LONG) to.set(data.subarray(source, source + rows), at);
+        else for (let i = 0; i < rows; i++) to[at + i] = data[source + i * byRow];
       }
     }
   }

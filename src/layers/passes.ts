@@ -9,11 +9,11 @@ import type { Blas } from '../dense/blas.js';
 import type { Batch } from '../network/data-set.js';
 import { requireBatchSize, type BatchOptions } from '../network/gradient.js';
 import type { GraphModel } from './graph-model.js';
-import type { GraphNetwork } from './graph-network.js';
+import { sliceSamples, type GraphNetwork } from './graph-network.js';
 import { planNetwork, type NetworkPlan, type Pass } from './network-plan.js';
 import type { NetworkTape } from './network-tape.js';
 import { readSamples, requireFiniteParameters } from './read-samples.js';
-import { graphSliceFirst, graphSlices, SLICE } from './slices.js';
+import { graphSliceFirst, graphSlices } from './slices.js';
 import { openTapeMemory, Tapes } from './tape-memory.js';
 
 /** What passes are opened with. */
@@ -51,7 +51,7 @@ export class Passes {
   /** Throws NonFiniteError, MemoryError. */
   constructor({ network, parameters, samples, gradient = false, passes = [], blas }: PassesOptions) {
     requireFiniteParameters(parameters);
-    const capacity = Math.min(samples, SLICE);
+    const capacity = Math.min(samples, sliceSamples(network));
     this.plan = planNetwork(network.evaluation, network.layers, { gradient, passes, capacity });
     const sizes = { precision: precisionOf(parameters), slices: 1, workers: 1, vectors: 2 };
     const layout = openTapeMemory({ network, plan: this.plan, ...sizes }, parameters, 'A pass of the network');
@@ -67,9 +67,10 @@ export class Passes {
   eachSlice(batch: Batch, visit: (slice: PassedSlice) => void): void {
     const { cols } = batch.inputs;
     const tape = this.#tape;
-    for (let s = 0; s < graphSlices(cols); s++) {
-      const first = graphSliceFirst(cols, s);
-      const count = graphSliceFirst(cols, s + 1) - first;
+    const most = this.plan.plan.capacity;
+    for (let s = 0; s < graphSlices(cols, most); s++) {
+      const first = graphSliceFirst(cols, most, s);
+      const count = graphSliceFirst(cols, most, s + 1) - first;
       tape.load(batch, { order: null, first, count }, 1);
       visit({ tape, batch, first, count, loss: tape.run() });
     }

@@ -1,13 +1,14 @@
 /**
  * Layers that make one number of a window of pixels, channel by channel.
  */
+import { OptionError } from '../core/errors.js';
 import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { bilinear } from '../tape/primitives/bilinear.js';
 import { maxima } from '../tape/primitives/maximum.js';
 import { gather } from '../tape/primitives/spread.js';
 import { positionsOf, rowsOf, shapeText, type Shape } from '../tape/shape.js';
 import type { Layer } from './builder.js';
-import { windowsOf } from './windows.js';
+import { geometryOver, windowsOf } from './windows.js';
 
 /** Settings of {@link maxPool} and {@link averagePool}; pairs are [horizontal, vertical]. */
 export interface PoolOptions {
@@ -19,26 +20,28 @@ export interface PoolOptions {
 
 const POOL_KEYS: KeysOf<PoolOptions> = { stride: true, padding: true };
 
-/** The largest number of each window; pixels outside the image are −∞. */
+/** The largest number of each window; pixels outside the image are −∞. Throws OptionError. */
 export function maxPool(window: number | readonly [number, number], options: PoolOptions = {}): Layer {
   const { stride = window, padding = 0 } = requireKnownOptions(options, POOL_KEYS, 'maxPool');
+  const windows = windowsOf('maxPool', window, { stride, padding });
+  if (windows.padding.some((pixels, k) => pixels >= windows.kernel[k]))
+    throw new OptionError(
+      `padding of maxPool is ${windows.padding.join(' × ')}: fewer pixels than the ${windows.kernel.join(' × ')} of ` +
+        'the window.',
+      { padding },
+    );
   return (builder, x) => {
-    const geometry = windowsOf(builder.graph, 'maxPool', x, window, { stride, padding });
-    if (geometry.padX >= geometry.kernelWidth || geometry.padY >= geometry.kernelHeight)
-      builder.graph.fail(
-        'maxPool',
-        `padding of ${geometry.padX} × ${geometry.padY} pixels makes windows of ${geometry.kernelWidth} × ` +
-          `${geometry.kernelHeight} that lie outside the image: take fewer.`,
-      );
+    const geometry = geometryOver(builder.graph, 'maxPool', x, windows);
     return maxima(builder.graph, x, geometry);
   };
 }
 
-/** The mean of each window; pixels outside the image count, as zeros. */
+/** The mean of each window; pixels outside the image count, as zeros. Throws OptionError. */
 export function averagePool(window: number | readonly [number, number], options: PoolOptions = {}): Layer {
   const { stride = window, padding = 0 } = requireKnownOptions(options, POOL_KEYS, 'averagePool');
+  const windows = windowsOf('averagePool', window, { stride, padding });
   return (builder, x) => {
-    const geometry = windowsOf(builder.graph, 'averagePool', x, window, { stride, padding });
+    const geometry = geometryOver(builder.graph, 'averagePool', x, windows);
     const channels = rowsOf(x.shape);
     const taps = geometry.kernelWidth * geometry.kernelHeight;
     const w = builder.constant('window', [channels, taps], new Float64Array(channels * taps).fill(1 / taps));

@@ -11,11 +11,11 @@
  */
 import { OptionError, ShapeError } from '../core/errors.js';
 import { floats, type FloatArray } from '../core/floats.js';
-import { describe, requireRole } from '../core/kind.js';
+import { describe } from '../core/kind.js';
 import { asFloats } from '../core/numbers.js';
 import { requireFiniteArray, shapeText } from '../io/array-checks.js';
 import type { GivenTensor } from '../network/pytorch.js';
-import type { GraphNetwork } from './graph-network.js';
+import { requireGraphNetwork, type GraphNetwork } from './graph-network.js';
 import type { ParameterBlock } from './parameter-block.js';
 
 /** A tensor with its numbers in C order: the last index fastest. */
@@ -58,15 +58,6 @@ function piecesOf({ name, offset, inputs, outputs, width, bias, window, kind }: 
 
 const sizeOf = (shape: readonly number[]): number => shape.reduce((product, n) => product * n, 1);
 
-function requireGraph(network: GraphNetwork, of: string): void {
-  requireRole(network, 'network', of);
-  if ((network as { readonly kind?: unknown }).kind !== 'graph')
-    throw new OptionError(
-      `${of} takes a network of graphNetwork: ${of === 'toStateDict' ? 'toPyTorch' : 'fromPyTorch'} takes perceptrons.`,
-      { of },
-    );
-}
-
 /** Projections of attention, which PyTorch keeps in one tensor. */
 const PROJECTIONS = ['q_proj', 'k_proj', 'v_proj'] as const;
 const PACKED = /^(.*)in_proj_(weight|bias)$/;
@@ -77,7 +68,7 @@ const PROJECTION = /^(.*)([qkv]_proj)\.(weight|bias)$/;
  * OptionError, ShapeError.
  */
 export function toStateDict(network: GraphNetwork, parameters: ArrayLike<number>): Record<string, StateTensor> {
-  requireGraph(network, 'toStateDict');
+  requireGraphNetwork(network, 'toStateDict', 'toPyTorch takes perceptrons');
   const θ = asFloats(parameters, 'parameters');
   if (θ.length !== network.parameters)
     throw new ShapeError(`parameters has ${θ.length} numbers; the network has ${network.parameters}.`, {
@@ -122,7 +113,7 @@ export function fromStateDict(
   network: GraphNetwork,
   tensors: Readonly<Record<string, GivenTensor>> | ReadonlyMap<string, GivenTensor>,
 ): FloatArray {
-  requireGraph(network, 'fromStateDict');
+  requireGraphNetwork(network, 'fromStateDict', 'fromPyTorch takes perceptrons');
   const given = unpacked(entriesOf(tensors));
   const single = [...given.values()].every(({ data }) => data instanceof Float32Array);
   const θ = floats(network.parameters, single ? 'f32' : 'f64');

@@ -4,7 +4,7 @@
  */
 import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import type { ActivationKind } from '../dense/vector-memory.js';
-import { OptionError } from '../core/errors.js';
+import { requireName, requireWhole } from '../core/checks.js';
 import type { Node } from '../tape/node.js';
 import { sum } from '../tape/primitives/sum.js';
 import { rowsOf } from '../tape/shape.js';
@@ -87,8 +87,8 @@ function parts(options: TransformerLayerOptions, of: string): { readonly addTo: 
     activation = 'relu',
     norm = 'pre',
   } = requireKnownOptions(options, TRANSFORMER_LAYER_KEYS, of, `${of}({ heads: 4 })`);
-  if (norm !== 'pre' && norm !== 'post')
-    throw new OptionError(`norm is ${String(norm)}: it is 'pre' or 'post'.`, { norm });
+  requireName(norm, 'norm', of, ['pre', 'post']);
+  if (feedForward !== undefined) requireWhole(feedForward, 'feedForward', 1);
   const drop = dropped(dropout);
   const φ = activated(activation);
   return {

@@ -93,6 +93,8 @@ const WIDEST_BLOCK = 16;
 const NARROWEST_BLOCK = 4;
 /** Vectors of the basis: at least so many, where that many fit. */
 const LEAST_BASIS = 96;
+/** Products between decompositions of the projected matrix where narrower blocks would make these the dearest part. */
+const NARROW_STEPS = 16;
 const LEAST_PRODUCTS = 2000;
 const PRODUCTS_EACH = 50;
 const STREAM = 0x70e1;
@@ -261,15 +263,18 @@ class KrylovSpace {
     this.#orthonormalizeNext();
     for (;;) {
       if (!this.#grow()) return this.#found('nonFinite', zeros(0, 0), 0);
+      const last = this.#products + width > maxProducts && this.#used >= k;
+      const full = this.#used + width > capacity;
+      if (width < NARROWEST_BLOCK && !last && !full && this.#products % NARROW_STEPS !== 0) continue;
       const s = zeros(this.#used, this.#used);
       copyInto(s, block(this.#h, 0, 0, this.#used, this.#used));
       const values = symmetricEigen(this.#algebra.blas, s, 'a projected matrix');
       const scale = Math.max(Math.abs(values[0]), Math.abs(values[this.#used - 1]));
       const wanted = this.#used < k ? [] : wantedOf(values, k, which);
       const settled = wanted.length === k && wanted.every((j) => this.#residual(s, j) <= tolerance * scale);
-      if (settled || (this.#products + width > maxProducts && wanted.length === k))
+      if (settled || last)
         return this.#found(settled ? 'converged' : 'maxProducts', this.#ritzVectors(s, wanted), scale);
-      if (this.#used + width > capacity) {
+      if (full) {
         // Half of the room that is left for more than the wanted ones speeds up what comes; the rest is for growing.
         const kept = Math.min(capacity - 2 * width, k + Math.ceil((capacity - k) / 3));
         this.#restart(s, values, wantedOf(values, kept, which));

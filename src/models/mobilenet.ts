@@ -2,8 +2,7 @@
  * MobileNet (A. Howard et al., *MobileNets: efficient convolutional neural networks for mobile vision applications*,
  * arXiv 1704.04861): convolutions of 3 × 3 on each channel, then of 1 × 1 between channels.
  */
-import { OptionError } from '../core/errors.js';
-import { requirePositive } from '../core/checks.js';
+import { requireName, requirePositive } from '../core/checks.js';
 import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { dense } from '../layers/affine.js';
 import type { Layer } from '../layers/builder.js';
@@ -43,8 +42,7 @@ export function mobilenet(width = 1, options: MobilenetOptions = {}): Layer {
   requirePositive(width, 'width');
   const { classes = 10, images = 'small' } = requireKnownOptions(options, MOBILENET_KEYS, 'mobilenet');
   const norm = normsOf(options);
-  if (images !== 'large' && images !== 'small')
-    throw new OptionError(`images is ${String(images)}: it is 'large' or 'small'.`, { images });
+  requireName(images, 'images', 'mobilenet', ['large', 'small']);
   const channels = (full: number): number => Math.max(8, 8 * Math.round((full * width) / 8));
   const block = ([full, stride]: readonly [number, number]): Layer =>
     stack({

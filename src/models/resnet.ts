@@ -3,7 +3,7 @@
  * for images of 32 × 32 pixels, with parameters named as in the widespread PyTorch version of them ("linear" last), and
  * those for large ones, named as in torchvision ("fc" last; "downsample" shortcuts; strides in the 3 × 3 convolution).
  */
-import { OptionError } from '../core/errors.js';
+import { requireName } from '../core/checks.js';
 import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { dense } from '../layers/affine.js';
 import type { Layer } from '../layers/builder.js';
@@ -90,8 +90,7 @@ const subsampled =
 function small(blocks: number, options: SmallResnetOptions, of: string): Layer {
   const { classes = 10, shortcut = 'A' } = requireKnownOptions(options, SMALL_KEYS, of);
   const norm = normsOf(options);
-  if (shortcut !== 'A' && shortcut !== 'B')
-    throw new OptionError(`shortcut is ${String(shortcut)}: it is 'A' or 'B'.`, { shortcut });
+  requireName(shortcut, 'shortcut', of, ['A', 'B']);
   const stage = (channels: number, first: number): Layer =>
     sequential(
       ...Array.from({ length: blocks }, (_, k) => {
@@ -132,8 +131,7 @@ interface Plan {
 function large({ blocks, block, growth }: Plan, options: ResnetOptions, of: string): Layer {
   const { classes = 1000, images = 'large' } = requireKnownOptions(options, LARGE_KEYS, of);
   const norm = normsOf(options);
-  if (images !== 'large' && images !== 'small')
-    throw new OptionError(`images is ${String(images)}: it is 'large' or 'small'.`, { images });
+  requireName(images, 'images', of, ['large', 'small']);
   const stage = (index: number): Layer => {
     const channels = 64 << index;
     const changes = index > 0 || growth > 1;

@@ -7,6 +7,7 @@ import { conv2d, dense } from '../layers/affine.js';
 import type { Layer } from '../layers/builder.js';
 import { flatten, relu, stack } from '../layers/compose.js';
 import { maxPool } from '../layers/pooling.js';
+import { pairOf } from '../layers/windows.js';
 
 /** Settings of {@link simpleCnn}. */
 export interface SimpleCnnOptions {
@@ -25,11 +26,12 @@ const SIMPLE_CNN_KEYS: KeysOf<SimpleCnnOptions> = { classes: 'number', channels:
 export function simpleCnn(options: SimpleCnnOptions = {}): Layer {
   const { classes = 10, channels = [16, 32] } = requireKnownOptions(options, SIMPLE_CNN_KEYS, 'simpleCnn');
   requireWhole(classes, 'classes', 1);
+  const [first, second] = pairOf(channels, 'channels', 'simpleCnn');
   return stack({
-    conv1: conv2d(channels[0], 3, { padding: 'same' }),
+    conv1: conv2d(first, 3, { padding: 'same' }),
     relu1: relu,
     pool1: maxPool(2),
-    conv2: conv2d(channels[1], 3, { padding: 'same' }),
+    conv2: conv2d(second, 3, { padding: 'same' }),
     relu2: relu,
     pool2: maxPool(2),
     flatten,

@@ -2,8 +2,7 @@
  * Transformers (A. Vaswani et al., *Attention is all you need*, NeurIPS 2017): from a sentence and the beginning of its
  * translation to the next word of it, and from the beginning of a text to its next word.
  */
-import { requireWhole } from '../core/checks.js';
-import { OptionError } from '../core/errors.js';
+import { requireName, requireWhole } from '../core/checks.js';
 import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import type { Node } from '../tape/node.js';
 import { dense } from '../layers/affine.js';
@@ -72,7 +71,7 @@ export function transformer(options: TransformerOptions): MakeOutputs {
     'transformer',
     'transformer({ sourceWords: 1000, targetWords: 1000, features: 128, heads: 4, layers: 2 })',
   );
-  const { embed, times, finish, layer } = parts(options);
+  const { embed, times, finish, layer } = parts(options, 'transformer');
   const [encoder, decoder] = [transformerEncoderLayer(layer), transformerDecoderLayer(layer)];
   const [ofSource, ofTarget] = [embed(sourceWords), embed(targetWords)];
   return (builder, source, target) => {
@@ -106,7 +105,7 @@ export function languageModel(options: LanguageModelOptions): Layer {
     'languageModel',
     'languageModel({ words: 1000, features: 128, heads: 4, layers: 2 })',
   );
-  const { embed, times, finish, layer } = parts(options);
+  const { embed, times, finish, layer } = parts(options, 'languageModel');
   const [ofWords, own] = [embed(words), transformerEncoderLayer({ ...layer, causal: true })];
   return (builder, ids) => {
     const x = builder.within('embedding', () => ofWords(builder, ids));
@@ -131,13 +130,12 @@ interface Parts {
   readonly layer: TransformerLayerOptions;
 }
 
-function parts(options: SharedOptions): Parts {
+function parts(options: SharedOptions, of: string): Parts {
   const { features, layers, heads, dropout = 0, padding, positions = 'sines' } = options;
   requireWhole(features, 'features', 1);
   requireWhole(layers, 'layers', 1);
   if (padding !== undefined && padding !== null) requireWhole(padding, 'padding', 0);
-  if (positions !== 'sines' && positions !== 'learned')
-    throw new OptionError(`positions is ${String(positions)}: it is 'sines' or 'learned'.`, { positions });
+  requireName(positions, 'positions', of, ['sines', 'learned']);
   const { feedForward, activation, norm = 'pre' } = options;
   const place = positions === 'learned' ? learnedPositions() : positionalEncoding;
   const drop = dropped(dropout);

@@ -37,7 +37,12 @@ export {
 export { kroneckerHierarchical, type KroneckerHierarchicalOptions } from '../curvature/eigenbasis/compress.js';
 export type { KroneckerHierarchicalMatrix } from '../curvature/eigenbasis/matrix.js';
 export { kroneckerSum, type KroneckerSumOptions } from '../curvature/kronecker-sum/compress.js';
-export type { KroneckerSumMatrix, KroneckerSumMemory, KroneckerSumReport } from '../curvature/kronecker-sum/matrix.js';
+export type {
+  KroneckerSumMatrix,
+  KroneckerSumMemory,
+  KroneckerSumReport,
+  SumSourceOptions,
+} from '../curvature/kronecker-sum/matrix.js';
 export { loadKroneckerSum, saveKroneckerSum } from '../curvature/kronecker-sum/file.js';
 export {
   factorKronecker,

@@ -25,7 +25,8 @@ export class Execution implements Machine {
   readonly #memory: VectorMemory;
   readonly #width: number;
   readonly #regions: Regions;
-  #arrays: (FloatArray | undefined)[] = [];
+  readonly #arrays: (FloatArray | undefined)[] = [];
+  readonly #inRegion = new Map<Region, readonly number[]>();
   readonly #indices = new Map<number, Int32Array>();
   readonly #parts = new Map<number, Map<number, FloatArray>>();
   #count = 0;
@@ -66,7 +67,17 @@ export class Execution implements Machine {
   move(region: Region, at: number): void {
     if (this.#regions[region] === at) return;
     this.#regions[region] = at;
-    this.#arrays = [];
+    for (const id of this.#members(region)) this.#arrays[id] = undefined;
+  }
+
+  /** The nodes that stand in a region. */
+  #members(region: Region): readonly number[] {
+    let members = this.#inRegion.get(region);
+    if (members === undefined) {
+      members = [...this.#plan.places].flatMap(([id, place]) => (place.region === region ? [id] : []));
+      this.#inRegion.set(region, members);
+    }
+    return members;
   }
 
   at({ id, name }: Node): number {

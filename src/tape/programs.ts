@@ -15,27 +15,33 @@ import { scaled } from './primitives/sum.js';
 import { spread } from './primitives/spread.js';
 import type { Shape } from './shape.js';
 
-/** A loss of every sample, made of outputs that the parameters alone determine. */
+/** A loss of every sample. */
 export interface LossGraph {
   readonly graph: Graph;
   readonly parameters: readonly Node[];
-  /** What the loss is convex in: the Gauss–Newton matrix is JᵀHJ of these. */
-  readonly outputs: readonly Node[];
+  /** What the loss is a sum of. */
+  readonly terms: readonly LossTerm[];
   /** Numbers per sample that add up to its loss. */
   readonly loss: Node;
+}
+
+/** A part of the loss, and what it is convex in: the Gauss–Newton matrix is JᵀHJ of these outputs. */
+export interface LossTerm {
+  readonly loss: Node;
+  readonly output: Node;
 }
 
 /** The factor of all losses, one number. */
 export const SCALE: Shape = { perSample: false, dims: [1] };
 
-/** s at every number of the loss. */
-export function lossSeed({ graph, loss }: LossGraph): Node {
+/** s at every number of a loss. */
+export function lossSeed(graph: Graph, loss: Node): Node {
   return spread(graph, graph.leaf('scale', 0, SCALE), 'all', loss.shape);
 }
 
 /** The gradient in each of the parameters. Throws OptionError for one that the loss does not depend on. */
 export function gradientNodes(of: LossGraph): Node[] {
-  return usedGradients(of, pullback(of.graph, new Map([[of.loss, lossSeed(of)]]), of.parameters));
+  return usedGradients(of, pullback(of.graph, new Map([[of.loss, lossSeed(of.graph, of.loss)]]), of.parameters));
 }
 
 /** Directions of different uses are leaves of their own, so that each use can be a phase of a plan. */
@@ -74,22 +80,23 @@ export function hessianNodes(of: LossGraph): Node[] {
 }
 
 /** J·v at each output. */
-export function outputTangents(of: LossGraph, use: DirectionUse): Map<Node, Node> {
-  const tangents = pushforward(of.graph, of.outputs, directionNodes(of, use));
-  return new Map(of.outputs.flatMap((output, k) => (tangents[k] === null ? [] : [[output, tangents[k]]])));
+export function outputTangents({ graph, terms, ...of }: LossGraph, use: DirectionUse): Map<Node, Node> {
+  const outputs = terms.map(({ output }) => output);
+  const tangents = pushforward(graph, outputs, directionNodes({ graph, terms, ...of }, use));
+  return new Map(outputs.flatMap((output, k) => (tangents[k] === null ? [] : [[output, tangents[k]]])));
 }
 
-/** H·u at each output, with the factor s. */
-export function outputCurvature(of: LossGraph, tangents: ReadonlyMap<Node, Node>): Map<Node, Node> {
-  const { graph, outputs, loss } = of;
-  const slopes = pullback(graph, new Map([[loss, lossSeed(of)]]), outputs);
-  const kept = outputs.flatMap((output, k) => (slopes[k] === null ? [] : [{ output, slope: slopes[k] }]));
-  const images = pushforward(
-    graph,
-    kept.map(({ slope }) => slope),
-    tangents,
-  );
-  return new Map(kept.flatMap(({ output }, k) => (images[k] === null ? [] : [[output, images[k]]])));
+/** H·u at each output, with the factor s: of each term's loss in its own output, whatever that depends on. */
+export function outputCurvature({ graph, terms }: LossGraph, tangents: ReadonlyMap<Node, Node>): Map<Node, Node> {
+  const images = new Map<Node, Node>();
+  for (const { loss, output } of terms) {
+    const tangent = tangents.get(output);
+    const [slope] = pullback(graph, new Map([[loss, lossSeed(graph, loss)]]), [output]);
+    if (tangent === undefined || slope === null) continue;
+    const [image] = pushforward(graph, [slope], new Map([[output, tangent]]));
+    if (image !== null) images.set(output, image);
+  }
+  return images;
 }
 
 /** Nodes that can be given places of their own: each once, none a leaf. */
@@ -105,7 +112,7 @@ export function ownNodes(graph: Graph, nodes: readonly Node[]): Node[] {
 }
 
 /** The gradients of all parameters. Throws OptionError for one that the loss does not depend on. */
-export function usedGradients({ parameters }: LossGraph, gradients: readonly (Node | null)[]): Node[] {
+function usedGradients({ parameters }: LossGraph, gradients: readonly (Node | null)[]): Node[] {
   return gradients.map((node, k) => {
     if (node === null)
       throw new OptionError(

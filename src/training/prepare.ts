@@ -141,7 +141,9 @@ export async function prepare(
   outline: Outline,
   tools: PrepareTools,
 ): Promise<Subject & { readonly network: Network }>;
+/** The same of any network. */
 export async function prepare(model: Model | GraphModel, outline: Outline, tools: PrepareTools): Promise<Subject>;
+/** Both. */
 export async function prepare(
   { network, parameters }: Model | GraphModel,
   { training, validation, plans, prefix, rotated }: Outline,

@@ -16,6 +16,7 @@ import type { Team } from '#hmatrix/parallel/team.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
 import { sharedTeam } from '../teams.js';
 import { randomModel } from './brute-force.js';
+import { smoothModel } from './smooth-inputs.js';
 
 const folder = temporaryFolder();
 let team: Team;
@@ -52,6 +53,25 @@ describe('a saved Kronecker sum', () => {
     expect(loaded.memory()).toEqual(narrow.memory());
   });
 
+  it('keeps_shift_and_terms_on_the_diagonals', async () => {
+    const path = join(folder, 'semidefinite.hm');
+    const shape = { widths: [14, 5, 4, 3], activation: 'sigmoid', loss: 'squared-error', bias: true } as const;
+    for (const semidefinite of [false, true]) {
+      const made = await kroneckerSum(
+        smoothModel(shape.widths, { ...shape, seed: 2 }),
+        { share: 0.07, semidefinite },
+        { team },
+      );
+      expect(made.data.shift > 0).toBe(semidefinite);
+      expect(made.data.terms.some((term) => term !== null)).toBe(true);
+      await saveKroneckerSum(path, made);
+      const loaded = await loadKroneckerSum(path, { team });
+      expect(loaded.toDense()).toEqual(made.toDense());
+      expect(loaded.report).toEqual(made.report);
+      expect(loaded.memory()).toEqual(made.memory());
+    }
+  });
+
   it('is_kept_where_there_are_no_modes', async () => {
     const path = join(folder, 'none.hm');
     const model = randomModel({ widths: [4, 3], activation: 'linear', loss: 'mse', bias: false, samples: 5 });
@@ -64,6 +84,7 @@ describe('a saved Kronecker sum', () => {
     ['of another kind', { content: 'hierarchical matrix' }, {}, /not of a kronecker sum/],
     ['of another size', { size: 7 }, {}, /parameters of 7/],
     ['without layers', { layers: 3 }, {}, /layers is no list/],
+    ['without a shift', { shift: null }, {}, /shift is null/],
     ['without a report', { report: null }, {}, /report is missing/],
     ['with a group of no pair', {}, { groups: (a: Int32Array) => a.fill(9) }, /group 0 is of pair 9/],
     ['with a panel outside', {}, { panels: (a: Int32Array) => a.fill(1000, 1, 2) }, /outside its layers/],

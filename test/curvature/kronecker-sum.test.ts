@@ -21,7 +21,7 @@ import type { Team } from '#hmatrix/parallel/team.js';
 import { sharedTeam } from '../teams.js';
 import { bruteForceJacobian, denseGaussNewton, randomModel, smallModels } from './brute-force.js';
 import { bruteForceFactors, frobenius, kroneckerDense, layerBlock } from './kronecker-reference.js';
-import { distance, norm, smoothInputs } from './smooth-inputs.js';
+import { distance, norm, smoothModel } from './smooth-inputs.js';
 
 const EPS = Number.EPSILON;
 let team: Team;
@@ -32,14 +32,6 @@ beforeAll(async () => {
 const build = (model: Model, options: KroneckerSumOptions, of: Team = team): Promise<KroneckerSumMatrix> =>
   kroneckerSum(model, options, { team: of });
 const dense = (matrix: KroneckerSumMatrix): Matrix => matrix.toDense();
-/** Inputs of falling spectrum, so that there is something to compress. */
-function smoothModel(widths: readonly number[], shape: Partial<Parameters<typeof randomModel>[0]> = {}): Model {
-  const samples = shape.samples ?? 60;
-  const model = randomModel({ widths, activation: 'tanh', loss: 'mse', bias: false, seed: 5, ...shape, samples });
-  smoothInputs(model, 1);
-  return model;
-}
-
 /** The block of two layers rearranged: row (p, p′), column (q, q′) holds G[(ℓ,p,q), (ℓ′,p′,q′)]. */
 function rearranged(exact: Matrix, a: Layer, b: Layer): Matrix {
   const out = zeros(a.outputs * b.outputs, a.width * b.width);
@@ -270,44 +262,6 @@ describe('an approximation', () => {
       for (let i = 0; i < j; i++) skew = Math.max(skew, Math.abs(d.data[i + j * n] - d.data[j + i * n]));
     expect(skew).toBeLessThanOrEqual(100 * EPS * size);
   });
-
-  it.each(['mse', 'mean-squared', 'bce', 'cross-entropy'] as const)(
-    'has_entries_diagonal_and_trace_that_are_those_of_its_products_under_%s',
-    async (loss) => {
-      const one = smoothModel([18, 5, 4, 7], { loss, bias: true, samples: 40 });
-      const matrix = await build(one, { share: 0.3 });
-      expect(matrix.error).toBeGreaterThan(0);
-      const d = dense(matrix);
-      const n = d.rows;
-      const scale = 100 * EPS * norm(d.data);
-      const source = matrix.source();
-      const all = Int32Array.from({ length: n }, (_, i) => (i * 37) % n);
-      const entries = zeros(n, n);
-      source.entries(all, all, entries);
-      for (let j = 0; j < n; j++)
-        for (let i = 0; i < n; i++)
-          expect(Math.abs(entries.data[i + j * n] - d.data[all[i] + all[j] * n])).toBeLessThanOrEqual(scale);
-      const single = zeros(1, 1);
-      for (const [i, j] of [
-        [0, n - 1],
-        [n - 1, 0],
-        [3, 3],
-      ]) {
-        source.entries(Int32Array.of(i), Int32Array.of(j), single);
-        expect(Math.abs(single.data[0] - d.data[i + j * n])).toBeLessThanOrEqual(scale);
-      }
-      const diagonal = matrix.diagonal();
-      const ofSource = new Float64Array(n);
-      source.diagonal(ofSource);
-      expect(ofSource).toEqual(diagonal);
-      let trace = 0;
-      for (let i = 0; i < n; i++) {
-        expect(Math.abs(diagonal[i] - d.data[i * (n + 1)])).toBeLessThanOrEqual(scale);
-        trace += d.data[i * (n + 1)];
-      }
-      expect(Math.abs(matrix.trace() - trace)).toBeLessThanOrEqual(n * scale);
-    },
-  );
 
   it('counts_the_bytes_of_its_arrays', async () => {
     const matrix = await build(model, { share: 0.06 });

@@ -2,6 +2,7 @@
 import { RandomStream } from '#hmatrix/core/random.js';
 import type { Matrix } from '#hmatrix/dense/matrix.js';
 import type { Model } from '#hmatrix/network/model.js';
+import { randomModel } from './brute-force.js';
 
 /** Replaces the inputs of a model's data by sums of eight cosines, each next one e^decay times smaller. */
 export function smoothInputs(model: Model, decay: number): void {
@@ -17,6 +18,14 @@ export function smoothInputs(model: Model, decay: number): void {
       inputs.data[inputs.offset + q + i * inputs.ld] = v;
     }
   }
+}
+
+/** A network of tanh units on squared errors, unless `shape` says otherwise, with smooth inputs. */
+export function smoothModel(widths: readonly number[], shape: Partial<Parameters<typeof randomModel>[0]> = {}): Model {
+  const samples = shape.samples ?? 60;
+  const model = randomModel({ widths, activation: 'tanh', loss: 'mse', bias: false, seed: 5, ...shape, samples });
+  smoothInputs(model, 1);
+  return model;
 }
 
 /** ‖a‖₂. */

@@ -1,11 +1,13 @@
 /**
  * Functions of the index that are not in the table of those that take numbers (number-places.ts).
  */
+import { LAYERS_WITHOUT_NUMBERS } from './layer-options.js';
 
 /**
  * Functions that take no numbers in arrays: paths, options, single numbers, and objects that others of the table make.
  */
 export const TAKE_NONE = [
+  ...LAYERS_WITHOUT_NUMBERS,
   'adagrad',
   'adam',
   'adamw',

@@ -13,7 +13,7 @@ afterAll(async () => {
 });
 
 type Call = (value: never) => unknown;
-const { kernels, krylov, operators, dense, networks, curvature } = hmatrix;
+const { kernels, krylov, layers, operators, dense, networks, curvature } = hmatrix;
 const factored = async (): Promise<hmatrix.Factorization> => hmatrix.factor(f.matrix, { shift: 1 }, { team: f.team });
 
 const CALLS: Readonly<Record<string, Call>> = {
@@ -35,6 +35,18 @@ const CALLS: Readonly<Record<string, Call>> = {
   'defineNetwork({ widths })': (v) => networks.defineNetwork({ widths: [2, v] }),
   'initialParameters(network, seed)': (v) => networks.initialParameters(network, v),
   'labelTargets(labels, classes)': (v) => networks.labelTargets([0, 1], v),
+  'dense(units)': (v) => layers.dense(v),
+  'conv2d(channels, 3)': (v) => layers.conv2d(v, 3),
+  'dropout(share)': (v) => layers.dropout(v),
+  'embedding(words, features)': (v) => layers.embedding(v, 4),
+  'embedding(4, features)': (v) => layers.embedding(4, v),
+  'gaussianCode(size)': (v) => layers.gaussianCode(v),
+  'groupNorm(groups)': (v) => layers.groupNorm(v),
+  'mobilenet(width)': (v) => layers.mobilenet(v),
+  'tokenInput(length, 4)': (v) => layers.tokenInput(v, 4),
+  'tokenInput(4, vocabulary)': (v) => layers.tokenInput(4, v),
+  'unflatten(…dims)': (v) => layers.unflatten(2, v),
+  'vectorInput(size)': (v) => layers.vectorInput(v),
   'digitImages(count, seed)': (v) => hmatrix.datasets.digitImages(v, 0),
   'digitImages(1, seed)': (v) => hmatrix.datasets.digitImages(1, v),
   'covertypePoints(count, seed)': (v) => hmatrix.datasets.covertypePoints(v, 0),

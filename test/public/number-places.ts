@@ -8,6 +8,7 @@ import * as hmatrix from '#hmatrix/index.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
 import { DATA_PLACES, type Numbers, type Place } from './data-number-places.js';
 import { fixtures, fractions, network, SIZE, trainPair, type Fixtures } from './fixtures.js';
+import { TENSOR_PLACES } from './tensor-places.js';
 
 const folder = temporaryFolder();
 /** Set by `openFixtures`. */
@@ -409,31 +410,7 @@ export const TAKE_NUMBERS: Readonly<Record<string, readonly Place[]>> = {
     ofModel((model) => varianceOf(model, fractions(3, 9))),
     { name: /inputs/, numbers: () => fractions(3, 9), result: (inputs) => varianceOf(f.model, inputs) },
   ],
-  toPyTorch: [
-    {
-      name: /parameters/,
-      numbers: parameters,
-      result: (numbers) => hmatrix.networks.toPyTorch(network, numbers).flatMap(({ weight }) => [...weight.data]),
-    },
-  ],
-  fromPyTorch: [
-    {
-      name: /tensors\[1\]\.weight/,
-      numbers: () => fractions(8, 1),
-      result: (weight) => {
-        const layers = hmatrix.networks.toPyTorch(network, fractions(network.parameters, 2));
-        return hmatrix.networks.fromPyTorch(network, [layers[0], { ...layers[1], weight }]);
-      },
-    },
-    {
-      name: /tensors\[0\]\.bias/,
-      numbers: () => fractions(4, 1),
-      result: (data) => {
-        const layers = hmatrix.networks.toPyTorch(network, fractions(network.parameters, 2));
-        return hmatrix.networks.fromPyTorch(network, [{ ...layers[0], bias: { shape: [4], data } }, layers[1]]);
-      },
-    },
-  ],
+  ...TENSOR_PLACES,
   transpose: [
     {
       name: /matrix\.data/,

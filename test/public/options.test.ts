@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { describe as describeValue } from '#hmatrix/core/kind.js';
 import * as hmatrix from '#hmatrix/index.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
+import { LAYERS_WITH_OPTIONS, LAYERS_WITHOUT_OPTIONS } from './layer-options.js';
 import { and, DATA_OPTIONS, type Call, type Entry } from './data-options.js';
 import { failureOf, fixtures, network, SIZE, pair, type Fixtures, publicFunctions } from './fixtures.js';
 
@@ -31,6 +32,7 @@ const factored = async (): Promise<hmatrix.Factorization> => hmatrix.factor(f.ma
 
 /** Functions and methods by the name of the export that they belong to. */
 const TAKE_OPTIONS: Readonly<Record<string, readonly Entry[]>> = {
+  ...LAYERS_WITH_OPTIONS,
   compress: [
     ['leafSize', (o) => hmatrix.compress(f.source, o)],
     ['signal', (o) => hmatrix.compress(f.source, {}, o)],
@@ -99,6 +101,7 @@ const TAKE_OPTIONS: Readonly<Record<string, readonly Entry[]>> = {
   kroneckerSum: [
     ['tolerance', (o) => hmatrix.curvature.kroneckerSum(f.model, o)],
     ['team', (o) => hmatrix.curvature.kroneckerSum(f.model, {}, o)],
+    ['tableMemory', async (o) => (await hmatrix.curvature.kroneckerSum(f.model, {}, { team: f.team })).source(o)],
   ],
   loadKroneckerSum: [['onProgress', (o) => hmatrix.curvature.loadKroneckerSum(sumPath, o)]],
   saveKroneckerSum: [
@@ -345,6 +348,7 @@ const TAKE_OPTIONS: Readonly<Record<string, readonly Entry[]>> = {
 };
 
 const TAKE_NONE = [
+  ...LAYERS_WITHOUT_OPTIONS,
   'apply',
   'ard',
   'checkModel',
@@ -430,6 +434,8 @@ const TAKE_OTHERS: Readonly<Record<string, (value: unknown) => boolean>> = {
   // The default, as HMATRIX_BLAS has it.
   'openTeam.blas': (value) => value === '',
   'Team.blas': (value) => value === '',
+  batchNorm: isEmpty,
+  padding: isNull,
   'kfacOptimizer.learningRate': isNull,
   'kfacOptimizer.normConstraint': isNull,
 };

@@ -9,9 +9,12 @@ import type { Node } from '#hmatrix/tape/node.js';
 import { aligned, makePlan, type Plan } from '#hmatrix/tape/plan/plan.js';
 import { numbersOf } from '#hmatrix/tape/shape.js';
 
-const BYTES = 2 ** 22;
-const memory = VectorMemory.open(2 * BYTES, 'Tests of the tape');
-const { byteOffset } = memory.take(BYTES / 8, 'f64');
+/** Memory of so many bytes, behind its own. */
+const openMemory = (bytes: number): { memory: VectorMemory; bytes: number; byteOffset: number } => {
+  const memory = VectorMemory.open(bytes + 2 ** 16, 'Tests of the tape');
+  return { memory, bytes, byteOffset: memory.take(bytes / 8, 'f64').byteOffset };
+};
+let room = openMemory(2 ** 22);
 
 /** Numbers of leaves. */
 export type Values = ReadonlyMap<Node, ArrayLike<number>>;
@@ -27,6 +30,9 @@ export interface EvaluateOptions {
 
 /** A plan on the tests' memory: everything in it stands there. */
 export function execute(plan: Plan, precision: Precision): Execution {
+  const numbers = aligned(plan.kept) + aligned(plan.work) + aligned(plan.scratch);
+  if (8 * numbers > room.bytes) room = openMemory(8 * numbers);
+  const { memory, byteOffset } = room;
   const heap = memory.all(precision);
   const kept = byteOffset / heap.BYTES_PER_ELEMENT;
   const work = kept + aligned(plan.kept);

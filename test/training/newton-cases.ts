@@ -11,7 +11,7 @@ import { initialParameters } from '#hmatrix/network/initialize.js';
 import type { LossName } from '#hmatrix/network/losses/table.js';
 import { defineNetwork, type Network } from '#hmatrix/network/network.js';
 import type { Team } from '#hmatrix/parallel/team.js';
-import { Objective } from '#hmatrix/training/objective/objective.js';
+import { PerceptronObjective } from '#hmatrix/training/objective/perceptron-objective.js';
 import type { Optimizer, StepPlan, Stepper } from '#hmatrix/training/optimizer.js';
 import type { NewtonCurvature } from '#hmatrix/training/newton/point.js';
 import { Vectors, type Product } from '#hmatrix/training/newton/vectors.js';
@@ -30,7 +30,7 @@ export interface CaseOptions {
 
 export interface Case {
   readonly network: Network;
-  readonly objective: Objective;
+  readonly objective: PerceptronObjective;
   readonly stepper: Stepper;
   readonly plan: (step?: number) => StepPlan;
   /** Loads the batch, or some of its samples. */
@@ -42,7 +42,7 @@ export async function openCase(optimizer: Optimizer, options: CaseOptions = {}):
   const { widths = [5, 6, 3], activation = 'tanh', loss = 'mse', samples = 20, precision = 'f64' } = options;
   const { regularization = 0, dropout = 0, team, seed = 3 } = options;
   const network = defineNetwork({ widths, activation });
-  const objective = await Objective.open({
+  const objective = await PerceptronObjective.open({
     network,
     loss,
     precision,
@@ -80,7 +80,7 @@ export async function openCase(optimizer: Optimizer, options: CaseOptions = {}):
 }
 
 /** The dense curvature at the point of the last evaluation, by products on unit vectors. */
-export function denseCurvature(objective: Objective, of: NewtonCurvature, samples?: number): Matrix {
+export function denseCurvature(objective: PerceptronObjective, of: NewtonCurvature, samples?: number): Matrix {
   const n = objective.network.parameters;
   const v = objective.vector();
   const out = objective.vector();

@@ -15,7 +15,10 @@ import { defineNetwork, type NetworkOptions } from '#hmatrix/network/network.js'
 import { accuracy } from '#hmatrix/network/predict.js';
 import { apply } from '#hmatrix/operator/apply.js';
 import type { LinearOperator } from '#hmatrix/operator/linear-operator.js';
-import { Objective, type ObjectiveOptions } from '#hmatrix/training/objective/objective.js';
+import {
+  PerceptronObjective,
+  type PerceptronObjectiveOptions,
+} from '#hmatrix/training/objective/perceptron-objective.js';
 import { parameterBlocks, sliceCount, sliceFirst } from '#hmatrix/training/objective/slices.js';
 import { normalMatrix, targetsFor } from '../network/models.js';
 import { sharedTeam } from '../teams.js';
@@ -37,9 +40,9 @@ function modelOf(shape: NetworkOptions, loss: LossName, samples: number): Model 
   return { network, loss, data: memoryDataSet(inputs, targets), parameters: initialParameters(network, 3) };
 }
 
-async function opened(model: Model, options: Partial<ObjectiveOptions> = {}): Promise<Objective> {
+async function opened(model: Model, options: Partial<PerceptronObjectiveOptions> = {}): Promise<PerceptronObjective> {
   const { network, loss, data, parameters } = model;
-  const objective = await Objective.open({
+  const objective = await PerceptronObjective.open({
     network,
     loss,
     precision: 'f64',
@@ -57,7 +60,7 @@ async function opened(model: Model, options: Partial<ObjectiveOptions> = {}): Pr
 const productOf = (operator: LinearOperator, v: FloatArray): FloatArray => apply(operator, Float64Array.from(v)).data;
 
 /** A random vector of the objective. */
-function direction(objective: Objective, seed: number): FloatArray {
+function direction(objective: PerceptronObjective, seed: number): FloatArray {
   const v = objective.vector();
   new RandomStream(seed).fillNormal(v);
   return v;

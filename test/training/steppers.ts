@@ -5,22 +5,25 @@ import { defaultBlas } from '#hmatrix/dense/default-blas.js';
 import type { Precision } from '#hmatrix/dense/matrix.js';
 import type { Model } from '#hmatrix/network/model.js';
 import type { Team } from '#hmatrix/parallel/team.js';
-import { Objective, type ObjectiveOptions } from '#hmatrix/training/objective/objective.js';
+import {
+  PerceptronObjective,
+  type PerceptronObjectiveOptions,
+} from '#hmatrix/training/objective/perceptron-objective.js';
 import type { Optimizer, StepPlan, StepReport, Stepper } from '#hmatrix/training/optimizer.js';
 
 export interface AtWork {
   readonly model: Model;
-  readonly objective: Objective;
+  readonly objective: PerceptronObjective;
   readonly stepper: Stepper;
 }
 
 export type BeginOptions = Partial<
-  Pick<ObjectiveOptions, 'rotatedInputs' | 'regularization' | 'dropout' | 'batchSize'>
+  Pick<PerceptronObjectiveOptions, 'rotatedInputs' | 'regularization' | 'dropout' | 'batchSize'>
 > & { readonly team?: Team | undefined; readonly precision?: Precision };
 
 export async function begin(optimizer: Optimizer, model: Model, options: BeginOptions = {}): Promise<AtWork> {
   const { precision = 'f64', batchSize = model.data.samples } = options;
-  const objective = await Objective.open({
+  const objective = await PerceptronObjective.open({
     network: model.network,
     loss: model.loss,
     blas: defaultBlas(),

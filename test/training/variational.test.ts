@@ -10,7 +10,7 @@ import type { LossName } from '#hmatrix/network/losses/table.js';
 import { defineNetwork, type Network } from '#hmatrix/network/network.js';
 import { predict } from '#hmatrix/network/predict.js';
 import type { Optimizer } from '#hmatrix/training/optimizer.js';
-import { Objective } from '#hmatrix/training/objective/objective.js';
+import { PerceptronObjective } from '#hmatrix/training/objective/perceptron-objective.js';
 import { newtonCg } from '#hmatrix/training/optimizers/newton-cg.js';
 import { ekfacAdam } from '#hmatrix/training/optimizers/ekfac-adam.js';
 import { adam } from '#hmatrix/training/optimizers/first-order.js';
@@ -36,7 +36,7 @@ const network: Network = {
 const dataOf = (loss: LossName): DataSet => memoryDataSet(normalMatrix(5, n, 3), targetsFor(loss, 5, n, 4));
 
 async function opened(loss: LossName, options: { team?: Awaited<ReturnType<typeof sharedTeam>> } = {}) {
-  const objective = await Objective.open({
+  const objective = await PerceptronObjective.open({
     network,
     loss,
     precision: 'f64',
@@ -64,7 +64,7 @@ function parts(at: FloatArray, inputs: Matrix, noise: ArrayLike<number>): { outp
 }
 
 /** ε of the last evaluation, from the codes that it left. */
-function noiseOf(objective: Objective, inputs: Matrix): Float64Array {
+function noiseOf(objective: PerceptronObjective, inputs: Matrix): Float64Array {
   const { code } = parts(θ, inputs, new Float64Array(k * n));
   const z = objective.inputsOf(2);
   return Float64Array.from({ length: k * n }, (_, at) => {
@@ -73,7 +73,7 @@ function noiseOf(objective: Objective, inputs: Matrix): Float64Array {
   });
 }
 
-function vector(objective: Objective, seed: number): FloatArray {
+function vector(objective: PerceptronObjective, seed: number): FloatArray {
   const v = objective.vector();
   new RandomStream(seed).fillNormal(v);
   return v;

@@ -14,7 +14,7 @@ import { block, copyInto, view, type Matrix } from '../../dense/matrix.js';
 import type { GraphModel } from '../../layers/graph-model.js';
 import { planNetwork, type NetworkPlan } from '../../layers/network-plan.js';
 import { readSamples, requireFiniteParameters } from '../../layers/read-samples.js';
-import { graphSliceFirst, graphSlices, SLICE } from '../../layers/slices.js';
+import { graphSliceFirst, graphSlices } from '../../layers/slices.js';
 import { openTapeMemory, otherBytes, sliceBytes, Tapes } from '../../layers/tape-memory.js';
 import { countTargets } from '../../layers/targets.js';
 import { combine } from '../../operator/block-arithmetic.js';
@@ -30,6 +30,7 @@ import {
   graphPassTask,
   productParts,
   productWidth,
+  sliceFor,
   vectorsOf,
   type GraphPasses,
   type PassArguments,
@@ -56,6 +57,7 @@ export class GraphOperator implements LinearOperator {
   /** Bytes of the memory: what the forward passes keep, vectors, θ and what workers work in. */
   readonly bytes: number;
   readonly #plan: NetworkPlan;
+  readonly #slice: number;
   readonly #held: number;
   readonly #places: VectorPlaces;
   readonly #blas: Blas;
@@ -76,8 +78,9 @@ export class GraphOperator implements LinearOperator {
     requireFiniteParameters(parameters);
     const { samples } = data;
     const precision = precisionOf(parameters);
-    const slices = graphSlices(samples);
-    const capacity = Math.min(samples, SLICE);
+    const slice = sliceFor(network, samples);
+    const slices = graphSlices(samples, slice);
+    const capacity = Math.min(samples, slice);
     const plan = planNetwork(network.evaluation, network.layers, { gradient: false, passes: [kind], capacity });
     const width = productWidth(network.trained);
     const workers = team?.workers ?? 1;
@@ -88,16 +91,26 @@ export class GraphOperator implements LinearOperator {
       others: otherBytes(sizes),
       memoryLimit,
       batchSize,
+      slice,
     });
     const layout = openTapeMemory({ ...sizes, slices: this.#held }, parameters, 'Curvature of the network');
-    const state: GraphPasses = { layout, pass: kind, samples, workers, width, losses: sharedFloat64(this.#held) };
+    const state: GraphPasses = {
+      layout,
+      pass: kind,
+      samples,
+      slice,
+      workers,
+      width,
+      losses: sharedFloat64(this.#held),
+    };
     this.rows = network.trained;
     this.cols = this.rows;
     this.precision = precision;
     this.model = model;
     this.kind = kind;
     this.samples = samples;
-    this.capacity = Math.min(samples, this.#held * SLICE);
+    this.capacity = Math.min(samples, this.#held * slice);
+    this.#slice = slice;
     this.bytes = otherBytes(sizes) + this.#held * sliceBytes(plan, precision);
     this.#plan = plan;
     this.#blas = blas;
@@ -120,7 +133,7 @@ export class GraphOperator implements LinearOperator {
 
   /** Whether the passes of all samples are kept; else each product makes them anew. */
   get kept(): boolean {
-    return this.#held === graphSlices(this.samples);
+    return this.#held === graphSlices(this.samples, this.#slice);
   }
 
   /** Those of multiplications of matrices. */
@@ -151,7 +164,7 @@ export class GraphOperator implements LinearOperator {
   #product(out: Matrix, x: Matrix, alpha: number, beta: number): void {
     const { tapes } = this.#live();
     const vector = (k: number): Matrix => view(tapes.vector(k), 0, this.rows, 1);
-    const slices = graphSlices(this.samples);
+    const slices = graphSlices(this.samples, this.#slice);
     const parts = productParts(this.rows, x.cols, slices);
     for (let j = 0; j < x.cols; j++) copyInto(vector(this.#places.given(j)), block(x, 0, j, this.rows, 1));
     for (let first = 0; first < slices; first += this.#held) {
@@ -172,8 +185,8 @@ export class GraphOperator implements LinearOperator {
     const { state, tapes } = this.#live();
     if (first === 0) this.#weight = 0;
     for (let s = first; s < last; s++) {
-      const begin = graphSliceFirst(samples, s);
-      const batch = readSamples(model, begin, graphSliceFirst(samples, s + 1) - begin);
+      const begin = graphSliceFirst(samples, this.#slice, s);
+      const batch = readSamples(model, begin, graphSliceFirst(samples, this.#slice, s + 1) - begin);
       tapes.tape(s - first).load(batch, { order: null, first: 0, count: batch.inputs.cols }, 1);
       this.#weight += countTargets(model.loss, batch.targets);
     }
@@ -181,9 +194,9 @@ export class GraphOperator implements LinearOperator {
     for (let s = first; s < last; s++)
       if (!Number.isFinite(state.losses[s - first]))
         throw new NonFiniteError(
-          `The loss of samples ${graphSliceFirst(samples, s)} to ${graphSliceFirst(samples, s + 1) - 1} is ` +
+          `The loss of samples ${graphSliceFirst(samples, this.#slice, s)} to ${graphSliceFirst(samples, this.#slice, s + 1) - 1} is ` +
             `${state.losses[s - first]}: the parameters or the data are too large.`,
-          { first: graphSliceFirst(samples, s), loss: state.losses[s - first] },
+          { first: graphSliceFirst(samples, this.#slice, s), loss: state.losses[s - first] },
         );
   }
 
@@ -214,21 +227,23 @@ function heldSlices(
     others,
     memoryLimit,
     batchSize,
+    slice,
   }: {
     readonly each: number;
     readonly others: number;
     readonly memoryLimit: number;
     readonly batchSize: number | undefined;
+    readonly slice: number;
   },
 ): number {
   const fitting = Math.floor(Math.min(memoryLimit, ADDRESSED - others) / each);
   if (fitting < 1)
     throw new MemoryError(
-      `The passes of ${SLICE} samples take ${inUnits(each)}, the vectors beside them ${inUnits(others)}: more than ` +
+      `The passes of ${slice} samples take ${inUnits(each)}, the vectors beside them ${inUnits(others)}: more than ` +
         `the limit of ${inUnits(memoryLimit)} for passes, or than 4 GiB together. Raise memoryLimit, or give ` +
         'parameters in float32.',
       { bytes: each, others, memoryLimit },
     );
   if (fitting >= slices) return slices;
-  return Math.min(fitting, batchSize === undefined ? fitting : Math.ceil(batchSize / SLICE));
+  return Math.min(fitting, batchSize === undefined ? fitting : Math.ceil(batchSize / slice));
 }

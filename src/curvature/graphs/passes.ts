@@ -3,6 +3,7 @@
  * and products with curvature, one vector and one part of the slices a task. A part adds its slices in order into a
  * vector of its own. The split depends on the sizes alone, so every team gives the same bits.
  */
+import { sliceSamples, type GraphNetwork } from '../../layers/graph-network.js';
 import { defineTask } from '../../parallel/task.js';
 import { graphSliceFirst, graphSlices } from '../../layers/slices.js';
 import { Tapes, type TapeLayout } from '../../layers/tape-memory.js';
@@ -13,6 +14,8 @@ export interface GraphPasses {
   readonly layout: TapeLayout;
   readonly pass: Exclude<Pass, 'tangent' | 'draw'>;
   readonly samples: number;
+  /** Most samples of a slice. */
+  readonly slice: number;
   readonly workers: number;
   /** Vectors of a product at a time. */
   readonly width: number;
@@ -33,6 +36,13 @@ const TASKS = 8;
 /** Most vectors of a product at a time, and numbers that they may have: 128 MiB in double precision. */
 const VECTORS = 16;
 const NUMBERS = 2 ** 24;
+
+/** Samples of a slice where there are few: enough columns for multiplications of matrices. */
+const FEW_SAMPLES = 16;
+
+/** Most samples of a slice: as many as the network's slices have, but enough slices for a team. */
+export const sliceFor = (network: GraphNetwork, samples: number): number =>
+  Math.min(sliceSamples(network), Math.max(FEW_SAMPLES, Math.ceil(samples / TASKS)));
 
 /** Vectors of a product at a time. */
 export const productWidth = (size: number): number => Math.max(1, Math.min(VECTORS, Math.floor(NUMBERS / size)));
@@ -70,14 +80,14 @@ export interface VectorPlaces {
 export const graphPassTask = defineTask<GraphPasses, PassArguments>(
   import.meta.url,
   'graphPassTask',
-  ({ layout, pass, samples, losses, ...sizes }, { blas, worker }) => {
+  ({ layout, pass, samples, slice, losses, ...sizes }, { blas, worker }) => {
     const tapes = new Tapes(layout, blas, worker);
     const kernels = tapes.memory.kernels(layout.precision);
     const places = vectorsOf(sizes);
-    const slices = graphSlices(samples);
+    const slices = graphSlices(samples, slice);
     const [direction, result] = [places.direction(worker), places.result(worker)].map((k) => tapes.vector(k));
     const n = direction.length;
-    const countOf = (slice: number): number => graphSliceFirst(samples, slice + 1) - graphSliceFirst(samples, slice);
+    const countOf = (s: number): number => graphSliceFirst(samples, slice, s + 1) - graphSliceFirst(samples, slice, s);
 
     return (task, { first, last, parts }) => {
       if (parts === null) {

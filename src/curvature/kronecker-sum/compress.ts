@@ -31,7 +31,13 @@ export interface KroneckerSumOptions extends GoalOptions {
   readonly modes?: number | undefined;
   /** With `modes`: samples in memory at a time. Default 512. */
   readonly batchSize?: number | undefined;
-  /** With `modes`: seeds the test vectors. Default 0. */
+  /**
+   * Without negative eigenvalues, but for rounding: what is negative of G̃ is lifted within the stored numbers, and the
+   * rest shifted by λ_min, which is computed for small sums and measured by a Krylov space for others
+   * (semidefinite.ts). The error stays known; it grows, mostly to less than three times what it was. Default false.
+   */
+  readonly semidefinite?: boolean | undefined;
+  /** With `modes` or `semidefinite`: seeds the test vectors, and the first vector of the Krylov space. Default 0. */
   readonly seed?: number | undefined;
   /**
    * Precision of the stored S_j and M_j, and of products. Default 'f64'; 'f32' keeps twice as many numbers in the same
@@ -47,6 +53,7 @@ const KRONECKER_SUM_KEYS: KeysOf<KroneckerSumOptions> = {
   tolerance: 'number',
   modes: 'number',
   batchSize: 'number',
+  semidefinite: 'boolean',
   seed: 'number',
   dtype: true,
   memoryLimit: 'number',
@@ -85,17 +92,17 @@ export async function kroneckerSum(
   const memoryLimit = requireMemoryLimit(known.memoryLimit ?? availableMemory());
   const control = await onTeam(givenControl, 'kroneckerSum');
   checkModel(model);
-  const { modes, batchSize = 512, seed = 0, dtype = 'f64' } = known;
+  const { modes, batchSize = 512, semidefinite = false, seed = 0, dtype = 'f64' } = known;
   requirePrecision(dtype, 'dtype');
   requireWhole(batchSize, 'batchSize', 1);
   requireSeed(seed);
-  const request = { goal, dtype, memoryLimit, control };
+  const request = { goal, dtype, semidefinite: semidefinite ? { seed } : undefined, memoryLimit, control };
   if (modes === undefined) {
-    if (known.batchSize !== undefined || known.seed !== undefined)
-      throw new OptionError('batchSize and seed go with modes, the most modes of a pair of layers to be streamed.', {
-        batchSize: known.batchSize,
-        seed: known.seed,
-      });
+    if (known.batchSize !== undefined || (known.seed !== undefined && !semidefinite))
+      throw new OptionError(
+        'batchSize goes with modes, the most modes of a pair of layers to be streamed; seed with that or semidefinite.',
+        { batchSize: known.batchSize, seed: known.seed },
+      );
     return (await planKroneckerSum(model, request)).make();
   }
   requireWhole(modes, 'modes', 1, 65_536);

@@ -1,7 +1,8 @@
 /**
  * A Kronecker sum over rotated vectors, flat: what products read, workers hold and files keep.
  *
- *   H̃ = Σ over pairs of layers Σ_j S_j ⊗ M_j, and its transpose off the layers' diagonal blocks
+ *   H̃ = Σ over pairs of layers Σ_j S_j ⊗ M_j, and its transpose off the layers' diagonal blocks,
+ *     + blockdiag(diag(d_ℓ) ⊗ diag(e_ℓ)) + δI
  *
  * A rotated vector holds for each layer the matrix Z, directions × units; H̃ takes it to S_j·Z·M_jᵀ. A panel holds the
  * rows rowBegin … of S_j of all g modes of a group, one mode's rows below the other's, (g·rows) × columns; within a
@@ -27,6 +28,12 @@ export const GROUP = { words: 2, pair: 0, modes: 1 } as const;
 /** Words of a panel in `panels`. */
 export const PANEL = { words: 5, group: 0, rowBegin: 1, rows: 2, columnBegin: 3, columns: 4 } as const;
 
+/** diag(d) ⊗ diag(e) of a layer: d by directions, e by units. */
+export interface DiagonalTerm {
+  readonly inputs: Float64Array;
+  readonly units: Float64Array;
+}
+
 /** See the head of this file; structured-cloneable. */
 export interface KroneckerSumData {
   /** Numbers of a rotated vector. */
@@ -40,6 +47,9 @@ export interface KroneckerSumData {
   readonly valuesBegin: Float64Array;
   readonly mixing: FloatArray;
   readonly values: FloatArray;
+  /** By layer diag(d) ⊗ diag(e), or null. */
+  readonly terms: readonly (DiagonalTerm | null)[];
+  readonly shift: number;
 }
 
 /** A panel with its group, read out of the flat arrays. */
@@ -72,6 +82,20 @@ export function panelAt(data: KroneckerSumData, index: number): Panel {
     values: valuesBegin[index],
     mixing: mixingBegin[group],
   };
+}
+
+/** tr diag(d)·tr diag(e). */
+export const traceOf = ({ inputs, units }: DiagonalTerm): number =>
+  inputs.reduce((sum, d) => sum + d, 0) * units.reduce((sum, e) => sum + e, 0);
+
+/** What a layer has on its diagonal besides panels: its term, and δI. */
+export function diagonalTerms({ layers, terms, shift }: KroneckerSumData, ℓ: number): DiagonalTerm[] {
+  const { directions, units } = layers[ℓ];
+  const out: DiagonalTerm[] = [];
+  const term = terms[ℓ];
+  if (term !== null) out.push(term);
+  if (shift > 0) out.push({ inputs: new Float64Array(directions).fill(shift), units: new Float64Array(units).fill(1) });
+  return out;
 }
 
 /** How many panels there are. */
@@ -152,6 +176,8 @@ export function layOutSum(
       valuesBegin,
       mixing: sharedFloats(mixing, dtype),
       values: sharedFloats(values, dtype),
+      terms: placed.map(() => null),
+      shift: 0,
     },
     kept: kept.map(({ group }) => group),
     panelBegin,

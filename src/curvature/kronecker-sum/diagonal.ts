@@ -7,7 +7,15 @@ import type { Blas } from '../../dense/blas.js';
 import type { Matrix } from '../../dense/matrix.js';
 import { addComplementDiagonal, addLayerDiagonal } from '../eigenbasis/diagonal.js';
 import type { BasisLayer } from '../eigenbasis/rotation.js';
-import { panelAt, panelCount, type KroneckerSumData, type Panel } from './data.js';
+import {
+  diagonalTerms,
+  panelAt,
+  panelCount,
+  traceOf,
+  type DiagonalTerm,
+  type KroneckerSumData,
+  type Panel,
+} from './data.js';
 
 /** Panels of a layer's own block. */
 function ownPanels(data: KroneckerSumData, ℓ: number): Panel[] {
@@ -28,10 +36,15 @@ export function addSumDiagonal(
 ): void {
   basis.forEach((layer, ℓ) => {
     const panels = ownPanels(data, ℓ);
+    const terms = diagonalTerms(data, ℓ);
     const addOfPanels = (weights: Float64Array, moments: Matrix): void => {
       for (const panel of panels) addMoments(data, panel, weights, moments);
+      for (const { inputs, units } of terms) {
+        const factor = weights.reduce((sum, w, p) => sum + w * w * units[p], 0);
+        for (let q = 0; q < moments.rows; q++) moments.data[q * (moments.ld + 1)] += factor * inputs[q];
+      }
     };
-    if (panels.length > 0) addLayerDiagonal(layer, addOfPanels, out, blas);
+    if (panels.length > 0 || terms.length > 0) addLayerDiagonal(layer, addOfPanels, out, blas);
     if (layer.complement !== null) addComplementDiagonal(layer, layer.complement, out);
   });
 }
@@ -69,25 +82,44 @@ function addMoments(data: KroneckerSumData, panel: Panel, weights: Float64Array,
   }
 }
 
-/** tr G̃ = Σ_j tr S_j·tr M_j + (r − k)·tr c·A. */
-export function sumTrace(basis: readonly BasisLayer[], data: KroneckerSumData): number {
+/** ⟨Σ_j S_j ⊗ M_j, diag(d_ℓ) ⊗ diag(e_ℓ)⟩ over all layers, of what panels hold. */
+export function panelTrace(data: KroneckerSumData, weights: readonly (DiagonalTerm | null)[]): number {
   let trace = 0;
-  basis.forEach((layer, ℓ) => {
-    for (const { modes, rows, mixing, values, pair } of ownPanels(data, ℓ)) {
-      const { units } = data.layers[ℓ];
+  weights.forEach((weight, ℓ) => {
+    if (weight === null) return;
+    const { inputs, units } = weight;
+    for (const { modes, rows, rowBegin, mixing, values, pair } of ownPanels(data, ℓ)) {
       for (let j = 0; j < modes; j++) {
         let [s, m] = [0, 0];
-        for (let p = 0; p < rows; p++) s += data.values[values + p + rows * (j + modes * p)];
-        for (let p = 0; p < units; p++)
-          m += data.mixing[mixing + (pair.diagonal ? j + modes * p : p + units * (j + modes * p))];
+        for (let p = 0; p < rows; p++) s += inputs[rowBegin + p] * data.values[values + p + rows * (j + modes * p)];
+        for (let p = 0; p < units.length; p++) {
+          const at = pair.diagonal ? j + modes * p : p + units.length * (j + modes * p);
+          m += units[p] * data.mixing[mixing + at];
+        }
         trace += s * m;
       }
     }
-    if (layer.complement !== null) {
-      let sum = 0;
-      for (let q = 0; q < layer.width; q++) sum += layer.complement.data[q * (layer.width + 1)];
-      trace += (layer.outputs - layer.units) * sum;
-    }
+  });
+  return trace;
+}
+
+/** What panels hold of the trace. */
+export const ownTrace = (data: KroneckerSumData): number =>
+  panelTrace(
+    data,
+    data.layers.map(({ directions, units }) => ({
+      inputs: new Float64Array(directions).fill(1),
+      units: new Float64Array(units).fill(1),
+    })),
+  );
+
+/** tr G̃: of panels, of terms on the diagonals, and (r − k)·tr c·A. */
+export function sumTrace(basis: readonly BasisLayer[], data: KroneckerSumData): number {
+  let trace = ownTrace(data);
+  basis.forEach(({ complement, outputs, units, width }, ℓ) => {
+    for (const term of diagonalTerms(data, ℓ)) trace += traceOf(term);
+    if (complement === null) return;
+    for (let q = 0; q < width; q++) trace += (outputs - units) * complement.data[q * (width + 1)];
   });
   return trace;
 }

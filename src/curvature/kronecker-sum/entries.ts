@@ -1,8 +1,9 @@
 /**
  * Entries of a Kronecker sum without products: G̃[(ℓ,p,q), (ℓ′,p′,q′)] = Σ_j M̂_j(p, p′)·(u_qᵀS_j u′_q′), u_q row q of
- * U_A and M̂_j = U_Γ M_j U_Γ′ᵀ, plus the complement's.
- * Of a block, u_QᵀS_jU′_Q′ is formed for the inputs Q and Q′ that occur, by two GEMMs a panel, and M̂_j for the units
- * that occur; so a block costs a pass over the stored numbers of its pairs of layers, and a single entry as much.
+ * U_A and M̂_j = U_Γ M_j U_Γ′ᵀ, plus what the terms on the diagonal and the complement give.
+ * Pairs of layers that have tables (tables.ts) give an entry by one dot product over their modes. Of others,
+ * u_QᵀS_jU′_Q′ is formed for the inputs Q and Q′ that occur in a block, by two GEMMs a panel, and M̂_j for the units
+ * that occur: a block costs a pass over the stored numbers of the pair, and a single entry as much.
  */
 import type { Indices } from '../../core/indices.js';
 import { asIndices } from '../../core/numbers.js';
@@ -13,74 +14,87 @@ import { builtIn } from '../../parallel/built-in.js';
 import type { EntrySource, SourceContext, SourceDescriptor } from '../../source/entry-source.js';
 import { SymmetricBlocks } from '../../source/symmetric-block.js';
 import type { BasisLayer } from '../eigenbasis/rotation.js';
-import { panelAt, panelCount, wideView, type KroneckerSumData, type Panel } from './data.js';
+import {
+  diagonalTerms,
+  GROUP,
+  panelAt,
+  panelCount,
+  wideView,
+  type DiagonalTerm,
+  type KroneckerSumData,
+  type Panel,
+} from './data.js';
+import { pickRows, tableBytes, TabledEntries, type SumTables } from './tables.js';
 
 /** What entries are evaluated from; structured-cloneable. */
 export interface SumEntryData {
   readonly size: number;
   readonly layers: readonly BasisLayer[];
   readonly data: KroneckerSumData;
+  readonly tables: SumTables;
   readonly diagonal: Float64Array;
 }
 
-/** Indices of a list that lie in one layer: their places in the list, and their inputs and units among the distinct. */
+/** Indices of a list that lie in one layer: their places in the list, their inputs and their units. */
 interface LayerPart {
   readonly places: number[];
-  readonly input: number[];
-  readonly unit: number[];
-  /** U_A and U_Γ in the rows that occur. */
-  readonly inputs: Matrix;
-  readonly units: Matrix;
-  /** Distinct inputs and units themselves. */
-  readonly inputNumbers: readonly number[];
-  readonly unitNumbers: readonly number[];
+  readonly inputs: number[];
+  readonly units: number[];
 }
 
-/** Rows of a matrix; of the identity where there is none. */
-function pickRows(matrix: Matrix | null, rows: readonly number[], columns: number): Matrix {
-  const out = zeros(rows.length, columns);
-  rows.forEach((row, k) => {
-    for (let j = 0; j < columns; j++)
-      out.data[k + j * rows.length] =
-        matrix === null ? (j === row ? 1 : 0) : matrix.data[matrix.offset + row + j * matrix.ld];
+/** A part with U_A and U_Γ in the rows that occur, and which of them each index has. */
+interface LayerRows extends LayerPart {
+  readonly input: readonly number[];
+  readonly unit: readonly number[];
+  readonly inputRows: Matrix;
+  readonly unitRows: Matrix;
+}
+
+/** The distinct numbers of a list, and where among them each of it is. */
+function distinct(numbers: readonly number[]): { readonly of: number[]; readonly places: number[] } {
+  const placeOf = new Map<number, number>();
+  const places = numbers.map((number) => {
+    const place = placeOf.get(number) ?? placeOf.size;
+    placeOf.set(number, place);
+    return place;
   });
-  return out;
+  return { of: [...placeOf.keys()], places };
 }
 
-function partOf(layer: BasisLayer, indices: Indices): LayerPart {
-  const { offset, width, outputs, inputVectors, outputVectors, units } = layer;
-  const part = { places: [] as number[], input: [] as number[], unit: [] as number[] };
-  const [inputAt, unitAt] = [new Map<number, number>(), new Map<number, number>()];
-  const numberOf = (of: Map<number, number>, key: number): number => {
-    let number = of.get(key);
-    if (number === undefined) of.set(key, (number = of.size));
-    return number;
-  };
+function partOf({ offset, width, outputs }: BasisLayer, indices: Indices): LayerPart {
+  const part: LayerPart = { places: [], inputs: [], units: [] };
   for (let a = 0; a < indices.length; a++) {
     const local = indices[a] - offset;
     if (local < 0 || local >= width * outputs) continue;
     part.places.push(a);
-    part.input.push(numberOf(inputAt, local % width));
-    part.unit.push(numberOf(unitAt, Math.floor(local / width)));
+    part.inputs.push(local % width);
+    part.units.push(Math.floor(local / width));
   }
-  const inputNumbers = [...inputAt.keys()];
-  const unitNumbers = [...unitAt.keys()];
+  return part;
+}
+
+function rowsOf({ inputVectors, outputVectors, units }: BasisLayer, part: LayerPart): LayerRows {
+  const [inputs, outputs] = [distinct(part.inputs), distinct(part.units)];
   return {
     ...part,
-    inputs: pickRows(inputVectors, inputNumbers, inputVectors.cols),
-    units: pickRows(outputVectors, unitNumbers, units),
-    inputNumbers,
-    unitNumbers,
+    input: inputs.places,
+    unit: outputs.places,
+    inputRows: pickRows(inputVectors, inputs.of, inputVectors.cols),
+    unitRows: pickRows(outputVectors, outputs.of, units),
   };
 }
+
+type Add = (place: number, other: number, value: number) => void;
 
 class SumEntries {
   readonly #of: SumEntryData;
   readonly #blas: Blas;
+  readonly #tabled: TabledEntries;
 
   constructor(of: SumEntryData, blas: Blas) {
     this.#of = of;
     this.#blas = blas;
+    this.#tabled = new TabledEntries(of.layers, of.data, of.tables, blas);
   }
 
   /** out ← G̃(rows, cols). */
@@ -89,47 +103,92 @@ class SumEntries {
     const { layers, data } = this.#of;
     const left = layers.map((layer) => partOf(layer, rows));
     const right = layers.map((layer) => partOf(layer, cols));
+    const add: Add = (place, other, value) => {
+      out.data[out.offset + place + other * out.ld] += value;
+    };
+    const addTransposed: Add = (place, other, value) => {
+      add(other, place, value);
+    };
+    data.pairs.forEach(({ row, column }, pair) => {
+      if (!this.#tabled.has(pair)) return;
+      this.#addTabled(pair, left[row], right[column], add);
+      if (row !== column) this.#addTabled(pair, right[row], left[column], addTransposed);
+    });
+    if (data.pairs.some((_, pair) => !this.#tabled.has(pair))) this.#addPasses(left, right, add, addTransposed);
+    layers.forEach((layer, ℓ) => {
+      if (layer.complement !== null) addComplement(layer, left[ℓ], right[ℓ], add);
+    });
+  }
+
+  /** Adds what a pair of layers that has tables gives for the rows of `part` and the columns of `other`. */
+  #addTabled(pair: number, part: LayerPart, other: LayerPart, add: Add): void {
+    for (let b = 0; b < other.places.length; b++)
+      for (let a = 0; a < part.places.length; a++)
+        add(
+          part.places[a],
+          other.places[b],
+          this.#tabled.entry(pair, part.inputs[a], part.units[a], other.inputs[b], other.units[b]),
+        );
+  }
+
+  /** Adds what pairs of layers without tables give, by a pass over their panels. */
+  #addPasses(left: readonly LayerPart[], right: readonly LayerPart[], add: Add, addTransposed: Add): void {
+    const { layers, data } = this.#of;
+    const rows = layers.map((layer, ℓ) => rowsOf(layer, left[ℓ]));
+    const cols = layers.map((layer, ℓ) => rowsOf(layer, right[ℓ]));
     for (let k = 0; k < panelCount(data);) {
       const { pair, group } = panelAt(data, k);
       const panels: Panel[] = [];
       for (; k < panelCount(data) && panelAt(data, k).group === group; k++) panels.push(panelAt(data, k));
-      this.#add(panels, left[pair.row], right[pair.column], (place, other, value) => {
-        out.data[out.offset + place + other * out.ld] += value;
-      });
-      if (pair.row !== pair.column)
-        this.#add(panels, right[pair.row], left[pair.column], (place, other, value) => {
-          out.data[out.offset + other + place * out.ld] += value;
-        });
+      if (this.#tabled.has(data.groups[GROUP.words * group + GROUP.pair])) continue;
+      this.#add(panels, rows[pair.row], cols[pair.column], add);
+      if (pair.row !== pair.column) this.#add(panels, cols[pair.row], rows[pair.column], addTransposed);
     }
-    layers.forEach((layer, ℓ) => {
-      if (layer.complement !== null) addComplement(layer.complement, left[ℓ], right[ℓ], out);
+    data.pairs.forEach(({ row, column }, pair) => {
+      if (row !== column || this.#tabled.has(pair)) return;
+      for (const term of diagonalTerms(data, row)) this.#addTerm(term, rows[row], cols[row], add);
     });
   }
 
+  /** Adds (U_A diag(d) U_Aᵀ)(q, q′)·(U_Γ diag(e) U_Γᵀ)(p, p′). */
+  #addTerm({ inputs: d, units: e }: DiagonalTerm, part: LayerRows, other: LayerRows, add: Add): void {
+    const form = (a: Matrix, factors: Float64Array, b: Matrix): Float64Array => {
+      const [scaled, out] = [zeros(a.rows, a.cols), zeros(a.rows, b.rows)];
+      for (let k = 0; k < a.data.length; k++) scaled.data[k] = a.data[k] * factors[Math.floor(k / a.rows)];
+      this.#blas.gemm('N', 'T', 1, scaled, b, 0, out);
+      return out.data;
+    };
+    const [inputs, units] = [form(part.inputRows, d, other.inputRows), form(part.unitRows, e, other.unitRows)];
+    for (let b = 0; b < other.places.length; b++)
+      for (let a = 0; a < part.places.length; a++)
+        add(
+          part.places[a],
+          other.places[b],
+          inputs[part.input[a] + part.inputRows.rows * other.input[b]] *
+            units[part.unit[a] + part.unitRows.rows * other.unit[b]],
+        );
+  }
+
   /** Adds what the panels of one group give for the rows of `part` and the columns of `other`. */
-  #add(
-    panels: readonly Panel[],
-    part: LayerPart,
-    other: LayerPart,
-    add: (place: number, other: number, value: number) => void,
-  ): void {
+  #add(panels: readonly Panel[], part: LayerRows, other: LayerRows, add: Add): void {
     if (part.places.length === 0 || other.places.length === 0) return;
     const { modes, pair } = panels[0];
-    const [q, r] = [part.inputs.rows, other.inputs.rows];
-    const mixed = this.#mixed(panels[0], part, other);
+    const [q, r] = [part.inputRows.rows, other.inputRows.rows];
+    const mixed = this.#mixed(panels[0], part.unitRows, other.unitRows);
     const sums = zeros(q * r, modes);
+    const sumOf = (j: number): Matrix => view(sums.data, j * q * r, q, r);
     for (const panel of panels) {
-      this.#addPanel(panel, part.inputs, other.inputs, 0, (j) => view(sums.data, j * q * r, q, r), false);
+      this.#addPanel(panel, part.inputRows, other.inputRows, 0, sumOf, false);
       if (pair.row === pair.column && panel.columns > panel.rows)
-        this.#addPanel(panel, part.inputs, other.inputs, panel.rows, (j) => view(sums.data, j * q * r, q, r), true);
+        this.#addPanel(panel, part.inputRows, other.inputRows, panel.rows, sumOf, true);
     }
     for (let b = 0; b < other.places.length; b++) {
       for (let a = 0; a < part.places.length; a++) {
         let value = 0;
         const s = part.input[a] + q * other.input[b];
-        const m = part.unit[a] + part.units.rows * other.unit[b];
+        const m = part.unit[a] + part.unitRows.rows * other.unit[b];
         for (let j = 0; j < modes; j++)
-          value += sums.data[s + q * r * j] * mixed[m + part.units.rows * other.units.rows * j];
+          value += sums.data[s + q * r * j] * mixed[m + part.unitRows.rows * other.unitRows.rows * j];
         add(part.places[a], other.places[b], value);
       }
     }
@@ -164,10 +223,9 @@ class SumEntries {
     }
   }
 
-  /** M̂_j(p, p′) of the units that occur: part.units × other.units numbers a mode. */
-  #mixed({ modes, pair, mixing }: Panel, part: LayerPart, other: LayerPart): Float64Array {
+  /** M̂_j(p, p′) of the units that occur, whose rows of U_Γ are given: u.rows × v.rows numbers a mode. */
+  #mixed({ modes, pair, mixing }: Panel, u: Matrix, v: Matrix): Float64Array {
     const { data } = this.#of;
-    const [u, v] = [part.units, other.units];
     const out = new Float64Array(u.rows * v.rows * modes);
     const half = zeros(u.rows, v.cols);
     for (let j = 0; j < modes; j++) {
@@ -184,19 +242,33 @@ class SumEntries {
   }
 }
 
-/** out += c·A(q, q′)·(δ_pp′ − U_Γ(p, :)·U_Γ(p′, :)). */
-function addComplement(gram: Matrix, left: LayerPart, right: LayerPart, out: Matrix): void {
-  const [u, v] = [left.units, right.units];
+/** Adds c·A(q, q′)·(δ_pp′ − U_Γ(p, :)·U_Γ(p′, :)). */
+function addComplement(
+  { complement, outputVectors, units }: BasisLayer,
+  left: LayerPart,
+  right: LayerPart,
+  add: Add,
+): void {
+  const { data: gram, ld } = complement!;
+  const { data: u, rows } = outputVectors!;
   for (let b = 0; b < right.places.length; b++) {
-    const [p, q] = [right.unit[b], right.inputNumbers[right.input[b]]];
+    const [p, q] = [right.units[b], right.inputs[b]];
     for (let a = 0; a < left.places.length; a++) {
-      const other = left.unit[a];
-      let factor = left.unitNumbers[other] === right.unitNumbers[p] ? 1 : 0;
-      for (let k = 0; k < u.cols; k++) factor -= u.data[other + k * u.rows] * v.data[p + k * v.rows];
-      out.data[out.offset + left.places[a] + right.places[b] * out.ld] +=
-        factor * gram.data[left.inputNumbers[left.input[a]] + q * gram.ld];
+      const own = left.units[a];
+      let factor = own === p ? 1 : 0;
+      for (let k = 0; k < units; k++) factor -= u[own + k * rows] * u[p + k * rows];
+      add(left.places[a], right.places[b], factor * gram[left.inputs[a] + q * ld]);
     }
   }
+}
+
+/** What tables a source has. */
+export interface SumTableReport {
+  /** Bytes that they take once all of their rows were asked for. */
+  readonly bytes: number;
+  /** Pairs of layers with tables, of how many; entries of others cost a pass over the pair's stored numbers. */
+  readonly pairs: number;
+  readonly of: number;
 }
 
 /** G̃ as a source of entries; `operator` gives its exact products. */
@@ -204,6 +276,7 @@ export class KroneckerSumSource implements EntrySource {
   readonly size: number;
   readonly operator?: LinearOperator | undefined;
   readonly descriptor: SourceDescriptor;
+  readonly tables: SumTableReport;
   readonly #of: SumEntryData;
   readonly #blocks: SymmetricBlocks;
 
@@ -211,6 +284,11 @@ export class KroneckerSumSource implements EntrySource {
     this.size = of.size;
     this.operator = operator;
     this.descriptor = { ...WORKERS_COPY, data: of };
+    this.tables = {
+      bytes: tableBytes(of.tables),
+      pairs: of.tables.filter((one) => one !== null).length,
+      of: of.tables.length,
+    };
     this.#of = of;
     const entries = new SumEntries(of, blas);
     this.#blocks = new SymmetricBlocks((rows, cols, out) => {

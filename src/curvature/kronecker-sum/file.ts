@@ -34,12 +34,14 @@ interface FileLayer {
   readonly units: number;
   readonly outputVectors: boolean;
   readonly complement: boolean;
+  readonly term: boolean;
 }
 
 interface FileHeader {
   readonly size: number;
   readonly layers: readonly FileLayer[];
   readonly pairs: readonly SumPair[];
+  readonly shift: number;
   readonly report: KroneckerSumReport;
 }
 
@@ -64,6 +66,11 @@ export async function saveKroneckerSum(
     arrays[`inputVectors.${ℓ}`] = inputVectors.data;
     if (outputVectors !== null) arrays[`outputVectors.${ℓ}`] = outputVectors.data;
     if (complement !== null) arrays[`complement.${ℓ}`] = complement.data;
+    const term = matrix.data.terms[ℓ];
+    if (term !== null) {
+      arrays[`termInputs.${ℓ}`] = term.inputs;
+      arrays[`termUnits.${ℓ}`] = term.units;
+    }
     return {
       offset,
       width,
@@ -72,6 +79,7 @@ export async function saveKroneckerSum(
       units,
       outputVectors: outputVectors !== null,
       complement: complement !== null,
+      term: term !== null,
     };
   });
   for (const name of FLAT) arrays[name] = matrix.data[name];
@@ -80,6 +88,7 @@ export async function saveKroneckerSum(
     size: matrix.size,
     layers,
     pairs: matrix.data.pairs,
+    shift: matrix.data.shift,
     report: matrix.report,
   };
   await writeContainer(path, header as unknown as JsonObject, arrays, control);
@@ -151,6 +160,10 @@ export async function loadKroneckerSum(path: string, given: Control = {}): Promi
     valuesBegin: numbers('valuesBegin'),
     mixing: floats('mixing'),
     values: floats('values'),
+    terms: header.layers.map(({ directions, units, term }, ℓ) =>
+      term ? { inputs: numbers(`termInputs.${ℓ}`, directions), units: numbers(`termUnits.${ℓ}`, units) } : null,
+    ),
+    shift: header.shift,
   };
   checkSumData(data, wrong);
   return new KroneckerSumMatrix(layers, data, header.size, header.report, control.team);
@@ -230,6 +243,7 @@ function parseHeader(header: JsonObject, path: string): FileHeader {
       units: of('units'),
       outputVectors: layer['outputVectors'] === true,
       complement: layer['complement'] === true,
+      term: layer['term'] === true,
     };
     if (read.offset !== end) wrong(`layer ${ℓ} begins at ${read.offset}, not at ${end}`);
     if (!read.outputVectors && read.units !== read.outputs && read.units !== 0)
@@ -244,10 +258,12 @@ function parseHeader(header: JsonObject, path: string): FileHeader {
     if (row >= layers.length || column >= layers.length) wrong(`pair ${k} is of layers ${row} and ${column}`);
     return { row, column, diagonal: pair['diagonal'] === true };
   });
+  const shift = header['shift'];
+  if (!(typeof shift === 'number' && shift >= 0)) wrong(`the header's shift is ${JSON.stringify(shift)}, not a number`);
   const report = object(header['report'], 'report');
   if (report['size'] !== size) wrong(`the report is of another matrix: its size is ${JSON.stringify(report['size'])}`);
   for (const name of ['norm', 'error', 'rounding'])
     if (typeof report[name] !== 'number') wrong(`the report's ${name} is ${JSON.stringify(report[name])}`);
   object(report['seconds'], 'report.seconds');
-  return { size, layers, pairs, report: report as unknown as KroneckerSumReport };
+  return { size, layers, pairs, shift: shift as number, report: report as unknown as KroneckerSumReport };
 }

@@ -1,7 +1,9 @@
 /**
  * A sum of Kronecker products for a Gauss–Newton Hessian: G̃ = Q·H̃·Qᵀ + complement.
  */
+import { requireWhole } from '../../core/checks.js';
 import { precisionOf, type Precision } from '../../core/floats.js';
+import { type KeysOf, requireKnownOptions } from '../../core/known-options.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
 import type { Matrix } from '../../dense/matrix.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
@@ -14,12 +16,13 @@ import type { KroneckerSumData } from './data.js';
 import { addSumDiagonal, sumTrace } from './diagonal.js';
 import { KroneckerSumSource } from './entries.js';
 import { KroneckerSumCore } from './product.js';
+import { sumTables } from './tables.js';
 
 /** Bytes by part; `share` is relative to the N² numbers of a dense matrix in float64. */
 export interface KroneckerSumMemory {
   /** U_A and U_Γ of all layers. */
   readonly basis: number;
-  /** c·A of the last layer. */
+  /** c·A of the last layer, and K-FAC's diagonals of what is not kept. */
   readonly complement: number;
   /** All M_j, and what is kept of all S_j. */
   readonly mixing: number;
@@ -53,6 +56,12 @@ export interface KroneckerSumReport {
    * too, not that of products.
    */
   readonly rounding: number;
+  /**
+   * Where it was made positive semidefinite: δ; λ_min without it, as it was found, and within what an eigenvalue lies
+   * there (rounding, where all of them were computed); how often the stored numbers were lifted before.
+   */
+  readonly semidefinite?:
+    { readonly shift: number; readonly smallest: number; readonly bound: number; readonly lifts: number } | undefined;
   /** Whether the asked tolerance was met. Undefined where a share of the memory was asked for. */
   readonly met?: boolean | undefined;
   readonly seconds: {
@@ -64,10 +73,22 @@ export interface KroneckerSumReport {
   };
 }
 
+/** Options of a Kronecker sum's `source`. */
+export interface SumSourceOptions {
+  /**
+   * Bytes that tables of entries may take, all pairs of layers together, shared by all workers. Default 2³¹; 0: none,
+   * for few and large blocks.
+   */
+  readonly tableMemory?: number | undefined;
+}
+/** The keys of {@link SumSourceOptions}. */
+const SUM_SOURCE_KEYS: KeysOf<SumSourceOptions> = { tableMemory: 'number' };
+const TABLE_MEMORY = 2 ** 31;
+
 /**
  * Symmetric N × N; products are taken in the precision of the stored numbers, whatever that of the vectors.
  * G̃ may have negative eigenvalues, none
- * below `lowerBound`.
+ * below `lowerBound`, unless it was made positive semidefinite (semidefinite.ts).
  */
 export class KroneckerSumMatrix implements LinearOperator {
   readonly rows: number;
@@ -166,6 +187,8 @@ export class KroneckerSumMatrix implements LinearOperator {
       basis += inputVectors.data.byteLength + (outputVectors?.data.byteLength ?? 0);
       complement += gram?.data.byteLength ?? 0;
     }
+    for (const term of this.data.terms)
+      complement += term === null ? 0 : term.inputs.byteLength + term.units.byteLength;
     const { mixing, values, groups, panels, mixingBegin, valuesBegin } = this.data;
     const structure = groups.byteLength + panels.byteLength + mixingBegin.byteLength + valuesBegin.byteLength;
     const bytes = basis + complement + mixing.byteLength + values.byteLength + structure;
@@ -182,13 +205,19 @@ export class KroneckerSumMatrix implements LinearOperator {
 
   /**
    * Entries of G̃, blocks and single ones, evaluated from what is stored, on any worker; its `operator` is this matrix.
-   * The diagonal is computed now. A block costs a pass over the numbers of its pairs of layers (entries.ts).
+   * The diagonal is computed now. An entry of a pair of layers that has tables costs 2·modes flops; their rows are
+   * filled, and take memory, as they are first asked for (tables.ts). A block of a pair without costs a pass over the
+   * pair's stored numbers, a single entry as much. `tables` of the source says which bytes and pairs. Throws
+   * OptionError, MemoryError.
    */
-  source(): KroneckerSumSource {
+  source(options: SumSourceOptions = {}): KroneckerSumSource {
+    const { tableMemory = TABLE_MEMORY } = requireKnownOptions(options, SUM_SOURCE_KEYS, 'source of a Kronecker sum');
+    requireWhole(tableMemory, 'tableMemory', 0);
     const { size, layers, data } = this;
     const diagonal = sharedFloat64(size);
     this.diagonal(diagonal);
-    return new KroneckerSumSource({ size, layers, data, diagonal }, { blas: this.#team.blas }, this);
+    const tables = sumTables(layers, data, tableMemory);
+    return new KroneckerSumSource({ size, layers, data, tables, diagonal }, { blas: this.#team.blas }, this);
   }
 
   /** Frees what the workers hold; the matrix cannot multiply any more. */

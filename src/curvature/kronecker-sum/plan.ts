@@ -5,6 +5,7 @@ import { throwIfAborted } from '../../core/context.js';
 import { NonFiniteError } from '../../core/errors.js';
 import { NUMBER_BYTES, ROUNDOFF, type Precision } from '../../core/floats.js';
 import { requireMemory } from '../../core/memory.js';
+import type { Blas } from '../../dense/blas.js';
 import { squaredNorm } from '../../dense/matrix.js';
 import { allowedError } from '../../hierarchical/matrix/tolerance-limits.js';
 import type { Model } from '../../network/model.js';
@@ -18,13 +19,15 @@ import { keptBasis, type UsedVectors } from '../eigenbasis/layout.js';
 import { rotateModel, type RotatedModel } from '../eigenbasis/model.js';
 import { SumChooser, type SumChoice } from './choice.js';
 import { sumMemory } from './cost.js';
-import { layOutSum, type SumLayout } from './data.js';
+import { layOutSum, traceOf, type SumLayout } from './data.js';
 import { addBlockEnergies } from './energies.js';
 import { fillGroups } from './fill.js';
 import { sumGrid, type SumGrid } from './grid.js';
 import { KroneckerSumMatrix, type KroneckerSumReport } from './matrix.js';
 import { modesOf, type PairModes } from './modes.js';
 import { sampledDifference, uncaptured } from './sampled.js';
+import { remaindersOf, termBytes, type Remainder } from './remainder.js';
+import { liftToSemidefinite, type Lifting } from './semidefinite.js';
 import { streamModes, type StreamOptions } from './stream.js';
 
 /** Groups whose energies are measured between two looks at what they are worth. */
@@ -32,10 +35,13 @@ const BATCH = 32;
 /** Of the energy that is dropped, what rounding may have made of groups that are not looked at, or, where an error is
  * asked for, these may hold. */
 const UNSEEN = 0.01;
+/** How often a tolerance is asked for more tightly, and what is spared then, of the energy. */
+const TIGHTER = 4;
+const SPARE = 0.8;
 
 /** A Kronecker sum that is chosen, and not made yet. */
 export interface KroneckerSumPlan {
-  /** ‖G − G̃‖_F/‖G‖_F, and ‖G‖_F. */
+  /** ‖G − G̃‖_F/‖G‖_F, before it is made positive semidefinite where that was asked for, and ‖G‖_F. */
   readonly error: number;
   readonly norm: number;
   make(): Promise<KroneckerSumMatrix>;
@@ -46,6 +52,8 @@ export interface SumRequest {
   readonly goal: ResolvedGoal;
   /** Precision of what is stored. Default 'f64'. */
   readonly dtype?: Precision | undefined;
+  /** Makes it positive semidefinite (semidefinite.ts). */
+  readonly semidefinite?: { readonly seed: number } | undefined;
   readonly memoryLimit: number;
   readonly control: TeamControl;
 }
@@ -72,13 +80,15 @@ export async function planKroneckerSum(model: Model, request: SumRequest): Promi
   const norm = Math.sqrt(energy);
   const make = async (): Promise<KroneckerSumMatrix> => {
     const began = performance.now();
-    const layout = await filled(candidates, chosen, control);
+    const { of, choice, layout, lifting, squared } = await madeToGoal(candidates, chosen, energy, request);
     const fill = performance.now() - began;
-    const rounding = roundingOf(model, error, energy > 0 ? chosen.noise / energy : 0);
-    return finished(candidates, chosen, layout, request, {
+    const made = energy > 0 ? Math.sqrt(squared / energy) : 0;
+    const rounding = roundingOf(model, made, energy > 0 ? choice.noise / energy : 0);
+    return finished(of, choice, layout, request, {
       norm,
-      error,
+      error: made,
       rounding,
+      semidefinite: lifting && describeLifting(lifting),
       seconds: {
         rotate: (rotatedAt - start) / 1000,
         modes: (modesAt - rotatedAt) / 1000,
@@ -113,20 +123,27 @@ export async function streamedKroneckerSum(
   const left: Goal = asked.kind === 'bytes' ? asked : { ...asked, energy: Math.max(0, asked.energy - missing) };
   const chosen = await chooseWithin(candidates, left, control);
   const chosenAt = performance.now();
-  const layout = await filled(candidates, chosen, control);
-  const difference = sampledDifference(modes, probes, layout, blas);
-  const end = performance.now();
+  const whole = await filled(candidates, chosen, control);
+  const difference = sampledDifference(modes, probes, whole, blas);
   const kept = Math.max(0, captured - chosen.dropped);
-  const relative = (energy: number): number => (energy > 0 ? Math.sqrt(energy / (kept + energy)) : 0);
-  const error = relative(difference.value);
+  const norm = Math.sqrt(kept + difference.value);
+  const { layout, lifting } = await lifted(whole, model, request, norm, Math.sqrt(difference.value));
+  const end = performance.now();
+  // What is lifted is orthogonal to what was dropped; δI need not be.
+  const shift = lifting === undefined ? 0 : lifting.shift * Math.sqrt(layout.data.size);
+  const change = lifting?.change ?? 0;
+  const relative = (energy: number, shifted: number): number =>
+    kept + energy > 0 ? (Math.sqrt(energy + change) + shifted) / Math.sqrt(kept + energy) : 0;
+  const error = norm > 0 ? Math.hypot(Math.sqrt(difference.value + change), shift) / norm : 0;
   return finished(candidates, chosen, layout, request, {
-    norm: Math.sqrt(kept + difference.value),
+    norm,
     error,
     interval: {
-      low: relative(Math.max(0, difference.lower)),
-      high: relative(difference.upper),
+      low: Math.max(0, relative(Math.max(0, difference.lower), -shift)),
+      high: relative(difference.upper, shift),
       probes: options.probes,
     },
+    semidefinite: lifting && describeLifting(lifting),
     rounding: roundingOf(model, error, 0),
     seconds: {
       rotate: 0,
@@ -154,13 +171,78 @@ function totalEnergy({ complement }: RotatedModel, modes: readonly PairModes[]):
 /** The chosen panels with their numbers. */
 async function filled(
   { dtype, rotated, tables, modes, grid }: Candidates,
-  chosen: SumChoice,
+  chosen: Chosen,
   control: TeamControl,
 ): Promise<SumLayout> {
   const units = usedBy(rotated, chosen).map((used) => used.units.length);
-  const layout = layOutSum(tables, grid, chosen, units, dtype);
+  const laidOut = layOutSum(tables, grid, chosen, units, dtype);
+  const terms = laidOut.data.terms.map((_, ℓ) => chosen.remainders[ℓ]?.term ?? null);
+  const layout = { ...laidOut, data: { ...laidOut.data, terms } };
   await runOnce('fill blocks', fillGroups, { tables, modes, layout }, independentTasks(layout.kept.length), control);
   return layout;
+}
+
+/** A filled layout, positive semidefinite where that is asked for and its error is above rounding. */
+async function lifted(
+  layout: SumLayout,
+  model: Model,
+  { semidefinite, memoryLimit, control }: SumRequest,
+  norm: number,
+  error: number,
+): Promise<{ readonly layout: SumLayout; readonly lifting: Lifting | undefined }> {
+  if (semidefinite === undefined || layout.data.size === 0 || error <= roundingOf(model, 0, 0) * norm)
+    return { layout, lifting: undefined };
+  const lifting = await liftToSemidefinite(layout.data, { norm, error, ...semidefinite, memoryLimit, control });
+  return { layout: { ...layout, data: { ...layout.data, shift: lifting.shift } }, lifting };
+}
+
+const describeLifting = ({
+  shift,
+  smallest,
+  bound,
+  lifts,
+}: Lifting): NonNullable<KroneckerSumReport['semidefinite']> => ({ shift, smallest, bound, lifts });
+
+/** What was chosen, filled and lifted. */
+interface Made {
+  readonly of: Candidates;
+  readonly choice: Chosen;
+  readonly layout: SumLayout;
+  readonly lifting: Lifting | undefined;
+  /** ‖G − G̃‖_F². */
+  readonly squared: number;
+}
+
+/**
+ * The choice with its numbers, lifted where that is asked for. A tolerance that is missed then is asked for more
+ * tightly, some times.
+ */
+async function madeToGoal(of: Candidates, choice: Chosen, energy: number, request: SumRequest): Promise<Made> {
+  const { goal, control } = request;
+  const allowed = goal.share === undefined ? goal.tolerance ** 2 * energy : Number.POSITIVE_INFINITY;
+  let made = await madeOf(of, choice, energy, request);
+  let left = choice.dropped;
+  for (let tries = 0; made.lifting !== undefined && made.squared > allowed && tries < TIGHTER; tries++) {
+    left *= (allowed / made.squared) * SPARE;
+    const fresh = { ...of, grid: sumGrid(of.tables, of.modes) };
+    made = await madeOf(fresh, await chooseWithin(fresh, { kind: 'energy', energy: left }, control), energy, request);
+  }
+  return made;
+}
+
+/** A choice with its numbers, lifted where that is asked for. */
+async function madeOf(of: Candidates, choice: Chosen, energy: number, request: SumRequest): Promise<Made> {
+  const whole = await filled(of, choice, request.control);
+  const { layout, lifting } = await lifted(whole, of.model, request, Math.sqrt(energy), Math.sqrt(choice.dropped));
+  const squared = choice.dropped + (lifting === undefined ? 0 : liftingEnergy(lifting, choice, layout));
+  return { of, choice, layout, lifting, squared };
+}
+
+/** What lifting adds to ‖G − G̃‖_F²: Δ's part, and δ²·order − 2δ·tr(H − H̃ − Δ), H̃ before it. */
+function liftingEnergy({ change, trace, shift }: Lifting, { remainders }: Chosen, { data }: SumLayout): number {
+  let left = -trace;
+  for (const { trace: own, term } of remainders) left += own - (term === null ? 0 : traceOf(term));
+  return change + shift ** 2 * data.size - 2 * shift * left;
 }
 
 /** The matrix with its report. */
@@ -169,7 +251,7 @@ function finished(
   chosen: SumChoice,
   layout: SumLayout,
   { goal, control }: SumRequest,
-  known: Pick<KroneckerSumReport, 'norm' | 'error' | 'interval' | 'rounding' | 'seconds'>,
+  known: Pick<KroneckerSumReport, 'norm' | 'error' | 'interval' | 'rounding' | 'semidefinite' | 'seconds'>,
 ): KroneckerSumMatrix {
   const size = model.network.parameters;
   const report: KroneckerSumReport = {
@@ -208,6 +290,13 @@ function storedRounding(modes: readonly PairModes[], { kept }: SumLayout): numbe
   return ROUNDOFF.f32 * sum;
 }
 
+/** A choice, and what rounding may have made of the energy that it leaves out. */
+interface Chosen extends SumChoice {
+  readonly noise: number;
+  /** By layer, what stands for what is left out on its diagonal; `bytes` and `dropped` know of it. */
+  readonly remainders: readonly Remainder[];
+}
+
 /** What blocks are chosen from. */
 interface Candidates {
   readonly model: Model;
@@ -222,11 +311,8 @@ interface Candidates {
  * Measures the energies of groups of modes, the strongest first, until no other can be worth its bytes at the price
  * that they have reached; then chooses. Throws OptionError where no choice keeps to the goal.
  */
-async function chooseWithin(
-  { model, dtype, rotated, tables, modes, grid }: Candidates,
-  goal: Goal,
-  control: TeamControl,
-): Promise<SumChoice & { readonly noise: number }> {
+async function chooseWithin(candidates: Candidates, goal: Goal, control: TeamControl): Promise<Chosen> {
+  const { model, dtype, rotated, tables, modes, grid } = candidates;
   const last = rotated.layers.length - 1;
   const { complement } = rotated;
   let fixed = complement === null ? 0 : complement.inputGram.data.byteLength;
@@ -258,7 +344,8 @@ async function chooseWithin(
     const chooser = new SumChooser(grid, { layers, fixed, width }, seen);
     const rounded = all && goal.kind === 'bytes' ? chooser.choose({ kind: 'energy', energy: least }).choice : undefined;
     // Numbers that are rounding alone are not worth their bytes.
-    if (rounded !== undefined && rounded.bytes <= (goal as { bytes: number }).bytes) return { ...rounded, noise };
+    if (rounded !== undefined && rounded.bytes <= (goal as { bytes: number }).bytes)
+      return { ...rounded, noise, remainders: [] };
     const { choice, met } = chooser.choose(goal);
     if (
       !all &&
@@ -268,8 +355,49 @@ async function chooseWithin(
       continue;
     if (!met && goal.kind === 'bytes')
       refuseShare(goal.bytes, choice.bytes, model.network.parameters, "the last layer's exact part");
-    return { ...choice, noise };
+    return { ...withRemainders(candidates, chooser, choice, goal, control.team.blas), noise };
   }
+}
+
+/**
+ * A choice with the products that stand for what it leaves on the layers' diagonals (remainder.ts), those that are
+ * worth their bytes at the price that was reached, and less of the rest. Without them where that is no better, or modes
+ * were streamed: these do not know all of the diagonals.
+ */
+function withRemainders(
+  { tables, modes, grid }: Candidates,
+  chooser: SumChooser,
+  choice: SumChoice,
+  goal: Goal,
+  blas: Blas,
+): SumChoice & Pick<Chosen, 'remainders'> {
+  if (modes.some(({ stored }) => stored !== undefined)) return { ...choice, remainders: [] };
+  const remainders = remaindersOf(tables, modes, grid, choice, blas);
+  const without = { ...choice, remainders: remainders.map(({ trace }) => ({ trace, term: null, gain: 0 })) };
+  const worth = remainders.map((one) => one.gain > choice.price * termBytes(one));
+  if (!worth.includes(true)) return without;
+  const complete = (of: SumChoice, all: readonly Remainder[]): SumChoice & Pick<Chosen, 'remainders'> => {
+    const kept = all.map((one, ℓ) => (worth[ℓ] ? one : { ...one, term: null, gain: 0 }));
+    const [gain, bytes] = [
+      kept.reduce((sum, one) => sum + one.gain, 0),
+      kept.reduce((sum, one) => sum + termBytes(one), 0),
+    ];
+    return { ...of, bytes: of.bytes + bytes, dropped: Math.max(0, of.dropped - gain), remainders: kept };
+  };
+  const first = complete(choice, remainders);
+  if (goal.kind === 'bytes' && first.bytes <= goal.bytes) return first;
+  const less: Goal =
+    goal.kind === 'bytes'
+      ? { kind: 'bytes', bytes: goal.bytes - (first.bytes - choice.bytes) }
+      : { kind: 'energy', energy: goal.energy + (choice.dropped - first.dropped) };
+  const { choice: other, met } = chooser.choose(less);
+  if (!met) return without;
+  const second = complete(other, remaindersOf(tables, modes, grid, other, blas));
+  const better =
+    goal.kind === 'bytes'
+      ? second.bytes <= goal.bytes && second.dropped < choice.dropped
+      : second.dropped <= goal.energy && second.bytes < choice.bytes;
+  return better ? second : without;
 }
 
 /** Energy of G in groups from `seen` on, at most. */

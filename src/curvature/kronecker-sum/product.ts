@@ -14,7 +14,7 @@ import type { LinearOperator } from '../../operator/linear-operator.js';
 import { defineTask } from '../../parallel/task.js';
 import { independentTasks } from '../../parallel/task-graph.js';
 import type { Shared, Team } from '../../parallel/team.js';
-import { panelAt, panelCount, panelFlops, type KroneckerSumData, type Panel } from './data.js';
+import { diagonalTerms, panelAt, panelCount, panelFlops, type KroneckerSumData, type Panel } from './data.js';
 
 /** Vectors multiplied at a time, and sums that panels are divided among. */
 const WIDTH = 8;
@@ -206,6 +206,19 @@ function divide(data: KroneckerSumData): Int32Array {
   return lanes;
 }
 
+/** The sum of all layers' terms, in the order of a rotated vector; null where there are none. */
+function diagonalOf(data: KroneckerSumData): Float64Array | null {
+  let out: Float64Array | null = null;
+  data.layers.forEach(({ base, directions, units }, ℓ) => {
+    for (const { inputs, units: factors } of diagonalTerms(data, ℓ)) {
+      out ??= new Float64Array(data.size);
+      for (let p = 0, at = base; p < units; p++)
+        for (let q = 0; q < directions; q++, at++) out[at] += inputs[q] * factors[p];
+    }
+  });
+  return out;
+}
+
 /** H̃ as an operator over rotated vectors, symmetric; its workspaces grow on demand. */
 export class KroneckerSumCore implements LinearOperator {
   readonly rows: number;
@@ -214,6 +227,8 @@ export class KroneckerSumCore implements LinearOperator {
   readonly data: KroneckerSumData;
   readonly #team: Team;
   readonly #lanes: Int32Array;
+  /** Of all terms and the shift; null where there are none. */
+  readonly #diagonal: Float64Array | null;
   readonly #graph = independentTasks(LANES);
   #shared: Shared<ProductState> | undefined;
 
@@ -223,6 +238,7 @@ export class KroneckerSumCore implements LinearOperator {
     this.data = data;
     this.#team = team;
     this.#lanes = divide(data);
+    this.#diagonal = diagonalOf(data);
   }
 
   /** out ← α·H̃·X + β·out, shapes taken on trust. */
@@ -271,10 +287,15 @@ export class KroneckerSumCore implements LinearOperator {
     }
   }
 
-  /** incoming ← the lanes' sums, added in order. */
+  /** incoming ← the diagonal's product with it and the lanes' sums, added in order. */
   #collect(outgoing: FloatArray, incoming: FloatArray, count: number): void {
     const numbers = this.data.size * count;
-    incoming.set(outgoing.subarray(0, numbers));
+    if (this.#diagonal === null) incoming.set(outgoing.subarray(0, numbers));
+    else
+      for (const { base, directions, units } of this.data.layers)
+        for (let v = 0, i = base * count; v < count; v++)
+          for (let k = base; k < base + directions * units; k++, i++)
+            incoming[i] = this.#diagonal[k] * incoming[i] + outgoing[i];
     for (let lane = 1, at = numbers; lane < LANES; lane++)
       for (let i = 0; i < numbers; i++, at++) incoming[i] += outgoing[at];
   }

@@ -29,6 +29,12 @@ export function openGraphWalk(
 ): { readonly walk: GraphWalk; readonly sharing: WeightSharing } {
   const { blas, sharing = 'expand', batchSize, ...rest } = withBlas(options, GRAPH_KRONECKER_KEYS, of);
   const model = asGraphModel(given, of);
+  if (model.network.evaluation.terms.length > 1)
+    throw new OptionError(
+      `${of} is known for networks whose loss is a function of their outputs alone, and this one adds losses of its ` +
+        'layers to it: take gaussNewton, and what takes operators.',
+      { terms: model.network.evaluation.terms.length },
+    );
   if (!WEIGHT_SHARINGS.includes(sharing))
     throw new OptionError(`Unknown sharing ${quoted(sharing)}: choose one of ${WEIGHT_SHARINGS.join(', ')}.`, {
       option: 'sharing',

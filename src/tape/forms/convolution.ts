@@ -10,6 +10,7 @@ import { numbersOf, rowsOf } from '../shape.js';
 import type { Form, Operands } from './form.js';
 import { blocksOf, type Block } from './geometry.js';
 import { fromPhases, intoPhases, phaseNumbers } from './phases.js';
+import { isUnfolded, runUnfolded, unfoldedNumbers } from './unfolded.js';
 
 const groupsOf = ({ attributes }: Node): number => attributes['groups'] as number;
 
@@ -36,7 +37,12 @@ function views(machine: Machine, [w, x, y]: Operands, groups: number, imagesAt: 
 
 /** The form. */
 export const CONVOLUTION: Form = {
-  run: (machine, { node, operands, mode }, beta) => {
+  run: (machine, use, beta) => {
+    if (isUnfolded(use)) {
+      runUnfolded(machine, use, beta);
+      return;
+    }
+    const { node, operands, mode } = use;
     const { blas } = machine;
     const [w, x] = operands;
     const groups = groupsOf(node);
@@ -70,5 +76,6 @@ export const CONVOLUTION: Form = {
     const perPixel = (2 * rowsOf(x.shape) * rowsOf(y.shape)) / groupsOf(node);
     return perPixel * samples * toOutputs.reduce((pixels, block) => pixels + (block.tap < 0 ? 0 : block.pixels), 0);
   },
-  scratch: ({ node, operands }, samples) => phaseNumbers(node, operands[1], samples),
+  scratch: (use, samples) =>
+    isUnfolded(use) ? unfoldedNumbers(use, samples) : phaseNumbers(use.node, use.operands[1], samples),
 };

@@ -10,5 +10,7 @@ export function clearBeyond(machine: Pick<Machine, 'heap' | 'at'>, w: Node, firs
   const rows = rowsOf(w.shape);
   if (first === rows) return;
   const begin = machine.at(w);
-  for (let j = 0; j < w.shape.dims[1]; j++) machine.heap.fill(0, begin + j * rows + first, begin + (j + 1) * rows);
+  const { heap } = machine;
+  for (let j = 0; j < w.shape.dims[1]; j++)
+    for (let k = begin + j * rows + first; k < begin + (j + 1) * rows; k++) heap[k] = 0;
 }

@@ -37,15 +37,20 @@ export function unflatten(graph: Graph, x: Node, dims: readonly number[]): Node 
   return positionsOf(shape) === 1 ? reshape(graph, x, dims) : graph.add('unflatten', [x], {}, shape);
 }
 
+function requireRows(graph: Graph, op: string, [first, count]: readonly [number, number], total: number): void {
+  if (!(first >= 0 && count >= 1 && first + count <= total))
+    graph.fail(op, `rows ${first} to ${first + count} are not among the ${total} that there are.`);
+}
+
 /** Rows [first, first + count) of every column. Throws ShapeError. */
 export function rows(graph: Graph, x: Node, first: number, count: number): Node {
-  if (!(first >= 0 && count >= 1 && first + count <= rowsOf(x.shape)))
-    graph.fail('rows', `rows ${first} to ${first + count} are not among the ${rowsOf(x.shape)} of "${x.name}".`);
+  requireRows(graph, 'rows', [first, count], rowsOf(x.shape));
   return graph.add('rows', [x], { first }, { ...x.shape, dims: [count, ...x.shape.dims.slice(1)] });
 }
 
-/** x as the rows from `first` on of a tensor of `total` rows, the others zero. */
+/** x as the rows from `first` on of a tensor of `total` rows, the others zero. Throws ShapeError. */
 export function place(graph: Graph, x: Node, first: number, total: number): Node {
+  requireRows(graph, 'place', [first, rowsOf(x.shape)], total);
   return graph.add('place', [x], { first }, { ...x.shape, dims: [total, ...x.shape.dims.slice(1)] });
 }
 

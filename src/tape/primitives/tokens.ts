@@ -2,6 +2,7 @@
  * What follows from indices of tokens (1 × positions, per sample): targets as columns, which positions count, and which
  * keys a query may see. None has a derivative in the indices.
  */
+import type { FloatArray } from '../../core/floats.js';
 import type { Graph } from '../graph.js';
 import type { Node } from '../node.js';
 import type { Primitive } from '../primitive.js';
@@ -95,12 +96,26 @@ export const HIDE_KEYS: Primitive = {
     const x = machine.array(scores);
     const y = machine.array(node);
     if (x !== y) machine.vectors.combine(rowsOf(node.shape) * columnsOf(node.shape, count), 1, x, 0, y);
-    const ids = keysNode === undefined ? null : machine.array(keysNode);
-    for (let q = 0, at = 0; q < queries; q++)
+    const paddings = keysNode === undefined ? null : paddingOf(machine.array(keysNode), { keys, count, padding });
+    for (let q = 0, at = 0; q < queries; q++) {
+      const seen = causal ? Math.min(q + 1, keys) : keys;
       for (let h = 0; h < heads; h++)
         for (let b = 0; b < count; b++, at += keys) {
-          if (ids !== null) for (let k = 0; k < keys; k++) if (ids[b + count * k] === padding) y[at + k] = value;
-          if (causal) y.fill(value, at + Math.min(q + 1, keys), at + keys);
+          if (paddings !== null) for (const k of paddings[b]) y[at + k] = value;
+          for (let k = at + seen; k < at + keys; k++) y[k] = value;
         }
+    }
   },
 };
+
+/** Of every sample the keys that are padding. */
+function paddingOf(
+  ids: FloatArray,
+  { keys, count, padding }: Readonly<Record<'keys' | 'count' | 'padding', number>>,
+): number[][] {
+  return Array.from({ length: count }, (_, b) => {
+    const own: number[] = [];
+    for (let k = 0; k < keys; k++) if (ids[b + count * k] === padding) own.push(k);
+    return own;
+  });
+}

@@ -55,8 +55,8 @@ const IMAGE_AUGMENTATION_KEYS: KeysOf<ImageAugmentationOptions> = {
 export interface ImageAugmentation extends ImageSize {
   /**
    * out ← the images in the columns of x, moved. numbers[j] is the number of column j's sample in the data: the same
-   * image is moved in the same way whenever (seed, epoch, number) are the same. Allocates nothing. Throws ShapeError,
-   * also where x and out overlap, and OptionError.
+   * image is moved in the same way whenever (seed, epoch, number) are the same. Allocates nothing that grows with
+   * the batch. Throws ShapeError, also where x and out overlap, and OptionError.
    */
   apply(x: Matrix, numbers: ArrayLike<number>, epoch: number, out: Matrix): void;
 }

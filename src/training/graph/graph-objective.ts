@@ -1,7 +1,7 @@
 /**
  * The objective of a network of layers: its passes are tapes, slice by slice, so that optimizers know it as they know
- * perceptrons (../objective/objective.ts). Dropout is that of its layers; statistics of batch norms are those of a slice
- * in training, and their running values, which are part of θ, follow every evaluation.
+ * perceptrons (../objective/objective.ts). Dropout is that of its layers; statistics of batch norms are those of a
+ * slice in training, and their running values, which are part of θ, follow every evaluation.
  */
 import { MemoryError, NonFiniteError, OptionError, ShapeError } from '../../core/errors.js';
 import type { FloatArray, Precision } from '../../core/floats.js';
@@ -11,7 +11,7 @@ import { view } from '../../dense/matrix.js';
 import type { VectorKernels, VectorMemory } from '../../dense/vector-memory.js';
 import { drawAtOutputs } from '../../layers/draw.js';
 import { requireWords } from '../../layers/graph-model.js';
-import type { GraphNetwork } from '../../layers/graph-network.js';
+import { sliceSamples, type GraphNetwork } from '../../layers/graph-network.js';
 import type { Pass } from '../../layers/network-plan.js';
 import { graphSliceFirst, graphSlices } from '../../layers/slices.js';
 import { lossWeight, rightShare } from '../../layers/targets.js';
@@ -133,7 +133,7 @@ export class GraphObjective implements Objective {
       regularization,
       workers: team?.workers ?? 1,
       spare,
-      results: sharedFloat64(graphSlices(batchSize)),
+      results: sharedFloat64(graphSlices(batchSize, sliceSamples(network))),
     });
     const shared = team !== undefined && team.workers > 1 ? await team.share(workspace) : undefined;
     return new GraphObjective(options, memory, workspace, shared);
@@ -184,7 +184,7 @@ export class GraphObjective implements Objective {
     const carry =
       weight === 0 ? null : { sum: spanOf(this.#carry!), own: this.#weight / total, others: 1 / total, last: true };
     const loss = this.#evaluate(masked(step, parts));
-    this.#sum(graphSlices(this.#count), { out: this.gradient, decayed: this.parameters, carry, update });
+    this.#sum(this.#slices(this.#count), { out: this.gradient, decayed: this.parameters, carry, update });
     this.#followStatistics();
     return (loss + before) / total + penalty;
   }
@@ -199,7 +199,7 @@ export class GraphObjective implements Objective {
       this.forget();
       throw error;
     }
-    this.#sum(graphSlices(this.#count), { out: this.gradient, decayed: this.parameters, carry: part, update: null });
+    this.#sum(this.#slices(this.#count), { out: this.gradient, decayed: this.parameters, carry: part, update: null });
     this.#followStatistics();
     carried.weight += this.#weight;
     carried.parts++;
@@ -217,7 +217,7 @@ export class GraphObjective implements Objective {
     const count = this.#count;
     const work = { kind: 'measure', count, scale: 1 / this.#weight, parameters: this.#span(parameters), step } as const;
     if (step !== null) this.#kept = 0;
-    this.#run(this.#independent(graphSlices(count)), work);
+    this.#run(this.#independent(this.#slices(count)), work);
     const { outputs, targets } = this.#workspace;
     const size = outputs.length / this.capacity;
     return {
@@ -232,16 +232,26 @@ export class GraphObjective implements Objective {
 
   product(of: 'gauss-newton' | 'hessian', v: FloatArray, out: FloatArray, samples: number = this.#count): void {
     this.#keep(samples, of);
-    this.#run(this.#independent(graphSlices(samples)), { kind: 'pass', count: samples, pass: of, v: this.#span(v) });
-    this.#sum(graphSlices(samples), { out, decayed: v, carry: null, update: null });
+    const slices = this.#slices(samples);
+    const own = slices === 1 ? this.#span(out) : null;
+    // Statistics have no curvature, and passes do not write there.
+    out.fill(0, this.network.trained);
+    this.#run(this.#independent(slices), { kind: 'pass', count: samples, pass: of, v: this.#span(v), out: own });
+    this.#sum(this.#slices(samples), { out, decayed: v, carry: null, update: null });
   }
 
   quadratic(vectors: readonly FloatArray[], samples: number = this.#count): Float64Array {
     this.#keep(samples, 'tangent');
     const { tangents } = this.#workspace.training.plan;
-    const slices = graphSlices(samples);
+    const slices = this.#slices(samples);
     const kept = vectors.map((v) => {
-      this.#run(this.#independent(slices), { kind: 'pass', count: samples, pass: 'tangent', v: this.#span(v) });
+      this.#run(this.#independent(slices), {
+        kind: 'pass',
+        count: samples,
+        pass: 'tangent',
+        v: this.#span(v),
+        out: null,
+      });
       return Array.from({ length: slices }, (_, s) =>
         tangents.map(({ tangent, image }) => {
           const tape = this.#tape(s, samples);
@@ -264,9 +274,9 @@ export class GraphObjective implements Objective {
     this.#keep(samples, 'draw');
     const { training, seed } = this.#workspace;
     const { draw, output } = training.plan;
-    for (let s = 0; s < graphSlices(samples); s++) {
+    for (let s = 0; s < this.#slices(samples); s++) {
       const tape = this.#tape(s, samples);
-      const first = graphSliceFirst(samples, s);
+      const first = this.#firstOf(samples, s);
       drawAtOutputs(this.network.loss, {
         shape: output.shape,
         count: tape.count,
@@ -281,7 +291,13 @@ export class GraphObjective implements Objective {
         random: { seed, step, first },
       });
     }
-    this.#run(this.#independent(graphSlices(samples)), { kind: 'pass', count: samples, pass: 'draw', v: null });
+    this.#run(this.#independent(this.#slices(samples)), {
+      kind: 'pass',
+      count: samples,
+      pass: 'draw',
+      v: null,
+      out: null,
+    });
   }
 
   moments(
@@ -349,9 +365,15 @@ export class GraphObjective implements Objective {
     return loss;
   }
 
-  #first(samples: number, step: number | null, tries: boolean): void {
+  /** The first phase; of the whole batch for its gradient, of a part for what passes read. */
+  #first(samples: number, step: number | null, isWhole: boolean): void {
+    const gradient = isWhole && this.#slices(samples) === 1 ? spanOf(this.gradient) : null;
     const scale = 1 / (samples === this.#count ? this.#weight : this.#weightOf(samples));
-    this.#run(this.#independent(graphSlices(samples)), { kind: 'evaluate', count: samples, scale, step }, tries);
+    this.#run(
+      this.#independent(this.#slices(samples)),
+      { kind: 'evaluate', count: samples, scale, step, gradient },
+      isWhole,
+    );
     this.#kept = samples;
     this.#step = step;
   }
@@ -383,7 +405,7 @@ export class GraphObjective implements Objective {
   #followStatistics(): void {
     const { plan } = this.#workspace.training;
     const from = this.#array(this.#workspace.statistics);
-    const slices = graphSlices(this.#count);
+    const slices = this.#slices(this.#count);
     const each = statisticNumbers(plan);
     let at = 0;
     for (const { mean, epsilon, momentum, blocks } of plan.updates) {
@@ -393,7 +415,7 @@ export class GraphObjective implements Objective {
         let newMean = 0;
         let newVariance = 0;
         for (let s = 0; s < slices; s++) {
-          const share = (graphSliceFirst(this.#count, s + 1) - graphSliceFirst(this.#count, s)) / this.#count;
+          const share = (this.#firstOf(this.#count, s + 1) - this.#firstOf(this.#count, s)) / this.#count;
           const own = s * each + at + i;
           newMean += share * from[own];
           newVariance += share * (1 / from[own + size] ** 2 - epsilon);
@@ -405,9 +427,17 @@ export class GraphObjective implements Objective {
     }
   }
 
+  #slices(samples: number): number {
+    return graphSlices(samples, this.#workspace.slice);
+  }
+
+  #firstOf(samples: number, slice: number): number {
+    return graphSliceFirst(samples, this.#workspace.slice, slice);
+  }
+
   #losses(samples: number): number {
     let loss = 0;
-    for (let s = 0; s < graphSlices(samples); s++) loss += this.#workspace.results[s];
+    for (let s = 0; s < this.#slices(samples); s++) loss += this.#workspace.results[s];
     return loss;
   }
 
@@ -417,7 +447,7 @@ export class GraphObjective implements Objective {
 
   #tape(slice: number, samples: number): ReturnType<GraphWorker['tape']> {
     const tape = this.#worker.tape('training', slice);
-    tape.resume(graphSliceFirst(samples, slice + 1) - graphSliceFirst(samples, slice));
+    tape.resume(this.#firstOf(samples, slice + 1) - this.#firstOf(samples, slice));
     return tape;
   }
 

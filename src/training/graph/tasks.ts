@@ -27,10 +27,17 @@ interface OfBatch {
 
 /** What a phase does. */
 export type GraphWork =
-  | (OfBatch & { readonly kind: 'evaluate'; readonly step: number | null })
+  /** `gradient`: where that of a single slice goes; null: every slice has its partial. */
+  | (OfBatch & { readonly kind: 'evaluate'; readonly step: number | null; readonly gradient: Span | null })
   | (OfBatch & { readonly kind: 'measure'; readonly parameters: Span; readonly step: number | null })
-  | { readonly kind: 'pass'; readonly count: number; readonly pass: Pass; readonly v: Span | null }
-  /** out ← the sum of the slices' partials [+ λ·decayed], then carry and update. */
+  | {
+      readonly kind: 'pass';
+      readonly count: number;
+      readonly pass: Pass;
+      readonly v: Span | null;
+      readonly out: Span | null;
+    }
+  /** out ← the sum of the slices' partials, of more than one, [+ λ·decayed], then carry and update. */
   | {
       readonly kind: 'sum';
       readonly slices: number;
@@ -127,20 +134,23 @@ export class GraphWorker {
     const { network, inputs, targets, outputs, results, partials, statistics } = this.#workspace;
     const isTraining = work.kind === 'evaluate' || work.step !== null;
     const tape = this.tape(isTraining ? 'training' : 'evaluation', slice);
-    const first = graphSliceFirst(work.count, slice);
-    const count = graphSliceFirst(work.count, slice + 1) - first;
+    const first = graphSliceFirst(work.count, this.#workspace.slice, slice);
+    const count = graphSliceFirst(work.count, this.#workspace.slice, slice + 1) - first;
     const batch = {
       inputs: view(this.#arrays.of(inputs), 0, network.inputs, work.count),
       targets: view(this.#arrays.of(targets), 0, network.outputs, work.count),
     };
     tape.bind('parameters', this.#arrays.of(work.kind === 'measure' ? work.parameters : this.#workspace.parameters));
-    if (isTraining) tape.bind('gradient', this.#arrays.of(partials[slice]));
+    if (isTraining)
+      tape.bind('gradient', this.#arrays.of((work.kind === 'evaluate' ? work.gradient : null) ?? partials[slice]));
     tape.load(batch, { order: null, first, count }, work.scale);
     if (isTraining) tape.drawMasks(this.#workspace.seed, work.step, first);
     results[slice] = tape.run();
-    const size = outputs.length / this.#workspace.capacity;
-    tape.readOutput(view(this.#arrays.of(outputs), size * first, size, count));
-    if (work.kind !== 'evaluate') return;
+    if (work.kind === 'measure') {
+      const size = outputs.length / this.#workspace.capacity;
+      tape.readOutput(view(this.#arrays.of(outputs), size * first, size, count));
+      return;
+    }
     const { plan } = this.#workspace.training;
     const own = this.#arrays.of(statistics);
     let at = slice * statisticNumbers(plan);
@@ -155,15 +165,17 @@ export class GraphWorker {
   /** The tape of a slice whose first phase some worker has run. */
   #kept(slice: number, count: number): NetworkTape {
     const tape = this.tape('training', slice);
-    tape.resume(graphSliceFirst(count, slice + 1) - graphSliceFirst(count, slice));
+    tape.resume(
+      graphSliceFirst(count, this.#workspace.slice, slice + 1) - graphSliceFirst(count, this.#workspace.slice, slice),
+    );
     return tape;
   }
 
-  #pass(slice: number, { pass, v, count }: Extract<GraphWork, { kind: 'pass' }>): void {
+  #pass(slice: number, { pass, v, count, out }: Extract<GraphWork, { kind: 'pass' }>): void {
     const tape = this.#kept(slice, count);
     tape.bind('parameters', this.#arrays.of(this.#workspace.parameters));
     if (v !== null) tape.bind('direction', this.#arrays.of(v));
-    tape.bind('result', this.#arrays.of(this.#workspace.partials[slice]));
+    tape.bind('result', this.#arrays.of(out ?? this.#workspace.partials[slice]));
     tape.pass(pass);
   }
 
@@ -171,7 +183,8 @@ export class GraphWorker {
     const { partials, regularization } = this.#workspace;
     const part = (vector: Span): FloatArray => this.#blockwise.part(vector, own);
     const g = part(out);
-    for (let s = 0; s < slices; s++) this.#kernels.combine(own.length, 1, part(partials[s]), s === 0 ? 0 : 1, g);
+    for (let s = 0; slices > 1 && s < slices; s++)
+      this.#kernels.combine(own.length, 1, part(partials[s]), s === 0 ? 0 : 1, g);
     if (carry !== null) {
       const sum = part(carry.sum);
       if (carry.last) this.#kernels.combine(own.length, carry.others, sum, carry.own, g);
@@ -195,17 +208,13 @@ export class GraphWorker {
   #moment(task: MomentTask, { count, keep }: Extract<GraphWork, { kind: 'moments' }>): void {
     const layer = this.#workspace.network.layers[task.layer];
     const out = this.#arrays.of(task.out);
-    if (task.of === 'gradientRows' || task.of === 'gradientColumns') {
-      gradientMoment(
-        this.#blas,
-        view(this.#arrays.of(this.#workspace.gradient), layer.offset, layer.width, layer.outputs),
-        task,
-        keep,
-        out,
-      );
+    const { of, diagonal } = task;
+    if (of === 'gradientRows' || of === 'gradientColumns') {
+      const g = view(this.#arrays.of(this.#workspace.gradient), layer.offset, layer.width, layer.outputs);
+      gradientMoment(this.#blas, g, { of, diagonal }, keep, out);
       return;
     }
-    const rows = task.of === 'inputs' ? layer.width : layer.outputs;
+    const rows = of === 'inputs' ? layer.width : layer.outputs;
     const { draw } = this.#workspace.training.plan;
     const pairs = draw!.pairs.filter((pair) => pair.layer === task.layer);
     for (let k = 0; k < out.length; k++) out[k] *= keep;
@@ -214,9 +223,9 @@ export class GraphWorker {
       return;
     }
     const share = (1 - keep) / count;
-    for (let s = 0; s < graphSlices(count); s++)
+    for (let s = 0; s < graphSlices(count, this.#workspace.slice); s++)
       for (const pair of pairs) this.#addPair(this.#kept(s, count), pair, { task, bias: layer.bias, share, rows, out });
-    if (!task.diagonal) mirrorLower(view(out, 0, rows, rows));
+    if (!diagonal) mirrorLower(view(out, 0, rows, rows));
   }
 
   #addPair(
@@ -257,8 +266,8 @@ export class GraphWorker {
   }
 
   /**
-   * The diagonal of a block without factors, as a product of rows and columns (as N. Shazeer, M. Stern, *Adafactor*, ICML
-   * 2018, have it): squares of the slices' drawn gradients, whose mean over signs is that over samples.
+   * The diagonal of a block without factors, as a product of rows and columns (as N. Shazeer, M. Stern, *Adafactor*,
+   * ICML 2018, have it): squares of the slices' drawn gradients, whose mean over signs is that over samples.
    */
   #squares({ layer, of }: MomentTask, count: number, share: number, out: FloatArray): void {
     const { width, outputs } = this.#workspace.network.layers[layer];
@@ -266,7 +275,7 @@ export class GraphWorker {
     const rows = new Float64Array(width);
     const columns = new Float64Array(outputs);
     let total = 0;
-    for (let s = 0; own !== undefined && s < graphSlices(count); s++) {
+    for (let s = 0; own !== undefined && s < graphSlices(count, this.#workspace.slice); s++) {
       const g = this.#kept(s, count).array(own.gradient);
       for (let j = 0, at = 0; j < outputs; j++)
         for (let i = 0; i < width; i++, at++) {

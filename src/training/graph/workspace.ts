@@ -5,10 +5,10 @@
  */
 import { NUMBER_BYTES, type Precision } from '../../core/floats.js';
 import { VectorMemory } from '../../dense/vector-memory.js';
-import type { GraphNetwork, InputKind } from '../../layers/graph-network.js';
+import { sliceSamples, type GraphNetwork, type InputKind } from '../../layers/graph-network.js';
 import { planNetwork, type NetworkPlan, type Pass } from '../../layers/network-plan.js';
 import { keptNumbers, workNumbers } from '../../layers/network-tape.js';
-import { graphSlices, SLICE } from '../../layers/slices.js';
+import { graphSlices } from '../../layers/slices.js';
 import type { ParameterLayout } from '../../network/parameter-layout.js';
 import { rowsOf } from '../../tape/shape.js';
 import { spanOf, type Span } from '../objective/workspace.js';
@@ -31,6 +31,8 @@ export interface GraphWorkspace {
   readonly inputKinds: readonly InputKind[];
   readonly precision: Precision;
   readonly capacity: number;
+  /** Most samples of a slice. */
+  readonly slice: number;
   readonly seed: number;
   /** λ of (λ/2)‖W‖², on the weights of `decays` layers. */
   readonly regularization: number;
@@ -70,14 +72,15 @@ export function openGraphWorkspace(options: GraphWorkspaceOptions): {
   readonly workspace: GraphWorkspace;
 } {
   const { network, precision, capacity, passes, seed, regularization, workers, spare, results } = options;
-  const samples = Math.min(capacity, SLICE);
+  const slice = sliceSamples(network);
+  const samples = Math.min(capacity, slice);
   const training = planNetwork(network.training, network.layers, { gradient: true, passes, capacity: samples });
   const evaluation = planNetwork(network.evaluation, network.layers, {
     gradient: false,
     passes: [],
     capacity: samples,
   });
-  const slices = graphSlices(capacity);
+  const slices = graphSlices(capacity, slice);
   const lay = (take: (length: number) => Span): Omit<GraphWorkspace, 'memory'> => {
     const many = (count: number, length: number): Span[] => Array.from({ length: count }, () => take(length));
     const tape = (plan: NetworkPlan, keeps: number): TapeSpans => ({
@@ -93,6 +96,7 @@ export function openGraphWorkspace(options: GraphWorkspaceOptions): {
       inputKinds: network.inputKinds,
       precision,
       capacity,
+      slice,
       seed,
       regularization,
       decays: network.layers.map(({ kind }) => decays(kind)),

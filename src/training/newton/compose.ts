@@ -1,11 +1,12 @@
 /**
  * An optimizer of a solver and a search, with the options that all of them share checked.
  */
+import { requireName } from '../../core/checks.js';
 import { OptionError } from '../../core/errors.js';
 import type { KeysOf } from '../../core/known-options.js';
 import type { Optimizer, Setting } from '../optimizer.js';
 import { newtonNumbers, NewtonStepper, SEARCHES, type SearchName } from './newton-stepper.js';
-import { requireCount, requireName, requireNumber } from './option-checks.js';
+import { requireCount, requireNumber } from './option-checks.js';
 import type { NewtonCurvature } from './point.js';
 import type { SolverPlan } from './solver.js';
 

@@ -1,7 +1,7 @@
 /**
  * Checks of the Newton optimizers' options: OptionError that names option, value and range.
  */
-import { describe, quoted } from '../../core/kind.js';
+import { describe } from '../../core/kind.js';
 import { OptionError } from '../../core/errors.js';
 
 /** Throws OptionError unless `value` is a finite number above (with `closed` at or above) `least`, and below `most`. */
@@ -24,15 +24,6 @@ export function requireNumber(
 export function requireCount(value: number, name: string, of: string, least = 1): number {
   if (!Number.isInteger(value) || value < least)
     throw new OptionError(`${name} of ${of} is ${describe(value)}: it is a whole number of at least ${least}.`, {
-      [name]: value,
-    });
-  return value;
-}
-
-/** Throws OptionError unless `value` is one of the names. */
-export function requireName<T extends string>(value: T, name: string, of: string, names: readonly T[]): T {
-  if (!names.includes(value))
-    throw new OptionError(`${name} of ${of} is ${quoted(value)}: choose ${names.join(', ')}.`, {
       [name]: value,
     });
   return value;

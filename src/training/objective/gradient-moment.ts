@@ -3,13 +3,12 @@
  */
 import type { Blas } from '../../dense/blas.js';
 import { mirrorLower, view, type FloatArray, type Matrix } from '../../dense/matrix.js';
-import type { MomentTask } from './tasks.js';
 
 /** out ← keep·out + (1 − keep)·GGᵀ ('gradientRows') or GᵀG, both triangles; diagonals where the task says so. */
 export function gradientMoment(
   blas: Blas,
   g: Matrix,
-  { of, diagonal }: Pick<MomentTask, 'of' | 'diagonal'>,
+  { of, diagonal }: { readonly of: 'gradientRows' | 'gradientColumns'; readonly diagonal: boolean },
   keep: number,
   out: FloatArray,
 ): void {

@@ -1,8 +1,8 @@
 /**
  * The objective of training: f(θ) = (1/n) Σ_i loss_i + (λ/2)‖W‖² of a batch, its gradient, and curvature at the same
  * point from the same passes. Optimizers see networks through it alone: perceptrons (perceptron-objective.ts), whose
- * passes are closed forms, and networks of any shape (../graph/), whose passes are tapes. Everything it works on is taken
- * when it is opened; a step allocates nothing of the size of θ or of the batch.
+ * passes are closed forms, and networks of any shape (../graph/), whose passes are tapes. Everything it works on is
+ * taken when it is opened; a step allocates nothing of the size of θ or of the batch.
  */
 import type { FloatArray, Precision } from '../../core/floats.js';
 import type { Blas } from '../../dense/blas.js';

@@ -1,11 +1,12 @@
 /**
  * Newton's method with the whole matrix, for small networks: plain, damped.
  */
+import { requireName } from '../../core/checks.js';
 import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
 import type { Optimizer } from '../optimizer.js';
 import { composeNewton, SEARCH_KEYS, type SearchOptions } from '../newton/compose.js';
 import { denseSolver, type NegativeEigenvalues } from '../newton/dense-solver.js';
-import { requireCount, requireName } from '../newton/option-checks.js';
+import { requireCount } from '../newton/option-checks.js';
 import type { NewtonCurvature } from '../newton/point.js';
 
 /** Most parameters of a dense matrix where the caller doesn't say: 0.5 GB. */

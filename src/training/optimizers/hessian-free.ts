@@ -1,11 +1,12 @@
 /**
  * Hessian-free optimization, with preconditioners.
  */
+import { requireName } from '../../core/checks.js';
 import { OptionError } from '../../core/errors.js';
 import { requireSeed } from '../../core/checks.js';
 import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
 import { HessianFreeStepper, hessianFreeNumbers } from '../newton/hessian-free-stepper.js';
-import { requireCount, requireFlag, requireName, requireNumber } from '../newton/option-checks.js';
+import { requireCount, requireFlag, requireNumber } from '../newton/option-checks.js';
 import { diagonalPreconditioner } from '../newton/preconditioners/diagonal.js';
 import { hierarchicalPreconditioner } from '../newton/preconditioners/hierarchical.js';
 import { kfacPreconditioner } from '../newton/preconditioners/kfac.js';

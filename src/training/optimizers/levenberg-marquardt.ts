@@ -2,6 +2,7 @@
  * The method of K. Levenberg (1944) and D. Marquardt (1963): (G + λI)d = −g with the Gauss–Newton matrix, λ by the
  * ratio of f's reduction over the model's, the system in the form that is smallest: N × N, nr × nr, or by products.
  */
+import { requireName } from '../../core/checks.js';
 import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
 import type { ParameterLayout } from '../../network/parameter-layout.js';
 import type { Optimizer } from '../optimizer.js';
@@ -9,7 +10,7 @@ import { cgSolver } from '../newton/cg-solver.js';
 import { composeNewton, SEARCH_KEYS, type SearchOptions } from '../newton/compose.js';
 import { denseSolver } from '../newton/dense-solver.js';
 import { dualSolver } from '../newton/dual-solver.js';
-import { requireCount, requireName, requireNumber } from '../newton/option-checks.js';
+import { requireCount, requireNumber } from '../newton/option-checks.js';
 import type { SolverPlan } from '../newton/solver.js';
 
 /** The forms of the system. */

@@ -2,11 +2,12 @@
  * Newton's method by products: (C + λI)d = −g by conjugate gradients, C the Hessian (B. Pearlmutter, Neural Computation
  * 6(1), 1994) or the Gauss–Newton matrix; or within a trust radius by one Lanczos basis.
  */
+import { requireName } from '../../core/checks.js';
 import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
 import type { Optimizer } from '../optimizer.js';
 import { cgSolver, lanczosSolver } from '../newton/cg-solver.js';
 import { composeNewton, SEARCH_KEYS, type SearchOptions } from '../newton/compose.js';
-import { requireCount, requireName, requireNumber } from '../newton/option-checks.js';
+import { requireCount, requireNumber } from '../newton/option-checks.js';
 import type { NewtonCurvature } from '../newton/point.js';
 
 /** Options of {@link newtonCg} and {@link gaussNewtonCg}. */

@@ -47,8 +47,8 @@ function withTerms<T>(
 
 @inline
 function loop<T>(
-  reads: bool, byRows: bool, hasA: bool, hasB: bool, hasC: bool, rows: i32, cols: i32, a: usize, x: usize, b: usize, z: usize,
-  c: usize, beta: T, y: usize,
+  reads: bool, byRows: bool, hasA: bool, hasB: bool, hasC: bool, rows: i32, cols: i32, a: usize, x: usize, b: usize,
+  z: usize, c: usize, beta: T, y: usize,
 ): void {
   const lanes = lanesOf<T>();
   const factor = v128.splat<T>(beta);
