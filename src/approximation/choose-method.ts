@@ -51,8 +51,8 @@ const COLUMNS = 256;
 const SKETCH = 32;
 
 /** Methods beside the hierarchical one and low rank: cheap to make. */
-const cheapOnes = ({ gaussNewton, source }: Subject): readonly ApproximationMethod[] =>
-  gaussNewton !== undefined ? ['ekfac', 'kfac'] : source !== undefined ? ['diagonal'] : [];
+const cheapOnes = ({ gaussNewton, graph, source }: Subject): readonly ApproximationMethod[] =>
+  gaussNewton !== undefined || graph !== undefined ? ['ekfac', 'kfac'] : source !== undefined ? ['diagonal'] : [];
 
 /**
  * The best approximation of all methods. Cost: those of the methods that are made, and 256 exact columns. Throws

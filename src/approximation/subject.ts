@@ -4,11 +4,14 @@
  */
 import { OptionError, ShapeError } from '../core/errors.js';
 import { gaussNewtonSource } from '../curvature/entries/gauss-newton-source.js';
+import { GraphOperator } from '../curvature/graphs/operator.js';
 import { SampleOperator } from '../curvature/products/sample-operator.js';
+import { graphTree } from '../curvature/trees/graph-tree.js';
 import { structuralTree } from '../curvature/trees/structural-tree.js';
 import type { Precision } from '../dense/matrix.js';
 import { Leftover } from '../hierarchical/from-entries/leftover.js';
 import { HierarchicalMatrix } from '../hierarchical/matrix/hierarchical-matrix.js';
+import type { GraphModel } from '../layers/graph-model.js';
 import type { Model } from '../network/model.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import type { TeamControl } from '../parallel/team-control.js';
@@ -38,6 +41,8 @@ export class Subject {
   readonly model: Model | undefined;
   /** The operator, where it is a mean over samples of a network. */
   readonly curvature: SampleOperator | undefined;
+  /** The network of layers whose Gauss–Newton matrix the operator is. */
+  readonly graph: GraphModel | undefined;
   /** The operator, where it is a hierarchical matrix. */
   readonly compressed: HierarchicalMatrix | undefined;
   /** What compressions of its entries leave for the next one. */
@@ -52,6 +57,7 @@ export class Subject {
     this.operator = operator;
     this.model = model;
     this.curvature = operator instanceof SampleOperator ? operator : undefined;
+    this.graph = operator instanceof GraphOperator && operator.kind === 'gauss-newton' ? operator.model : undefined;
     this.compressed = operator instanceof HierarchicalMatrix ? operator : undefined;
     this.#given = source;
     this.#make = make;
@@ -88,15 +94,23 @@ export class Subject {
    * for the same options. Throws what `structuralTree` and `buildClusterTree` throw.
    */
   tree(source: EntrySource, options: TreeOptions, control: TeamControl): Promise<ClusterTree> {
-    const key = `${options.leafSize} ${options.seed}`;
+    return this.#treeOf(options, () =>
+      this.model === undefined
+        ? buildClusterTree(source, 'auto', options, control)
+        : structuralTree(this.model, source, options, control),
+    );
+  }
+
+  /** A cluster tree by the structure of the network of layers; undefined where there is none. Throws as `graphTree`. */
+  graphTree(options: TreeOptions, control: TeamControl): Promise<ClusterTree> | undefined {
+    const { graph } = this;
+    return graph === undefined ? undefined : this.#treeOf(options, () => graphTree(graph, options, control));
+  }
+
+  #treeOf({ leafSize, seed }: TreeOptions, make: () => Promise<ClusterTree>): Promise<ClusterTree> {
+    const key = `${leafSize} ${seed}`;
     let tree = this.#trees.get(key);
-    if (tree === undefined) {
-      tree =
-        this.model === undefined
-          ? buildClusterTree(source, 'auto', options, control)
-          : structuralTree(this.model, source, options, control);
-      this.#trees.set(key, tree);
-    }
+    if (tree === undefined) this.#trees.set(key, (tree = make()));
     return tree;
   }
 }
@@ -139,8 +153,18 @@ export interface Asker {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
-/** The network behind the matrix. Throws OptionError where there is none. */
-export function requireModel({ model }: Subject, { who, data }: Asker): Model {
+/** The network behind the matrix, a perceptron or one of layers. Throws OptionError where there is none. */
+export const requireNetwork = (subject: Subject, asker: Asker): Model | GraphModel =>
+  subject.graph ?? requireModel(subject, asker);
+
+/** The perceptron behind the matrix. Throws OptionError where there is none. */
+export function requireModel({ model, graph }: Subject, { who, data }: Asker): Model {
+  if (model === undefined && graph !== undefined)
+    throw new OptionError(
+      `${who} is known for perceptrons alone, and this operator is of a network of layers: choose hss, hodlr, rsvd, ` +
+        'nystrom, kfac or ekfac.',
+      data,
+    );
   if (model === undefined)
     throw new OptionError(
       `${who} follows the layers of a network, and this operator brings none: pass the model, or the ` +

@@ -9,6 +9,7 @@ import type { CsvFormat } from '../io/csv-format.js';
 import type { ActivationName } from '../network/activations/table.js';
 import type { LossName } from '../network/losses/table.js';
 import type { Setting } from '../training/optimizer.js';
+import type { TableModelName } from '../experiment/table-model-names.js';
 import type { OptimizerName } from '../training/optimizers/table.js';
 import type { SolveMethod } from '../solve/options.js';
 import type { PreconditionerName } from '../solve/preconditioners/table.js';
@@ -36,9 +37,12 @@ export interface TuneCommandOptions extends CommonOptions, InputOptions, Omit<Co
 export type CompressCommandOptions = RunOptions & InputOptions;
 /** What a table of approximations takes. */
 export interface TableOptions extends CommonOptions, Omit<CsvFormat, 'values'> {
-  /** Whether `samples` and `activation` were given, and are not defaults. */
+  /** Whether these (network: or loss, or bias) were given, and are not defaults. */
+  readonly networkGiven?: boolean | undefined;
   readonly samplesGiven?: boolean | undefined;
   readonly activationGiven?: boolean | undefined;
+  /** A network of layers instead of a perceptron. */
+  readonly model?: TableModelName | undefined;
   readonly network: readonly number[];
   readonly activation: readonly ActivationName[];
   readonly loss: LossName;

@@ -33,7 +33,8 @@ async function withConfig<T extends object>(command: Command): Promise<T> {
 }
 
 /** Which of the options with defaults of a network were given. */
-const givenNetwork = (command: Command): Pick<TableOptions, 'samplesGiven' | 'activationGiven'> => ({
+const givenNetwork = (command: Command): Pick<TableOptions, 'networkGiven' | 'samplesGiven' | 'activationGiven'> => ({
+  networkGiven: wasGiven('network', command) || wasGiven('loss', command) || wasGiven('bias', command),
   samplesGiven: wasGiven('samples', command),
   activationGiven: wasGiven('activation', command),
 });

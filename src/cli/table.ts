@@ -2,6 +2,7 @@
  * hmatrix table: approximations of a Gauss–Newton Hessian at equal memory.
  */
 import { basename } from 'node:path';
+import { TABLE_MODEL_SAMPLES, type TableModelName } from '../experiment/table-model-names.js';
 import { TABLE_METHODS } from '../experiment/table-plan.js';
 import type { TableRecord } from '../experiment/table-record.js';
 import type { TableSetup } from '../experiment/table-run.js';
@@ -54,6 +55,7 @@ export async function tableOf(
   options: TableOptions,
   announce?: (setup: Omit<TableSetup, 'data'>) => void,
 ): Promise<TableRecord> {
+  if (options.model !== undefined) return tableOfModel(options, options.model);
   const { checkTable, runTable } = await import('../experiment/table-run.js');
   const setup = setupOf(options);
   const misplaced = (['size', 'matrices'] as const).find((name) => options[name] !== undefined);
@@ -70,6 +72,34 @@ export async function tableOf(
       const fitted = { ...setup, samples: samplesOf(data, setup.samples, options.samplesGiven !== false) };
       announce?.(fitted);
       return runTable({ ...fitted, data }, control);
+    },
+    async () => (await import('./table-report.js')).tableReport,
+  );
+}
+
+/** What a network of layers does not go with: it has its own. */
+const NOT_OF_MODELS = ['data', 'targets', 'target', 'weights', 'size', 'matrices'] as const;
+
+/** The table of a network of layers. */
+async function tableOfModel(options: TableOptions, model: TableModelName): Promise<TableRecord> {
+  const misplaced = NOT_OF_MODELS.find((name) => options[name] !== undefined);
+  if (misplaced !== undefined) throw new UsageError(`--${misplaced} does not go with --model.`);
+  if (options.networkGiven === true || options.activationGiven === true)
+    throw new UsageError('--network, --activation, --loss and --bias are of perceptrons: a --model has its own.');
+  checkData(options);
+  requireKind('record', options.record, 'record');
+  await requireWritable(options.record);
+  const { low, high, methods, vectors, seed, memoryLimit, epochs = EPOCHS, batchSize, learningRate } = options;
+  const samples = options.samplesGiven === false ? TABLE_MODEL_SAMPLES[model] : options.samples;
+  const settings = { low, high, vectors, seed, memoryLimit, epochs, batchSize, learningRate };
+  const named = methods.length === 1 && methods[0] === 'all' ? TABLE_METHODS : methods;
+  return runRecorded(
+    options,
+    async (control) => {
+      const { openModel } = await import('./model-data.js');
+      const { runGraphTable } = await import('../experiment/graph-table-run.js');
+      const opened = await openModel(model, { ...options, samples }, control);
+      return runGraphTable({ ...opened, ...settings, methods: named }, control);
     },
     async () => (await import('./table-report.js')).tableReport,
   );

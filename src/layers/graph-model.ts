@@ -2,8 +2,9 @@
  * A network of layers at given parameters with its data.
  */
 import { OptionError, ShapeError } from '../core/errors.js';
-import { asFloats } from '../core/numbers.js';
 import type { FloatArray } from '../core/floats.js';
+import { kindOf, requireRole } from '../core/kind.js';
+import { asFloats } from '../core/numbers.js';
 import type { Matrix } from '../dense/matrix.js';
 import type { Batch, DataSet } from '../network/data-set.js';
 import { numbersEach } from '../tape/shape.js';
@@ -25,9 +26,18 @@ export interface GivenGraphModel {
   readonly data: DataSet;
 }
 
+/** A network of layers at its parameters. */
+export type GivenGraph = Pick<GivenGraphModel, 'network' | 'parameters'>;
+
 /** Whether a network is one of layers (`graphNetwork`), not a perceptron. */
 export const isGraphNetwork = (network: object): network is GraphNetwork =>
   'kind' in network && network.kind === 'graph';
+
+/** Whether what was given is a network of layers at its parameters, with data or without. */
+export const isGivenGraph = (given: object): given is GivenGraph =>
+  kindOf(given) === 'model' &&
+  kindOf((given as GivenGraph).network) === 'network' &&
+  isGraphNetwork((given as GivenGraph).network);
 
 /** The model, its numbers counted. Throws ShapeError; OptionError for a loss beside that of the network. */
 export function asGraphModel({ network, parameters: given, data, ...rest }: GivenGraphModel, of: string): GraphModel {
@@ -36,12 +46,8 @@ export function asGraphModel({ network, parameters: given, data, ...rest }: Give
     throw new OptionError(`The network given to ${of} has its loss from graphNetwork: leave out the model's.`, {
       loss,
     });
-  const parameters = asFloats(given, 'parameters');
-  if (parameters.length !== network.parameters)
-    throw new ShapeError(`The network has ${network.parameters} parameters, the vector ${parameters.length}.`, {
-      expected: network.parameters,
-      length: parameters.length,
-    });
+  requireRole(data, 'data set', `The model given to ${of}`);
+  const parameters = requireCount(network, asFloats(given, 'parameters'));
   for (const [name, what] of [
     ['inputs', 'inputs'],
     ['outputs', 'targets'],
@@ -52,6 +58,16 @@ export function asGraphModel({ network, parameters: given, data, ...rest }: Give
         { network: network[name], data: data[name] },
       );
   return { network, parameters, loss: network.loss, data };
+}
+
+/** The parameters, as many as the network has. Throws ShapeError. */
+export function requireCount(network: GraphNetwork, parameters: FloatArray): FloatArray {
+  if (parameters.length !== network.parameters)
+    throw new ShapeError(`The network has ${network.parameters} parameters, the vector ${parameters.length}.`, {
+      expected: network.parameters,
+      length: parameters.length,
+    });
+  return parameters;
 }
 
 /** Throws ShapeError where an index of a batch's words is not one of the network's vocabulary. */

@@ -22,7 +22,14 @@ import type { NetworkGraph } from './graph-network.js';
 import type { ParameterBlock } from './parameter-block.js';
 
 /** Passes behind the first one, each with directions of its own. */
-export type Pass = 'gauss-newton' | 'hessian' | 'tangent' | 'draw';
+export type Pass =
+  | 'gauss-newton'
+  | 'hessian'
+  | 'tangent'
+  /** Errors at the outputs taken back to the layers, for their factors. */
+  | 'draw'
+  /** As 'draw', and what they come to in every parameter, as the result. */
+  | 'pullback';
 
 /** What a plan is to compute. */
 export interface NetworkPlanOptions {
@@ -47,7 +54,7 @@ export interface NetworkPlan {
   readonly scale: Node | null;
   /** J·v and H·J·v at each output, of the pass 'tangent'. */
   readonly tangents: readonly { readonly tangent: Node; readonly image: Node }[];
-  /** Of the pass 'draw': where errors are placed at the outputs, and what they come to. */
+  /** Of the passes 'draw' and 'pullback': where errors are placed at the outputs, and what they come to. */
   readonly draw: DrawPlan | null;
   /** Numbers of the region of constants. */
   readonly constants: readonly { readonly at: number; readonly values: ArrayLike<number> }[];
@@ -71,10 +78,10 @@ export function planNetwork(
   { gradient, passes, capacity }: NetworkPlanOptions,
 ): NetworkPlan {
   const placeOf = (leaf: Node): number => blocks[leaf.attributes['index'] as number].offset;
-  const results = (nodes: readonly Node[], region: Place['region']): Output[] =>
+  const results = (nodes: readonly Node[], region: Place['region'], of = graph.parameters): Output[] =>
     ownNodes(graph.graph, nodes).map((node, k) => ({
       node,
-      place: { region, at: placeOf(graph.parameters[k]) },
+      place: { region, at: placeOf(of[k]) },
     }));
   const read = (nodes: readonly Node[]): Output[] => nodes.map((node) => ({ node, place: null }));
   const updates = graph.updates.flatMap(({ mean, reciprocalDeviation }) => [mean, reciprocalDeviation]);
@@ -94,10 +101,15 @@ export function planNetwork(
         if (image !== undefined) tangents.push({ tangent, image });
       }
       phases.push(read(tangents.flatMap(({ tangent, image }) => [tangent, image])));
-    } else if (pass === 'draw') {
-      draw = planDraw(graph);
-      const { pairs, others } = draw;
-      phases.push(read([...pairs.flatMap(({ input, error }) => [input, error]), ...others.map((one) => one.gradient)]));
+    } else if (pass === 'draw' || pass === 'pullback') {
+      const { along, gradients, ...own } = planDraw(graph);
+      draw = own;
+      const ofPairs = own.pairs.flatMap(({ input, error }) => [input, error]);
+      phases.push(
+        pass === 'pullback'
+          ? [...read(ofPairs), ...results(gradients, 'result', along)]
+          : read([...ofPairs, ...own.others.map((one) => one.gradient)]),
+      );
     } else phases.push(results(pass === 'hessian' ? hessianNodes(graph) : gaussNewtonNodes(graph), 'result'));
   }
   const constants: { at: number; values: ArrayLike<number> }[] = [];
@@ -110,7 +122,7 @@ export function planNetwork(
     phases,
     capacity,
     phaseOf: (leaf) => {
-      if (leaf.attributes['kind'] === 'seed') return phaseOf.get('draw')!;
+      if (leaf.attributes['kind'] === 'seed') return phaseOf.get('pullback') ?? phaseOf.get('draw')!;
       if (leaf.attributes['kind'] !== 'direction') return 0;
       const { use } = directionOf(graph, leaf);
       return phaseOf.get(passes.find((pass) => USE[pass] === use)!)!;
@@ -147,18 +159,26 @@ export function planNetwork(
   };
 }
 
-function planDraw({ graph, output, parameters }: NetworkGraph): DrawPlan {
+/** Of the parameters that the output depends on: `along`, and their gradients. */
+function planDraw({ graph, output, parameters }: NetworkGraph): DrawPlan & {
+  readonly along: readonly Node[];
+  readonly gradients: readonly Node[];
+} {
   const seed = graph.leaf('seed', 0, output.shape);
   const pairs: FactorPair[] = [];
   const others: { layer: number; gradient: Node }[] = [];
+  const along: Node[] = [];
+  const gradients: Node[] = [];
   pullback(graph, new Map([[output, seed]]), parameters).forEach((gradient, k) => {
     if (gradient === null) return;
+    along.push(parameters[k]);
+    gradients.push(gradient);
     const layer = parameters[k].attributes['index'] as number;
     const own = factorPairs(layer, gradient);
     if (own.length > 0) pairs.push(...own);
     else others.push({ layer, gradient });
   });
-  return { seed, pairs, others };
+  return { seed, pairs, others, along, gradients };
 }
 
 /** Numbers of the region of constants. */

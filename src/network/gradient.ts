@@ -72,7 +72,8 @@ export function overBatches(
 
 /** Options of `meanLoss` and `lossAndGradient`. */
 export type LossOptions = BatchOptions & BlasOption;
-const LOSS_KEYS: KeysOf<LossOptions> = { ...BATCH_KEYS, blas: true };
+/** The keys of {@link LossOptions}. */
+export const LOSS_KEYS: KeysOf<LossOptions> = { ...BATCH_KEYS, blas: true };
 
 /** The mean loss f(θ) = (1/n) Σ_i loss_i. 2nN flops. Throws ShapeError, OptionError, NonFiniteError, AbortedError. */
 export function meanLoss(given: GivenModel, options: LossOptions = {}): number {

@@ -3,12 +3,11 @@
  */
 import { ShapeError } from '../core/errors.js';
 import { asVectors, type Matrix, type Vectors } from '../dense/matrix.js';
-import type { Network } from './network.js';
 
 /**
  * The inputs as a checked matrix, d × n, one sample a column; an array of d numbers is one sample. Throws ShapeError.
  */
-export function asInputs(network: Network, inputs: Vectors): Matrix {
+export function asInputs(network: { readonly inputs: number }, inputs: Vectors): Matrix {
   const x = asVectors(inputs, 'inputs');
   if (x.rows === network.inputs) return x;
   const hint =

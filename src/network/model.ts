@@ -1,7 +1,7 @@
 /**
  * A network at given parameters with its loss and data: what training, curvature and experiments pass around.
  */
-import { ShapeError } from '../core/errors.js';
+import { OptionError, ShapeError } from '../core/errors.js';
 import { describe, requireRole } from '../core/kind.js';
 import { asFloats } from '../core/numbers.js';
 import type { FloatArray } from '../dense/matrix.js';
@@ -29,6 +29,16 @@ function parametersOf(given: ArrayLike<number>): FloatArray {
   return asFloats(given, 'parameters');
 }
 
+/** Throws OptionError for a network of layers where it is not known what the function makes of one. */
+function requirePerceptron(network: object, of: string): void {
+  if ('kind' in network)
+    throw new OptionError(
+      `${of} takes a perceptron (defineNetwork), and this is a network of layers (graphNetwork): of those there are ` +
+        'gaussNewton, hessian, kfac, ekfac, predict, accuracy, meanLoss and lossAndGradient, and what takes operators.',
+      { of },
+    );
+}
+
 /**
  * The model, with parameters in a Float64Array or Float32Array (other arrays of numbers are copied to a Float64Array).
  * Throws OptionError for what is no model, ShapeError for parameters that are no numbers.
@@ -36,6 +46,7 @@ function parametersOf(given: ArrayLike<number>): FloatArray {
 export function asModel(model: GivenModel, of: string): Model {
   requireRole(model, 'model', of);
   requireRole(model.network, 'network', `The model given to ${of}`);
+  requirePerceptron(model.network, of);
   requireRole(model.data, 'data set', `The model given to ${of}`);
   const parameters = parametersOf(model.parameters);
   return parameters === model.parameters ? (model as Model) : { ...model, parameters };

@@ -9,7 +9,14 @@ import type { KeysOf } from '../core/known-options.js';
 import { withBlas, type BlasOption } from '../dense/default-blas.js';
 import { block, copyInto, zeros, type Matrix, type Vectors } from '../dense/matrix.js';
 import { forward, type ForwardPass } from './forward.js';
-import { BATCH_KEYS, overBatches, requireBatchSize, type BatchOptions, type LossOptions } from './gradient.js';
+import {
+  BATCH_KEYS,
+  LOSS_KEYS,
+  overBatches,
+  requireBatchSize,
+  type BatchOptions,
+  type LossOptions,
+} from './gradient.js';
 import { asInputs } from './inputs.js';
 import { countRight } from './losses/decision.js';
 import { meanOf } from './losses/mean.js';
@@ -24,11 +31,11 @@ export interface PredictOptions extends BatchOptions, BlasOption {
    */
   readonly probabilities?: boolean | undefined;
 }
-const PREDICT_KEYS: KeysOf<PredictOptions> = { ...BATCH_KEYS, blas: true, probabilities: 'boolean' };
-const ACCURACY_KEYS: KeysOf<LossOptions> = { ...BATCH_KEYS, blas: true };
+/** The keys of {@link PredictOptions}. */
+export const PREDICT_KEYS: KeysOf<PredictOptions> = { ...BATCH_KEYS, blas: true, probabilities: 'boolean' };
 
 /** How outputs tell classes under that loss. Throws OptionError, naming the loss, where they tell none. */
-function decisionOf(loss: LossName | undefined, what: string): 'largest' | 'sign' {
+export function decisionOf(loss: LossName | undefined, what: string): 'largest' | 'sign' {
   const those = LOSSES.filter((name) => lossOf(name).decision !== null).join(' and ');
   if (loss === undefined)
     throw new OptionError(`${what} needs the loss that the network was trained with (${those}): add it to the model.`, {
@@ -82,7 +89,7 @@ export function predict(model: GivenNetwork, inputs: Vectors, options: PredictOp
  */
 export function accuracy(given: GivenModel, options: LossOptions = {}): number {
   const model = asModel(given, 'accuracy');
-  const { blas } = withBlas(options, ACCURACY_KEYS, 'accuracy');
+  const { blas } = withBlas(options, LOSS_KEYS, 'accuracy');
   const decision = decisionOf(model.loss, 'accuracy');
   return overBatches(model, blas, options, ({ output }, targets) => {
     const right = countRight(decision, output, targets);

@@ -4,6 +4,7 @@
  */
 export { gaussNewton } from '../curvature/products/gauss-newton.js';
 export { hessian } from '../curvature/products/hessian.js';
+export type { GraphOperator } from '../curvature/graphs/operator.js';
 export { empiricalFisher, monteCarloFisher, type MonteCarloOptions } from '../curvature/products/fisher.js';
 export { SampleOperator, type CurvatureOptions } from '../curvature/products/sample-operator.js';
 export {
@@ -17,7 +18,15 @@ export {
   type SampledSourceOptions,
 } from '../curvature/entries/sampled-source.js';
 export { dualForm, type DualForm, type DualInverse, type DualOptions } from '../curvature/entries/dual-form.js';
-export { kfac, type DampedInverse, type DampingOptions, type KroneckerFactored } from '../curvature/kronecker/kfac.js';
+export {
+  kfac,
+  type DampedInverse,
+  type DampingOptions,
+  type GraphKroneckerFactored,
+  type KroneckerFactored,
+} from '../curvature/kronecker/kfac.js';
+export type { BlockRule, WeightSharing } from '../curvature/kronecker/graph-factors.js';
+export type { GraphKroneckerOptions } from '../curvature/kronecker/graph-walk.js';
 export type { KroneckerOptions } from '../curvature/kronecker/factors.js';
 export { ekfac, type EigenvalueCorrected } from '../curvature/kronecker/ekfac.js';
 export {
@@ -61,6 +70,7 @@ export {
   type KnownDeterminant,
 } from '../curvature/products/marginal-likelihood.js';
 export type { SampleOptions } from '../operator/draws.js';
+export type { CompressedGraphHessian, CompressGraphOptions } from '../curvature/trees/compress-graph.js';
 export { structuralTree, type StructuralTreeOptions } from '../curvature/trees/structural-tree.js';
 export { sketchEmbedding, type EmbeddingOptions } from '../curvature/trees/sketch-embedding.js';
 export { curvatureOf, type OwnCurvature, type OwnModel } from '../curvature/own/curvature-of.js';

@@ -111,6 +111,7 @@ export function ownNodes(graph: Graph, nodes: readonly Node[]): Node[] {
   });
 }
 
+/** The gradients of all parameters. Throws OptionError for one that the loss does not depend on. */
 function usedGradients({ parameters }: LossGraph, gradients: readonly (Node | null)[]): Node[] {
   return gradients.map((node, k) => {
     if (node === null)

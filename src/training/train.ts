@@ -4,11 +4,17 @@
 import { checkedControl, throwIfAborted } from '../core/context.js';
 import { NonFiniteError, OptionError } from '../core/errors.js';
 import { precisionOf, type FloatArray } from '../core/floats.js';
-import { kindOf, requireRole } from '../core/kind.js';
+import { requireRole } from '../core/kind.js';
 import type { Blas } from '../dense/blas.js';
 import { defaultBlas, withBlas, type BlasOption } from '../dense/default-blas.js';
 import { LineFile } from '../io/line-file.js';
-import { asGraphModel, isGraphNetwork, type GivenGraphModel, type GraphModel } from '../layers/graph-model.js';
+import {
+  asGraphModel,
+  isGivenGraph,
+  isGraphNetwork,
+  type GivenGraphModel,
+  type GraphModel,
+} from '../layers/graph-model.js';
 import { forwardFlops } from '../layers/graph-network.js';
 import type { LossName } from '../network/losses/table.js';
 import { asModel, checkModel, type GivenModel, type Model } from '../network/model.js';
@@ -95,10 +101,6 @@ function trainedModel(given: GivenModel | GivenGraphModel, of: string): Model | 
   const model = asModel(given, of);
   checkModel(model);
   return model;
-}
-
-function isGivenGraph(given: GivenModel | GivenGraphModel): given is GivenGraphModel {
-  return kindOf(given) === 'model' && kindOf(given.network) === 'network' && isGraphNetwork(given.network);
 }
 
 /** Who works: the caller's team, else the shared one for large steps, else this thread. */

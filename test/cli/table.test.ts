@@ -290,6 +290,65 @@ describe('the data', () => {
   );
 });
 
+describe('networks of layers', () => {
+  const quick = ['--samples', '20', '--epochs', '1', '--methods', 'rsvd,kfac,ekfac'];
+
+  it('have_their_rows_at_1_and_5_percent', async () => {
+    for (const [model, size] of [
+      ['simple-cnn', 2698],
+      ['transformer', 3840],
+    ] as const) {
+      const record = await table(['--model', model, ...quick]);
+      expect(record).toMatchObject({ size, samples: 20, budgets: { low: 0.01, high: 0.05 }, skipped: [] });
+      expect(record.rows.map(({ method }) => method)).toEqual([
+        'RSVD-low',
+        'RSVD-high',
+        'KFAC-low',
+        'KFAC-high',
+        'EKFAC',
+      ]);
+      for (const { error, share, budget, method } of record.rows) {
+        expect(error.low).toBeLessThanOrEqual(error.relative);
+        expect(error.high).toBeGreaterThanOrEqual(error.relative);
+        expect(error.relative).toBeLessThan(1);
+        if (method.startsWith('RSVD')) expect(share).toBeLessThanOrEqual(budget);
+      }
+      // More memory, less error, beyond what the sample of columns leaves open.
+      expect(record.rows[1].error.high).toBeLessThan(record.rows[0].error.low);
+      expect(tableReport(record, false)).toMatch(/half a 95 % interval, from \d+ columns/);
+    }
+  });
+
+  it('of_images_read_files_as_mnist_has_them', async () => {
+    const images = join(folder, 'images.idx');
+    const labels = join(folder, 'labels.idx');
+    await writeFile(
+      images,
+      idx([12, 28, 28], (k) => (k * k) % 251),
+    );
+    await writeFile(
+      labels,
+      idx([12], (k) => k % 10),
+    );
+    const args = ['--model', 'simple-cnn', '--samples', '10', '--epochs', '1', '--methods', 'kfac', '--images', images];
+    const record = await table([...args, '--labels', labels]);
+    expect([record.data, record.samples, record.size]).toEqual(['images.idx', 10, 2698]);
+    expect((await hmatrix(['table', ...args])).stderr).toMatch(/--labels/);
+  });
+
+  it.each([
+    [['--model', 'resnet50'], /--model.*simple-cnn/],
+    [['--model', 'simple-cnn', '--network', '784-10'], /--network/],
+    [['--model', 'simple-cnn', '--weights', 'w.npz'], /--weights does not go with --model/],
+    [['--model', 'transformer', '--images', 'i.idx', '--labels', 'l.idx'], /leave out --images/],
+    [['--model', 'simple-cnn', '--methods', 'hm,magic'], /--methods/],
+  ] as [string[], RegExp][])('refuse %j', async (args, named) => {
+    const { status, stderr } = await hmatrix(['table', ...args]);
+    expect(status).toBe(2);
+    expect(stderr).toMatch(named);
+  });
+});
+
 describe('wrong usage has status 2 and names the option', () => {
   it.each([
     [['--network', '784'], /--network.*784-10-784/],

@@ -57,7 +57,7 @@ async function hierarchical(
   const tree =
     options.tree ??
     (model === undefined || source === undefined
-      ? undefined
+      ? await subject.graphTree({ leafSize: leafSize ?? LEAF_SIZE, seed }, control)
       : (await hessianTree(model, source, { leafSize: leafSize ?? LEAF_SIZE, seed }, control)).tree);
   const { from = 'auto' } = options;
   const input = { operator, source, tree, seed, memoryLimit, from, costs: costsOf(subject) };

@@ -3,12 +3,13 @@
  * tables that compare methods.
  */
 import type { KeysOf } from '../../core/known-options.js';
+import type { GraphModel } from '../../layers/graph-model.js';
 import type { Model } from '../../network/model.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import type { EntrySource } from '../../source/entry-source.js';
 import type { ClusterTree } from '../../tree/cluster-tree.js';
-import { requireEntries, requireModel, type Subject } from '../subject.js';
+import { requireEntries, requireModel, requireNetwork, type Subject } from '../subject.js';
 
 /** What may be stored: a share of the 8N² bytes of the dense matrix in float64, 0 < share ≤ 1. */
 export interface Budget {
@@ -127,6 +128,10 @@ export const rowsAtBoth = (title: string): readonly MethodRow[] => [
 /** The network behind the matrix. Throws OptionError where there is none. */
 export const modelOf = (subject: Subject, method: string): Model =>
   requireModel(subject, { who: `Method '${method}'`, data: { option: 'model', method } });
+
+/** The same, a perceptron's or of layers. Throws OptionError where there is none. */
+export const networkOf = (subject: Subject, method: string): Model | GraphModel =>
+  requireNetwork(subject, { who: `Method '${method}'`, data: { option: 'model', method } });
 
 /** Entries of the matrix. Throws OptionError where there are none. */
 export const entriesOf = (subject: Subject, method: string): EntrySource =>

@@ -9,6 +9,7 @@ import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
 import type { Blas } from '../../dense/blas.js';
 import { withBlas } from '../../dense/default-blas.js';
 import { zeros, type Matrix, type Precision } from '../../dense/matrix.js';
+import { isGivenGraph, isGraphNetwork, type GivenGraphModel, type GraphModel } from '../../layers/graph-model.js';
 import { asModel, type GivenModel, type Model } from '../../network/model.js';
 import { columnsOf, diagonalSquares, projectSquares } from './layer-grams.js';
 import { walkErrorGrams } from './layer-gram-walk.js';
@@ -21,14 +22,10 @@ import {
   type EigenOperator,
   type KroneckerBasis,
 } from './basis.js';
-import {
-  eachPass,
-  openWalk,
-  sumKroneckerFactors,
-  type CurvatureWalk,
-  type KroneckerOptions,
-  KRONECKER_KEYS,
-} from './factors.js';
+import { eachPass, openWalk, sumKroneckerFactors, type CurvatureWalk, KRONECKER_KEYS } from './factors.js';
+import { graphEigenvalues, sumGraphFactors } from './graph-factors.js';
+import { openGraphWalk, type GraphKroneckerOptions } from './graph-walk.js';
+import type { LayerBlock } from './layer-blocks.js';
 import { eigenInverse, type DampedInverse, type DampingOptions } from './damped-inverse.js';
 
 /** The EKFAC matrix as an operator, and its damped inverses. */
@@ -49,16 +46,37 @@ const INVERSE_KEYS: KeysOf<Pick<DampingOptions, 'damping'>> = { damping: 'number
  * Positive semi-definite. Two passes over the data, the second with 2·d_ℓ²·c flops a layer and sample more, c ≤ d_ℓ or
  * the draws; with 'monte-carlo' both see the same draws. bytes: width² + outputs² + width·outputs numbers a layer,
  * without outputs² where Γ is diagonal. Throws as `kfac` does, and FactorizationError.
+ *
+ * Of a network of layers as `kfac` has it: s* is the diagonal of G's own blocks in the bases, with everything that the
+ * positions of a sample share, whatever `sharing` gave the bases. Twice its backward passes, and of each
+ * 2·width·outputs·(width + outputs) flops a block.
  */
-export function ekfac(given: GivenModel, options: KroneckerOptions = {}): EigenvalueCorrected {
+export function ekfac(given: GivenModel | GivenGraphModel, options: GraphKroneckerOptions = {}): EigenvalueCorrected {
+  if (isGivenGraph(given)) {
+    const { walk, sharing } = openGraphWalk(given, options, 'ekfac');
+    const { factors } = sumGraphFactors(walk, sharing);
+    const bases = factors.map((own) => kroneckerBasis(own, walk.blas));
+    const eigenvalues = graphEigenvalues(walk, factors, bases);
+    return corrected({ blocks: factors, bases, eigenvalues }, precisionOf(walk.model.parameters), walk.blas);
+  }
   const model = asModel(given, 'ekfac');
   const backed = withBlas(options, KRONECKER_KEYS, 'ekfac');
   const { blas } = backed;
   const walk = openWalk(model, backed);
   const bases = sumKroneckerFactors(walk).map((factors) => kroneckerBasis(factors, blas));
   const eigenvalues = sumEigenvalues(walk, bases);
-  const precision: Precision = precisionOf(model.parameters);
-  const layers = model.network.layers.map((layer, ℓ) => eigenBlock(layer, bases[ℓ], eigenvalues[ℓ], precision));
+  return corrected({ blocks: model.network.layers, bases, eigenvalues }, precisionOf(model.parameters), blas);
+}
+
+/** Blocks, their bases and eigenvalues in these. */
+interface Corrections {
+  readonly blocks: readonly LayerBlock[];
+  readonly bases: readonly KroneckerBasis[];
+  readonly eigenvalues: readonly Matrix[];
+}
+
+function corrected({ blocks, bases, eigenvalues }: Corrections, precision: Precision, blas: Blas): EigenvalueCorrected {
+  const layers = blocks.map((layer, ℓ) => eigenBlock(layer, bases[ℓ], eigenvalues[ℓ], precision));
   return {
     ...eigenOperator(layers, precision, blas),
     precision,
@@ -80,8 +98,17 @@ export function ekfac(given: GivenModel, options: KroneckerOptions = {}): Eigenv
  * outputs. Then ⟨G, U_A diag(s_A) U_Aᵀ ⊗ U_Γ diag(s_Γ) U_Γᵀ⟩ = Σ_qp s_A(q) s_Γ(p) D_ℓ(q, p). One pass over the data.
  * Throws as `kfac` does.
  */
-export const diagonalInBases = (model: Model, bases: readonly KroneckerBasis[], blas: Blas): Matrix[] =>
-  sumEigenvalues(openWalk(model, { blas }), bases);
+export const diagonalInBases = (
+  model: Model | GraphModel,
+  layers: readonly LayerBlock[],
+  bases: readonly KroneckerBasis[],
+  blas: Blas,
+): Matrix[] =>
+  isGraphModel(model)
+    ? graphEigenvalues({ model, sampling: null, blas }, layers, bases)
+    : sumEigenvalues(openWalk(model, { blas }), bases);
+
+const isGraphModel = (model: Model | GraphModel): model is GraphModel => isGraphNetwork(model.network);
 
 /** s* of each layer, width × outputs. */
 function sumEigenvalues(walk: CurvatureWalk, bases: readonly KroneckerBasis[]): Matrix[] {

@@ -60,6 +60,21 @@ export interface CurvatureWalk {
   readonly outputWeight: number;
 }
 
+/** What is drawn: nothing, or so many vectors for each sample. Throws OptionError. */
+export function samplingOf({
+  variant = 'exact',
+  draws = 1,
+  seed = 0,
+}: KroneckerOptions): { readonly draws: number; readonly seed: number } | null {
+  if (variant !== 'exact' && variant !== 'monte-carlo')
+    throw new OptionError(`Unknown variant ${quoted(variant)} of the Kronecker factors: choose exact or monte-carlo.`, {
+      variant,
+    });
+  if (!Number.isSafeInteger(seed))
+    throw new OptionError(`The seed is a whole number, not ${describe(seed)}.`, { seed });
+  return variant === 'exact' ? null : { draws: checkCount(draws, 'draws: the labels drawn for each data point'), seed };
+}
+
 /** Numbers that a batch's activations and slopes may fill by default. */
 const BATCH_NUMBERS = 2 ** 23;
 
@@ -69,13 +84,8 @@ export function openWalk(
   { variant = 'exact', draws: asked = 1, seed = 0, blas, batchSize }: WithBlas<KroneckerOptions>,
 ): CurvatureWalk {
   checkModel(model);
-  if (variant !== 'exact' && variant !== 'monte-carlo')
-    throw new OptionError(`Unknown variant ${quoted(variant)} of the Kronecker factors: choose exact or monte-carlo.`, {
-      variant,
-    });
-  const draws = variant === 'exact' ? null : checkCount(asked, 'draws: the labels drawn for each data point');
-  if (!Number.isSafeInteger(seed))
-    throw new OptionError(`The seed is a whole number, not ${describe(seed)}.`, { seed });
+  const sampling = samplingOf({ variant, draws: asked, seed });
+  const draws = sampling === null ? null : sampling.draws;
   const { network, loss, data } = model;
   const parameters = model.parameters instanceof Float64Array ? model.parameters : Float64Array.from(model.parameters);
   const plan = planErrorGrams(network, parameters, loss, draws, blas);
@@ -84,7 +94,7 @@ export function openWalk(
     model,
     blas,
     scratch: new Scratch(),
-    grams: { network, parameters, loss, plan, sampling: draws === null ? null : { draws, seed } },
+    grams: { network, parameters, loss, plan, sampling },
     batchSize:
       batchSize === undefined
         ? Math.max(1, Math.min(1024, Math.floor(BATCH_NUMBERS / numbers)))
@@ -94,7 +104,8 @@ export function openWalk(
   };
 }
 
-function checkCount(count: number, what: string): number {
+/** `count`, where it is a whole number of at least 1. Throws OptionError that says `what` it is. */
+export function checkCount(count: number, what: string): number {
   if (!Number.isSafeInteger(count) || count < 1)
     throw new OptionError(`${what} must be a whole number of at least 1, not ${describe(count)}.`, { value: count });
   return count;
@@ -173,7 +184,8 @@ export function sumKroneckerFactors(walk: CurvatureWalk): KroneckerFactors[] {
   return factors;
 }
 
-function finish(factor: Matrix, weight: number, what: string): void {
+/** A sum of outer products, lower triangle, times its weight and mirrored. Throws NonFiniteError. */
+export function finish(factor: Matrix, weight: number, what: string): void {
   const { data, rows } = factor;
   for (let i = 0; i < data.length; i++) data[i] *= weight;
   for (let k = 0; k < rows; k++) {

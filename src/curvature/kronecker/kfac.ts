@@ -11,7 +11,8 @@ import type { Blas } from '../../dense/blas.js';
 import { withBlas } from '../../dense/default-blas.js';
 import type { Precision } from '../../dense/matrix.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
-import { type Model, asModel, type GivenModel } from '../../network/model.js';
+import { isGivenGraph, type GivenGraphModel } from '../../layers/graph-model.js';
+import { asModel, type GivenModel } from '../../network/model.js';
 import { kroneckerBasis, type KroneckerBasis } from './basis.js';
 import {
   openWalk,
@@ -21,6 +22,8 @@ import {
   type SymmetricFactor,
   KRONECKER_KEYS,
 } from './factors.js';
+import { sumGraphFactors, type BlockRule, type WeightSharing } from './graph-factors.js';
+import { openGraphWalk, type GraphKroneckerOptions } from './graph-walk.js';
 import {
   DAMPING_KEYS,
   exactDampedInverse,
@@ -63,6 +66,13 @@ export interface KroneckerFactored extends LinearOperator {
   solver(options: DampingOptions): DampedInverse;
 }
 
+/** K-FAC of a network of layers. */
+export interface GraphKroneckerFactored extends KroneckerFactored {
+  readonly sharing: WeightSharing;
+  /** Of every block of `layers`, whether it has two factors or its diagonal alone. */
+  readonly rules: readonly BlockRule[];
+}
+
 /**
  * K-FAC of the model's Gauss–Newton Hessian G = (1/n) Σ J_iᵀ Q_i J_i: K = blockdiag(A_{ℓ−1} ⊗ Γ_ℓ), symmetric positive
  * semi-definite, N × N in the order of the parameters. Data is streamed in batches; sums are in double precision, and
@@ -70,25 +80,47 @@ export interface KroneckerFactored extends LinearOperator {
  * draws, E‖Γ̂ − Γ‖_F² = (1/(m n²)) Σ_i (E‖δ_i‖⁴ − ‖M_i‖_F²) for errors δ_i of second moment M_i, (tr M_i)² + ‖M_i‖_F²
  * in the bracket for the squared losses. Cost: n Σ width² flops for A; for Γ see `layer-gram-plan.ts`. Throws
  * ShapeError, OptionError and NonFiniteError.
+ *
+ * Of a network of layers, over what is trained of θ: weights of dense layers and convolutions have a block A ⊗ Γ each,
+ * shared over positions as `sharing` says (graph-factors.ts), every other block its own diagonal of G (`rules`). The
+ * network is that of evaluation. One sample at a time, each with a backward pass for every output, of tokens for every
+ * class at every position; with 'monte-carlo' one for every draw, of signs.
  */
-export function kfac(given: GivenModel, options: KroneckerOptions = {}): KroneckerFactored {
+export function kfac(model: GivenGraphModel, options?: GraphKroneckerOptions): GraphKroneckerFactored;
+/** As before; what is known of a network of layers alone is left out where it may be either. */
+export function kfac(model: GivenModel | GivenGraphModel, options?: KroneckerOptions): KroneckerFactored;
+export function kfac(
+  given: GivenModel | GivenGraphModel,
+  options: GraphKroneckerOptions = {},
+): KroneckerFactored | GraphKroneckerFactored {
+  if (isGivenGraph(given)) {
+    const { walk, sharing } = openGraphWalk(given, options, 'kfac');
+    const { factors, rules } = sumGraphFactors(walk, sharing);
+    return { ...kroneckerFactored(factors, precisionOf(walk.model.parameters), walk.blas), sharing, rules };
+  }
   const model = asModel(given, 'kfac');
   const backed = withBlas(options, KRONECKER_KEYS, 'kfac');
-  return kroneckerFactored(model, sumKroneckerFactors(openWalk(model, backed)), backed.blas);
-}
-
-function kroneckerFactored(
-  { network, parameters }: Model,
-  factors: readonly KroneckerFactors[],
-  blas: Blas,
-): KroneckerFactored {
-  const precision: Precision = precisionOf(parameters);
-  const layers = network.layers.map(({ offset, width, outputs }, ℓ): KroneckerBlock => ({
+  const factors = sumKroneckerFactors(openWalk(model, backed));
+  const blocks = model.network.layers.map(({ offset, width, outputs }, ℓ) => ({
     offset,
     width,
     outputs,
-    input: inPrecision(factors[ℓ].input, precision),
-    output: roundFactor(factors[ℓ].output, precision),
+    ...factors[ℓ],
+  }));
+  return kroneckerFactored(blocks, precisionOf(model.parameters), backed.blas);
+}
+
+function kroneckerFactored(
+  factors: readonly (LayerBlock & KroneckerFactors)[],
+  precision: Precision,
+  blas: Blas,
+): KroneckerFactored {
+  const layers = factors.map(({ offset, width, outputs, input, output }): KroneckerBlock => ({
+    offset,
+    width,
+    outputs,
+    input: inPrecision(input, precision),
+    output: roundFactor(output, precision),
   }));
   const operator = layerBlockOperator(layers, precision, ({ input, output }, v, spare) => {
     blas.gemm('N', 'N', 1, input, v, 0, spare);

@@ -1,8 +1,10 @@
 /**
  * The Gauss–Newton matrix of a model through products.
  */
-import { asModel, type GivenModel } from '../../network/model.js';
 import { withBlas } from '../../dense/default-blas.js';
+import { asGraphModel, isGivenGraph, type GivenGraphModel } from '../../layers/graph-model.js';
+import { asModel, type GivenModel } from '../../network/model.js';
+import { GraphOperator } from '../graphs/operator.js';
 import { CURVATURE_KEYS, SampleOperator, type CurvatureOptions } from './sample-operator.js';
 
 /**
@@ -19,6 +21,13 @@ import { CURVATURE_KEYS, SampleOperator, type CurvatureOptions } from './sample-
  * operator is used (shared ones are not copied). Throws ShapeError, OptionError, MemoryError; NonFiniteError for data
  * or activations that are not finite, at once or in the product that reads them.
  *
+ * Of a network of layers (`graphNetwork`) as of a perceptron, with H·u the derivative of the loss's gradient in the
+ * outputs: over what is trained of θ, its first `network.trained` numbers, statistics of norms being left out. The
+ * network is that of evaluation: statistics are those in θ, nothing is dropped, so that samples do not depend on each
+ * other. The cross-entropy of tokens is a mean over tokens that are no padding, and G its Fisher matrix, with
+ * label smoothing too. The forward passes are kept where they fit `memoryLimit`, else made again for each
+ * block of up to 16 vectors, with the same bits; every vector then takes about twice their flops.
+ *
  * ```js
  * const network = defineNetwork({ widths: [784, 10, 784], activation: 'tanh' });
  * const parameters = initialParameters(network, 0);
@@ -26,7 +35,14 @@ import { CURVATURE_KEYS, SampleOperator, type CurvatureOptions } from './sample-
  * const y = apply(hessian, x);
  * ```
  */
-export function gaussNewton(model: GivenModel, options: CurvatureOptions = {}): SampleOperator {
+export function gaussNewton(model: GivenModel, options?: CurvatureOptions): SampleOperator;
+/** As before, of a network of layers. */
+export function gaussNewton(model: GivenGraphModel, options?: CurvatureOptions): GraphOperator;
+export function gaussNewton(
+  model: GivenModel | GivenGraphModel,
+  options: CurvatureOptions = {},
+): SampleOperator | GraphOperator {
   const backed = withBlas(options, CURVATURE_KEYS, 'gaussNewton');
+  if (isGivenGraph(model)) return new GraphOperator(asGraphModel(model, 'gaussNewton'), 'gauss-newton', backed);
   return new SampleOperator(asModel(model, 'gaussNewton'), { kind: 'gauss-newton' }, backed);
 }

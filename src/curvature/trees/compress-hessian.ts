@@ -11,6 +11,7 @@ import { entriesCost } from '../../hierarchical/from-entries/cost.js';
 import type { HierarchicalMatrix } from '../../hierarchical/matrix/hierarchical-matrix.js';
 import type { CompressOptions } from '../../hierarchical/from-entries/options.js';
 import { warnIfMissed } from '../../hierarchical/matrix/tolerance-advice.js';
+import { asGraphModel, isGivenGraph, type GivenGraphModel } from '../../layers/graph-model.js';
 import { checkModel, type Model, asModel, type GivenModel } from '../../network/model.js';
 import { onTeam, type Control } from '../../parallel/default-team.js';
 import type { TeamControl } from '../../parallel/team-control.js';
@@ -19,6 +20,7 @@ import { described, type Given } from '../../tree/given.js';
 import { gaussNewton } from '../products/gauss-newton.js';
 import { gaussNewtonSource, type GaussNewtonSource } from '../entries/gauss-newton-source.js';
 import { planGramVectors } from '../entries/unit-gram-plan.js';
+import { compressGraph, type CompressedGraphHessian, type CompressGraphOptions } from './compress-graph.js';
 import { hessianTree, type HessianDistance, type TreeCandidate } from './hessian-tree.js';
 
 /** Ways to compress a Hessian. */
@@ -95,11 +97,30 @@ const LEAF_SIZE = 128;
  * const { matrix, reason } = await compressHessian(model, { tolerance: 1e-3 });
  * ```
  */
-export async function compressHessian(
+export function compressHessian(
   model: GivenModel,
+  options?: Given<CompressHessianOptions>,
+  control?: Control,
+): Promise<CompressedHessian>;
+/**
+ * As before, of a network of layers, over what is trained of θ (`gaussNewton`): from products, with the structural tree
+ * unless one is given, in format 'hss' or 'hodlr'.
+ */
+export function compressHessian(
+  model: GivenGraphModel,
+  options?: Given<CompressGraphOptions>,
+  control?: Control,
+): Promise<CompressedGraphHessian>;
+export async function compressHessian(
+  model: GivenModel | GivenGraphModel,
   options: Given<CompressHessianOptions> = {},
   control: Control = {},
-): Promise<CompressedHessian> {
+): Promise<CompressedHessian | CompressedGraphHessian> {
+  if (isGivenGraph(model)) {
+    const compressed = await compressGraph(asGraphModel(model, 'compressHessian'), options, control);
+    warnIfMissed(compressed.matrix, control);
+    return compressed;
+  }
   const given = described<CompressHessianOptions>(
     requireKnownOptions(options, COMPRESS_HESSIAN_KEYS as KeysOf<typeof options>, 'compressHessian'),
     'compressHessian',

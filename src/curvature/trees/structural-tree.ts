@@ -8,15 +8,14 @@
 import { requireWhole } from '../../core/checks.js';
 import { requireRole } from '../../core/kind.js';
 import { type KeysOf, requireKnownOptions } from '../../core/known-options.js';
-import { sharedInt32 } from '../../core/shared-array.js';
+import { asGraphModel, isGivenGraph, type GivenGraphModel } from '../../layers/graph-model.js';
 import { asModel, type GivenModel } from '../../network/model.js';
 import { onTeam, type Control } from '../../parallel/default-team.js';
-import type { TeamControl } from '../../parallel/team-control.js';
 import type { EntrySource, Points } from '../../source/entry-source.js';
-import { buildClusterTree, depthFor, isolateZeros } from '../../tree/build.js';
-import { mostInLeaf, type ClusterTree } from '../../tree/cluster-tree.js';
-import { cutTree } from '../../tree/cut-tree.js';
+import type { ClusterTree } from '../../tree/cluster-tree.js';
+import { graphTree } from './graph-tree.js';
 import { unitFeatures } from './unit-features.js';
+import { bisectionOrder, unitTree, type OrderedLayer } from './unit-tree.js';
 
 /** Options of {@link structuralTree}. */
 export interface StructuralTreeOptions {
@@ -35,61 +34,64 @@ const STRUCTURAL_TREE_KEYS: KeysOf<StructuralTreeOptions> = { leafSize: 'number'
  * the node, else in the middle; the depth is the least that keeps every leaf within `leafSize`. Two passes over the
  * data. Same tree for any team. Throws OptionError, NonFiniteError, AbortedError.
  */
-export async function structuralTree(
-  given: GivenModel,
+export function structuralTree(
+  model: GivenModel,
   source: Pick<EntrySource, 'size' | 'diagonal'>,
   options: StructuralTreeOptions,
-  givenControl: Control = {},
+  control?: Control,
+): Promise<ClusterTree>;
+/**
+ * Orders what is trained of a network of layers, layer → output channel → input patch, by the likeness of K-FAC's
+ * factors (graph-tree.ts); weights that no sample uses are isolated in front. Otherwise as before.
+ */
+export function structuralTree(
+  model: GivenGraphModel,
+  options: StructuralTreeOptions,
+  control?: Control,
+): Promise<ClusterTree>;
+export async function structuralTree(
+  given: GivenModel | GivenGraphModel,
+  ...rest: readonly (Pick<EntrySource, 'size' | 'diagonal'> | StructuralTreeOptions | Control | undefined)[]
 ): Promise<ClusterTree> {
+  if (isGivenGraph(given)) {
+    const [options, control = {}] = rest as [StructuralTreeOptions, Control?];
+    const asked = askedTree(options);
+    const model = asGraphModel(given, 'structuralTree');
+    return graphTree(model, asked, await onTeam(control, 'structuralTree'));
+  }
+  const [source, options, givenControl = {}] = rest as [
+    Pick<EntrySource, 'size' | 'diagonal'>,
+    StructuralTreeOptions,
+    Control?,
+  ];
   if (typeof source?.diagonal !== 'function') requireRole(source, 'source', 'structuralTree');
   const model = asModel(given, 'structuralTree');
-  const { leafSize, seed = 0 } = requireKnownOptions(options, STRUCTURAL_TREE_KEYS, 'structuralTree');
+  const { leafSize, seed } = askedTree(options);
   const control = await onTeam(givenControl, 'structuralTree');
-  requireWhole(leafSize, 'leafSize', 1);
   const { network } = model;
   const features = unitFeatures(model, seed, control.team.blas);
-  const order = sharedInt32(network.parameters);
-  /** By index: a number for its layer and one for its unit. */
-  const layerOf = new Int32Array(network.parameters);
-  const unitOf = new Int32Array(network.parameters);
-  let next = 0;
-  for (const [ℓ, layer] of network.layers.entries()) {
-    const units = await bisectionOrder(features[ℓ].units, seed, control);
-    const inputs = await bisectionOrder(features[ℓ].inputs, seed, control);
-    for (const p of units) {
-      for (const q of inputs) {
-        const index = layer.offset + p * layer.width + q;
-        layerOf[index] = ℓ;
-        unitOf[index] = p;
-        order[next++] = index;
-      }
-    }
-  }
-  const isolated = isolateZeros(order, source);
-  // Strength of the border before each position: 2 a layer begins, 1 a unit.
-  const borders = new Uint8Array(order.length);
-  for (let p = isolated + 1; p < order.length; p++) {
-    const [before, after] = [order[p - 1], order[p]];
-    borders[p] = layerOf[before] !== layerOf[after] ? 2 : unitOf[before] !== unitOf[after] ? 1 : 0;
-  }
-  for (let depth = depthFor(network.parameters - isolated, leafSize); ; depth++) {
-    const tree = cutTree(order, isolated, depth, borders);
-    if (mostInLeaf(tree) <= leafSize) return tree;
-  }
+  const layers: OrderedLayer[] = [];
+  for (const [ℓ, { offset, width }] of network.layers.entries())
+    layers.push({
+      offset,
+      width,
+      units: await bisectionOrder(pointSource(features[ℓ].units), 'geometric', seed, control),
+      inputs: await bisectionOrder(pointSource(features[ℓ].inputs), 'geometric', seed, control),
+    });
+  return unitTree(layers, { size: network.parameters, diagonal: (out) => source.diagonal(out) }, leafSize);
 }
 
-/** Positions of points by two-centroid bisection, down to pairs. */
-async function bisectionOrder(points: Points, seed: number, control: TeamControl): Promise<Int32Array> {
-  if (points.count < 3) return Int32Array.from({ length: points.count }, (_, i) => i);
-  const source: EntrySource = {
-    size: points.count,
-    points,
-    entries: () => {},
-    diagonal: (out) => {
-      out.fill(1);
-    },
-  };
-  return (
-    await buildClusterTree(source, 'geometric', { leafSize: 2, seed }, { team: control.team, signal: control.signal })
-  ).order;
+function askedTree(options: StructuralTreeOptions): { readonly leafSize: number; readonly seed: number } {
+  const { leafSize, seed = 0 } = requireKnownOptions(options, STRUCTURAL_TREE_KEYS, 'structuralTree');
+  return { leafSize: requireWhole(leafSize, 'leafSize', 1), seed };
 }
+
+/** Points alone. */
+const pointSource = (points: Points): EntrySource => ({
+  size: points.count,
+  points,
+  entries: () => {},
+  diagonal: (out) => {
+    out.fill(1);
+  },
+});

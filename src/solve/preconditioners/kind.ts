@@ -2,8 +2,9 @@
  * What a preconditioner has to say of itself to stand in the table (table.ts): how it is made, what it costs.
  */
 import type { KeysOf } from '../../core/known-options.js';
-import { requireEntries, requireModel, type Subject } from '../../approximation/subject.js';
+import { requireEntries, requireModel, requireNetwork, type Subject } from '../../approximation/subject.js';
 import type { Factorization } from '../../hierarchical/factor/factorization.js';
+import type { GraphModel } from '../../layers/graph-model.js';
 import type { Model } from '../../network/model.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
 import type { TeamControl } from '../../parallel/team-control.js';
@@ -125,6 +126,10 @@ export const entriesOf = (subject: Subject, name: string): EntrySource =>
     ", or choose 'nystrom'",
   );
 
-/** The network behind the matrix. Throws OptionError where there is none. */
+/** The network behind the matrix, a perceptron or one of layers. Throws OptionError where there is none. */
+export const networkOf = (subject: Subject, name: string): Model | GraphModel =>
+  requireNetwork(subject, { who: `Preconditioner '${name}'`, data: { option: 'preconditioner', name } });
+
+/** The perceptron behind the matrix. Throws OptionError where there is none. */
 export const modelOf = (subject: Subject, name: string): Model =>
   requireModel(subject, { who: `Preconditioner '${name}'`, data: { option: 'preconditioner', name } });

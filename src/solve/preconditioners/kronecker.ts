@@ -3,10 +3,10 @@
  *
  *   M = (blockdiag(A_{ℓ−1} ⊗ Γ_ℓ) + λI)⁻¹, with EKFAC's eigenvalues for 'ekfac'
  */
-import { ekfac as ekfacOf } from '../../curvature/kronecker/ekfac.js';
-import { kfac as kfacOf } from '../../curvature/kronecker/kfac.js';
+import { ekfac as ekfacOf, type EigenvalueCorrected } from '../../curvature/kronecker/ekfac.js';
+import { kfac as kfacOf, type KroneckerFactored } from '../../curvature/kronecker/kfac.js';
 import { evenly } from '../steps.js';
-import { modelOf, type Invertible, type PreconditionerKind } from './kind.js';
+import { networkOf, type Invertible, type PreconditionerKind } from './kind.js';
 
 /**
  * Eigenvalues of K-FAC are those of G to such a factor, about (networks of digits: its iterations are those of factors
@@ -16,7 +16,7 @@ const KFAC_FACTOR = 4;
 /** Eigenvalues and vectors of a symmetric matrix of order d: about so many d³ flops. */
 const EIGEN = 9;
 
-const invertible = (factored: ReturnType<typeof kfacOf> | ReturnType<typeof ekfacOf>): Invertible => ({
+const invertible = (factored: KroneckerFactored | EigenvalueCorrected): Invertible => ({
   details: { layers: factored.layers.length },
   invert: (damping) => {
     const inverse = factored.solver({ damping });
@@ -30,7 +30,7 @@ const invertible = (factored: ReturnType<typeof kfacOf> | ReturnType<typeof ekfa
  */
 export const kfac: PreconditionerKind = {
   ofNetworks: true,
-  make: (subject, _, __, { team: { blas } }) => invertible(kfacOf(modelOf(subject, 'kfac'), { blas })),
+  make: (subject, _, __, { team: { blas } }) => invertible(kfacOf(networkOf(subject, 'kfac'), { blas })),
   predict: ({ model }, { product, steps, shift, vectors }, { most }) => {
     if (model === undefined || !(shift > 0)) return [];
     const { layers } = model.network;
@@ -50,5 +50,5 @@ export const kfac: PreconditionerKind = {
 /** As `kfac`; throws what `ekfac` throws. */
 export const ekfac: PreconditionerKind = {
   ofNetworks: true,
-  make: (subject, _, __, { team: { blas } }) => invertible(ekfacOf(modelOf(subject, 'ekfac'), { blas })),
+  make: (subject, _, __, { team: { blas } }) => invertible(ekfacOf(networkOf(subject, 'ekfac'), { blas })),
 };

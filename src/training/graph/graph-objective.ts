@@ -9,9 +9,12 @@ import { sharedFloat64 } from '../../core/shared-array.js';
 import type { Blas } from '../../dense/blas.js';
 import { view } from '../../dense/matrix.js';
 import type { VectorKernels, VectorMemory } from '../../dense/vector-memory.js';
+import { drawAtOutputs } from '../../layers/draw.js';
 import { requireWords } from '../../layers/graph-model.js';
 import { sliceSamples, type GraphNetwork } from '../../layers/graph-network.js';
 import type { Pass } from '../../layers/network-plan.js';
+import { graphSliceFirst, graphSlices } from '../../layers/slices.js';
+import { lossWeight, rightShare } from '../../layers/targets.js';
 import type { Batch } from '../../network/data-set.js';
 import type { Picks } from '../../network/sample-order.js';
 import { independentTasks, type TaskGraph } from '../../parallel/task-graph.js';
@@ -27,16 +30,7 @@ import { turnGraph, type BasisTask, type TurnWork } from '../objective/turn.js';
 import type { Update } from '../objective/update.js';
 import { spanOf, type CurvatureKind, type Span } from '../objective/workspace.js';
 import { GraphWorker, graphTask, type GraphWork } from './tasks.js';
-import { lossWeight, rightShare } from './targets.js';
-import { drawAtOutputs } from './draw.js';
-import {
-  decays,
-  graphSliceFirst,
-  graphSlices,
-  openGraphWorkspace,
-  statisticNumbers,
-  type GraphWorkspace,
-} from './workspace.js';
+import { decays, openGraphWorkspace, statisticNumbers, type GraphWorkspace } from './workspace.js';
 
 /** What a graph objective is opened with; as PerceptronObjectiveOptions. */
 export interface GraphObjectiveOptions {

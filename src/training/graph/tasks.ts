@@ -8,6 +8,7 @@ import { VectorMemory, type VectorKernels } from '../../dense/vector-memory.js';
 import { eachInput, errorsOf, positionsOfPair, type FactorPair } from '../../layers/factor-pairs.js';
 import type { Pass } from '../../layers/network-plan.js';
 import { NetworkTape } from '../../layers/network-tape.js';
+import { graphSliceFirst, graphSlices } from '../../layers/slices.js';
 import { defineTask, type WorkerContext } from '../../parallel/task.js';
 import { rowsOf } from '../../tape/shape.js';
 import { gradientMoment } from '../objective/gradient-moment.js';
@@ -16,7 +17,7 @@ import type { Carry, MomentTask } from '../objective/tasks.js';
 import { Turns, type BasesWork, type TurnWork } from '../objective/turn.js';
 import { updateBlock, type Blockwise, type Update } from '../objective/update.js';
 import { SpanArrays, type Span } from '../objective/workspace.js';
-import { graphSliceFirst, graphSlices, statisticNumbers, type GraphWorkspace } from './workspace.js';
+import { statisticNumbers, type GraphWorkspace } from './workspace.js';
 
 /** Samples first … first + count − 1 of the loaded batch, with the factor of their losses. */
 interface OfBatch {

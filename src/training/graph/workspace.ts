@@ -8,16 +8,10 @@ import { VectorMemory } from '../../dense/vector-memory.js';
 import { sliceSamples, type GraphNetwork, type InputKind } from '../../layers/graph-network.js';
 import { planNetwork, type NetworkPlan, type Pass } from '../../layers/network-plan.js';
 import { keptNumbers, workNumbers } from '../../layers/network-tape.js';
+import { graphSlices } from '../../layers/slices.js';
 import type { ParameterLayout } from '../../network/parameter-layout.js';
 import { rowsOf } from '../../tape/shape.js';
 import { spanOf, type Span } from '../objective/workspace.js';
-
-/** Slices of a batch, by most samples of one (`sliceSamples`). */
-export const graphSlices = (count: number, most: number): number => Math.ceil(count / most);
-
-/** First sample of slice s; that of slice s + 1 ends it. */
-export const graphSliceFirst = (count: number, most: number, s: number): number =>
-  Math.floor((s * count) / graphSlices(count, most));
 
 /** Numbers of a tape of one mode: what is kept of each slice (of each worker where nothing is read later), and work. */
 export interface TapeSpans {

@@ -1,19 +1,22 @@
 /**
  * What targets tell of a batch: how much it weighs, and how often outputs are right.
  */
-import type { Matrix } from '../../dense/matrix.js';
-import type { GraphLoss } from '../../layers/losses.js';
-import { countRight } from '../../network/losses/decision.js';
-import { lossOf } from '../../network/losses/table.js';
+import type { Matrix } from '../dense/matrix.js';
+import type { GraphLoss } from './losses.js';
+import { countRight } from '../network/losses/decision.js';
+import { lossOf } from '../network/losses/table.js';
 
-/** What the sum of losses is divided by: samples, or tokens that are no padding. At least 1. */
-export function lossWeight(loss: GraphLoss, { data, offset, rows, cols, ld }: Matrix): number {
+/** What the sum of losses counts: samples, or tokens that are no padding. */
+export function countTargets(loss: GraphLoss, { data, offset, rows, cols, ld }: Matrix): number {
   if (typeof loss === 'string') return cols;
   let tokens = 0;
   for (let j = 0; j < cols; j++)
     for (let i = 0; i < rows; i++) if (data[offset + i + j * ld] !== loss.padding) tokens++;
-  return Math.max(1, tokens);
+  return tokens;
 }
+
+/** What the sum of losses is divided by: `countTargets`, at least 1. */
+export const lossWeight = (loss: GraphLoss, targets: Matrix): number => Math.max(1, countTargets(loss, targets));
 
 /** The share of samples, or of tokens that are no padding, whose largest output is the target; null: no classes. */
 export function rightShare(loss: GraphLoss, f: Matrix, y: Matrix): number | null {

@@ -1,0 +1,179 @@
+/**
+ * Kronecker factors of networks of layers (layers/factor-pairs.ts), weights being shared over the R positions where
+ * they are multiplied (R. Eschenhagen et al., NeurIPS 2023, arXiv 2311.00636):
+ *
+ *   expand   A = (1/nR) Σ_i Σ_r a_ir a_irᵀ,        Γ = (1/w) Σ_i Σ_r Δ_irᵀΔ_ir
+ *   reduce   A = (1/n) Σ_i ā_i ā_iᵀ, ā_i = (1/R) Σ_r a_ir,   Γ = (1/w) Σ_i D_iᵀD_i, D_i = Σ_r Δ_ir
+ *
+ * w samples or tokens that are no padding; groups of a convolution share A. Blocks that are not weights of a
+ * multiplication of matrices alone (scales, kernels of a channel each, embeddings) have their own diagonal of G.
+ */
+import { NonFiniteError } from '../../core/errors.js';
+import type { Blas } from '../../dense/blas.js';
+import { view, zeros, type FloatArray, type Matrix } from '../../dense/matrix.js';
+import { eachInput, errorsOf, positionsOfPair, type FactorPair, type MomentTools } from '../../layers/factor-pairs.js';
+import type { GraphModel } from '../../layers/graph-model.js';
+import type { ParameterBlock } from '../../layers/parameter-block.js';
+import type { KroneckerBasis } from './basis.js';
+import { finish, type KroneckerFactors } from './factors.js';
+import { eachColumn, type GraphWalk } from './graph-columns.js';
+import type { LayerBlock } from './layer-blocks.js';
+
+/** How weights that are shared over positions are taken. */
+export type WeightSharing = 'expand' | 'reduce';
+/** All of them. */
+export const WEIGHT_SHARINGS: readonly WeightSharing[] = ['expand', 'reduce'];
+
+/** A block with its factors; one without rule has A = 1 and Γ its diagonal. */
+export interface GraphFactors extends LayerBlock, KroneckerFactors {}
+
+/** Which rule a block of parameters has. */
+export interface BlockRule {
+  readonly name: string;
+  readonly rule: 'kronecker' | 'diagonal';
+}
+
+/** The blocks that are trained, in the order of θ. */
+export const trainedBlocks = ({ network }: GraphModel): ParameterBlock[] =>
+  network.layers.filter(({ kind }) => kind !== 'statistics').sort((a, b) => a.offset - b.offset);
+
+/** One block's sums. */
+interface Sums {
+  readonly block: ParameterBlock;
+  readonly input: Matrix;
+  readonly output: Matrix;
+}
+
+/** A and Γ of every block, and which rule each has. Throws NonFiniteError, and as `eachColumn`. */
+export function sumGraphFactors(
+  walk: GraphWalk,
+  sharing: WeightSharing,
+): { readonly factors: GraphFactors[]; readonly rules: BlockRule[] } {
+  const { model, blas } = walk;
+  const blocks = trainedBlocks(model);
+  const indexOf = new Map(blocks.map((block) => [model.network.layers.indexOf(block), block]));
+  const sums = new Map<number, Sums>();
+  const diagonals = new Float64Array(model.network.trained);
+  const weight = eachColumn(walk, {
+    sample: ({ plan, tools }) => {
+      for (const pair of plan.pairs) {
+        const block = indexOf.get(pair.layer)!;
+        const own = known(sums, pair.layer, () => ({
+          block,
+          input: zeros(block.width, block.width),
+          output: zeros(block.outputs, block.outputs),
+        }));
+        addInputs(own, pair, { tools, sharing, uses: usesOf(plan.pairs, pair.layer) });
+      }
+    },
+    column: ({ plan, tools }, gradient) => {
+      for (const pair of plan.pairs) addErrors(sums.get(pair.layer)!.output, errorsOf(tools, pair), sharing, blas);
+      for (const { layer } of plan.others) {
+        const { offset, width, outputs } = indexOf.get(layer)!;
+        for (let k = offset; k < offset + width * outputs; k++) diagonals[k] += gradient[k] ** 2;
+      }
+    },
+  });
+  const rules: BlockRule[] = [];
+  const factors = blocks.map(({ name, offset, width, outputs }): GraphFactors => {
+    const own = sums.get([...indexOf].find(([, block]) => block.offset === offset)![0]);
+    rules.push({ name, rule: own === undefined ? 'diagonal' : 'kronecker' });
+    if (own === undefined) return diagonalBlock(offset, diagonals.subarray(offset, offset + width * outputs), weight);
+    finish(own.input, 1 / model.data.samples, `inputs of "${name}"`);
+    finish(own.output, weight, `errors of "${name}"`);
+    return { offset, width, outputs, input: own.input, output: { kind: 'dense', matrix: own.output } };
+  });
+  return { factors, rules };
+}
+
+/** All diagonals as one block of width 1: A = 1, Γ diagonal. */
+function diagonalBlock(offset: number, squares: Float64Array, weight: number): GraphFactors {
+  const values = squares.map((value) => value * weight);
+  const k = values.findIndex((value) => !Number.isFinite(value));
+  if (k >= 0)
+    throw new NonFiniteError(
+      `The diagonal at parameter ${offset + k} is ${values[k]}: data or parameters are too large.`,
+      {
+        parameter: offset + k,
+      },
+    );
+  const input = zeros(1, 1);
+  input.data[0] = 1;
+  return { offset, width: 1, outputs: values.length, input, output: { kind: 'diagonal', values } };
+}
+
+/** In the eigenbases of the factors, the diagonal of G's own blocks: width × outputs each. */
+export function graphEigenvalues(
+  walk: GraphWalk,
+  layers: readonly LayerBlock[],
+  bases: readonly KroneckerBasis[],
+): Matrix[] {
+  const { blas } = walk;
+  const sums = layers.map(({ width, outputs }) => zeros(width, outputs));
+  const widest = Math.max(...layers.map(({ width, outputs }) => width * outputs));
+  const [turned, rotated] = [new Float64Array(widest), new Float64Array(widest)];
+  const weight = eachColumn(walk, {
+    column: (_, gradient) => {
+      layers.forEach(({ offset, width, outputs }, k) => {
+        const { input, output } = bases[k];
+        let g = view(gradient, offset, width, outputs);
+        if (output.vectors !== null) {
+          const half = view(turned, 0, width, outputs);
+          blas.gemm('T', 'N', 1, input.vectors!, g, 0, half);
+          g = view(rotated, 0, width, outputs);
+          blas.gemm('N', 'N', 1, half, output.vectors, 0, g);
+        }
+        const { data } = sums[k];
+        for (let i = 0; i < data.length; i++) data[i] += g.data[g.offset + i] ** 2;
+      });
+    },
+  });
+  for (const { data } of sums) for (let i = 0; i < data.length; i++) data[i] *= weight;
+  return sums;
+}
+
+/** Positions and groups of all uses of a block's weights. */
+const usesOf = (pairs: readonly FactorPair[], layer: number): number =>
+  pairs
+    .filter((pair) => pair.layer === layer)
+    .reduce((total, pair) => total + positionsOfPair(pair) * groupsOf(pair), 0);
+
+const groupsOf = ({ product }: FactorPair): number => (product.attributes['groups'] as number | undefined) ?? 1;
+
+/** A += the inputs of one sample. */
+function addInputs(
+  { block: { bias, width }, input }: Sums,
+  pair: FactorPair,
+  { tools, sharing, uses }: { readonly tools: MomentTools; readonly sharing: WeightSharing; readonly uses: number },
+): void {
+  const { blas } = tools;
+  if (sharing === 'expand') {
+    eachInput(tools, pair, bias, (x) => blas.syrk('L', 'N', 1 / uses, x, 1, input));
+    return;
+  }
+  const mean = zeros(width, 1);
+  eachInput(tools, pair, bias, (x) => addColumns(x, mean.data));
+  for (let k = 0; k < width; k++) mean.data[k] /= uses;
+  blas.syrk('L', 'N', 1, mean, 1, input);
+}
+
+/** Γ += the errors of one column. */
+function addErrors(output: Matrix, errors: Matrix, sharing: WeightSharing, blas: Blas): void {
+  if (sharing === 'expand') {
+    blas.syrk('L', 'N', 1, errors, 1, output);
+    return;
+  }
+  const total = zeros(errors.rows, 1);
+  addColumns(errors, total.data);
+  blas.syrk('L', 'N', 1, total, 1, output);
+}
+
+function addColumns({ data, offset, rows, cols, ld }: Matrix, to: FloatArray): void {
+  for (let j = 0; j < cols; j++) for (let i = 0; i < rows; i++) to[i] += data[offset + i + j * ld];
+}
+
+function known<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  let value = map.get(key);
+  if (value === undefined) map.set(key, (value = make()));
+  return value;
+}
