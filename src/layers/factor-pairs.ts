@@ -6,11 +6,10 @@
  *
  *   A = (1/(n·R)) Σ_i Σ_r a_ir a_irᵀ,  Γ = (1/n) Σ_i Σ_r δ_ir δ_irᵀ,  R positions
  */
-import type { FloatArray } from '../core/floats.js';
 import { view, type Matrix } from '../dense/matrix.js';
-import type { Blas } from '../dense/blas.js';
-import { geometryOf } from '../tape/forms/geometry.js';
+import { eachPatchRow, patchNumbers } from '../tape/forms/unfolded.js';
 import type { Node } from '../tape/node.js';
+import type { Machine } from '../tape/primitive.js';
 import { formOf, modeOf } from '../tape/primitives/bilinear.js';
 import { columnsOf, positionsOf, rowsOf } from '../tape/shape.js';
 
@@ -34,19 +33,19 @@ export function factorPairs(layer: number, gradient: Node): FactorPair[] {
   return [{ layer, product: gradient, input, error }];
 }
 
-/** Where the numbers of a pair's nodes stand, and with what they are multiplied. */
-export interface MomentTools {
-  readonly blas: Blas;
-  readonly count: number;
-  readonly array: (node: Node) => FloatArray;
-}
-
 /** Positions of a sample. */
 export const positionsOfPair = ({ error }: FactorPair): number => positionsOf(error.shape);
 
 /** The errors as a matrix. */
-export const errorsOf = (tools: MomentTools, { error }: FactorPair): Matrix =>
-  view(tools.array(error), 0, rowsOf(error.shape), columnsOf(error.shape, tools.count));
+export const errorsOf = (machine: Machine, { error }: FactorPair): Matrix =>
+  view(machine.heap, machine.at(error), rowsOf(error.shape), columnsOf(error.shape, machine.count));
+
+/** Columns that are copied at a time. */
+const COLUMNS = 1024;
+
+/** Numbers of scratch memory that `eachInput` takes. */
+export const inputNumbers = ({ product, input }: FactorPair, samples: number): number =>
+  formOf(product) === 'dense' ? rowsOf(product.shape) * COLUMNS : patchNumbers(product, input, samples);
 
 /**
  * Visits the inputs that the weights see as matrices of width rows, a column for each position and sample (of
@@ -54,51 +53,28 @@ export const errorsOf = (tools: MomentTools, { error }: FactorPair): Matrix =>
  * returns.
  */
 export function eachInput(
-  tools: MomentTools,
+  machine: Machine,
   { product, input }: FactorPair,
   bias: boolean,
   visit: (inputs: Matrix) => void,
 ): void {
-  const width = rowsOf(product.shape);
-  const x = tools.array(input);
-  if (formOf(product) === 'dense') {
-    const cols = columnsOf(input.shape, tools.count);
-    if (!bias) {
-      visit(view(x, 0, width, cols));
-      return;
-    }
-    const copy = sameKind(x, width * cols).fill(1);
-    for (let j = 0; j < cols; j++) copy.set(x.subarray(j * (width - 1), (j + 1) * (width - 1)), j * width);
-    visit(view(copy, 0, width, cols));
+  if (formOf(product) !== 'dense') {
+    eachPatchRow(machine, { node: product, x: input, ones: bias }, visit);
     return;
   }
-  const channels = rowsOf(input.shape);
-  const own = channels / (product.attributes['groups'] as number);
-  const g = geometryOf(product.attributes);
-  const { count } = tools;
-  const cols = g.outWidth * count;
-  const patches = sameKind(x, width * cols);
-  for (let first = 0; first < channels; first += own)
-    for (let row = 0; row < g.outHeight; row++) {
-      patches.fill(0);
-      if (bias) for (let j = 0; j < cols; j++) patches[j * width + width - 1] = 1;
-      for (let ky = 0; ky < g.kernelHeight; ky++) {
-        const y = row * g.strideY + ky * g.dilationY - g.padY;
-        if (y < 0 || y >= g.height) continue;
-        for (let kx = 0; kx < g.kernelWidth; kx++)
-          for (let o = 0; o < g.outWidth; o++) {
-            const at = o * g.strideX + kx * g.dilationX - g.padX;
-            if (at < 0 || at >= g.width) continue;
-            const tap = own * (kx + g.kernelWidth * ky);
-            for (let b = 0; b < count; b++) {
-              const from = channels * (b + count * (at + g.width * y)) + first;
-              patches.set(x.subarray(from, from + own), width * (b + count * o) + tap);
-            }
-          }
-      }
-      visit(view(patches, 0, width, cols));
-    }
+  const rows = rowsOf(input.shape);
+  const cols = columnsOf(input.shape, machine.count);
+  const { heap, tensors, scratch } = machine;
+  if (!bias) {
+    visit(view(heap, machine.at(input), rows, cols));
+    return;
+  }
+  for (let first = 0; first < cols; first += COLUMNS) {
+    const count = Math.min(COLUMNS, cols - first);
+    const from = machine.part(machine.at(input) + rows * first, rows * count);
+    const to = machine.part(scratch, (rows + 1) * count);
+    tensors.copyChunks(rows, [{ count, from: rows, to: rows + 1 }], from, 0, to);
+    for (let j = rows; j < to.length; j += rows + 1) to[j] = 1;
+    visit(view(heap, scratch, rows + 1, count));
+  }
 }
-
-const sameKind = (x: FloatArray, length: number): FloatArray =>
-  x instanceof Float32Array ? new Float32Array(length) : new Float64Array(length);

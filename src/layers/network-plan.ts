@@ -17,7 +17,7 @@ import {
 } from '../tape/programs.js';
 import { numbersEach } from '../tape/shape.js';
 import type { Mask, StatisticsUpdate } from './builder.js';
-import { factorPairs, type FactorPair } from './factor-pairs.js';
+import { factorPairs, inputNumbers, type FactorPair } from './factor-pairs.js';
 import type { NetworkGraph } from './graph-network.js';
 import type { ParameterBlock } from './parameter-block.js';
 
@@ -118,7 +118,8 @@ export function planNetwork(
     constants.push({ at, values });
     at += numbersEach(node.shape);
   }
-  const plan = makePlan({
+  const needed = (draw?.pairs ?? []).map((pair) => inputNumbers(pair, capacity));
+  const made = makePlan({
     phases,
     capacity,
     phaseOf: (leaf) => {
@@ -141,6 +142,7 @@ export function planNetwork(
       }
     },
   });
+  const plan = { ...made, scratch: Math.max(made.scratch, ...needed) };
   const { inputs, targets, output, loss, masks, updates: statistics } = graph;
   const scale = graph.graph.nodes.find(({ attributes }) => attributes['kind'] === 'scale') ?? null;
   return {

@@ -9,6 +9,7 @@ import type { VectorMemory } from '../dense/vector-memory.js';
 import type { Batch } from '../network/data-set.js';
 import { Execution, type Regions } from '../tape/execution.js';
 import type { Node } from '../tape/node.js';
+import type { Machine } from '../tape/primitive.js';
 import { aligned, type Region } from '../tape/plan/plan.js';
 import { numbersEach, numbersOf, positionsOf, rowsOf } from '../tape/shape.js';
 import type { InputKind } from './graph-network.js';
@@ -140,6 +141,11 @@ export class NetworkTape {
   /** A pass at the point of the last `run`. */
   pass(pass: Pass): void {
     this.#execution.run(this.#own.phases.get(pass)!);
+  }
+
+  /** What its nodes are computed with. */
+  get machine(): Machine {
+    return this.#execution;
   }
 
   /** A node's numbers; those of a smaller slice come first. */

@@ -194,8 +194,9 @@ export class GraphOperator implements LinearOperator {
     for (let s = first; s < last; s++)
       if (!Number.isFinite(state.losses[s - first]))
         throw new NonFiniteError(
-          `The loss of samples ${graphSliceFirst(samples, this.#slice, s)} to ${graphSliceFirst(samples, this.#slice, s + 1) - 1} is ` +
-            `${state.losses[s - first]}: the parameters or the data are too large.`,
+          `The loss of samples ${graphSliceFirst(samples, this.#slice, s)} to ` +
+            `${graphSliceFirst(samples, this.#slice, s + 1) - 1} is ${state.losses[s - first]}: the parameters or the ` +
+            'data are too large.',
           { first: graphSliceFirst(samples, this.#slice, s), loss: state.losses[s - first] },
         );
   }

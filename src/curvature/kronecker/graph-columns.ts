@@ -6,7 +6,7 @@
 import { block } from '../../dense/matrix.js';
 import type { Blas } from '../../dense/blas.js';
 import { rootAtOutputs, drawAtOutputs } from '../../layers/draw.js';
-import type { MomentTools } from '../../layers/factor-pairs.js';
+import type { Machine } from '../../tape/primitive.js';
 import type { GraphModel } from '../../layers/graph-model.js';
 import type { DrawPlan } from '../../layers/network-plan.js';
 import { Passes } from '../../layers/passes.js';
@@ -27,7 +27,7 @@ export interface GraphWalk {
 /** A sample on its tape; its arrays are the visitor's until it returns. */
 export interface WalkedSample {
   readonly plan: DrawPlan;
-  readonly tools: MomentTools;
+  readonly machine: Machine;
 }
 
 /** What a walk tells: each sample before its columns, and each column with Jᵀs in what is trained of θ. */
@@ -59,7 +59,7 @@ export function eachColumn({ model, sampling, batchSize = BATCH, blas }: GraphWa
     for (let i = 0; i < count; i++) {
       const own = { inputs: block(inputs, 0, i, inputs.rows, 1), targets: block(targets, 0, i, targets.rows, 1) };
       passes.eachSlice(own, ({ tape }) => {
-        const sample = { plan: draw!, tools: { blas, count: 1, array: (node) => tape.array(node) } } as WalkedSample;
+        const sample: WalkedSample = { plan: draw!, machine: tape.machine };
         const outputs = tape.numbers(output).slice();
         const request = { shape, count: 1, outputs, targets: own.targets, out: tape.numbers(draw!.seed) };
         for (let column = 0; column < columns; column++) {

@@ -11,7 +11,8 @@
 import { NonFiniteError } from '../../core/errors.js';
 import type { Blas } from '../../dense/blas.js';
 import { view, zeros, type FloatArray, type Matrix } from '../../dense/matrix.js';
-import { eachInput, errorsOf, positionsOfPair, type FactorPair, type MomentTools } from '../../layers/factor-pairs.js';
+import { eachInput, errorsOf, positionsOfPair, type FactorPair } from '../../layers/factor-pairs.js';
+import type { Machine } from '../../tape/primitive.js';
 import type { GraphModel } from '../../layers/graph-model.js';
 import type { ParameterBlock } from '../../layers/parameter-block.js';
 import type { KroneckerBasis } from './basis.js';
@@ -55,7 +56,7 @@ export function sumGraphFactors(
   const sums = new Map<number, Sums>();
   const diagonals = new Float64Array(model.network.trained);
   const weight = eachColumn(walk, {
-    sample: ({ plan, tools }) => {
+    sample: ({ plan, machine }) => {
       for (const pair of plan.pairs) {
         const block = indexOf.get(pair.layer)!;
         const own = known(sums, pair.layer, () => ({
@@ -63,11 +64,11 @@ export function sumGraphFactors(
           input: zeros(block.width, block.width),
           output: zeros(block.outputs, block.outputs),
         }));
-        addInputs(own, pair, { tools, sharing, uses: usesOf(plan.pairs, pair.layer) });
+        addInputs(own, pair, { machine, sharing, uses: usesOf(plan.pairs, pair.layer) });
       }
     },
-    column: ({ plan, tools }, gradient) => {
-      for (const pair of plan.pairs) addErrors(sums.get(pair.layer)!.output, errorsOf(tools, pair), sharing, blas);
+    column: ({ plan, machine }, gradient) => {
+      for (const pair of plan.pairs) addErrors(sums.get(pair.layer)!.output, errorsOf(machine, pair), sharing, blas);
       for (const { layer } of plan.others) {
         const { offset, width, outputs } = indexOf.get(layer)!;
         for (let k = offset; k < offset + width * outputs; k++) diagonals[k] += gradient[k] ** 2;
@@ -144,15 +145,15 @@ const groupsOf = ({ product }: FactorPair): number => (product.attributes['group
 function addInputs(
   { block: { bias, width }, input }: Sums,
   pair: FactorPair,
-  { tools, sharing, uses }: { readonly tools: MomentTools; readonly sharing: WeightSharing; readonly uses: number },
+  { machine, sharing, uses }: { readonly machine: Machine; readonly sharing: WeightSharing; readonly uses: number },
 ): void {
-  const { blas } = tools;
+  const { blas } = machine;
   if (sharing === 'expand') {
-    eachInput(tools, pair, bias, (x) => blas.syrk('L', 'N', 1 / uses, x, 1, input));
+    eachInput(machine, pair, bias, (x) => blas.syrk('L', 'N', 1 / uses, x, 1, input));
     return;
   }
   const mean = zeros(width, 1);
-  eachInput(tools, pair, bias, (x) => addColumns(x, mean.data));
+  eachInput(machine, pair, bias, (x) => addColumns(x, mean.data));
   for (let k = 0; k < width; k++) mean.data[k] /= uses;
   blas.syrk('L', 'N', 1, mean, 1, input);
 }

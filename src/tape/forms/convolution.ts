@@ -10,7 +10,7 @@ import { numbersOf, rowsOf } from '../shape.js';
 import type { Form, Operands } from './form.js';
 import { blocksOf, type Block } from './geometry.js';
 import { fromPhases, intoPhases, phaseNumbers } from './phases.js';
-import { isUnfolded, runUnfolded, unfoldedNumbers } from './unfolded.js';
+import { isUnfolded, patchNumbers, runUnfolded } from './unfolded.js';
 
 const groupsOf = ({ attributes }: Node): number => attributes['groups'] as number;
 
@@ -76,6 +76,5 @@ export const CONVOLUTION: Form = {
     const perPixel = (2 * rowsOf(x.shape) * rowsOf(y.shape)) / groupsOf(node);
     return perPixel * samples * toOutputs.reduce((pixels, block) => pixels + (block.tap < 0 ? 0 : block.pixels), 0);
   },
-  scratch: (use, samples) =>
-    isUnfolded(use) ? unfoldedNumbers(use, samples) : phaseNumbers(use.node, use.operands[1], samples),
+  scratch: (use, samples) => (isUnfolded(use) ? patchNumbers : phaseNumbers)(use.node, use.operands[1], samples),
 };

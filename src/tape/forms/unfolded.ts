@@ -3,6 +3,7 @@
  * row of pixels are copied beside each other first, and one multiplication takes them all.
  */
 import { view, type Matrix } from '../../dense/matrix.js';
+import type { Node } from '../node.js';
 import type { Beta, Machine } from '../primitive.js';
 import { numbersOf, rowsOf } from '../shape.js';
 import type { FormUse } from './form.js';
@@ -18,57 +19,62 @@ export function isUnfolded({ node, operands: [, x], mode }: FormUse): boolean {
   return mode !== 1 && node.attributes['groups'] === 1 && rowsOf(x.shape) <= FEW && kernelWidth * kernelHeight > 1;
 }
 
-const patchRows = ({ node, operands: [, x] }: FormUse): number => {
+/** Inputs of an output pixel: those of one group at every tap. */
+const patchRows = (node: Node, x: Node): number => {
   const { kernelWidth, kernelHeight } = geometryOf(node.attributes);
-  return rowsOf(x.shape) * kernelWidth * kernelHeight;
+  return (rowsOf(x.shape) / (node.attributes['groups'] as number)) * kernelWidth * kernelHeight;
 };
 
-/** Numbers of scratch memory: the phases, and the copies of a row of pixels. */
-export const unfoldedNumbers = (use: FormUse, samples: number): number =>
-  phaseNumbers(use.node, use.operands[1], samples) +
-  patchRows(use) * geometryOf(use.node.attributes).outWidth * samples;
+/** Numbers of scratch memory that `eachPatchRow` takes; `node` has the geometry, x are its inputs. */
+export const patchNumbers = (node: Node, x: Node, samples: number): number =>
+  phaseNumbers(node, x, samples) + (patchRows(node, x) + 1) * geometryOf(node.attributes).outWidth * samples;
 
-/** Y ← WᵀP + beta·Y (mode 2), or W ← PYᵀ + beta·W, P the copies, row by row of pixels. */
-export function runUnfolded(machine: Machine, use: FormUse, beta: Beta): void {
-  const {
-    node,
-    operands: [w, x, y],
-    mode,
-  } = use;
-  const { blas, heap, count } = machine;
+/**
+ * Visits the inputs of every row of output pixels, group by group: a column for each pixel and sample, of it the taps'
+ * channels one after the other, zeros outside the image; a last row of ones where `ones`. The matrix is the visitor's
+ * until it returns.
+ */
+export function eachPatchRow(
+  machine: Machine,
+  { node, x, ones = false }: { readonly node: Node; readonly x: Node; readonly ones?: boolean },
+  visit: (patches: Matrix, row: number) => void,
+): void {
+  const { heap, count, tensors } = machine;
   const { outWidth } = geometryOf(node.attributes);
-  const [rows, outputs, cols] = [patchRows(use), rowsOf(y.shape), outWidth * count];
+  const groups = node.attributes['groups'] as number;
+  const channels = rowsOf(x.shape);
+  const own = channels / groups;
+  const [rows, cols] = [patchRows(node, x) + (ones ? 1 : 0), outWidth * count];
   const images = intoPhases(machine, node, x);
-  const patchAt = machine.scratch + phaseNumbers(node, x, count);
-  const P = view(heap, patchAt, rows, cols);
-  const W = view(heap, machine.at(w), rows, outputs, rowsOf(w.shape));
-  const Y = (row: number): Matrix => view(heap, machine.at(y) + outputs * cols * row, outputs, cols);
-  if (mode === 0 && beta === 0) machine.array(w).fill(0, 0, numbersOf(w.shape, count));
+  const at = machine.scratch + phaseNumbers(node, x, count);
+  const patches = machine.part(at, rows * cols);
   const { toOutputs } = blocksOf(node.attributes);
-  for (let k = 0; k < toOutputs.length;) {
-    const row = Math.floor(toOutputs[k].y / outWidth);
-    const patches = machine.part(patchAt, rows * cols);
-    patches.fill(0);
-    for (; k < toOutputs.length && Math.floor(toOutputs[k].y / outWidth) === row; k++)
-      copyTap(machine, use, toOutputs[k], { images, patchAt, pixel: toOutputs[k].y - row * outWidth });
-    if (mode === 2) blas.gemm('T', 'N', 1, W, P, beta, Y(row));
-    else blas.gemm('N', 'T', 1, P, Y(row), 1, W);
-  }
+  const copy = ({ tap, x: first, pixels }: Block, pixel: number, group: number): void => {
+    const n = pixels * count;
+    const from = machine.part(images + channels * count * first + group * own, channels * (n - 1) + own);
+    const to = machine.part(at + rows * count * pixel + own * tap, rows * (n - 1) + own);
+    tensors.copyChunks(own, [{ count: n, from: channels, to: rows }], from, 0, to);
+  };
+  for (let group = 0; group < groups; group++)
+    for (let k = 0; k < toOutputs.length;) {
+      const row = Math.floor(toOutputs[k].y / outWidth);
+      patches.fill(0);
+      if (ones) for (let j = rows - 1; j < rows * cols; j += rows) patches[j] = 1;
+      for (; k < toOutputs.length && Math.floor(toOutputs[k].y / outWidth) === row; k++)
+        if (toOutputs[k].tap >= 0) copy(toOutputs[k], toOutputs[k].y - row * outWidth, group);
+      visit(view(heap, at, rows, cols), row);
+    }
 }
 
-/** The pixels that a tap sees, to its rows of the copies. */
-function copyTap(
-  machine: Machine,
-  use: FormUse,
-  { tap, x, pixels }: Block,
-  { images, patchAt, pixel }: { readonly images: number; readonly patchAt: number; readonly pixel: number },
-): void {
-  if (tap < 0) return;
-  const { count } = machine;
-  const channels = rowsOf(use.operands[1].shape);
-  const rows = patchRows(use);
-  const n = pixels * count;
-  const from = machine.part(images + channels * count * x, channels * n);
-  const to = machine.part(patchAt + rows * count * pixel + channels * tap, rows * (n - 1) + channels);
-  machine.tensors.copyChunks(channels, [{ count: n, from: channels, to: rows }], from, 0, to);
+/** Y ← WᵀP + beta·Y (mode 2), or W ← PYᵀ + beta·W, P the copies, row by row of pixels. */
+export function runUnfolded(machine: Machine, { node, operands: [w, x, y], mode }: FormUse, beta: Beta): void {
+  const { blas, heap, count } = machine;
+  const [outputs, cols] = [rowsOf(y.shape), geometryOf(node.attributes).outWidth * count];
+  const W = view(heap, machine.at(w), patchRows(node, x), outputs, rowsOf(w.shape));
+  if (mode === 0 && beta === 0) machine.array(w).fill(0, 0, numbersOf(w.shape, count));
+  eachPatchRow(machine, { node, x }, (P, row) => {
+    const Y = view(heap, machine.at(y) + outputs * cols * row, outputs, cols);
+    if (mode === 2) blas.gemm('T', 'N', 1, W, P, beta, Y);
+    else blas.gemm('N', 'T', 1, P, Y, 1, W);
+  });
 }

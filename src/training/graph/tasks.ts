@@ -245,23 +245,18 @@ export class GraphWorker {
       readonly out: FloatArray;
     },
   ): void {
-    const tools = {
-      blas: this.#blas,
-      count: tape.count,
-      array: (node: Parameters<NetworkTape['array']>[0]) => tape.array(node),
-    };
     const add =
       (alpha: number) =>
       (x: Matrix): void => {
         if (!task.diagonal) this.#blas.syrk('L', 'N', alpha, x, 1, view(out, 0, rows, rows));
         else
-          for (let j = 0, at = x.offset; j < x.cols; j++)
-            for (let i = 0; i < rows; i++, at++) out[i] += alpha * x.data[at] ** 2;
+          for (let j = 0; j < x.cols; j++)
+            for (let i = 0; i < rows; i++) out[i] += alpha * x.data[x.offset + i + j * x.ld] ** 2;
       };
-    if (task.of === 'errors') add(share)(errorsOf(tools, pair));
+    if (task.of === 'errors') add(share)(errorsOf(tape.machine, pair));
     else {
       const groups = (pair.product.attributes['groups'] as number | undefined) ?? 1;
-      eachInput(tools, pair, bias, add(share / (positionsOfPair(pair) * groups)));
+      eachInput(tape.machine, pair, bias, add(share / (positionsOfPair(pair) * groups)));
     }
   }
 
