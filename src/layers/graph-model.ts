@@ -36,12 +36,7 @@ export function asGraphModel({ network, parameters: given, data, ...rest }: Give
     throw new OptionError(`The network given to ${of} has its loss from graphNetwork: leave out the model's.`, {
       loss,
     });
-  const parameters = asFloats(given, 'parameters');
-  if (parameters.length !== network.parameters)
-    throw new ShapeError(`The network has ${network.parameters} parameters, the vector ${parameters.length}.`, {
-      expected: network.parameters,
-      length: parameters.length,
-    });
+  const parameters = requireCount(network, asFloats(given, 'parameters'));
   for (const [name, what] of [
     ['inputs', 'inputs'],
     ['outputs', 'targets'],
@@ -52,6 +47,16 @@ export function asGraphModel({ network, parameters: given, data, ...rest }: Give
         { network: network[name], data: data[name] },
       );
   return { network, parameters, loss: network.loss, data };
+}
+
+/** The parameters, as many as the network has. Throws ShapeError. */
+export function requireCount(network: GraphNetwork, parameters: FloatArray): FloatArray {
+  if (parameters.length !== network.parameters)
+    throw new ShapeError(`The network has ${network.parameters} parameters, the vector ${parameters.length}.`, {
+      expected: network.parameters,
+      length: parameters.length,
+    });
+  return parameters;
 }
 
 /** Throws ShapeError where an index of a batch's words is not one of the network's vocabulary. */
@@ -67,7 +72,8 @@ export function requireWords({ inputKinds, loss, training }: GraphNetwork, { inp
   requireIndices(targets, { first: 0, size: targets.rows, words, what: 'the targets' });
 }
 
-function requireIndices(
+/** Throws ShapeError where rows first … first + size − 1 of what is called `what` are no indices below `words`. */
+export function requireIndices(
   { data, offset, cols, ld }: Matrix,
   {
     first,
