@@ -3,7 +3,7 @@
  */
 import { ekfacAdam } from '../../src/training/optimizers/ekfac-adam.js';
 import { adam } from '../../src/training/optimizers/first-order.js';
-import { kfacOptimizer } from '../../src/training/optimizers/kfac.js';
+import { kfacOptimizer, type KfacOptimizerOptions } from '../../src/training/optimizers/kfac.js';
 import { gaussNewtonCg, newtonCg } from '../../src/training/optimizers/newton-cg.js';
 import {
   digits,
@@ -16,11 +16,7 @@ import {
   type Trial,
 } from './experiment.js';
 
-/** A racer; those of label ADAM are one optimizer whose rate is tuned. */
-export interface Racer extends Trial {
-  readonly label: string;
-}
-
+/** What labels of Adam begin with; its rate is tuned. */
 const ADAM = 'Adam';
 
 /** What a field of racers is made of. */
@@ -28,21 +24,25 @@ export interface FieldOptions {
   /** Rates that Adam is tuned over, and that of ekfac-adam. */
   readonly adam: readonly number[];
   readonly ekfac: readonly number[];
+  /** Settings of K-FAC. */
+  readonly kfac?: KfacOptimizerOptions;
   readonly batchSize: number;
   /** Samples of a step of K-FAC and of the Newton methods. */
   readonly largeBatch: number;
   /** Iterations of conjugate gradients. */
   readonly iterations: number;
-  /** Steps of the Newton methods, which are dear; none: as the others. */
+  /** Steps of the Newton methods, which are dear, and of K-FAC. */
   readonly newtonSteps: number;
+  readonly kfacSteps: number;
 }
 
 /**
- * Adam by its rates, ekfac-adam, K-FAC, and Newton's method by conjugate gradients: with the Hessian, a damping that
- * stays and steps of a fixed rate (Newton-CG as published for networks of layers), and with the Gauss–Newton matrix
- * and a damping by the ratio.
+ * Adam by its rates, ekfac-adam (its rate rises over five steps: runs are short), K-FAC, and Newton's method by
+ * conjugate gradients: with the Hessian, a damping that stays and Armijo's search (Newton-CG as published for networks
+ * of layers), and with the Gauss–Newton matrix and a damping by the ratio.
  */
-export function field({ adam: rates, ekfac, batchSize, largeBatch, iterations, newtonSteps }: FieldOptions): Racer[] {
+export function field(options: FieldOptions): Trial[] {
+  const { adam: rates, ekfac, kfac = {}, batchSize, largeBatch, iterations, newtonSteps, kfacSteps } = options;
   const large = { batchSize: largeBatch };
   const newton = { ...large, steps: newtonSteps, evaluateEvery: 2 };
   return [
@@ -52,12 +52,15 @@ export function field({ adam: rates, ekfac, batchSize, largeBatch, iterations, n
     })),
     ...ekfac.map((learningRate) => ({
       label: `ekfac-adam ${learningRate}, batch ${batchSize}`,
-      options: { optimizer: ekfacAdam({ learningRate }), batchSize },
+      options: { optimizer: ekfacAdam({ learningRate, warmUp: 5 }), batchSize },
     })),
-    { label: `K-FAC, batch ${largeBatch}`, options: { ...large, optimizer: kfacOptimizer(), evaluateEvery: 4 } },
+    {
+      label: `K-FAC, batch ${largeBatch}`,
+      options: { ...large, optimizer: kfacOptimizer(kfac), steps: kfacSteps, evaluateEvery: 4 },
+    },
     {
       label: `Newton-CG, λ = 1, batch ${largeBatch}`,
-      options: { ...newton, optimizer: newtonCg({ search: 'fixed', learningRate: 1, damping: 1, iterations }) },
+      options: { ...newton, optimizer: newtonCg({ iterations }) },
     },
     {
       label: `Gauss–Newton CG, λ by ratio, batch ${largeBatch}`,
