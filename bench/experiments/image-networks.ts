@@ -105,8 +105,8 @@ const onShapes = (setup: Setup, title: string, layers: Layer, given: Pick<Proble
       batchSize: setup.quick ? 16 : 64,
       largeBatch: setup.quick ? 32 : 128,
       iterations: setup.quick ? 2 : 5,
-      newtonSteps: setup.quick ? 1 : 8,
-      kfacSteps: setup.quick ? 1 : 24,
+      newtonSteps: setup.quick ? 1 : 5,
+      kfacSteps: setup.quick ? 1 : 40,
     },
     options: {
       evaluateEvery: 8,
