@@ -2,12 +2,13 @@
  * What an experiment of training is: data, runs, and what was expected of them, told in words.
  */
 import type { FloatArray } from '../../src/core/floats.js';
+import type { GivenGraphModel } from '../../src/layers/graph-model.js';
 import type { DataSet } from '../../src/network/data-set.js';
 import { accuracy } from '../../src/network/predict.js';
 import { initialParameters } from '../../src/network/initialize.js';
 import { lossOf } from '../../src/network/losses/table.js';
 import { meanLoss } from '../../src/network/gradient.js';
-import type { Model } from '../../src/network/model.js';
+import type { GivenModel, Model } from '../../src/network/model.js';
 import { defineNetwork, type NetworkOptions } from '../../src/network/network.js';
 import { train } from '../../src/training/train.js';
 import type { Setting } from '../../src/training/optimizer.js';
@@ -81,6 +82,8 @@ export interface RunRow {
 /** An evaluation. */
 export interface EpochRow {
   readonly epoch: number;
+  /** Seen in steps so far. */
+  readonly samples: number;
   readonly seconds: number;
   /** Of the batches, as their steps saw it. */
   readonly loss: number | null;
@@ -104,8 +107,9 @@ export const rowOf = (
   failure: run.failure,
   steps: run.steps,
   seconds: rounded(run.seconds),
-  epochs: run.evaluations.map(({ epoch, seconds, loss, validationLoss, validationAccuracy }) => ({
+  epochs: run.evaluations.map(({ epoch, samples, seconds, loss, validationLoss, validationAccuracy }) => ({
     epoch,
+    samples,
     seconds: rounded(seconds),
     loss: orNull(loss),
     validationLoss: orNull(validationLoss),
@@ -140,7 +144,7 @@ export function startOf(
 /** Trains one model each way, always from the same beginning. */
 export async function trials(
   { say }: Setup,
-  start: Model,
+  start: GivenModel | GivenGraphModel,
   those: readonly Trial[],
   common: TrainOptions,
 ): Promise<Trained[]> {

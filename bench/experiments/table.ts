@@ -6,8 +6,10 @@ import { bayesian } from './bayesian.js';
 import { classifier } from './classifier.js';
 import { dropout } from './dropout.js';
 import type { Experiment } from './experiment.js';
+import { cnn, mobilenet, resnet20 } from './image-networks.js';
 import { tables } from './tables.js';
 import { transfer } from './transfer.js';
+import { translation } from './translation.js';
 import { variational } from './variational.js';
 
 /** All experiments. */
@@ -19,4 +21,8 @@ export const EXPERIMENTS: Readonly<Record<string, Experiment>> = {
   bayesian,
   dropout,
   transfer,
+  cnn,
+  resnet20,
+  mobilenet,
+  translation,
 };

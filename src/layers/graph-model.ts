@@ -83,7 +83,8 @@ export function requireWords({ inputKinds, loss, training }: GraphNetwork, { inp
   requireIndices(targets, { first: 0, size: targets.rows, words, what: 'the targets' });
 }
 
-function requireIndices(
+/** Throws ShapeError where rows first … first + size − 1 of what is called `what` are no indices below `words`. */
+export function requireIndices(
   { data, offset, cols, ld }: Matrix,
   {
     first,

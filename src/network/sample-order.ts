@@ -29,6 +29,8 @@ export interface Picks {
   readonly order: Int32Array;
   readonly first: number;
   readonly count: number;
+  /** The number in the data of the chunk's first sample. */
+  readonly start: number;
 }
 
 /** Gives the batches of each epoch in a seeded order. */
@@ -84,7 +86,7 @@ export class SampleOrder {
       if (skipped * batchSize >= size) continue;
       const { inputs, targets } = this.#read(c);
       for (let first = skipped * batchSize; first < size; first += batchSize)
-        yield { inputs, targets, order, first, count: Math.min(batchSize, size - first) };
+        yield { inputs, targets, order, first, count: Math.min(batchSize, size - first), start: c * this.#chunk };
     }
   }
 

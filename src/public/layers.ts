@@ -41,6 +41,7 @@ export {
 } from '../layers/normalization.js';
 export type { BlockKind, InitialValues, ParameterBlock } from '../layers/parameter-block.js';
 export { averagePool, globalAveragePool, maxPool, type PoolOptions } from '../layers/pooling.js';
+export { sequenceScorer, type ScoredNetwork } from '../layers/sequence-scorer.js';
 export { fromStateDict, toStateDict, type StateTensor } from '../layers/state-dict.js';
 export {
   embedding,
@@ -54,6 +55,11 @@ export {
   transformerEncoderLayer,
   type TransformerLayerOptions,
 } from '../layers/transformer-layers.js';
+export {
+  translationDataSet,
+  type TranslationDataOptions,
+  type TranslationDataSet,
+} from '../layers/translation-data.js';
 export type { WindowOptions } from '../layers/windows.js';
 export { mobilenet, type MobilenetOptions } from '../models/mobilenet.js';
 export type { ImageModelOptions } from '../models/image-options.js';

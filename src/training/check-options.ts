@@ -10,6 +10,7 @@ import { LOSSES, lossOf } from '../network/losses/table.js';
 import type { GraphModel } from '../layers/graph-model.js';
 import type { GraphLoss } from '../layers/losses.js';
 import type { Model } from '../network/model.js';
+import type { ImageAugmentation } from './data/image-augmentation.js';
 import type { Optimizer } from './optimizer.js';
 import { ekfacAdam } from './optimizers/ekfac-adam.js';
 import { optimizerOf, type OptimizerName } from './optimizers/table.js';
@@ -47,6 +48,7 @@ export const TRAIN_KEYS: KeysOf<TrainOptions> = {
   resume: 'boolean',
   metrics: 'text',
   rotateInputs: 'boolean',
+  augment: true,
   shuffleBytes: 'number',
 };
 
@@ -78,6 +80,7 @@ export interface TrainSettings {
   readonly metrics: string | null;
   /** null: as the optimizer asks. */
   readonly rotateInputs: boolean | null;
+  readonly augment: ImageAugmentation | null;
   readonly shuffleBytes: number;
 }
 
@@ -136,6 +139,20 @@ function requireValidation(given: number | DataSet, { data }: Model | GraphModel
   return given;
 }
 
+/** Throws OptionError for what moves no images, ShapeError for images of another size than the inputs. */
+function requireAugmentation(given: ImageAugmentation, { data }: Model | GraphModel): ImageAugmentation {
+  const { apply, settings, channels, height, width } = (given as Partial<ImageAugmentation> | null) ?? {};
+  if (typeof apply !== 'function' || typeof settings !== 'object')
+    throw new OptionError(`augment of train is what imageAugmentation makes, not ${describe(given)}.`, {});
+  const made = channels! * height! * width!;
+  if (made !== data.inputs)
+    throw new ShapeError(
+      `augment makes images of ${channels} × ${height} × ${width}; a sample has ${data.inputs} inputs, not ${made}.`,
+      { made, inputs: data.inputs },
+    );
+  return given;
+}
+
 function requireAccuracy(value: number, loss: GraphLoss): number {
   if (!(value >= 0 && value <= 1))
     throw new OptionError(`targetAccuracy must lie in [0, 1], not ${describe(value)}.`, { targetAccuracy: value });
@@ -189,6 +206,7 @@ export function checkTrainOptions(options: TrainOptions, model: Model | GraphMod
     resume: requireFlag(options.resume ?? false, 'resume'),
     metrics: requirePathOrNone(options.metrics, 'metrics'),
     rotateInputs: options.rotateInputs === undefined ? null : requireFlag(options.rotateInputs, 'rotateInputs'),
+    augment: options.augment === undefined ? null : requireAugmentation(options.augment, model),
     shuffleBytes: requirePositive(options.shuffleBytes ?? 2 ** 31, 'shuffleBytes'),
   };
   if (settings.resume && settings.checkpoint === null)

@@ -96,9 +96,16 @@ function perceptronOutline(
   { network, loss }: Model,
   settings: TrainSettings,
 ): Pick<Outline, 'plans' | 'prefix' | 'rotated'> {
-  const { rotateInputs, optimizer } = settings;
+  const { rotateInputs, optimizer, augment } = settings;
   const { plans, prefix } = layerPlans(network.layers.length, settings);
-  const rotated = rotateInputs ?? (optimizer.rotateInputs(loss) && network.layers[prefix].width <= MOST_ROTATED);
+  const turns = augment === null && optimizer.rotateInputs(loss) && network.layers[prefix].width <= MOST_ROTATED;
+  const rotated = rotateInputs ?? turns;
+  if (augment !== null && (rotated || prefix > 0))
+    throw new OptionError(
+      `augment moves images, and ${rotated ? 'rotateInputs' : 'the frozen first layers'} would leave none: take one ` +
+        'without the other.',
+      { rotateInputs: rotated, prefix },
+    );
   return { plans, prefix, rotated };
 }
 

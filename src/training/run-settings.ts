@@ -30,7 +30,8 @@ export function runSettings(
   { training, validation, prefix, plans, rotated }: Outline,
   batchSize: number,
 ): RunSettings {
-  const { optimizer, schedule, accumulate, seed, regularization, dropout, clip, average, shuffleBytes } = settings;
+  const { optimizer, schedule, accumulate, seed, regularization, dropout, clip, average, augment, shuffleBytes } =
+    settings;
   return {
     network: networkText(network),
     loss: typeof loss === 'string' ? loss : `tokens ${loss.padding} ${loss.smoothing}`,
@@ -53,6 +54,7 @@ export function runSettings(
     dropout,
     clip,
     average,
+    ...under('augment', augment?.settings ?? {}),
     shuffleBytes,
   };
 }

@@ -3,6 +3,7 @@
  */
 import type { FloatArray } from '../core/floats.js';
 import type { DataSet } from '../network/data-set.js';
+import type { ImageAugmentation } from './data/image-augmentation.js';
 import type { TeamChoice } from './objective/team-trial.js';
 import type { Optimizer, Setting, StepReport } from './optimizer.js';
 import type { OptimizerChoice, OptimizerName } from './optimizers/table.js';
@@ -102,6 +103,11 @@ export interface TrainOptions {
    * inputs.
    */
   readonly rotateInputs?: boolean | undefined;
+  /**
+   * Moves the images of every batch, anew in every epoch, as `imageAugmentation` makes it; evaluations see them as they
+   * are. For networks whose inputs are images, not rotated and behind no frozen first layers. Default none.
+   */
+  readonly augment?: ImageAugmentation | undefined;
   /** Data up to this many bytes is shuffled whole; beyond it, by chunks of at most this size. Default 2 GiB. */
   readonly shuffleBytes?: number | undefined;
 }

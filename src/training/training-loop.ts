@@ -18,6 +18,7 @@ import {
   type RunState,
   type Snapshot,
 } from './checkpoint.js';
+import { AugmentedBatches } from './data/augmented-batches.js';
 import type { Measure, Objective } from './objective/objective.js';
 import type { StepPlan, StepReport, Stepper } from './optimizer.js';
 import { wholeParameters, type Subject } from './prepare.js';
@@ -49,6 +50,7 @@ export class TrainingLoop {
   readonly #stepper: Stepper;
   readonly #order: SampleOrder;
   readonly #validation: SampleOrder | null;
+  readonly #augmented: AugmentedBatches | null;
   readonly #breath: Breath;
   readonly #metrics: LineFile | null;
   readonly #totalSteps: number;
@@ -74,7 +76,7 @@ export class TrainingLoop {
     this.#objective = objective;
     this.#metrics = metrics;
     this.#breath = new Breath(control.signal);
-    const { seed, shuffleBytes, epochs, steps, average, optimizer } = settings;
+    const { seed, shuffleBytes, epochs, steps, average, augment, optimizer } = settings;
     const checked = typeof loss === 'string' ? loss : null;
     this.#order = new SampleOrder(subject.training, checked, { batchSize, seed, shuffleBytes });
     this.#validation =
@@ -83,6 +85,7 @@ export class TrainingLoop {
         : subject.validation === subject.training
           ? this.#order
           : new SampleOrder(subject.validation, checked, { batchSize: objective.capacity, seed, shuffleBytes });
+    this.#augmented = augment === null ? null : new AugmentedBatches(augment, batchSize);
     this.#totalSteps = Math.min(steps, epochs * this.#order.batches);
     objective.parameters.set(subject.parameters);
     this.#averaged = average === null ? null : objective.vector();
@@ -254,7 +257,7 @@ export class TrainingLoop {
     this.#batches ??= this.#order.picks(epoch, batch);
     const next = this.#batches.next();
     if (next.done === true) throw new OptionError(`Epoch ${epoch} has no batch ${batch}.`, { epoch, batch });
-    return next.value;
+    return this.#augmented?.of(next.value, epoch) ?? next.value;
   }
 
   /** Loads the batch, all parts but the last into the sum of gradients. */
@@ -268,7 +271,8 @@ export class TrainingLoop {
       objective.load(picks, { order: picks.order, first: picks.first + at, count });
       if (at + count < picks.count) objective.accumulate({ step });
     }
-    if (this.#order.batches === 1 && partSize >= picks.count) this.#allLoaded = objective.loads;
+    const same = this.#augmented === null && this.#order.batches === 1;
+    if (same && partSize >= picks.count) this.#allLoaded = objective.loads;
   }
 
   /** θ̄ ← κₜθ̄ + (1 − κₜ)θ. */

@@ -47,7 +47,7 @@ const MODEL_KEYS: KeysOf<VariationalModel> = {
 };
 
 /** Options of `train` that a pair of networks takes, too: groups, frozen layers and checkpoints it does not. */
-export type VariationalOptions = Omit<TrainOptions, 'groups' | 'lastLayer' | 'checkpoint' | 'resume'>;
+export type VariationalOptions = Omit<TrainOptions, 'groups' | 'lastLayer' | 'augment' | 'checkpoint' | 'resume'>;
 
 /** Parameters of both networks. */
 export interface VariationalParameters {
@@ -62,7 +62,14 @@ export interface VariationalRun extends Omit<TrainingRun, 'parameters' | 'averag
   readonly best: { readonly parameters: VariationalParameters; readonly at: Evaluated };
 }
 
-const { groups: _groups, lastLayer: _lastLayer, checkpoint: _checkpoint, resume: _resume, ...OWN_KEYS } = TRAIN_KEYS;
+const {
+  groups: _groups,
+  lastLayer: _lastLayer,
+  augment: _augment,
+  checkpoint: _checkpoint,
+  resume: _resume,
+  ...OWN_KEYS
+} = TRAIN_KEYS;
 const OPTION_KEYS: KeysOf<VariationalOptions> = OWN_KEYS;
 
 /**

@@ -9,6 +9,14 @@ const graph = layers.graphNetwork({ inputs: layers.vectorInput(3), layers: layer
 const and = (fixed: object, options: never): never =>
   (typeof options === 'object' && options !== null ? { ...fixed, ...(options as object) } : options) as never;
 const transformer = { features: 4, heads: 2, layers: 1 };
+const words = layers.graphNetwork({
+  inputs: layers.tokenInput(2, 5),
+  layers: layers.languageModel({ words: 5, ...transformer }),
+  loss: layers.tokenLoss(),
+});
+const startOf = (network: hmatrix.layers.GraphNetwork) => layers.startParameters(network);
+const tokenizer = hmatrix.text.wordTokenizer(['a']);
+const pairs = [{ source: 'a', target: 'a' }];
 
 /** By the function: one of its options, and the call. */
 export const LAYERS_WITH_OPTIONS: Readonly<
@@ -35,9 +43,13 @@ export const LAYERS_WITH_OPTIONS: Readonly<
   resnet32: [['shortcut', (o) => layers.resnet32(o)]],
   resnet50: [['classes', (o) => layers.resnet50(o)]],
   rmsNorm: [['epsilon', (o) => layers.rmsNorm(o)]],
+  sequenceScorer: [['blas', (o) => layers.sequenceScorer({ network: words, parameters: startOf(words) }, o)]],
   simpleCnn: [['channels', (o) => layers.simpleCnn(o)]],
   startParameters: [['precision', (o) => layers.startParameters(graph, o)]],
   tokenLoss: [['smoothing', (o) => layers.tokenLoss(o)]],
+  translationDataSet: [
+    ['tooLong', (o) => layers.translationDataSet(pairs, and({ source: tokenizer, target: tokenizer }, o))],
+  ],
   transformer: [['features', (o) => layers.transformer(and({ sourceWords: 5, targetWords: 5, ...transformer }, o))]],
   transformerDecoderLayer: [['activation', (o) => layers.transformerDecoderLayer(and({ heads: 2 }, o))]],
   variationalAutoencoder: [
@@ -72,5 +84,5 @@ export const LAYERS_WITHOUT_OPTIONS = [
 
 /** Those that take no numbers in arrays. */
 export const LAYERS_WITHOUT_NUMBERS = [...Object.keys(LAYERS_WITH_OPTIONS), ...LAYERS_WITHOUT_OPTIONS].filter(
-  (name) => !['fromStateDict', 'toStateDict'].includes(name),
+  (name) => !['fromStateDict', 'sequenceScorer', 'toStateDict'].includes(name),
 );

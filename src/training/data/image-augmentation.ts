@@ -53,6 +53,8 @@ const IMAGE_AUGMENTATION_KEYS: KeysOf<ImageAugmentationOptions> = {
 
 /** Moves batches of images; sizes are those of what it makes. */
 export interface ImageAugmentation extends ImageSize {
+  /** Every option, defaults filled in: what the checkpoint of a run is compared by. */
+  readonly settings: Readonly<Record<keyof ImageAugmentationOptions, number | string | boolean>>;
   /**
    * out ← the images in the columns of x, moved. numbers[j] is the number of column j's sample in the data: the same
    * image is moved in the same way whenever (seed, epoch, number) are the same. Allocates nothing that grows with
@@ -132,7 +134,8 @@ export function imageAugmentation(image: ImageSize, options: ImageAugmentationOp
   const padding = requireWhole(options.padding ?? 0, 'padding', 0, 2 ** 20);
   const height = requireWhole(options.height ?? rows, 'height', 1, rows + 2 * padding);
   const width = requireWhole(options.width ?? cols, 'width', 1, cols + 2 * padding);
-  const seed = hashKey(hashSeed(requireSeed(options.seed ?? 0)), PURPOSE);
+  const seed = requireSeed(options.seed ?? 0);
+  const hash = hashKey(hashSeed(seed), PURPOSE);
   if (!BEYOND.includes(beyond))
     throw new OptionError(`beyond must be 'fill', 'edge' or 'reflect', not ${describe(beyond)}.`, { option: 'beyond' });
   if (!Number.isFinite(fill))
@@ -150,7 +153,7 @@ export function imageAugmentation(image: ImageSize, options: ImageAugmentationOp
 
   const apply = (x: Matrix, numbers: ArrayLike<number>, epoch: number, out: Matrix): void => {
     checkBatch(x, numbers, out, image, made);
-    const ofEpoch = hashKey(seed, requireWhole(epoch, 'epoch', 0));
+    const ofEpoch = hashKey(hash, requireWhole(epoch, 'epoch', 0));
     for (let j = 0; j < x.cols; j++) {
       const own = hashKey(ofEpoch, numbers[j]);
       const top = drawn(own, 0, -padding, rows + padding - height) + drawn(own, 1, -shift, shift);
@@ -170,5 +173,5 @@ export function imageAugmentation(image: ImageSize, options: ImageAugmentationOp
         }
     }
   };
-  return { ...made, apply };
+  return { ...made, settings: { flip, shift, padding, height, width, beyond, fill, seed }, apply };
 }
