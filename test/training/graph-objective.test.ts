@@ -109,6 +109,7 @@ const dot = (x: ArrayLike<number>, y: ArrayLike<number>): number => {
   for (let k = 0; k < x.length; k++) sum += x[k] * y[k];
   return sum;
 };
+const total = (x: ArrayLike<number>): number => Array.from(x).reduce((sum, value) => sum + value, 0);
 const distance = (x: FloatArray, y: FloatArray): number => {
   let sum = 0;
   for (let k = 0; k < x.length; k++) sum += (x[k] - y[k]) ** 2;
@@ -232,6 +233,62 @@ describe('the objective of networks of layers', () => {
     expect(distance(parts.gradient, whole.gradient)).toBeLessThan(1e-13);
   });
 
+  it('is_a_mean_over_tokens_whatever_padding_its_parts_have', async () => {
+    const model = modelOf(words);
+    const { inputs, targets } = model.data.batch(0, SAMPLES);
+    // Nothing but padding, half of it, none.
+    targets.data.fill(0, 0, 10 * LENGTH);
+    for (let k = 20 * LENGTH; k < targets.data.length; k++) targets.data[k] = Math.max(1, targets.data[k]);
+    const data = memoryDataSet(inputs, targets);
+    const whole = await opened({ ...model, data });
+    const loss = whole.evaluate();
+    const own = Array.from(targets.data).filter((word) => word !== 0).length;
+    expect(whole.weight).toBe(own);
+    const parts = await opened({ ...model, data });
+    for (const [first, count] of [
+      [0, 10],
+      [10, 20],
+    ]) {
+      parts.load(data.batch(first, count));
+      parts.accumulate();
+    }
+    parts.load(data.batch(30, SAMPLES - 30));
+    expect(parts.evaluate()).toBeCloseTo(loss, 12);
+    expect(distance(parts.gradient, whole.gradient)).toBeLessThan(1e-13);
+    parts.load(data.batch(0, 10));
+    expect(parts.weight).toBe(0);
+    expect(parts.evaluate()).toBe(0);
+    expect(parts.measure()).toEqual({ loss: 0, accuracy: 0 });
+  });
+
+  it('draws_errors_of_tokens_whose_factors_have_the_trace_of_the_Gauss–Newton_matrix', async () => {
+    // Words as vectors of signs, and scores that are all zero: |a|² = 5 everywhere, tr G = 5·tr(diag p − ppᵀ).
+    const model = modelOf(words);
+    const [first, last] = words.layers;
+    const θ = Float64Array.from(model.parameters);
+    for (let k = 0; k < first.width * first.outputs; k++) θ[first.offset + k] = 30 * (k % 3 === 0 ? -1 : 1);
+    θ.fill(0, last.offset, last.offset + last.width * last.outputs);
+    const objective = await opened({ ...model, parameters: θ }, { curvature: 'gauss-newton' });
+    objective.evaluate();
+    const DRAWS = 60;
+    const [a, γ] = [objective.take(last.width), objective.take(last.outputs)];
+    let trace = 0;
+    for (let draw = 0; draw < DRAWS; draw++) {
+      objective.draw(draw);
+      objective.moments(
+        [
+          { layer: 1, of: 'inputs', diagonal: true, out: a },
+          { layer: 1, of: 'errors', diagonal: true, out: γ },
+        ],
+        0,
+      );
+      trace += total(γ) / DRAWS;
+    }
+    expect(total(a)).toBeCloseTo(5, 10);
+    // What a token gives lies in [0, 1]: five standard deviations of the mean at most.
+    expect(Math.abs(trace - (1 - 1 / WORDS))).toBeLessThan(2.5 / Math.sqrt(DRAWS * objective.weight));
+  });
+
   it('draws_errors_whose_second_moments_are_the_Kronecker_factors_of_a_dense_layer', async () => {
     // One position and squared errors: Γ is a multiple of the identity, A the second moment of [x; 1].
     const network = graphNetwork({ inputs: vectorInput(3), layers: dense(2), loss: 'squared-error' });
@@ -305,6 +362,31 @@ describe('training networks of layers', () => {
     for (const { offset, width } of [variance, mean])
       for (let k = offset; k < offset + width; k++) expect(parameters[k]).not.toBe(initialParameters(normed)[k]);
     for (let k = variance.offset; k < variance.offset + variance.width; k++) expect(parameters[k]).toBeGreaterThan(0);
+  });
+
+  it('tells_losses_and_accuracies_as_means_over_tokens', async () => {
+    const SENTENCES = 61;
+    const model = modelOf(words, 2 * SENTENCES);
+    const batch = model.data.batch(0, 2 * SENTENCES);
+    // Sentences of the second half are of a word or two.
+    for (let i = SENTENCES; i < 2 * SENTENCES; i++)
+      batch.targets.data.fill(0, i * LENGTH + 1 + (i % 2), (i + 1) * LENGTH);
+    const data = memoryDataSet(batch.inputs, batch.targets);
+    const objective = await opened({ ...model, data });
+    const { loss, accuracy } = objective.measure();
+    const few = data.batch(0, 10);
+    const run = await train(
+      { ...model, data: memoryDataSet(few.inputs, few.targets) },
+      { optimizer: adam({ learningRate: 1e-15 }), batchSize: 4, epochs: 1, validation: data },
+    );
+    const [at] = run.evaluations;
+    expect(at.validationLoss).toBeCloseTo(loss, 10);
+    expect(at.validationAccuracy).toBeCloseTo(accuracy!, 10);
+    for (const accumulate of [1, 2]) {
+      const options = { optimizer: adam({ learningRate: 1e-15 }), batchSize: 8, epochs: 1, accumulate };
+      const { evaluations } = await train({ ...model, data }, options);
+      expect(evaluations[0].loss).toBeCloseTo(loss, 10);
+    }
   });
 
   it('goes_on_from_a_checkpoint_with_the_same_bits', async () => {

@@ -16,7 +16,6 @@ import type { Batch } from '../../network/data-set.js';
 import type { Picks } from '../../network/sample-order.js';
 import { independentTasks, type TaskGraph } from '../../parallel/task-graph.js';
 import type { Shared, Team } from '../../parallel/team.js';
-import { rowsOf } from '../../tape/shape.js';
 import { copySamples } from '../objective/copy-samples.js';
 import { symmetricForm } from '../objective/loss-form.js';
 import type { EvaluateOptions, Measure, Objective } from '../objective/objective.js';
@@ -27,8 +26,9 @@ import { turnGraph, type BasisTask, type TurnWork } from '../objective/turn.js';
 import type { Update } from '../objective/update.js';
 import { spanOf, type CurvatureKind, type Span } from '../objective/workspace.js';
 import { GraphWorker, graphTask, type GraphWork } from './tasks.js';
-import { lossWeight, rightShare } from './targets.js';
 import { drawAtOutputs } from './draw.js';
+import { followStatistics } from './statistics.js';
+import { divisorOf, lossWeight, rightShare } from './targets.js';
 import {
   decays,
   graphSliceFirst,
@@ -72,6 +72,7 @@ export class GraphObjective implements Objective {
   readonly turnsSamples = false;
   readonly regularization: number;
   readonly isRandom: boolean;
+  readonly usesBatchStatistics: boolean;
   loads = 0;
   readonly #workspace: GraphWorkspace;
   readonly #memory: VectorMemory;
@@ -103,6 +104,7 @@ export class GraphObjective implements Objective {
     this.capacity = batchSize;
     this.regularization = workspace.regularization;
     this.isRandom = workspace.training.plan.masks.length > 0;
+    this.usesBatchStatistics = workspace.training.plan.updates.length > 0;
     this.#memory = memory;
     this.#workspace = workspace;
     this.kernels = memory.kernels(precision);
@@ -153,6 +155,10 @@ export class GraphObjective implements Objective {
     return this.#count;
   }
 
+  get weight(): number {
+    return this.#weight;
+  }
+
   hasFactors(layer: number): boolean {
     const { kind } = this.network.layers[layer];
     return kind === 'dense' || kind === 'convolution';
@@ -185,10 +191,10 @@ export class GraphObjective implements Objective {
     if (turned !== null) throw new OptionError('A network of layers does not turn samples.', {});
     const { loss: before, weight, parts } = this.#carried;
     this.forget();
-    const total = this.#weight + weight;
+    const total = divisorOf(this.#weight + weight);
     const penalty = this.#penalty(this.parameters);
     const carry =
-      weight === 0 ? null : { sum: spanOf(this.#carry!), own: this.#weight / total, others: 1 / total, last: true };
+      parts === 0 ? null : { sum: spanOf(this.#carry!), own: this.#weight / total, others: 1 / total, last: true };
     const loss = this.#evaluate(masked(step, parts));
     this.#sum(this.#slices(this.#count), { out: this.gradient, decayed: this.parameters, carry, update });
     this.#followStatistics();
@@ -198,7 +204,7 @@ export class GraphObjective implements Objective {
   accumulate({ step = null }: { readonly step?: number | null } = {}): void {
     const carry = (this.#carry ??= this.vector());
     const carried = this.#carried;
-    const part = { sum: spanOf(carry), own: this.#weight, others: carried.weight === 0 ? 0 : 1, last: false };
+    const part = { sum: spanOf(carry), own: this.#weight, others: carried.parts === 0 ? 0 : 1, last: false };
     try {
       carried.loss += this.#evaluate(masked(step, carried.parts));
     } catch (error) {
@@ -221,13 +227,14 @@ export class GraphObjective implements Objective {
 
   measure(parameters: FloatArray = this.parameters, step: number | null = null): Measure {
     const count = this.#count;
-    const work = { kind: 'measure', count, scale: 1 / this.#weight, parameters: this.#span(parameters), step } as const;
+    const scale = 1 / divisorOf(this.#weight);
+    const work = { kind: 'measure', count, scale, parameters: this.#span(parameters), step } as const;
     if (step !== null) this.#kept = 0;
     this.#run(this.#independent(this.#slices(count)), work);
     const { outputs, targets } = this.#workspace;
     const size = outputs.length / this.capacity;
     return {
-      loss: this.#losses(count) / this.#weight + this.#penalty(parameters),
+      loss: this.#losses(count) * scale + this.#penalty(parameters),
       accuracy: rightShare(
         this.network.loss,
         view(this.#array(outputs), 0, size, count),
@@ -314,6 +321,7 @@ export class GraphObjective implements Objective {
     this.#run(this.#independent(tasks.length), {
       kind: 'moments',
       count: samples,
+      weight: divisorOf(this.#weightOf(samples)),
       keep,
       moments: tasks.map((task) => ({ ...task, out: this.#span(task.out) })),
     });
@@ -374,7 +382,7 @@ export class GraphObjective implements Objective {
   /** The first phase; of the whole batch for its gradient, of a part for what passes read. */
   #first(samples: number, step: number | null, isWhole: boolean): void {
     const gradient = isWhole && this.#slices(samples) === 1 ? spanOf(this.gradient) : null;
-    const scale = 1 / (samples === this.#count ? this.#weight : this.#weightOf(samples));
+    const scale = 1 / divisorOf(samples === this.#count ? this.#weight : this.#weightOf(samples));
     this.#run(
       this.#independent(this.#slices(samples)),
       { kind: 'evaluate', count: samples, scale, step, gradient },
@@ -407,30 +415,13 @@ export class GraphObjective implements Objective {
     this.#run(this.#independent(this.#blocks), work);
   }
 
-  /** Running means and variances of θ ← (1 − momentum)·old + momentum·(those of the batch, a mean over slices). */
   #followStatistics(): void {
-    const { plan } = this.#workspace.training;
-    const from = this.#array(this.#workspace.statistics);
-    const slices = this.#slices(this.#count);
-    const each = statisticNumbers(plan);
-    let at = 0;
-    for (const { mean, epsilon, momentum, blocks } of plan.updates) {
-      const size = rowsOf(mean.shape);
-      const [means, variances] = blocks.map((block) => this.network.layers[block].offset);
-      for (let i = 0; i < size; i++) {
-        let newMean = 0;
-        let newVariance = 0;
-        for (let s = 0; s < slices; s++) {
-          const share = (this.#firstOf(this.#count, s + 1) - this.#firstOf(this.#count, s)) / this.#count;
-          const own = s * each + at + i;
-          newMean += share * from[own];
-          newVariance += share * (1 / from[own + size] ** 2 - epsilon);
-        }
-        this.parameters[means + i] += momentum * (newMean - this.parameters[means + i]);
-        this.parameters[variances + i] += momentum * (newVariance - this.parameters[variances + i]);
-      }
-      at += 2 * size;
-    }
+    const { training, statistics, slice } = this.#workspace;
+    const { updates } = training.plan;
+    if (updates.length === 0) return;
+    const numbers = this.#array(statistics);
+    const each = statisticNumbers(training.plan);
+    followStatistics(this.parameters, this.network, { updates, numbers, each, count: this.#count, slice });
   }
 
   #slices(samples: number): number {
