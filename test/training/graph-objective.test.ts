@@ -354,6 +354,22 @@ describe('training networks of layers', () => {
     },
   );
 
+  it('compares_losses_by_the_same_statistics_before_and_behind_a_step_of_K-FAC', async () => {
+    const optimizer = kfacOptimizer({ damping: 1e5, dampingCeiling: 1e5, ratioEvery: 1 });
+    const model = modelOf(normed);
+    const objective = await opened(model, {
+      curvature: optimizer.curvature,
+      spare: optimizer.spare(normed, SAMPLES),
+    });
+    const layers = normed.layers.map(({ kind }) =>
+      kind === 'statistics' ? null : { factor: 1, decay: 0, decayBias: false },
+    );
+    // So short a step that f falls by its slope along it; the model's damping takes half of that.
+    const { ratio, rejected } = optimizer.begin(objective).step({ step: 0, factor: 1, layers, clip: null });
+    expect(rejected).toBeUndefined();
+    expect(ratio).toBeCloseTo(2, 2);
+  });
+
   it('keeps_running_statistics_in_θ_that_evaluation_reads', async () => {
     const { parameters } = await train(modelOf(normed, 60), { optimizer: adam(), batchSize: 30, epochs: 20, seed: 2 });
     const { layers } = normed;
