@@ -196,6 +196,32 @@ describe('the objective of networks of layers', () => {
     expect(own.measure().accuracy).toBe(perceptron.measure().accuracy);
   });
 
+  it.each(names)('%s_takes_steps_and_products_without_memory_of_the_size_of_θ_or_of_the_batch', async (name) => {
+    const [model, SIZE] = [modelOf(NETWORKS[name], 150), 150];
+    const objective = await opened(model, { curvature: 'gauss-newton' });
+    const [u, v, out] = [direction(objective, 1), direction(objective, 2), objective.vector()];
+    const batch = model.data.batch(0, SIZE);
+    const step = (k: number): void => {
+      objective.load(batch);
+      objective.evaluate({ step: k });
+      objective.product('gauss-newton', v, out);
+      objective.product('gauss-newton', v, out, 40);
+      objective.quadratic([u, v], 40);
+      objective.quadratic([u, v]);
+      objective.measure(v);
+      objective.draw(k);
+    };
+    for (let k = 0; k < 3; k++) step(k);
+    // What a step adds to the memory of arrays; what is given back in a step would hide it in a few of them at most.
+    let taken = 0;
+    for (let k = 0; k < 100; k++) {
+      const before = process.memoryUsage().arrayBuffers;
+      step(k);
+      taken += Math.max(0, process.memoryUsage().arrayBuffers - before);
+    }
+    expect(taken / 100).toBeLessThan(Math.min(8 * model.network.parameters, 8 * SIZE * model.network.outputs) / 4);
+  });
+
   it.each(names)('%s_has_the_same_bits_on_any_team', async (name) => {
     const results = await Promise.all(
       [undefined, ...teams].map(async (team) => {

@@ -16,8 +16,8 @@ import type { Batch } from '../../network/data-set.js';
 import type { Picks } from '../../network/sample-order.js';
 import { independentTasks, type TaskGraph } from '../../parallel/task-graph.js';
 import type { Shared, Team } from '../../parallel/team.js';
+import { numbersOf } from '../../tape/shape.js';
 import { copySamples } from '../objective/copy-samples.js';
-import { symmetricForm } from '../objective/loss-form.js';
 import type { EvaluateOptions, Measure, Objective } from '../objective/objective.js';
 import { parameterBlocks } from '../objective/slices.js';
 import type { MomentTask } from '../objective/tasks.js';
@@ -27,6 +27,7 @@ import type { Update } from '../objective/update.js';
 import { spanOf, type CurvatureKind, type Span } from '../objective/workspace.js';
 import { GraphWorker, graphTask, type GraphWork } from './tasks.js';
 import { drawAtOutputs } from './draw.js';
+import { QuadraticForm } from './quadratic-form.js';
 import { followStatistics } from './statistics.js';
 import { divisorOf, lossWeight, rightShare } from './targets.js';
 import {
@@ -88,6 +89,7 @@ export class GraphObjective implements Objective {
   #kept = 0;
   #step: number | null = null;
   #carry: FloatArray | undefined;
+  #form: QuadraticForm | undefined;
   readonly #carried = { loss: 0, weight: 0, parts: 0 };
 
   private constructor(
@@ -257,30 +259,23 @@ export class GraphObjective implements Objective {
     this.#keep(samples, 'tangent');
     const { tangents } = this.#workspace.training.plan;
     const slices = this.#slices(samples);
-    const kept = vectors.map((v) => {
-      this.#run(this.#independent(slices), {
-        kind: 'pass',
-        count: samples,
-        pass: 'tangent',
-        v: this.#span(v),
-        out: null,
-      });
-      return Array.from({ length: slices }, (_, s) =>
-        tangents.map(({ tangent, image }) => {
-          const tape = this.#tape(s, samples);
-          return { tangent: Float64Array.from(tape.numbers(tangent)), image: Float64Array.from(tape.numbers(image)) };
-        }),
-      ).flat();
-    });
     const λ = this.regularization;
-    return symmetricForm(vectors.length, (i, j) => {
-      let value = λ > 0 ? λ * this.weightDot(vectors[i], vectors[j]) : 0;
-      kept[i].forEach(({ tangent }, k) => {
-        const { image } = kept[j][k];
-        for (let at = 0; at < tangent.length; at++) value += tangent[at] * image[at];
-      });
-      return value;
+    const most = tangents.reduce((sum, { tangent }) => sum + numbersOf(tangent.shape, this.capacity), 0);
+    const form = (this.#form ??= new QuadraticForm(most));
+    form.begin(vectors.length, (i, j) => (λ > 0 ? λ * this.weightDot(vectors[i], vectors[j]) : 0));
+    vectors.forEach((vector, j) => {
+      const v = this.#span(vector);
+      this.#run(this.#independent(slices), { kind: 'pass', count: samples, pass: 'tangent', v, out: null });
+      let at = 0;
+      for (let s = 0; s < slices; s++)
+        for (const { tangent, image } of tangents) {
+          const tape = this.#tape(s, samples);
+          const own = tape.numbers(tangent);
+          form.add(j, at, own, tape.numbers(image));
+          at += own.length;
+        }
     });
+    return form.end();
   }
 
   draw(step: number, samples: number = this.#count): void {
