@@ -380,6 +380,26 @@ describe('training networks of layers', () => {
     },
   );
 
+  it('keeps_variances_of_what_is_constant_at_zero_and_not_below', async () => {
+    for (const epsilon of [1e-5, 1e-4, 3e-4, 1e-3, 7e-3]) {
+      const network = graphNetwork({
+        inputs: vectorInput(3),
+        layers: sequential(batchNorm({ momentum: 1, epsilon }), dense(4)),
+        loss: 'squared-error',
+      });
+      const inputs = zeros(3, 20);
+      inputs.data.forEach((_, k) => (inputs.data[k] = 1 + (k % 3)));
+      const data = memoryDataSet(inputs, normalMatrix(4, 20, 1));
+      const objective = await opened({ ...modelOf(network, 20), data }, { precision: 'f32' });
+      objective.evaluate();
+      const variances = objective.parameters.subarray(network.trained + 3);
+      for (const variance of variances) {
+        expect(variance).toBeGreaterThanOrEqual(0);
+        expect(variance).toBeLessThanOrEqual(4 * epsilon * 2 ** -23);
+      }
+    }
+  });
+
   it('compares_losses_by_the_same_statistics_before_and_behind_a_step_of_K-FAC', async () => {
     const optimizer = kfacOptimizer({ damping: 1e5, dampingCeiling: 1e5, ratioEvery: 1 });
     const model = modelOf(normed);
