@@ -4,7 +4,9 @@
  * as a sample of its own ("expand"; R. Eschenhagen et al., NeurIPS 2023, arXiv 2311.00636; for convolutions R. Grosse,
  * J. Martens, ICML 2016):
  *
- *   A = (1/(n·R)) Σ_i Σ_r a_ir a_irᵀ,  Γ = (1/n) Σ_i Σ_r δ_ir δ_irᵀ,  R positions
+ *   A = (1/(n·R)) Σ_i Σ_r a_ir a_irᵀ,  Γ = (1/w) Σ_i Σ_r δ_ir δ_irᵀ,  R positions,
+ *
+ * w the number that the sum of losses is divided by: n samples, or the tokens that are no padding.
  */
 import { view, type Matrix } from '../dense/matrix.js';
 import { eachPatchRow, patchNumbers } from '../tape/forms/unfolded.js';

@@ -12,7 +12,7 @@ import {
 import type { GivenModel } from '../network/model.js';
 import { asGraphModel, isGivenGraph, type GivenGraphModel, type GraphModel } from './graph-model.js';
 import { overSamples, Passes } from './passes.js';
-import { countTargets } from './targets.js';
+import { lossWeight } from './targets.js';
 
 /**
  * The mean loss f(θ) = (1/n) Σ_i loss_i; of tokens the mean over those that are no padding. Of a perceptron 2nN flops.
@@ -51,7 +51,7 @@ function summed(
   let weight = 0;
   let counted = -1;
   const total = overSamples(passes, model, options, ({ batch }, first) => {
-    if (first !== counted) weight += countTargets(loss, batch.targets);
+    if (first !== counted) weight += lossWeight(loss, batch.targets);
     counted = first;
     const own = passes.gradient;
     for (let k = 0; k < sum.length; k++) sum[k] += own[k];

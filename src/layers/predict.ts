@@ -30,7 +30,7 @@ import {
 } from './graph-model.js';
 import { overSamples, Passes } from './passes.js';
 import { requireFiniteInputs } from './read-samples.js';
-import { countTargets, rightShare } from './targets.js';
+import { lossWeight, rightShare } from './targets.js';
 
 /**
  * The network's outputs for the columns of `inputs` (d × n, or one sample as an array of d numbers): r × n, one sample
@@ -90,7 +90,7 @@ export function accuracy(given: GivenModel | GivenGraphModel, options: LossOptio
     const outputs = zeros(size, count);
     tape.readOutput(outputs);
     const targets = block(batch.targets, 0, first, network.outputs, count);
-    const counted = countTargets(loss, targets);
+    const counted = lossWeight(loss, targets);
     const share = counted === 0 ? 0 : rightShare(loss, outputs, targets);
     if (share === null)
       throw new OptionError(

@@ -6,8 +6,8 @@ import type { GraphLoss } from './losses.js';
 import { countRight } from '../network/losses/decision.js';
 import { lossOf } from '../network/losses/table.js';
 
-/** What the sum of losses counts: samples, or tokens that are no padding. */
-export function countTargets(loss: GraphLoss, { data, offset, rows, cols, ld }: Matrix): number {
+/** What a batch counts in a mean over batches: its samples, or its tokens that are no padding. */
+export function lossWeight(loss: GraphLoss, { data, offset, rows, cols, ld }: Matrix): number {
   if (typeof loss === 'string') return cols;
   let tokens = 0;
   for (let j = 0; j < cols; j++)
@@ -15,8 +15,8 @@ export function countTargets(loss: GraphLoss, { data, offset, rows, cols, ld }: 
   return tokens;
 }
 
-/** What the sum of losses is divided by: `countTargets`, at least 1. */
-export const lossWeight = (loss: GraphLoss, targets: Matrix): number => Math.max(1, countTargets(loss, targets));
+/** What a sum over so much is divided by for a mean: sums over padding alone are zero, and so is their mean. */
+export const divisorOf = (weight: number): number => Math.max(1, weight);
 
 /** The share of samples, or of tokens that are no padding, whose largest output is the target; null: no classes. */
 export function rightShare(loss: GraphLoss, f: Matrix, y: Matrix): number | null {
@@ -36,5 +36,5 @@ export function rightShare(loss: GraphLoss, f: Matrix, y: Matrix): number | null
       for (let k = 1; k < classes; k++) if (f.data[at + k] > f.data[at + largest]) largest = k;
       if (largest === target) right++;
     }
-  return right / lossWeight(loss, y);
+  return right / divisorOf(lossWeight(loss, y));
 }

@@ -75,8 +75,10 @@ export function gaussNewtonNodes(of: LossGraph): Node[] {
 
 /** ∇²f·v: one node for each parameter; zero where nothing depends on it. */
 export function hessianNodes(of: LossGraph): Node[] {
-  const products = pushforward(of.graph, gradientNodes(of), directionNodes(of, 'product'));
-  return products.map((node, k) => node ?? scaled(of.graph, 0, of.parameters[k]));
+  const directions = directionNodes(of, 'product');
+  const products = pushforward(of.graph, gradientNodes(of), directions);
+  // A zero that depends on the direction is computed in the phase of products, as the others are.
+  return products.map((node, k) => node ?? scaled(of.graph, 0, directions.get(of.parameters[k])!));
 }
 
 /** J·v at each output. */

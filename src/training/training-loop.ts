@@ -63,6 +63,8 @@ export class TrainingLoop {
   #batches: Iterator<Picks, void, undefined> | undefined;
   /** What `objective.loads` was when all samples were loaded as one batch. */
   #allLoaded = -1;
+  /** What the batch of this step counts in a mean, all parts of it. */
+  #stepWeight = 0;
   #lastStep: StepReport | null = null;
   /** Whether there is something that the last checkpoint does not hold. */
   #changed = false;
@@ -238,8 +240,8 @@ export class TrainingLoop {
       this.#batches = undefined;
     }
     state.samples += count;
-    state.lossSum += report.loss * count;
-    state.lossSamples += count;
+    state.lossSum += report.loss * this.#stepWeight;
+    state.lossSamples += this.#stepWeight;
     this.#average();
     state.seconds += (performance.now() - begin) / 1000;
     this.#lastStep = report;
@@ -266,9 +268,11 @@ export class TrainingLoop {
     const { partSize } = this.#parts;
     if (objective.loads === this.#allLoaded) return;
     objective.forget();
+    this.#stepWeight = 0;
     for (let at = 0; at < picks.count; at += partSize) {
       const count = Math.min(partSize, picks.count - at);
       objective.load(picks, { order: picks.order, first: picks.first + at, count });
+      this.#stepWeight += objective.weight;
       if (at + count < picks.count) objective.accumulate({ step });
     }
     const same = this.#augmented === null && this.#order.batches === 1;
@@ -331,28 +335,28 @@ export class TrainingLoop {
     return true;
   }
 
-  /** Mean loss and accuracy over all samples of vectors laid out like θ. */
+  /** Mean loss and accuracy over all samples (or tokens) of vectors laid out like θ. */
   async #measure(order: SampleOrder, vectors: readonly FloatArray[]): Promise<Measure[]> {
     const objective = this.#objective;
     const sums = vectors.map(() => ({ loss: 0, accuracy: 0, known: true }));
-    let samples = 0;
+    let total = 0;
     for (const batch of order.inOrder(objective.capacity)) {
       objective.load(batch);
-      const { count } = objective;
+      const { weight } = objective;
       vectors.forEach((vector, k) => {
         const { loss, accuracy } = objective.measure(vector);
-        sums[k].loss += loss * count;
-        sums[k].accuracy += (accuracy ?? 0) * count;
+        sums[k].loss += loss * weight;
+        sums[k].accuracy += (accuracy ?? 0) * weight;
         sums[k].known &&= accuracy !== null;
       });
-      samples += count;
+      total += weight;
       await this.#breath.takeIfDue();
     }
     // A data set may have reused what the epoch's chunk lies in.
     if (order === this.#order) this.#batches = undefined;
     return sums.map(({ loss, accuracy, known }) => ({
-      loss: loss / samples,
-      accuracy: known ? accuracy / samples : null,
+      loss: loss / Math.max(1, total),
+      accuracy: known ? accuracy / Math.max(1, total) : null,
     }));
   }
 

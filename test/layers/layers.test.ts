@@ -159,6 +159,20 @@ describe('masks', () => {
     );
   });
 
+  it('let_later_words_change_nothing_before_them_where_nothing_but_padding_comes_before', () => {
+    const network = graphNetwork({
+      inputs: tokenInput(4, 6),
+      layers: languageModel({ words: 6, features: 8, heads: 2, layers: 2, padding: 0 }),
+      loss: tokenLoss({ padding: 0 }),
+    });
+    const θ = randomParameters(network, 1);
+    const outputOfSentence = (...words: number[]): Float64Array =>
+      compute(network, θ, { count: 1, inputs: [Float64Array.from(words)], targets: new Float64Array(4) }).output;
+    const [one, other] = [outputOfSentence(0, 0, 3, 4), outputOfSentence(0, 0, 5, 2)];
+    expect(one.subarray(0, 12)).toEqual(other.subarray(0, 12));
+    expect(relativeDifference(one.subarray(12, 18), other.subarray(12, 18))).toBeGreaterThan(1e-3);
+  });
+
   it('let_attention_be_the_mean_of_all_values_where_scores_are_alike', () => {
     // Without weights of queries all scores are zero: attention is the mean of the values.
     const network = made(sequential(asSequence, multiHeadAttention({ heads: 2 }), flatten));

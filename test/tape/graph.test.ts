@@ -1,14 +1,15 @@
 /** Graphs: nodes made once, shapes checked where they arise, messages that name the node; tokens as columns. */
 import { describe, expect, it } from 'vitest';
 import { ShapeError } from '#hmatrix/core/errors.js';
-import { pullback, pushforward } from '#hmatrix/tape/differentiate.js';
+import { ancestorsOf, pullback, pushforward } from '#hmatrix/tape/differentiate.js';
 import { Graph } from '#hmatrix/tape/graph.js';
 import type { Node } from '#hmatrix/tape/node.js';
 import { elementwise, multiply } from '#hmatrix/tape/primitives/elementwise.js';
 import { columnsAt, place, reshape, rows, unflatten } from '#hmatrix/tape/primitives/rearrange.js';
-import { softmax } from '#hmatrix/tape/primitives/softmax.js';
+import { columnDots, softmax } from '#hmatrix/tape/primitives/softmax.js';
 import { spread } from '#hmatrix/tape/primitives/spread.js';
 import { sum } from '#hmatrix/tape/primitives/sum.js';
+import { directionNodes, hessianNodes } from '#hmatrix/tape/programs.js';
 import { hideKeys, oneHot, present } from '#hmatrix/tape/primitives/tokens.js';
 import { evaluate } from './evaluate.js';
 
@@ -47,12 +48,39 @@ describe('a graph', () => {
     expect(made).toThrow(message);
   });
 
+  it.each([3, -1, 1.5, Number.NaN])('names_the_node_that_is_given_the_index_%s', (index) => {
+    const graph = new Graph();
+    const w = graph.leaf('parameter', 0, { perSample: false, dims: [2, 3] });
+    const ids = leaf(graph, 0, 1);
+    const node = graph.within('block', () => columnsAt(graph, w, ids));
+    const values = new Map([
+      [w, [1, 2, 3, 4, 5, 6]],
+      [ids, [index]],
+    ]);
+    expect(() => evaluate(graph, [node], values, { count: 1 })).toThrow(ShapeError);
+    expect(() => evaluate(graph, [node], values, { count: 1 })).toThrow(/block\/columnsAt: .*indices run from 0 to 2/);
+  });
+
   it('says_where_a_third_derivative_is_asked_for', () => {
     const graph = new Graph();
     const x = leaf(graph, 0, 3);
     const second = elementwise(graph, 'tanh', x, { order: 2 });
     const along = new Map([[x, leaf(graph, 1, 3)]]);
     expect(() => pushforward(graph, [second], along)).toThrow(/third derivative of tanh/);
+  });
+
+  it('has_a_product_of_zeros_with_the_Hessian_of_a_linear_loss_in_the_phase_of_its_direction', () => {
+    const graph = new Graph();
+    const w = graph.leaf('parameter', 0, { perSample: false, dims: [3] });
+    const x = leaf(graph, 0, 3);
+    const loss = columnDots(graph, x, spread(graph, w, 'columns', x.shape));
+    const of = { graph, parameters: [w], terms: [{ loss, output: x }], loss };
+    const [product] = hessianNodes(of);
+    const direction = directionNodes(of, 'product').get(w)!;
+    expect(ancestorsOf([product])).toContain(direction);
+    expect(evaluate(graph, [product], new Map([[direction, [1, -2, 3]]]), { count: 1 })[0].map(Math.abs)).toEqual(
+      new Float64Array(3),
+    );
   });
 
   it('has_no_derivative_along_what_a_node_does_not_depend_on', () => {
@@ -90,10 +118,9 @@ describe('tokens', () => {
     const own = new Map([...values, [scores, new Array<number>(18).fill(0)]]);
     const seen = softmax(graph, hideKeys(graph, scores, { causal: true, keys: ids, padding: 0 }));
     const [weights] = evaluate(graph, [seen], own, { count: 2 });
-    // Of each query the keys of sample 0 (tokens 2, 1, 0), then of sample 1 (tokens 0, 1, 2). A query that sees none:
-    // all alike.
-    const third = 1 / 3;
-    const expected = [1, 0, 0, third, third, third, 0.5, 0.5, 0, 0, 1, 0, 0.5, 0.5, 0, 0, 0.5, 0.5];
+    // Of each query the keys of sample 0 (tokens 2, 1, 0), then of sample 1 (tokens 0, 1, 2). A query that sees none
+    // but padding: that, and nothing behind it.
+    const expected = [1, 0, 0, 1, 0, 0, 0.5, 0.5, 0, 0, 1, 0, 0.5, 0.5, 0, 0, 0.5, 0.5];
     weights.forEach((value, i) => {
       expect(value).toBeCloseTo(expected[i], 14);
     });

@@ -109,6 +109,7 @@ const dot = (x: ArrayLike<number>, y: ArrayLike<number>): number => {
   for (let k = 0; k < x.length; k++) sum += x[k] * y[k];
   return sum;
 };
+const total = (x: ArrayLike<number>): number => Array.from(x).reduce((sum, value) => sum + value, 0);
 const distance = (x: FloatArray, y: FloatArray): number => {
   let sum = 0;
   for (let k = 0; k < x.length; k++) sum += (x[k] - y[k]) ** 2;
@@ -195,6 +196,32 @@ describe('the objective of networks of layers', () => {
     expect(own.measure().accuracy).toBe(perceptron.measure().accuracy);
   });
 
+  it.each(names)('%s_takes_steps_and_products_without_memory_of_the_size_of_θ_or_of_the_batch', async (name) => {
+    const [model, SIZE] = [modelOf(NETWORKS[name], 150), 150];
+    const objective = await opened(model, { curvature: 'gauss-newton' });
+    const [u, v, out] = [direction(objective, 1), direction(objective, 2), objective.vector()];
+    const batch = model.data.batch(0, SIZE);
+    const step = (k: number): void => {
+      objective.load(batch);
+      objective.evaluate({ step: k });
+      objective.product('gauss-newton', v, out);
+      objective.product('gauss-newton', v, out, 40);
+      objective.quadratic([u, v], 40);
+      objective.quadratic([u, v]);
+      objective.measure(v);
+      objective.draw(k);
+    };
+    for (let k = 0; k < 3; k++) step(k);
+    // What a step adds to the memory of arrays; what is given back in a step would hide it in a few of them at most.
+    let taken = 0;
+    for (let k = 0; k < 100; k++) {
+      const before = process.memoryUsage().arrayBuffers;
+      step(k);
+      taken += Math.max(0, process.memoryUsage().arrayBuffers - before);
+    }
+    expect(taken / 100).toBeLessThan(Math.min(8 * model.network.parameters, 8 * SIZE * model.network.outputs) / 4);
+  });
+
   it.each(names)('%s_has_the_same_bits_on_any_team', async (name) => {
     const results = await Promise.all(
       [undefined, ...teams].map(async (team) => {
@@ -230,6 +257,62 @@ describe('the objective of networks of layers', () => {
     parts.load(model.data.batch(20, SAMPLES - 20));
     expect(parts.evaluate()).toBeCloseTo(loss, 12);
     expect(distance(parts.gradient, whole.gradient)).toBeLessThan(1e-13);
+  });
+
+  it('is_a_mean_over_tokens_whatever_padding_its_parts_have', async () => {
+    const model = modelOf(words);
+    const { inputs, targets } = model.data.batch(0, SAMPLES);
+    // Nothing but padding, half of it, none.
+    targets.data.fill(0, 0, 10 * LENGTH);
+    for (let k = 20 * LENGTH; k < targets.data.length; k++) targets.data[k] = Math.max(1, targets.data[k]);
+    const data = memoryDataSet(inputs, targets);
+    const whole = await opened({ ...model, data });
+    const loss = whole.evaluate();
+    const own = Array.from(targets.data).filter((word) => word !== 0).length;
+    expect(whole.weight).toBe(own);
+    const parts = await opened({ ...model, data });
+    for (const [first, count] of [
+      [0, 10],
+      [10, 20],
+    ]) {
+      parts.load(data.batch(first, count));
+      parts.accumulate();
+    }
+    parts.load(data.batch(30, SAMPLES - 30));
+    expect(parts.evaluate()).toBeCloseTo(loss, 12);
+    expect(distance(parts.gradient, whole.gradient)).toBeLessThan(1e-13);
+    parts.load(data.batch(0, 10));
+    expect(parts.weight).toBe(0);
+    expect(parts.evaluate()).toBe(0);
+    expect(parts.measure()).toEqual({ loss: 0, accuracy: 0 });
+  });
+
+  it('draws_errors_of_tokens_whose_factors_have_the_trace_of_the_Gauss–Newton_matrix', async () => {
+    // Words as vectors of signs, and scores that are all zero: |a|² = 5 everywhere, tr G = 5·tr(diag p − ppᵀ).
+    const model = modelOf(words);
+    const [first, last] = words.layers;
+    const θ = Float64Array.from(model.parameters);
+    for (let k = 0; k < first.width * first.outputs; k++) θ[first.offset + k] = 30 * (k % 3 === 0 ? -1 : 1);
+    θ.fill(0, last.offset, last.offset + last.width * last.outputs);
+    const objective = await opened({ ...model, parameters: θ }, { curvature: 'gauss-newton' });
+    objective.evaluate();
+    const DRAWS = 60;
+    const [a, γ] = [objective.take(last.width), objective.take(last.outputs)];
+    let trace = 0;
+    for (let draw = 0; draw < DRAWS; draw++) {
+      objective.draw(draw);
+      objective.moments(
+        [
+          { layer: 1, of: 'inputs', diagonal: true, out: a },
+          { layer: 1, of: 'errors', diagonal: true, out: γ },
+        ],
+        0,
+      );
+      trace += total(γ) / DRAWS;
+    }
+    expect(total(a)).toBeCloseTo(5, 10);
+    // What a token gives lies in [0, 1]: five standard deviations of the mean at most.
+    expect(Math.abs(trace - (1 - 1 / WORDS))).toBeLessThan(2.5 / Math.sqrt(DRAWS * objective.weight));
   });
 
   it('draws_errors_whose_second_moments_are_the_Kronecker_factors_of_a_dense_layer', async () => {
@@ -297,6 +380,42 @@ describe('training networks of layers', () => {
     },
   );
 
+  it('keeps_variances_of_what_is_constant_at_zero_and_not_below', async () => {
+    for (const epsilon of [1e-5, 1e-4, 3e-4, 1e-3, 7e-3]) {
+      const network = graphNetwork({
+        inputs: vectorInput(3),
+        layers: sequential(batchNorm({ momentum: 1, epsilon }), dense(4)),
+        loss: 'squared-error',
+      });
+      const inputs = zeros(3, 20);
+      inputs.data.forEach((_, k) => (inputs.data[k] = 1 + (k % 3)));
+      const data = memoryDataSet(inputs, normalMatrix(4, 20, 1));
+      const objective = await opened({ ...modelOf(network, 20), data }, { precision: 'f32' });
+      objective.evaluate();
+      const variances = objective.parameters.subarray(network.trained + 3);
+      for (const variance of variances) {
+        expect(variance).toBeGreaterThanOrEqual(0);
+        expect(variance).toBeLessThanOrEqual(4 * epsilon * 2 ** -23);
+      }
+    }
+  });
+
+  it('compares_losses_by_the_same_statistics_before_and_behind_a_step_of_K-FAC', async () => {
+    const optimizer = kfacOptimizer({ damping: 1e5, dampingCeiling: 1e5, ratioEvery: 1 });
+    const model = modelOf(normed);
+    const objective = await opened(model, {
+      curvature: optimizer.curvature,
+      spare: optimizer.spare(normed, SAMPLES),
+    });
+    const layers = normed.layers.map(({ kind }) =>
+      kind === 'statistics' ? null : { factor: 1, decay: 0, decayBias: false },
+    );
+    // So short a step that f falls by its slope along it; the model's damping takes half of that.
+    const { ratio, rejected } = optimizer.begin(objective).step({ step: 0, factor: 1, layers, clip: null });
+    expect(rejected).toBeUndefined();
+    expect(ratio).toBeCloseTo(2, 2);
+  });
+
   it('keeps_running_statistics_in_θ_that_evaluation_reads', async () => {
     const { parameters } = await train(modelOf(normed, 60), { optimizer: adam(), batchSize: 30, epochs: 20, seed: 2 });
     const { layers } = normed;
@@ -305,6 +424,31 @@ describe('training networks of layers', () => {
     for (const { offset, width } of [variance, mean])
       for (let k = offset; k < offset + width; k++) expect(parameters[k]).not.toBe(initialParameters(normed)[k]);
     for (let k = variance.offset; k < variance.offset + variance.width; k++) expect(parameters[k]).toBeGreaterThan(0);
+  });
+
+  it('tells_losses_and_accuracies_as_means_over_tokens', async () => {
+    const SENTENCES = 61;
+    const model = modelOf(words, 2 * SENTENCES);
+    const batch = model.data.batch(0, 2 * SENTENCES);
+    // Sentences of the second half are of a word or two.
+    for (let i = SENTENCES; i < 2 * SENTENCES; i++)
+      batch.targets.data.fill(0, i * LENGTH + 1 + (i % 2), (i + 1) * LENGTH);
+    const data = memoryDataSet(batch.inputs, batch.targets);
+    const objective = await opened({ ...model, data });
+    const { loss, accuracy } = objective.measure();
+    const few = data.batch(0, 10);
+    const run = await train(
+      { ...model, data: memoryDataSet(few.inputs, few.targets) },
+      { optimizer: adam({ learningRate: 1e-15 }), batchSize: 4, epochs: 1, validation: data },
+    );
+    const [at] = run.evaluations;
+    expect(at.validationLoss).toBeCloseTo(loss, 10);
+    expect(at.validationAccuracy).toBeCloseTo(accuracy!, 10);
+    for (const accumulate of [1, 2]) {
+      const options = { optimizer: adam({ learningRate: 1e-15 }), batchSize: 8, epochs: 1, accumulate };
+      const { evaluations } = await train({ ...model, data }, options);
+      expect(evaluations[0].loss).toBeCloseTo(loss, 10);
+    }
   });
 
   it('goes_on_from_a_checkpoint_with_the_same_bits', async () => {

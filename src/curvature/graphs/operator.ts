@@ -16,7 +16,7 @@ import { planNetwork, type NetworkPlan } from '../../layers/network-plan.js';
 import { readSamples, requireFiniteParameters } from '../../layers/read-samples.js';
 import { graphSliceFirst, graphSlices } from '../../layers/slices.js';
 import { openTapeMemory, otherBytes, sliceBytes, Tapes } from '../../layers/tape-memory.js';
-import { countTargets } from '../../layers/targets.js';
+import { lossWeight } from '../../layers/targets.js';
 import { combine } from '../../operator/block-arithmetic.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
 import { trustClass } from '../../operator/self-check.js';
@@ -188,7 +188,7 @@ export class GraphOperator implements LinearOperator {
       const begin = graphSliceFirst(samples, this.#slice, s);
       const batch = readSamples(model, begin, graphSliceFirst(samples, this.#slice, s + 1) - begin);
       tapes.tape(s - first).load(batch, { order: null, first: 0, count: batch.inputs.cols }, 1);
-      this.#weight += countTargets(model.loss, batch.targets);
+      this.#weight += lossWeight(model.loss, batch.targets);
     }
     this.#run(last - first, { first, last, parts: null });
     for (let s = first; s < last; s++)

@@ -11,7 +11,7 @@ import type { GraphModel } from '../../layers/graph-model.js';
 import type { DrawPlan } from '../../layers/network-plan.js';
 import { Passes } from '../../layers/passes.js';
 import { readSamples } from '../../layers/read-samples.js';
-import { countTargets } from '../../layers/targets.js';
+import { lossWeight } from '../../layers/targets.js';
 import type { FloatArray } from '../../dense/matrix.js';
 import { numbersEach, rowsOf } from '../../tape/shape.js';
 
@@ -55,7 +55,7 @@ export function eachColumn({ model, sampling, batchSize = BATCH, blas }: GraphWa
   for (let first = 0; first < data.samples; first += batchSize) {
     const count = Math.min(batchSize, data.samples - first);
     const { inputs, targets } = readSamples(model, first, count);
-    weight += countTargets(loss, targets);
+    weight += lossWeight(loss, targets);
     for (let i = 0; i < count; i++) {
       const own = { inputs: block(inputs, 0, i, inputs.rows, 1), targets: block(targets, 0, i, targets.rows, 1) };
       passes.eachSlice(own, ({ tape }) => {

@@ -98,7 +98,8 @@ class BufferSearch {
         this.#into.get(term) !== sum &&
         this.#of.has(term) &&
         term.id < first.id &&
-        sum.inputs.indexOf(term) === sum.inputs.lastIndexOf(term) &&
+        // Nor does the sum read this memory by another name: terms have been added to it by then.
+        sum.inputs.every((other, j) => j === k || this.#of.get(other) !== this.#of.get(term)) &&
         this.#canTakeOver(first, term, sum),
     );
     if (base !== undefined && !this.#placed.has(sum)) {

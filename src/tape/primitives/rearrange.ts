@@ -2,6 +2,7 @@
  * Linear maps that move numbers: other dimensions of the same numbers, positions into rows, some of the rows, columns
  * by index. Each comes with its adjoint.
  */
+import { ShapeError } from '../../core/errors.js';
 import type { ChunkAxis } from '../../dense/tensor-kernels.js';
 import type { Graph } from '../graph.js';
 import type { Node } from '../node.js';
@@ -144,12 +145,20 @@ export const PLACE: Primitive = {
   },
 };
 
-/** ids as indices, in scratch memory. */
-function indicesFrom(machine: Machine, ids: Node): Int32Array {
+/** ids as indices of `words` columns, in scratch memory. Throws ShapeError that names the node for what is none. */
+function indicesFrom(machine: Machine, { name }: Node, ids: Node, words: number): Int32Array {
   const n = numbersOf(ids.shape, machine.count);
   const indices = machine.scratchIndices(n);
   const x = machine.array(ids);
-  for (let i = 0; i < n; i++) indices[i] = x[i];
+  for (let i = 0; i < n; i++) {
+    if (!(Number.isInteger(x[i]) && x[i] >= 0 && x[i] < words))
+      throw new ShapeError(`${name}: it is given the index ${x[i]}: indices run from 0 to ${words - 1}.`, {
+        node: name,
+        index: x[i],
+        words,
+      });
+    indices[i] = x[i];
+  }
   return indices;
 }
 
@@ -163,7 +172,14 @@ export const COLUMNS_AT: Primitive = {
     const [w, ids] = node.inputs;
     const [d, cols] = [rowsOf(node.shape), columnsOf(node.shape, machine.count)];
     const table = machine.part(machine.at(w), numbersEach(w.shape));
-    machine.tensors.gather(d, cols, indicesFrom(machine, ids), table, beta, machine.array(node));
+    machine.tensors.gather(
+      d,
+      cols,
+      indicesFrom(machine, node, ids, columnsOf(w.shape, 1)),
+      table,
+      beta,
+      machine.array(node),
+    );
   },
   scratch: (node, samples) => numbersOf(node.inputs[1].shape, samples),
 };
@@ -180,7 +196,7 @@ export const ADD_COLUMNS_AT: Primitive = {
     const n = numbersEach(node.shape);
     const w = machine.part(machine.at(node), n);
     if (beta === 0) w.fill(0);
-    machine.tensors.scatterAdd(d, cols, indicesFrom(machine, ids), machine.array(y), w);
+    machine.tensors.scatterAdd(d, cols, indicesFrom(machine, node, ids, columnsOf(node.shape, 1)), machine.array(y), w);
   },
   scratch: (node, samples) => numbersOf(node.inputs[0].shape, samples),
 };

@@ -8,7 +8,10 @@ import type { Node } from '../node.js';
 import type { Primitive } from '../primitive.js';
 import { columnsOf, rowsOf } from '../shape.js';
 
-/** Scores that are not to be seen; e^x of it is 0 beside any that is. */
+/**
+ * Scores of padding; e^x of it is 0 beside any that is seen. Keys behind a causal query have twice that: where it sees
+ * nothing but padding, it still sees none of them.
+ */
 const UNSEEN = -1e9;
 
 /** How tokens become targets. */
@@ -102,7 +105,7 @@ export const HIDE_KEYS: Primitive = {
       for (let h = 0; h < heads; h++)
         for (let b = 0; b < count; b++, at += keys) {
           if (paddings !== null) for (const k of paddings[b]) y[at + k] = value;
-          for (let k = at + seen; k < at + keys; k++) y[k] = value;
+          for (let k = at + seen; k < at + keys; k++) y[k] = 2 * value;
         }
     }
   },

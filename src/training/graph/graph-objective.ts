@@ -14,14 +14,13 @@ import { requireWords } from '../../layers/graph-model.js';
 import { sliceSamples, type GraphNetwork } from '../../layers/graph-network.js';
 import type { Pass } from '../../layers/network-plan.js';
 import { graphSliceFirst, graphSlices } from '../../layers/slices.js';
-import { lossWeight, rightShare } from '../../layers/targets.js';
+import { divisorOf, lossWeight, rightShare } from '../../layers/targets.js';
 import type { Batch } from '../../network/data-set.js';
 import type { Picks } from '../../network/sample-order.js';
 import { independentTasks, type TaskGraph } from '../../parallel/task-graph.js';
 import type { Shared, Team } from '../../parallel/team.js';
-import { rowsOf } from '../../tape/shape.js';
+import { numbersOf } from '../../tape/shape.js';
 import { copySamples } from '../objective/copy-samples.js';
-import { symmetricForm } from '../objective/loss-form.js';
 import type { EvaluateOptions, Measure, Objective } from '../objective/objective.js';
 import { parameterBlocks } from '../objective/slices.js';
 import type { MomentTask } from '../objective/tasks.js';
@@ -30,6 +29,8 @@ import { turnGraph, type BasisTask, type TurnWork } from '../objective/turn.js';
 import type { Update } from '../objective/update.js';
 import { spanOf, type CurvatureKind, type Span } from '../objective/workspace.js';
 import { GraphWorker, graphTask, type GraphWork } from './tasks.js';
+import { QuadraticForm } from './quadratic-form.js';
+import { followStatistics } from './statistics.js';
 import { decays, openGraphWorkspace, statisticNumbers, type GraphWorkspace } from './workspace.js';
 
 /** What a graph objective is opened with; as PerceptronObjectiveOptions. */
@@ -66,6 +67,7 @@ export class GraphObjective implements Objective {
   readonly turnsSamples = false;
   readonly regularization: number;
   readonly isRandom: boolean;
+  readonly usesBatchStatistics: boolean;
   loads = 0;
   readonly #workspace: GraphWorkspace;
   readonly #memory: VectorMemory;
@@ -81,6 +83,7 @@ export class GraphObjective implements Objective {
   #kept = 0;
   #step: number | null = null;
   #carry: FloatArray | undefined;
+  #form: QuadraticForm | undefined;
   readonly #carried = { loss: 0, weight: 0, parts: 0 };
 
   private constructor(
@@ -97,6 +100,7 @@ export class GraphObjective implements Objective {
     this.capacity = batchSize;
     this.regularization = workspace.regularization;
     this.isRandom = workspace.training.plan.masks.length > 0;
+    this.usesBatchStatistics = workspace.training.plan.updates.length > 0;
     this.#memory = memory;
     this.#workspace = workspace;
     this.kernels = memory.kernels(precision);
@@ -147,6 +151,10 @@ export class GraphObjective implements Objective {
     return this.#count;
   }
 
+  get weight(): number {
+    return this.#weight;
+  }
+
   hasFactors(layer: number): boolean {
     const { kind } = this.network.layers[layer];
     return kind === 'dense' || kind === 'convolution';
@@ -179,10 +187,10 @@ export class GraphObjective implements Objective {
     if (turned !== null) throw new OptionError('A network of layers does not turn samples.', {});
     const { loss: before, weight, parts } = this.#carried;
     this.forget();
-    const total = this.#weight + weight;
+    const total = divisorOf(this.#weight + weight);
     const penalty = this.#penalty(this.parameters);
     const carry =
-      weight === 0 ? null : { sum: spanOf(this.#carry!), own: this.#weight / total, others: 1 / total, last: true };
+      parts === 0 ? null : { sum: spanOf(this.#carry!), own: this.#weight / total, others: 1 / total, last: true };
     const loss = this.#evaluate(masked(step, parts));
     this.#sum(this.#slices(this.#count), { out: this.gradient, decayed: this.parameters, carry, update });
     this.#followStatistics();
@@ -192,7 +200,7 @@ export class GraphObjective implements Objective {
   accumulate({ step = null }: { readonly step?: number | null } = {}): void {
     const carry = (this.#carry ??= this.vector());
     const carried = this.#carried;
-    const part = { sum: spanOf(carry), own: this.#weight, others: carried.weight === 0 ? 0 : 1, last: false };
+    const part = { sum: spanOf(carry), own: this.#weight, others: carried.parts === 0 ? 0 : 1, last: false };
     try {
       carried.loss += this.#evaluate(masked(step, carried.parts));
     } catch (error) {
@@ -215,13 +223,14 @@ export class GraphObjective implements Objective {
 
   measure(parameters: FloatArray = this.parameters, step: number | null = null): Measure {
     const count = this.#count;
-    const work = { kind: 'measure', count, scale: 1 / this.#weight, parameters: this.#span(parameters), step } as const;
+    const scale = 1 / divisorOf(this.#weight);
+    const work = { kind: 'measure', count, scale, parameters: this.#span(parameters), step } as const;
     if (step !== null) this.#kept = 0;
     this.#run(this.#independent(this.#slices(count)), work);
     const { outputs, targets } = this.#workspace;
     const size = outputs.length / this.capacity;
     return {
-      loss: this.#losses(count) / this.#weight + this.#penalty(parameters),
+      loss: this.#losses(count) * scale + this.#penalty(parameters),
       accuracy: rightShare(
         this.network.loss,
         view(this.#array(outputs), 0, size, count),
@@ -244,30 +253,23 @@ export class GraphObjective implements Objective {
     this.#keep(samples, 'tangent');
     const { tangents } = this.#workspace.training.plan;
     const slices = this.#slices(samples);
-    const kept = vectors.map((v) => {
-      this.#run(this.#independent(slices), {
-        kind: 'pass',
-        count: samples,
-        pass: 'tangent',
-        v: this.#span(v),
-        out: null,
-      });
-      return Array.from({ length: slices }, (_, s) =>
-        tangents.map(({ tangent, image }) => {
-          const tape = this.#tape(s, samples);
-          return { tangent: Float64Array.from(tape.numbers(tangent)), image: Float64Array.from(tape.numbers(image)) };
-        }),
-      ).flat();
-    });
     const λ = this.regularization;
-    return symmetricForm(vectors.length, (i, j) => {
-      let value = λ > 0 ? λ * this.weightDot(vectors[i], vectors[j]) : 0;
-      kept[i].forEach(({ tangent }, k) => {
-        const { image } = kept[j][k];
-        for (let at = 0; at < tangent.length; at++) value += tangent[at] * image[at];
-      });
-      return value;
+    const most = tangents.reduce((sum, { tangent }) => sum + numbersOf(tangent.shape, this.capacity), 0);
+    const form = (this.#form ??= new QuadraticForm(most));
+    form.begin(vectors.length, (i, j) => (λ > 0 ? λ * this.weightDot(vectors[i], vectors[j]) : 0));
+    vectors.forEach((vector, j) => {
+      const v = this.#span(vector);
+      this.#run(this.#independent(slices), { kind: 'pass', count: samples, pass: 'tangent', v, out: null });
+      let at = 0;
+      for (let s = 0; s < slices; s++)
+        for (const { tangent, image } of tangents) {
+          const tape = this.#tape(s, samples);
+          const own = tape.numbers(tangent);
+          form.add(j, at, own, tape.numbers(image));
+          at += own.length;
+        }
     });
+    return form.end();
   }
 
   draw(step: number, samples: number = this.#count): void {
@@ -308,6 +310,7 @@ export class GraphObjective implements Objective {
     this.#run(this.#independent(tasks.length), {
       kind: 'moments',
       count: samples,
+      weight: divisorOf(this.#weightOf(samples)),
       keep,
       moments: tasks.map((task) => ({ ...task, out: this.#span(task.out) })),
     });
@@ -368,7 +371,7 @@ export class GraphObjective implements Objective {
   /** The first phase; of the whole batch for its gradient, of a part for what passes read. */
   #first(samples: number, step: number | null, isWhole: boolean): void {
     const gradient = isWhole && this.#slices(samples) === 1 ? spanOf(this.gradient) : null;
-    const scale = 1 / (samples === this.#count ? this.#weight : this.#weightOf(samples));
+    const scale = 1 / divisorOf(samples === this.#count ? this.#weight : this.#weightOf(samples));
     this.#run(
       this.#independent(this.#slices(samples)),
       { kind: 'evaluate', count: samples, scale, step, gradient },
@@ -401,30 +404,13 @@ export class GraphObjective implements Objective {
     this.#run(this.#independent(this.#blocks), work);
   }
 
-  /** Running means and variances of θ ← (1 − momentum)·old + momentum·(those of the batch, a mean over slices). */
   #followStatistics(): void {
-    const { plan } = this.#workspace.training;
-    const from = this.#array(this.#workspace.statistics);
-    const slices = this.#slices(this.#count);
-    const each = statisticNumbers(plan);
-    let at = 0;
-    for (const { mean, epsilon, momentum, blocks } of plan.updates) {
-      const size = rowsOf(mean.shape);
-      const [means, variances] = blocks.map((block) => this.network.layers[block].offset);
-      for (let i = 0; i < size; i++) {
-        let newMean = 0;
-        let newVariance = 0;
-        for (let s = 0; s < slices; s++) {
-          const share = (this.#firstOf(this.#count, s + 1) - this.#firstOf(this.#count, s)) / this.#count;
-          const own = s * each + at + i;
-          newMean += share * from[own];
-          newVariance += share * (1 / from[own + size] ** 2 - epsilon);
-        }
-        this.parameters[means + i] += momentum * (newMean - this.parameters[means + i]);
-        this.parameters[variances + i] += momentum * (newVariance - this.parameters[variances + i]);
-      }
-      at += 2 * size;
-    }
+    const { training, statistics, slice } = this.#workspace;
+    const { updates } = training.plan;
+    if (updates.length === 0) return;
+    const numbers = this.#array(statistics);
+    const each = statisticNumbers(training.plan);
+    followStatistics(this.parameters, this.network, { updates, numbers, each, count: this.#count, slice });
   }
 
   #slices(samples: number): number {

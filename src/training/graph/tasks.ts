@@ -25,6 +25,15 @@ interface OfBatch {
   readonly scale: number;
 }
 
+/** Moments of a drawn batch; `weight` is what sums of its losses are divided by. */
+interface MomentsWork {
+  readonly kind: 'moments';
+  readonly count: number;
+  readonly weight: number;
+  readonly keep: number;
+  readonly moments: readonly MomentTask[];
+}
+
 /** What a phase does. */
 export type GraphWork =
   /** `gradient`: where that of a single slice goes; null: every slice has its partial. */
@@ -46,7 +55,7 @@ export type GraphWork =
       readonly carry: Carry | null;
       readonly update: Update | null;
     }
-  | { readonly kind: 'moments'; readonly count: number; readonly keep: number; readonly moments: readonly MomentTask[] }
+  | MomentsWork
   | { readonly kind: 'update'; readonly update: Update }
   | TurnWork
   | BasesWork;
@@ -205,7 +214,7 @@ export class GraphWorker {
   }
 
   /** out ← keep·out + (1 − keep)·moment of the last draw, or of the gradient. */
-  #moment(task: MomentTask, { count, keep }: Extract<GraphWork, { kind: 'moments' }>): void {
+  #moment(task: MomentTask, { count, weight, keep }: MomentsWork): void {
     const layer = this.#workspace.network.layers[task.layer];
     const out = this.#arrays.of(task.out);
     const { of, diagonal } = task;
@@ -219,10 +228,10 @@ export class GraphWorker {
     const pairs = draw!.pairs.filter((pair) => pair.layer === task.layer);
     for (let k = 0; k < out.length; k++) out[k] *= keep;
     if (pairs.length === 0) {
-      this.#squares(task, count, 1 - keep, out);
+      this.#squares(task, { count, weight }, 1 - keep, out);
       return;
     }
-    const share = (1 - keep) / count;
+    const share = (1 - keep) / (of === 'errors' ? weight : count);
     for (let s = 0; s < graphSlices(count, this.#workspace.slice); s++)
       for (const pair of pairs) this.#addPair(this.#kept(s, count), pair, { task, bias: layer.bias, share, rows, out });
     if (!diagonal) mirrorLower(view(out, 0, rows, rows));
@@ -264,7 +273,12 @@ export class GraphWorker {
    * The diagonal of a block without factors, as a product of rows and columns (as N. Shazeer, M. Stern, *Adafactor*,
    * ICML 2018, have it): squares of the slices' drawn gradients, whose mean over signs is that over samples.
    */
-  #squares({ layer, of }: MomentTask, count: number, share: number, out: FloatArray): void {
+  #squares(
+    { layer, of }: MomentTask,
+    { count, weight }: Pick<MomentsWork, 'count' | 'weight'>,
+    share: number,
+    out: FloatArray,
+  ): void {
     const { width, outputs } = this.#workspace.network.layers[layer];
     const own = this.#workspace.training.plan.draw!.others.find((other) => other.layer === layer);
     const rows = new Float64Array(width);
@@ -274,7 +288,7 @@ export class GraphWorker {
       const g = this.#kept(s, count).array(own.gradient);
       for (let j = 0, at = 0; j < outputs; j++)
         for (let i = 0; i < width; i++, at++) {
-          const square = g[at] ** 2 / count;
+          const square = g[at] ** 2 / weight;
           rows[i] += square;
           columns[j] += square;
           total += square;

@@ -56,12 +56,16 @@ export interface Objective {
   readonly regularization: number;
   /** Whether f differs from step to step: by dropout's masks, or by a code's draws. */
   readonly isRandom: boolean;
+  /** Whether f is one of statistics of the batch, which a `measure` without a step does not take. */
+  readonly usesBatchStatistics: boolean;
   /** How often `load` was called. */
   readonly loads: number;
   /** How the work is done: on how many threads, and what the trial of both ways measured. */
   readonly teamChoice: TeamChoice;
   /** Samples of the loaded batch. */
   readonly count: number;
+  /** What the loaded batch counts in a mean over batches: its samples, or its tokens that are no padding. */
+  readonly weight: number;
   /** A vector laid out like θ, zero, of the spare numbers. Throws MemoryError where they are used up. */
   vector(): FloatArray;
   /** `length` zeros of the spare numbers. */

@@ -89,6 +89,7 @@ export class PerceptronObjective implements Objective {
   readonly dropout: number;
   readonly regularization: number;
   readonly isRandom: boolean;
+  readonly usesBatchStatistics = false;
   loads = 0;
   readonly #workspace: Workspace;
   readonly #memory: VectorMemory;
@@ -178,6 +179,10 @@ export class PerceptronObjective implements Objective {
   }
 
   get count(): number {
+    return this.#count;
+  }
+
+  get weight(): number {
     return this.#count;
   }
 

@@ -210,8 +210,11 @@ class KfacStepper implements Stepper {
     this.numbers['t'] = t + 1;
     if (t < burnIn) return { loss, gradientNorm, damping, note: note ?? 'statistics alone' };
     const tests = (t - burnIn) % ratioEvery === 0;
-    // The pass of the model goes over tangents, not over what `measure` needs: f before the step is measured first.
-    const before = tests && objective.isRandom ? objective.measure().loss : loss;
+    // f before and behind the step is of one kind: with this step's statistics of the batch where there are such, else
+    // without masks. The pass of the model goes over tangents, not over what `measure` needs: f before comes first.
+    const masks = objective.usesBatchStatistics ? plan.step : null;
+    const measures = objective.isRandom && masks === null;
+    const before = tests && measures ? objective.measure().loss : loss;
     const chosen = this.#choose(plan, damping);
     const base = {
       loss,
@@ -236,9 +239,9 @@ class KfacStepper implements Stepper {
       this.#take();
       return report;
     }
-    const after = objective.measure(this.#trial).loss;
+    const after = objective.measure(this.#trial, masks).loss;
     const reduction = chosen.reduction ?? this.#reductionOf(this.#right, damping);
-    const tested = { ...report, ratio: (before - after) / reduction, evaluations: objective.isRandom ? 2 : 1 };
+    const tested = { ...report, ratio: (before - after) / reduction, evaluations: measures ? 2 : 1 };
     if (!(after <= before + largestRise * Math.abs(before))) return this.#reject(tested);
     if (adaptDamping && reduction > 0) this.#adapt(tested.ratio);
     this.#take();
