@@ -21,7 +21,7 @@ function lines({ name, dgemm, exact, rows, peakBytes }: KroneckerResult): string
         row.eigenbasis === null ? '' : row.eigenbasis === 0 ? 'exact' : power(row.eigenbasis),
         `${row.modes} of ${row.of}`,
         digits(row.build),
-        digits(1000 * row.one),
+        digits(1000 * row.one) + (row.beside === undefined || row.beside === null ? '' : ` (${digits(row.beside)}×)`),
         `${digits(row.many.seconds)} (${digits((100 * row.many.gflops) / dgemm)} %)`,
         k === 0 ? digits(1000 * exact) : '',
         k === 0 ? digits(peakBytes / 1e9) : '',
@@ -35,7 +35,8 @@ export function makeKroneckerTable(results: readonly KroneckerResult[]): string 
   const { blas, workers, data } = results[0];
   return [
     `${blas}; ${workers} workers; ${data}. ε_F, known from what was dropped, beside that of the hierarchical matrix ` +
-      'in the Kronecker eigenbasis at the same memory; build in s; product with one vector in ms; with 64 in s, ' +
+      'in the Kronecker eigenbasis at the same memory; build in s; product with one vector in ms (where timed by ' +
+      "turns, in units of the eigenbasis's); with 64 in s, " +
       "and its share of dgemm's rate just then; the exact product with one vector in ms; peak memory in GB.",
     '',
     '| network | %K | Kronecker sum | eigenbasis | modes | build | 1 vector | 64 vectors | exact | peak |',

@@ -31,6 +31,8 @@ export interface KroneckerRow {
   readonly eigenbasis: number | null;
   readonly build: number;
   readonly one: number;
+  /** Of one vector, in units of the eigenbasis's seconds, both timed by turns; null without it. */
+  readonly beside?: number | null | undefined;
   readonly many: { readonly seconds: number; readonly gflops: number };
 }
 
@@ -51,6 +53,10 @@ const VECTORS = 64;
 const REPEATS = 7;
 /** Weights and samples above which the eigenbasis is left out. */
 const EIGENBASIS_WORK = 2e12;
+
+/** How long products of one vector by the first take in units of the second's, by turns: the median of pairs. */
+const ratio = (first: LinearOperator, second: LinearOperator): number =>
+  median(Array.from({ length: REPEATS }, () => seconds(first, 1, 1) / seconds(second, 1, 1)));
 
 function seconds(operator: LinearOperator, vectors: number, repeats: number): number {
   const n = operator.rows;
@@ -100,6 +106,7 @@ for (const share of chosen.shares) {
     eigenbasis: basis === null ? null : rounded(basis.error),
     build: rounded(build),
     one: rounded(one),
+    beside: basis === null ? null : rounded(ratio(sum, basis)),
     many: { seconds: rounded(many), gflops: rounded(sum.flops(VECTORS) / many / 1e9) },
   });
   sum.release();

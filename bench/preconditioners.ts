@@ -46,7 +46,7 @@ const record = await runPreconditioners(
     printed: chosen.published === true ? matrices : [],
     swept: matrices,
     networks: chosen.network === undefined ? [] : [await setUp(chosen.network)],
-    methods: DEFAULT_PRECONDITIONERS,
+    methods: chosen.network === undefined ? DEFAULT_PRECONDITIONERS : [...DEFAULT_PRECONDITIONERS, 'kronecker-sum'],
     seed: 0,
   },
   { team },

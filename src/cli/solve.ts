@@ -80,7 +80,7 @@ function checkMatrixOptions(file: string | undefined, options: SolveCommandOptio
     );
   if (options.keepFailed === true && options.out === undefined) throw new UsageError('--keep-failed goes with --out.');
   const { preconditioner } = options;
-  if (options.network === undefined && ['kfac', 'ekfac', 'dual'].includes(preconditioner))
+  if (options.network === undefined && ['kfac', 'ekfac', 'kronecker-sum', 'dual'].includes(preconditioner))
     throw new UsageError(`--preconditioner ${preconditioner} needs --network.`);
   if (options.rank !== undefined && !['nystrom', 'auto'].includes(preconditioner))
     throw new UsageError('--rank goes with --preconditioner nystrom.');

@@ -65,6 +65,7 @@ export interface PlannedPreconditioner {
 const NETWORK_OPTIONS: Readonly<Partial<Record<PreconditionerName, PreconditionerOptions>>> = {
   hodlr: { leafSize: 64, maxRank: 64, tolerance: 1e-3 },
   hss: { share: 0.02 },
+  'kronecker-sum': { share: 0.02 },
 };
 
 /** The preconditioners of these names, `nystrom-64` being that of rank 64. Throws OptionError. */

@@ -9,6 +9,9 @@ import type { LinearOperator } from '#hmatrix/operator/linear-operator.js';
 import { diagonalOperator } from '#hmatrix/operator/diagonal-operator.js';
 import { hessian } from '#hmatrix/curvature/products/hessian.js';
 import type { Team } from '#hmatrix/parallel/team.js';
+import { conjugateGradients } from '#hmatrix/krylov/conjugate-gradients.js';
+import { zeros } from '#hmatrix/dense/matrix.js';
+import { shifted } from '#hmatrix/operator/shifted.js';
 import { preconditionerOf } from '#hmatrix/solve/preconditioners/make.js';
 import { PRECONDITIONERS, type PreconditionerName } from '#hmatrix/solve/preconditioners/table.js';
 import { denseSource } from '#hmatrix/source/dense-source.js';
@@ -32,11 +35,13 @@ const EPS = Number.EPSILON;
 let team: Team;
 let kernel: Known;
 let network: Known;
+let wide: Known;
 
 beforeAll(async () => {
   team = await sharedTeam(2);
   kernel = kernelSubject(team);
   network = await networkSubject(team);
+  wide = await networkSubject(team, [12, 4, 12]);
 });
 
 const cases: [string, PreconditionerName][] = [
@@ -111,6 +116,63 @@ describe('exactness', () => {
     expect(relativeError(x, denseSolve(shiftedDense(dense, shift), b, team.blas))).toBeLessThan(dense.rows * EPS * 1e3);
   });
 
+  it('a_kronecker_sum_that_is_exact_leaves_a_tenth_of_a_residual', async () => {
+    const { subject, norm, dense } = network;
+    for (const relative of [1e-1, 1e-3]) {
+      const shift = relative * norm;
+      const made = await preconditionerOf(subject, 'kronecker-sum', shift, { share: 0.99 }, { team });
+      expect(made.details['error']).toBeLessThan(1e-6);
+      expect(Number(made.details['degree']) % 2).toBe(1);
+      // Residuals I − (G + λI)M have the eigenvalues r(t): up to a tenth within the interval, which is estimated.
+      const m = denseOf(made.operator!);
+      const n = dense.rows;
+      const product = zeros(n, n);
+      team.blas.gemm('N', 'N', 1, shiftedDense(dense, shift), m, 0, product);
+      let trace = 0;
+      for (let i = 0; i < n; i++) trace += Math.abs(1 - product.data[i * (n + 1)]);
+      expect(trace / n).toBeLessThan(0.1);
+      made.release();
+    }
+  });
+
+  it('with_a_kronecker_sum_conjugate_gradients_take_fewer_steps_in_the_memory_of_hss', async () => {
+    const { subject, norm } = wide;
+    const shift = 1e-4 * norm;
+    const b = randomMatrix(subject.operator.rows, 1, 3);
+    const steps: Record<string, number> = {};
+    let bytes = Infinity;
+    for (const name of ['hss', 'kronecker-sum'] as const) {
+      const made = await preconditionerOf(subject, name, shift, { share: 0.02 }, { team });
+      const x = zeros(b.rows, 1);
+      const { outcome, iterations } = conjugateGradients(shifted(subject.operator, shift), b, x, {
+        preconditioner: made.operator,
+        relativeTolerance: 1e-6,
+      });
+      expect(outcome).toBe('converged');
+      // Memory is filled by blocks, up to what was asked: hss first.
+      expect(made.bytes).toBeLessThan(1.05 * bytes);
+      bytes = made.bytes;
+      steps[name] = iterations;
+      made.release();
+    }
+    expect(steps['kronecker-sum']).toBeLessThan(steps['hss']);
+  });
+
+  it('a_kronecker_sum_further_from_the_matrix_than_the_shift_leaves_hss_alone', async () => {
+    const { subject, norm } = wide;
+    const shift = 1e-6 * norm;
+    const made = await preconditionerOf(subject, 'kronecker-sum', shift, { share: 0.02 }, { team });
+    expect(made).toMatchObject({ note: expect.stringContaining('a larger share') as string, details: { degree: 1 } });
+    const alone = await preconditionerOf(subject, 'hss', shift, { share: 0.01 }, { team });
+    const b = randomMatrix(subject.operator.rows, 1, 4);
+    const [x, y] = [zeros(b.rows, 1), zeros(b.rows, 1)];
+    made.operator!.applyUnchecked(x, b, 1, 0);
+    alone.operator!.applyUnchecked(y, b, 1, 0);
+    expect(x.data).toEqual(y.data);
+    expect(made.bytes).toBe(alone.bytes);
+    for (const one of [made, alone]) one.release();
+  });
+
   it('block_jacobi_of_one_block_is_the_inverse_and_jacobi_of_a_diagonal_matrix', async () => {
     const { subject, norm, dense } = kernel;
     const shift = 1e-2 * norm;
@@ -155,6 +217,7 @@ describe('what cannot be made', () => {
     ['a_shift_that_is_no_number', 'nystrom', Number.NaN, OptionError, /finite/],
     ['kfac_without_a_network', 'kfac', 1, OptionError, /pass the model/],
     ['ekfac_without_a_network', 'ekfac', 1, OptionError, /pass the model/],
+    ['a_sum_without_a_network', 'kronecker-sum', 1, OptionError, /pass the model/],
     ['dual_without_a_network', 'dual', 1, OptionError, /pass the model/],
     ['jacobi_without_entries', 'jacobi', 1, OptionError, /pass a source/],
     ['blocks_without_entries', 'block-jacobi', 1, OptionError, /pass a source/],
@@ -191,15 +254,16 @@ describe('what cannot be made', () => {
       expect((await preconditionerOf(zero, name, 1, { leafSize: 4 }, { team })).name).toBe(name);
     // The network's blocks are singular: 20 samples.
     await expect(preconditionerOf(network.subject, 'kfac', 0, {}, { team })).rejects.toThrow(NotPositiveDefiniteError);
-    await expect(preconditionerOf(network.subject, 'dual', 0, {}, { team })).rejects.toThrow(OptionError);
+    for (const name of ['dual', 'kronecker-sum'] as const)
+      await expect(preconditionerOf(network.subject, name, 0, {}, { team })).rejects.toThrow(OptionError);
     const indefinite = new Subject(diagonalOperator(Float64Array.from({ length: 40 }, (_, i) => i - 20)));
     await expect(preconditionerOf(indefinite, 'nystrom', 0, {}, { team })).rejects.toThrow(NotPositiveDefiniteError);
   });
 
-  it('the_dual_form_is_of_the_network_alone', async () => {
+  it.each(['dual', 'kronecker-sum'] as const)('of_the_Gauss_Newton_matrix_alone: %s', async (name) => {
     const operator = hessian(network.subject.model!, { blas: team.blas });
     await expect(
-      preconditionerOf(new Subject(operator, { model: network.subject.model }), 'dual', 1, {}, { team }),
+      preconditionerOf(new Subject(operator, { model: network.subject.model }), name, 1, {}, { team }),
     ).rejects.toThrow(/gaussNewton/);
   });
 

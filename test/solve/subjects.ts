@@ -66,9 +66,9 @@ export function kernelSubject(team: Team, size = 300): Known {
   return known(new Subject(denseOperator(dense, true, { blas: team.blas }), { source }), dense, team.blas);
 }
 
-/** 49-3-49: N = 294, n·r = 980. */
-export async function networkSubject(team: Team): Promise<Known> {
-  const model = await digitModel([3], 20, team, { pool: 4 });
+/** 49-3-49: N = 294, n·r = 980; or of other hidden layers. */
+export async function networkSubject(team: Team, hidden: readonly number[] = [3]): Promise<Known> {
+  const model = await digitModel(hidden, 20, team, { pool: 4 });
   const subject = subjectOf(gaussNewton(model, { blas: team.blas, team }), {}, { team });
   return known(subject, denseOf(subject.operator), team.blas);
 }
@@ -89,5 +89,5 @@ export const FOR_ENTRIES: readonly PreconditionerName[] = [
   'hodlr',
   'hss',
 ];
-export const FOR_NETWORKS: readonly PreconditionerName[] = [...FOR_ENTRIES, 'kfac', 'ekfac', 'dual'];
+export const FOR_NETWORKS: readonly PreconditionerName[] = [...FOR_ENTRIES, 'kfac', 'ekfac', 'kronecker-sum', 'dual'];
 export const SMALL: PreconditionerOptions = { leafSize: 32, maxRank: 32, tolerance: 1e-3, rank: 32 };

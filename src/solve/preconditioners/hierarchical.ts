@@ -5,21 +5,19 @@ import { NotPositiveDefiniteError } from '../../core/errors.js';
 import { lexicographicTree } from '../../approximation/methods/hierarchical.js';
 import type { Subject } from '../../approximation/subject.js';
 import { compressCurvature } from '../../curvature/trees/compress-hessian.js';
-import { factorKronecker } from '../../curvature/eigenbasis/factorization.js';
-import { kroneckerHierarchical } from '../../curvature/eigenbasis/compress.js';
 import type { GaussNewtonSource } from '../../curvature/entries/gauss-newton-source.js';
 import { compressEntries } from '../../hierarchical/from-entries/compress.js';
 import { compressProducts } from '../../hierarchical/from-products/compress.js';
 import { factor } from '../../hierarchical/factor/factor.js';
 import type { Factorization } from '../../hierarchical/factor/factorization.js';
 import type { HierarchicalMatrix } from '../../hierarchical/matrix/hierarchical-matrix.js';
-import type { Model } from '../../network/model.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import type { EntrySource } from '../../source/entry-source.js';
 import { mostInLeaf } from '../../tree/cluster-tree.js';
 import type { Invertible, PreconditionerKind, PreconditionerOptions } from './kind.js';
 import { makingByShift, type WithTolerance } from './error-by-shift.js';
 import { LEAF_SIZE, leastCostOfHss, predictHss } from './predict-hierarchical.js';
+import { principalPart } from './principal-part.js';
 
 /** A tolerance that was too loose becomes so many times smaller, so many times, */
 const TIGHTER = 0.1;
@@ -51,40 +49,6 @@ export const hss: PreconditionerKind = {
   predict: predictHss,
   floor: leastCostOfHss,
 };
-
-/**
- * M = (G̃ + λI)⁻¹ of a network's Gauss–Newton matrix by its principal part in the Kronecker eigenbasis
- * (curvature/eigenbasis/principal-choice.ts), which is positive definite by construction. Needs λ > 0. Throws what
- * `kroneckerHierarchical` and `factorKronecker` throw.
- */
-async function principalPart(
-  model: Model,
-  { share, leafSize, memoryLimit }: PreconditionerOptions,
-  control: TeamControl,
-): Promise<Invertible> {
-  const matrix = await kroneckerHierarchical(
-    model,
-    { preserve: 'positive-definite', share, leafSize, memoryLimit },
-    control,
-  );
-  return {
-    details: {
-      basis: 'Kronecker',
-      principal: matrix.report.principal?.size ?? 0,
-      share: Number(matrix.share.toPrecision(3)),
-    },
-    invert: async (λ) => {
-      const factorization = await factorKronecker(matrix, { shift: λ, memoryLimit }, control);
-      return {
-        operator: factorization,
-        bytes: factorization.bytes,
-        release: () => {
-          factorization.release();
-        },
-      };
-    },
-  };
-}
 
 /**
  * K̃ of the format, factored for each λ. Where nobody asked for a tolerance it goes by the first λ

@@ -20,7 +20,8 @@ export interface PreconditionerOptions {
   readonly maxRank?: number | undefined;
   /**
    * Of a network's matrix by `hss`: what it may store, as a share of the dense matrix (kroneckerHierarchical); its
-   * factors take twice that. Default: as there, 0.02 or what a small network's basis needs.
+   * factors take twice that. Default: as there, 0.02 or what a small network's basis needs. By `kronecker-sum` what the
+   * sum may store; the factors of its `hss` take as much again, so that both take what `hss` alone takes.
    */
   readonly share?: number | undefined;
   readonly tree?: ClusterTree | undefined;

@@ -8,6 +8,7 @@ import { hodlr, hss } from './hierarchical.js';
 import { jacobi } from './jacobi.js';
 import type { PreconditionerKind } from './kind.js';
 import { ekfac, kfac } from './kronecker.js';
+import { kroneckerSum } from './kronecker-sum.js';
 import { none } from './none.js';
 import { nystrom } from './nystrom.js';
 
@@ -17,6 +18,7 @@ const TABLE = {
   'block-jacobi': blockJacobi,
   kfac,
   ekfac,
+  'kronecker-sum': kroneckerSum,
   nystrom,
   dual,
   cholesky,
