@@ -149,6 +149,8 @@ function build(
   const { graph } = builder;
   const inputs = kinds.map(({ shape }, k) => graph.leaf('input', k, shape, `input ${k}`));
   const output = (layers as MakeOutputs)(builder, ...inputs);
+  if (typeof (output as Node | undefined)?.shape !== 'object')
+    throw new OptionError(`layers of graphNetwork give ${describe(output)}: a layer returns the node of its outputs.`);
   const targets = graph.leaf('input', kinds.length, targetShape(loss, output.shape), 'targets');
   const terms = [{ loss: lossNode(graph, loss, output, targets), output }, ...builder.penalties];
   const total = graph.within('loss', () =>

@@ -357,6 +357,17 @@ describe('mistakes', () => {
     expect(make).toThrow(message);
   });
 
+  it('names_of_both_kinds_in_a_stack_padding_that_is_no_word_and_layers_that_return_nothing_are_refused', () => {
+    expect(() => stack({ first: dense(3), 1: dense(4) })).toThrow(/names "1" and "first"/);
+    const inputs = vectorInput(2);
+    const numbered = graphNetwork({ inputs, layers: stack({ 0: dense(3), 1: dense(4) }), loss: 'mse' });
+    expect(numbered.layers.map(({ name }) => name)).toEqual(['0.weight', '1.weight']);
+    const nothing = (() => undefined) as unknown as Layer;
+    expect(() => graphNetwork({ inputs, layers: nothing, loss: 'mse' })).toThrow(/give undefined: a layer returns/);
+    const words = { inputs: tokenInput(2, 5), layers: sequential(embedding(5, 4), dense(5)) };
+    expect(() => graphNetwork({ ...words, loss: tokenLoss({ padding: 5 }) })).toThrow(/padding is the word 5.*0 to 4/);
+  });
+
   it('more_parameters_than_there_is_memory_are_refused', () => {
     const words = 1e12;
     const layers = sequential(embedding(words, 1000), dense(3));
