@@ -32,10 +32,21 @@ export function named(name: string, layer: Layer): Layer {
   return (builder, x) => builder.within(name, () => layer(builder, x));
 }
 
-/** Layers by name, one after the other: parameters "conv1.weight". Throws OptionError. */
+/**
+ * Layers by name, one after the other: parameters "conv1.weight". Names that are whole numbers come in their order,
+ * as JavaScript has them, and not beside others. Throws OptionError.
+ */
 export function stack(layers: Readonly<Record<string, Layer>>): Layer {
   if (typeof layers !== 'object' || layers === null || Array.isArray(layers))
     throw new OptionError(`stack takes a record of layers by name, not ${describe(layers)}: sequential takes a list.`);
+  const names = Object.keys(layers);
+  const whole = names.filter((name) => /^\d+$/.test(name));
+  if (whole.length > 0 && whole.length < names.length)
+    throw new OptionError(
+      `stack has the names "${whole[0]}" and "${names.at(-1)!}": whole numbers would come before all others, so give ` +
+        'either of them alone.',
+      { names },
+    );
   for (const [name, layer] of Object.entries(layers)) requireLayer(layer, `the layer "${name}" of stack`);
   return (builder, x) =>
     Object.entries(layers).reduce((y, [name, layer]) => builder.within(name, () => layer(builder, y)), x);

@@ -5,7 +5,9 @@ import { requirePrecision, requireSeed, requireWhole } from '../core/checks.js';
 import { OptionError } from '../core/errors.js';
 import { describe, requireRole } from '../core/kind.js';
 import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
-import { floats, type FloatArray, type Precision } from '../core/floats.js';
+import { floats, NUMBER_BYTES, type FloatArray, type Precision } from '../core/floats.js';
+import { requireMemory } from '../core/memory.js';
+import { availableMemory } from '../io/machine.js';
 import type { LossGraph } from '../tape/programs.js';
 import { ancestorsOf } from '../tape/differentiate.js';
 import type { Node } from '../tape/node.js';
@@ -147,6 +149,8 @@ function build(
   const { graph } = builder;
   const inputs = kinds.map(({ shape }, k) => graph.leaf('input', k, shape, `input ${k}`));
   const output = (layers as MakeOutputs)(builder, ...inputs);
+  if (typeof (output as Node | undefined)?.shape !== 'object')
+    throw new OptionError(`layers of graphNetwork give ${describe(output)}: a layer returns the node of its outputs.`);
   const targets = graph.leaf('input', kinds.length, targetShape(loss, output.shape), 'targets');
   const terms = [{ loss: lossNode(graph, loss, output, targets), output }, ...builder.penalties];
   const total = graph.within('loss', () =>
@@ -210,14 +214,19 @@ export interface StartOptions {
   readonly precision?: Precision | undefined;
 }
 
-/** θ at the beginning: every block's own initial values. Throws OptionError. */
+/** θ at the beginning: every block's own initial values. Throws OptionError, MemoryError. */
 export function initialParameters(network: GraphNetwork, options: StartOptions = {}): FloatArray {
   requireGraphNetwork(network, 'startParameters', 'initialParameters takes perceptrons');
   const known = { seed: 'number', precision: true } as const;
   const { seed = 0, precision = 'f32' } = requireKnownOptions(options, known, 'startParameters');
   requireSeed(seed);
   const { layers, parameters } = network;
-  const θ = floats(parameters, requirePrecision(precision));
+  const largest = layers.reduce((most, { width, outputs }) => Math.max(most, width * outputs), 0);
+  requireMemory(NUMBER_BYTES[requirePrecision(precision)] * parameters + 8 * largest, availableMemory(), {
+    what: 'startParameters needs',
+    advice: 'take fewer words, units or channels.',
+  });
+  const θ = floats(parameters, precision);
   layers.forEach((block, index) => {
     const values = new Float64Array(block.width * block.outputs);
     fillInitial(block, index, seed, values);

@@ -73,7 +73,13 @@ export function lossNode(graph: Graph, loss: GraphLoss, f: Node, y: Node): Node 
 }
 
 function tokens(graph: Graph, { padding, smoothing }: TokenLoss, f: Node, ids: Node): Node {
-  const settings = { classes: rowsOf(f.shape), smoothing, padding: padding ?? -1 };
+  const classes = rowsOf(f.shape);
+  if (padding !== null && padding >= classes)
+    graph.fail(
+      'tokenLoss',
+      `its padding is the word ${padding}, and the outputs tell words 0 to ${classes - 1} apart.`,
+    );
+  const settings = { classes, smoothing, padding: padding ?? -1 };
   const linear = columnDots(graph, oneHot(graph, ids, settings), f);
   const rest = logSumExp(graph, f);
   return sum(graph, [padding === null ? rest : multiply(graph, present(graph, ids, padding), rest), linear], [1, -1]);

@@ -31,7 +31,7 @@ export interface RunState {
   batch: number;
   samples: number;
   seconds: number;
-  /** Of the batches since the evaluation before: Σ loss·weight, and the weights: samples, or tokens that are no padding. */
+  /** Of the batches since the evaluation before: Σ loss·weight, and Σ weight, of samples or of tokens. */
   lossSum: number;
   lossSamples: number;
   /** The best one's place among the evaluations; −1 where there is none. */

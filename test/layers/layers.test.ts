@@ -1,7 +1,7 @@
 /** Properties of layers: what masks, norms, dropout and poolings promise, and where errors arise. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { OptionError, ShapeError } from '#hmatrix/core/errors.js';
+import { MemoryError, OptionError, ShapeError } from '#hmatrix/core/errors.js';
 import { RandomStream } from '#hmatrix/core/random.js';
 import { conv2d, dense } from '#hmatrix/layers/affine.js';
 import { multiHeadAttention } from '#hmatrix/layers/attention.js';
@@ -20,11 +20,12 @@ import {
 } from '#hmatrix/layers/compose.js';
 import {
   graphNetwork,
+  type GraphNetwork,
   imageInput,
+  initialParameters,
+  type InputKind,
   tokenInput,
   vectorInput,
-  type GraphNetwork,
-  type InputKind,
 } from '#hmatrix/layers/graph-network.js';
 import { tokenLoss } from '#hmatrix/layers/losses.js';
 import { batchNorm, groupNorm, layerNorm, rmsNorm } from '#hmatrix/layers/normalization.js';
@@ -354,6 +355,24 @@ describe('mistakes', () => {
   ])('%s_are_named_with_their_place', (_, make, message) => {
     expect(make).toThrow(ShapeError);
     expect(make).toThrow(message);
+  });
+
+  it('names_of_both_kinds_in_a_stack_padding_that_is_no_word_and_layers_that_return_nothing_are_refused', () => {
+    expect(() => stack({ first: dense(3), 1: dense(4) })).toThrow(/names "1" and "first"/);
+    const inputs = vectorInput(2);
+    const numbered = graphNetwork({ inputs, layers: stack({ 0: dense(3), 1: dense(4) }), loss: 'mse' });
+    expect(numbered.layers.map(({ name }) => name)).toEqual(['0.weight', '1.weight']);
+    const nothing = (() => undefined) as unknown as Layer;
+    expect(() => graphNetwork({ inputs, layers: nothing, loss: 'mse' })).toThrow(/give undefined: a layer returns/);
+    const words = { inputs: tokenInput(2, 5), layers: sequential(embedding(5, 4), dense(5)) };
+    expect(() => graphNetwork({ ...words, loss: tokenLoss({ padding: 5 }) })).toThrow(/padding is the word 5.*0 to 4/);
+  });
+
+  it('more_parameters_than_there_is_memory_are_refused', () => {
+    const words = 1e12;
+    const layers = sequential(embedding(words, 1000), dense(3));
+    const network = graphNetwork({ inputs: tokenInput(2, words), layers, loss: tokenLoss() });
+    expect(() => initialParameters(network)).toThrow(MemoryError);
   });
 
   it('a_parameter_that_the_loss_does_not_depend_on_is_named', () => {

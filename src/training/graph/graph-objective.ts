@@ -21,6 +21,7 @@ import { independentTasks, type TaskGraph } from '../../parallel/task-graph.js';
 import type { Shared, Team } from '../../parallel/team.js';
 import { numbersOf } from '../../tape/shape.js';
 import { copySamples } from '../objective/copy-samples.js';
+import { maskStep } from '../objective/mask-step.js';
 import type { EvaluateOptions, Measure, Objective } from '../objective/objective.js';
 import { parameterBlocks } from '../objective/slices.js';
 import type { MomentTask } from '../objective/tasks.js';
@@ -191,7 +192,7 @@ export class GraphObjective implements Objective {
     const penalty = this.#penalty(this.parameters);
     const carry =
       parts === 0 ? null : { sum: spanOf(this.#carry!), own: this.#weight / total, others: 1 / total, last: true };
-    const loss = this.#evaluate(masked(step, parts));
+    const loss = this.#evaluate(maskStep(step, parts));
     this.#sum(this.#slices(this.#count), { out: this.gradient, decayed: this.parameters, carry, update });
     this.#followStatistics();
     return (loss + before) / total + penalty;
@@ -202,7 +203,7 @@ export class GraphObjective implements Objective {
     const carried = this.#carried;
     const part = { sum: spanOf(carry), own: this.#weight, others: carried.parts === 0 ? 0 : 1, last: false };
     try {
-      carried.loss += this.#evaluate(masked(step, carried.parts));
+      carried.loss += this.#evaluate(maskStep(step, carried.parts));
     } catch (error) {
       this.forget();
       throw error;
@@ -462,6 +463,3 @@ export class GraphObjective implements Objective {
     return spanOf(x);
   }
 }
-
-/** What tells the masks of part `part` of a step's batch. */
-const masked = (step: number | null, part: number): number | null => (step === null ? null : step + part * 2 ** 26);

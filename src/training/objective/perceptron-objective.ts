@@ -25,6 +25,7 @@ import { ObjectiveWorker, objectiveTask, type MomentTask, type Work } from './ta
 import { kernelLoss } from './passes.js';
 import { checkCode, codeForm, type Code } from './code.js';
 import { lossForm, symmetricForm } from './loss-form.js';
+import { maskStep } from './mask-step.js';
 import type { EvaluateOptions, Measure, Objective } from './objective.js';
 import { TeamTrial, type TeamChoice } from './team-trial.js';
 import { turnGraph, type BasisTask, type TurnWork } from './turn.js';
@@ -65,9 +66,6 @@ export interface PerceptronObjectiveOptions {
 }
 
 const MOST_RESULTS = 64;
-
-/** What tells the masks of part `part` of a step's batch. */
-const masked = (step: number | null, part: number): number | null => (step === null ? null : step + part * 2 ** 26);
 
 /** The objective of a perceptron, by closed forms. */
 export class PerceptronObjective implements Objective {
@@ -225,7 +223,7 @@ export class PerceptronObjective implements Objective {
     const penalty = this.#penalty(this.parameters);
     const carry =
       samples === 0 ? null : { sum: this.#span(this.#carry!), own: this.#count / total, others: 1 / total, last: true };
-    return (this.#pass({ carry, update, step: masked(step, parts), turned }) + before) / total + penalty;
+    return (this.#pass({ carry, update, step: maskStep(step, parts), turned }) + before) / total + penalty;
   }
 
   /**
@@ -238,7 +236,7 @@ export class PerceptronObjective implements Objective {
     const carried = this.#carried;
     const part = { sum: this.#span(carry), own: this.#count, others: carried.samples === 0 ? 0 : 1, last: false };
     try {
-      carried.loss += this.#pass({ carry: part, update: null, step: masked(step, carried.parts), turned: null });
+      carried.loss += this.#pass({ carry: part, update: null, step: maskStep(step, carried.parts), turned: null });
     } catch (error) {
       this.forget();
       throw error;
