@@ -195,8 +195,8 @@ export class GraphOperator implements LinearOperator {
       if (!Number.isFinite(state.losses[s - first]))
         throw new NonFiniteError(
           `The loss of samples ${graphSliceFirst(samples, this.#slice, s)} to ` +
-            `${graphSliceFirst(samples, this.#slice, s + 1) - 1} is ${state.losses[s - first]}: the parameters or the ` +
-            'data are too large.',
+            `${graphSliceFirst(samples, this.#slice, s + 1) - 1} is ${state.losses[s - first]}: the parameters or ` +
+            'the data are too large.',
           { first: graphSliceFirst(samples, this.#slice, s), loss: state.losses[s - first] },
         );
   }
