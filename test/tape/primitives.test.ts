@@ -78,8 +78,10 @@ function differences(d: Derived, nodes: readonly Node[]): { readonly values: Flo
     x.map((value, i) => (8 * (value - back[k][i]) - (far[k][i] - farBack[k][i])) / (12 * step)),
   );
   const simple = near.map((x, k) => x.map((value, i) => (value - back[k][i]) / (2 * step)));
-  // The error of second order bounds that of fourth; rounding comes beside it.
-  const rounding = (EPS.f64 * (norm(near) + norm(far)) * 100) / step;
+  // The error of second order bounds that of fourth; rounding comes beside it: sums are rounded as their terms, which
+  // may cancel, are large.
+  const terms = norm([...d.values.values()]);
+  const rounding = (EPS.f64 * (norm(near) + norm(far) + terms) * 100) / step;
   return { values, error: difference(values, simple) + rounding };
 }
 
