@@ -17,15 +17,16 @@ import { graphSliceFirst, graphSlices } from '../../layers/slices.js';
 import { divisorOf, lossWeight, rightShare } from '../../layers/targets.js';
 import type { Batch } from '../../network/data-set.js';
 import type { Picks } from '../../network/sample-order.js';
-import { independentTasks, type TaskGraph } from '../../parallel/task-graph.js';
+import type { TaskGraph } from '../../parallel/task-graph.js';
 import type { Shared, Team } from '../../parallel/team.js';
 import { numbersOf } from '../../tape/shape.js';
 import { copySamples } from '../objective/copy-samples.js';
 import { maskStep } from '../objective/mask-step.js';
 import type { EvaluateOptions, Measure, Objective } from '../objective/objective.js';
-import { parameterBlocks } from '../objective/slices.js';
+import { Graphs, parameterBlocks } from '../objective/slices.js';
 import type { MomentTask } from '../objective/tasks.js';
-import { TeamTrial, type TeamChoice } from '../objective/team-trial.js';
+import { sharedWith, TeamRunner } from '../objective/team-runner.js';
+import type { TeamChoice } from '../objective/team-trial.js';
 import { turnGraph, type BasisTask, type TurnWork } from '../objective/turn.js';
 import type { Update } from '../objective/update.js';
 import { spanOf, type CurvatureKind, type Span } from '../objective/workspace.js';
@@ -73,11 +74,9 @@ export class GraphObjective implements Objective {
   readonly #workspace: GraphWorkspace;
   readonly #memory: VectorMemory;
   readonly #worker: GraphWorker;
-  readonly #shared: Shared<GraphWorkspace> | undefined;
-  readonly #graphs = new Map<number, TaskGraph>();
-  readonly #blocks: number;
+  readonly #runner: TeamRunner<GraphWorkspace, GraphWork>;
+  readonly #graphs: Graphs;
   readonly #turnGraph: TaskGraph;
-  readonly #trial: TeamTrial;
   #count = 0;
   #weight = 0;
   /** Samples that the kept passes belong to, and their step; 0: none. */
@@ -108,11 +107,10 @@ export class GraphObjective implements Objective {
     this.parameters = this.#array(workspace.parameters);
     this.gradient = this.#array(workspace.gradient);
     this.#worker = new GraphWorker(workspace, memory, { blas, worker: 0 });
-    this.#shared = shared;
+    this.#runner = new TeamRunner(graphTask, this.#worker, team, shared);
     const blocks = parameterBlocks(network);
-    this.#blocks = blocks.length;
+    this.#graphs = new Graphs(blocks.length);
     this.#turnGraph = turnGraph(blocks);
-    this.#trial = new TeamTrial(shared === undefined ? 1 : team!.workers);
   }
 
   /** Takes the memory: the tapes' and two vectors like θ, one more a slice. Throws MemoryError, OptionError. */
@@ -140,12 +138,12 @@ export class GraphObjective implements Objective {
       spare,
       results: sharedFloat64(graphSlices(batchSize, sliceSamples(network))),
     });
-    const shared = team !== undefined && team.workers > 1 ? await team.share(workspace) : undefined;
+    const shared = await sharedWith(team, workspace);
     return new GraphObjective(options, memory, workspace, shared);
   }
 
   get teamChoice(): TeamChoice {
-    return this.#trial.choice;
+    return this.#runner.choice;
   }
 
   get count(): number {
@@ -219,7 +217,7 @@ export class GraphObjective implements Objective {
   }
 
   update(update: Update): void {
-    this.#run(this.#independent(this.#blocks), { kind: 'update', update });
+    this.#runner.run(this.#graphs.blocks, { kind: 'update', update });
   }
 
   measure(parameters: FloatArray = this.parameters, step: number | null = null): Measure {
@@ -227,7 +225,7 @@ export class GraphObjective implements Objective {
     const scale = 1 / divisorOf(this.#weight);
     const work = { kind: 'measure', count, scale, parameters: this.#span(parameters), step } as const;
     if (step !== null) this.#kept = 0;
-    this.#run(this.#independent(this.#slices(count)), work);
+    this.#runner.run(this.#graphs.independent(this.#slices(count)), work);
     const { outputs, targets } = this.#workspace;
     const size = outputs.length / this.capacity;
     return {
@@ -246,7 +244,13 @@ export class GraphObjective implements Objective {
     const own = slices === 1 ? this.#span(out) : null;
     // Statistics have no curvature, and passes do not write there.
     out.fill(0, this.network.trained);
-    this.#run(this.#independent(slices), { kind: 'pass', count: samples, pass: of, v: this.#span(v), out: own });
+    this.#runner.run(this.#graphs.independent(slices), {
+      kind: 'pass',
+      count: samples,
+      pass: of,
+      v: this.#span(v),
+      out: own,
+    });
     this.#sum(this.#slices(samples), { out, decayed: v, carry: null, update: null });
   }
 
@@ -260,7 +264,13 @@ export class GraphObjective implements Objective {
     form.begin(vectors.length, (i, j) => (λ > 0 ? λ * this.weightDot(vectors[i], vectors[j]) : 0));
     vectors.forEach((vector, j) => {
       const v = this.#span(vector);
-      this.#run(this.#independent(slices), { kind: 'pass', count: samples, pass: 'tangent', v, out: null });
+      this.#runner.run(this.#graphs.independent(slices), {
+        kind: 'pass',
+        count: samples,
+        pass: 'tangent',
+        v,
+        out: null,
+      });
       let at = 0;
       for (let s = 0; s < slices; s++)
         for (const { tangent, image } of tangents) {
@@ -294,7 +304,7 @@ export class GraphObjective implements Objective {
         random: { seed, step, first },
       });
     }
-    this.#run(this.#independent(this.#slices(samples)), {
+    this.#runner.run(this.#graphs.independent(this.#slices(samples)), {
       kind: 'pass',
       count: samples,
       pass: 'draw',
@@ -308,7 +318,7 @@ export class GraphObjective implements Objective {
     keep: number,
     samples: number = this.#count,
   ): void {
-    this.#run(this.#independent(tasks.length), {
+    this.#runner.run(this.#graphs.independent(tasks.length), {
       kind: 'moments',
       count: samples,
       weight: divisorOf(this.#weightOf(samples)),
@@ -318,11 +328,11 @@ export class GraphObjective implements Objective {
   }
 
   turn(work: Omit<TurnWork, 'kind'>): void {
-    this.#run(this.#turnGraph, { ...work, kind: 'turn' });
+    this.#runner.run(this.#turnGraph, { ...work, kind: 'turn' });
   }
 
   bases(sides: readonly BasisTask[]): void {
-    this.#run(this.#independent(sides.length), { kind: 'bases', sides });
+    this.#runner.run(this.#graphs.independent(sides.length), { kind: 'bases', sides });
   }
 
   gradientSquares(): never {
@@ -343,7 +353,7 @@ export class GraphObjective implements Objective {
   }
 
   close(): void {
-    if (this.#shared !== undefined) this.team!.release(this.#shared);
+    this.#runner.close();
   }
 
   /** Outputs of the batch that was measured last, a sample a column. */
@@ -373,8 +383,8 @@ export class GraphObjective implements Objective {
   #first(samples: number, step: number | null, isWhole: boolean): void {
     const gradient = isWhole && this.#slices(samples) === 1 ? spanOf(this.gradient) : null;
     const scale = 1 / divisorOf(samples === this.#count ? this.#weight : this.#weightOf(samples));
-    this.#run(
-      this.#independent(this.#slices(samples)),
+    this.#runner.run(
+      this.#graphs.independent(this.#slices(samples)),
       { kind: 'evaluate', count: samples, scale, step, gradient },
       isWhole,
     );
@@ -402,7 +412,7 @@ export class GraphObjective implements Objective {
     },
   ): void {
     const work = { kind: 'sum', slices, out: this.#span(out), decayed: this.#span(decayed), carry, update } as const;
-    this.#run(this.#independent(this.#blocks), work);
+    this.#runner.run(this.#graphs.blocks, work);
   }
 
   #followStatistics(): void {
@@ -436,21 +446,6 @@ export class GraphObjective implements Objective {
     const tape = this.#worker.tape('training', slice);
     tape.resume(this.#firstOf(samples, slice + 1) - this.#firstOf(samples, slice));
     return tape;
-  }
-
-  #independent(count: number): TaskGraph {
-    let graph = this.#graphs.get(count);
-    if (graph === undefined) this.#graphs.set(count, (graph = independentTasks(count)));
-    return graph;
-  }
-
-  #run(graph: TaskGraph, work: GraphWork, tries = false): void {
-    const timed = tries && this.#trial.begin();
-    const onTeam = this.#shared !== undefined && this.#trial.onTeam;
-    const begin = timed ? performance.now() : 0;
-    if (onTeam) this.team!.runSync(graphTask, this.#shared, graph, work);
-    else for (let task = 0; task < graph.count; task++) this.#worker.run(task, work);
-    if (timed) this.#trial.took(performance.now() - begin);
   }
 
   #array({ at, length }: Span): FloatArray {

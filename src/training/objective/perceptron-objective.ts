@@ -27,7 +27,8 @@ import { checkCode, codeForm, type Code } from './code.js';
 import { lossForm, symmetricForm } from './loss-form.js';
 import { maskStep } from './mask-step.js';
 import type { EvaluateOptions, Measure, Objective } from './objective.js';
-import { TeamTrial, type TeamChoice } from './team-trial.js';
+import { sharedWith, TeamRunner } from './team-runner.js';
+import type { TeamChoice } from './team-trial.js';
 import { turnGraph, type BasisTask, type TurnWork } from './turn.js';
 import type { Update } from './update.js';
 import {
@@ -91,11 +92,9 @@ export class PerceptronObjective implements Objective {
   loads = 0;
   readonly #workspace: Workspace;
   readonly #memory: VectorMemory;
-  readonly #worker: ObjectiveWorker;
-  readonly #shared: Shared<Workspace> | undefined;
+  readonly #runner: TeamRunner<Workspace, Work>;
   readonly #graphs: Graphs;
   #turnGraph: TaskGraph | undefined;
-  readonly #trial: TeamTrial;
   #count = 0;
   /** Samples whose means belong to the point of the last evaluation. */
   #prepared = 0;
@@ -124,11 +123,10 @@ export class PerceptronObjective implements Objective {
     this.#memory = memory;
     this.parameters = this.#array(workspace.parameters);
     this.gradient = this.#array(workspace.gradient);
-    this.#worker = new ObjectiveWorker(workspace, memory, options.blas);
+    const worker = new ObjectiveWorker(workspace, memory, options.blas);
+    this.#runner = new TeamRunner(objectiveTask, worker, options.team, shared);
     this.team = options.team;
-    this.#shared = shared;
     this.#graphs = new Graphs(parameterBlocks(options.network).length);
-    this.#trial = new TeamTrial(shared === undefined ? 1 : options.team!.workers);
   }
 
   /**
@@ -164,7 +162,7 @@ export class PerceptronObjective implements Objective {
     const memory = VectorMemory.open(workspaceBytes(asked), 'Training');
     const workspace = layWorkspace(memory, asked);
     const { team } = options;
-    const shared = team !== undefined && team.workers > 1 ? await team.share(workspace) : undefined;
+    const shared = await sharedWith(team, workspace);
     return new PerceptronObjective(options, workspace, memory, shared);
   }
 
@@ -173,7 +171,7 @@ export class PerceptronObjective implements Objective {
   }
 
   get teamChoice(): TeamChoice {
-    return this.#trial.choice;
+    return this.#runner.choice;
   }
 
   get count(): number {
@@ -254,7 +252,7 @@ export class PerceptronObjective implements Objective {
     const count = this.#count;
     this.#prepared = 0;
     const slices = sliceCount(count);
-    this.#run(this.#graphs.slicesAndBlocks(slices), { ...how, kind: 'evaluate', count }, true);
+    this.#runner.run(this.#graphs.slicesAndBlocks(slices), { ...how, kind: 'evaluate', count }, true);
     let loss = 0;
     for (let s = 0; s < slices; s++) loss += this.#workspace.results[s];
     if (!Number.isFinite(loss))
@@ -265,7 +263,7 @@ export class PerceptronObjective implements Objective {
   }
 
   update(update: Update): void {
-    this.#run(this.#graphs.blocks, { kind: 'update', update });
+    this.#runner.run(this.#graphs.blocks, { kind: 'update', update });
   }
 
   /**
@@ -275,7 +273,12 @@ export class PerceptronObjective implements Objective {
   measure(parameters: FloatArray = this.parameters, step: number | null = null): Measure {
     const count = this.#count;
     const slices = sliceCount(count);
-    this.#run(this.#graphs.independent(slices), { kind: 'measure', count, parameters: this.#span(parameters), step });
+    this.#runner.run(this.#graphs.independent(slices), {
+      kind: 'measure',
+      count,
+      parameters: this.#span(parameters),
+      step,
+    });
     const { results } = this.#workspace;
     let loss = 0;
     let right = 0;
@@ -303,7 +306,7 @@ export class PerceptronObjective implements Objective {
       v: this.#span(v),
       out: this.#span(out),
     };
-    this.#run(this.#graphs.slicesAndBlocks(sliceCount(samples)), work);
+    this.#runner.run(this.#graphs.slicesAndBlocks(sliceCount(samples)), work);
   }
 
   /**
@@ -318,7 +321,7 @@ export class PerceptronObjective implements Objective {
       Float64Array.from(this.errorsOf(ℓ).subarray(0, this.network.layers[ℓ].outputs * samples));
     const kept = vectors.map((v) => {
       const work: Work = { kind: 'tangent', count: samples, fresh: this.#prepare(samples), v: this.#span(v) };
-      this.#run(this.#graphs.independent(sliceCount(samples)), work);
+      this.#runner.run(this.#graphs.independent(sliceCount(samples)), work);
       return { output: copies(layers.length - 1), code: code === null ? null : copies(code.layer) };
     });
     const p = means === null ? null : this.#array(means);
@@ -342,7 +345,7 @@ export class PerceptronObjective implements Objective {
       seed: this.#workspace.seed,
       step,
     };
-    this.#run(this.#graphs.independent(sliceCount(samples)), work);
+    this.#runner.run(this.#graphs.independent(sliceCount(samples)), work);
   }
 
   /**
@@ -353,7 +356,7 @@ export class PerceptronObjective implements Objective {
     this.#requireCurvature('gauss-newton');
     this.#refuseCode('Columns of the root of its curvature');
     const work: Work = { kind: 'column', count: samples, fresh: this.#prepare(samples), output };
-    this.#run(this.#graphs.independent(sliceCount(samples)), work);
+    this.#runner.run(this.#graphs.independent(sliceCount(samples)), work);
   }
 
   /** Ā_{ℓ−1} of the last evaluation, width × count; its last row ones where the layer has a bias. */
@@ -397,7 +400,7 @@ export class PerceptronObjective implements Objective {
     keep: number,
     samples: number = this.#count,
   ): void {
-    this.#run(this.#graphs.independent(tasks.length), {
+    this.#runner.run(this.#graphs.independent(tasks.length), {
       kind: 'moments',
       count: samples,
       keep,
@@ -407,11 +410,11 @@ export class PerceptronObjective implements Objective {
 
   turn(work: Omit<TurnWork, 'kind'>): void {
     this.#turnGraph ??= turnGraph(parameterBlocks(this.network));
-    this.#run(this.#turnGraph, { ...work, kind: 'turn' });
+    this.#runner.run(this.#turnGraph, { ...work, kind: 'turn' });
   }
 
   bases(sides: readonly BasisTask[]): void {
-    this.#run(this.#graphs.independent(sides.length), { kind: 'bases', sides });
+    this.#runner.run(this.#graphs.independent(sides.length), { kind: 'bases', sides });
   }
 
   weightDot(x: FloatArray, y: FloatArray): number {
@@ -427,7 +430,7 @@ export class PerceptronObjective implements Objective {
   }
 
   close(): void {
-    if (this.#shared !== undefined) this.team!.release(this.#shared);
+    this.#runner.close();
   }
 
   #penalty(θ: FloatArray): number {
@@ -454,15 +457,6 @@ export class PerceptronObjective implements Objective {
         curvature,
         of,
       });
-  }
-
-  #run(graph: TaskGraph, work: Work, tries = false): void {
-    const timed = tries && this.#trial.begin();
-    const onTeam = this.#shared !== undefined && this.#trial.onTeam;
-    const begin = timed ? performance.now() : 0;
-    if (onTeam) this.team!.runSync(objectiveTask, this.#shared, graph, work);
-    else for (let task = 0; task < graph.count; task++) this.#worker.run(task, work);
-    if (timed) this.#trial.took(performance.now() - begin);
   }
 
   #array({ at, length }: Span): FloatArray {
