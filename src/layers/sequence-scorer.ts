@@ -9,14 +9,14 @@ import { asFloats } from '../core/numbers.js';
 import type { Blas } from '../dense/blas.js';
 import { withBlas, type BlasOption } from '../dense/default-blas.js';
 import { asVectors, zeros, type FloatArray, type Matrix, type Vectors } from '../dense/matrix.js';
-import { VectorMemory } from '../dense/vector-memory.js';
 import type { Batch } from '../network/data-set.js';
 import { numbersEach, positionsOf, rowsOf } from '../tape/shape.js';
 import type { Scorer } from '../text/decoding/scorer.js';
 import { requireCount, requireIndices, requireWords } from './graph-model.js';
 import { requireGraphNetwork, sliceSamples, type GraphNetwork } from './graph-network.js';
 import { planNetwork } from './network-plan.js';
-import { keptNumbers, NetworkTape, workNumbers } from './network-tape.js';
+import type { NetworkTape } from './network-tape.js';
+import { openTapeMemory, Tapes } from './tape-memory.js';
 
 /** A network that gives the next token at every position, and what its prefixes belong to. */
 export interface ScoredNetwork {
@@ -111,16 +111,12 @@ class Scoring {
     const capacity = sliceSamples(network);
     const precision = precisionOf(parameters);
     const plan = planNetwork(network.evaluation, network.layers, { gradient: false, passes: [], capacity });
-    const lengths = [network.parameters, keptNumbers(plan), workNumbers(plan)];
-    const bytes = lengths.reduce((total, length) => total + VectorMemory.bytesOf(length, precision), 0);
-    const memory = VectorMemory.open(bytes, 'Scoring sequences');
-    const [θ, kept, work] = lengths.map((length) => memory.take(length, precision));
-    θ.set(parameters);
+    const asked = { network, plan, precision, slices: 1, workers: 1, vectors: 0 };
+    const layout = openTapeMemory(asked, parameters, 'Scoring sequences');
     this.#network = network;
     this.#sources = sources;
     this.#sizes = sizes;
-    this.#tape = new NetworkTape(plan, network.inputKinds, { memory, blas, precision }, { kept, work });
-    this.#tape.bind('parameters', θ);
+    this.#tape = new Tapes(layout, blas, 0).tape(0);
     this.#batch = { inputs: zeros(network.inputs, capacity), targets: zeros(network.outputs, capacity) };
     this.#outputs = zeros(sizes.words * sizes.prefix, capacity);
   }

@@ -1,7 +1,7 @@
 /**
  * The tasks of a graph objective, run by any worker: slices of samples on tapes, then blocks of parameters.
  */
-import type { FloatArray } from '../../core/floats.js';
+import { NUMBER_BYTES, type FloatArray } from '../../core/floats.js';
 import type { Blas } from '../../dense/blas.js';
 import { mirrorLower, view, type Matrix } from '../../dense/matrix.js';
 import { VectorMemory, type VectorKernels } from '../../dense/vector-memory.js';
@@ -86,13 +86,9 @@ export class GraphWorker {
     this.#arrays = new SpanArrays(memory, workspace.precision);
     this.#blocks = parameterBlocks(workspace.network);
     const part = (vector: Span, { offset, length }: Block): FloatArray =>
-      this.#arrays.of({ at: vector.at + offset * this.#kernelBytes, length });
+      this.#arrays.of({ at: vector.at + offset * NUMBER_BYTES[workspace.precision], length });
     this.#blockwise = { workspace, kernels: this.#kernels, part };
     this.#turns = new Turns(this.#blockwise, blas, this.#arrays, this.#blocks);
-  }
-
-  get #kernelBytes(): number {
-    return this.#workspace.precision === 'f32' ? 4 : 8;
   }
 
   /** The tape of a slice, with what it keeps. */
