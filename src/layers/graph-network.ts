@@ -189,14 +189,15 @@ const FEW_SAMPLES = 16;
 const MOST_SAMPLES = 256;
 
 /**
- * Samples that are worked on at a time: so many that multiplications of matrices have enough columns, so few that what
- * they leave stays in the caches: 16 to 256, fewer of large images. Statistics of batch norms are those of so many
- * samples at most.
+ * Samples that are worked on at a time: so many that multiplications of matrices have enough columns and that the
+ * slice's own gradient is not the larger part of its numbers, so few that what they leave stays in the caches: 16 to
+ * 256, fewer of large images. Statistics of batch norms are those of so many samples at most.
  */
-export function sliceSamples({ evaluation }: GraphNetwork): number {
-  const each = ancestorsOf([evaluation.loss]).reduce((numbers, { shape }) => numbers + numbersOf(shape, 1), 0);
+export function sliceSamples({ evaluation, parameters }: GraphNetwork): number {
+  const shapes = ancestorsOf([evaluation.loss]).flatMap(({ shape }) => (shape.perSample ? [shape] : []));
+  const each = shapes.reduce((numbers, shape) => numbers + numbersOf(shape, 1), 0);
   const few = Math.max(1, Math.min(FEW_SAMPLES, Math.floor(MOST_NUMBERS / each)));
-  return Math.max(few, Math.min(MOST_SAMPLES, Math.floor(SLICE_NUMBERS / each)));
+  return Math.max(few, Math.min(MOST_SAMPLES, Math.floor(Math.max(SLICE_NUMBERS, parameters) / each)));
 }
 
 /** Throws OptionError unless `network` is one of `graphNetwork`; `instead` says what takes perceptrons. */
