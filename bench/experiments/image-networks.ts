@@ -105,8 +105,8 @@ const onShapes = (setup: Setup, title: string, layers: Layer, given: Pick<Proble
       batchSize: setup.quick ? 16 : 64,
       largeBatch: setup.quick ? 32 : 128,
       iterations: setup.quick ? 2 : 5,
-      newtonSteps: setup.quick ? 1 : 5,
-      kfacSteps: setup.quick ? 1 : 40,
+      newtonSteps: setup.quick ? 1 : 40,
+      kfacSteps: setup.quick ? 1 : 120,
     },
     options: {
       evaluateEvery: 8,
@@ -118,7 +118,7 @@ const onShapes = (setup: Setup, title: string, layers: Layer, given: Pick<Proble
 /** ResNet-20 on shapes. */
 export const resnet20: Experiment = {
   what: 'ResNet-20 on generated shapes: every kind of optimizer',
-  run: (setup) => onShapes(setup, 'ResNet-20', resnetLayers(), { accuracy: 0.3, options: { epochs: 2 } }),
+  run: (setup) => onShapes(setup, 'ResNet-20', resnetLayers(), { accuracy: 0.6, options: { epochs: 8 } }),
 };
 
 /** MobileNet × 0.5 on shapes. */

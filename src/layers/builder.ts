@@ -16,6 +16,8 @@ export type Mode = 'training' | 'evaluation';
 export interface StatisticsUpdate {
   readonly mean: Node;
   readonly reciprocalDeviation: Node;
+  /** Numbers of a sample that they are taken over. */
+  readonly positions: number;
   readonly epsilon: number;
   readonly momentum: number;
   /** Blocks of the running mean and variance. */

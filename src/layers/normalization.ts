@@ -11,7 +11,7 @@ import { elementwise, multiply } from '../tape/primitives/elementwise.js';
 import { normalize, scaleOver } from '../tape/primitives/normalize.js';
 import { gather, spread } from '../tape/primitives/spread.js';
 import { sum } from '../tape/primitives/sum.js';
-import { numbersEach, rowsOf, shapeText, type Shape } from '../tape/shape.js';
+import { numbersEach, positionsOf, rowsOf, shapeText, type Shape } from '../tape/shape.js';
 import type { Builder, Layer } from './builder.js';
 
 /** Settings of {@link batchNorm}. */
@@ -49,7 +49,7 @@ export function batchNorm(options: BatchNormOptions = {}): Layer {
       const mean = gather(graph, x, 'columns', true);
       const { y, reciprocalDeviation } = normalize(graph, x, { over: 'columns', centered: true, epsilon });
       const blocks = running.map(({ attributes }) => attributes['index'] as number) as [number, number];
-      builder.updates.push({ mean, reciprocalDeviation, epsilon, momentum, blocks });
+      builder.updates.push({ mean, reciprocalDeviation, positions: positionsOf(x.shape), epsilon, momentum, blocks });
       return sum(graph, [scaleOver(graph, 'columns', scale, y), spread(graph, shift, 'columns', x.shape)]);
     }
     const [mean, variance] = running;

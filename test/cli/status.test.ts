@@ -215,13 +215,17 @@ describe('Ctrl-C', () => {
 
   it('twice_ends_it_at_once', async () => {
     let sent = 0;
+    let ended: NodeJS.Signals | null = null;
     const { status } = await hmatrixProcess(['demo'], {
       watch: (child, output, errors) => {
-        if (sent === 0 && output !== '') sent = Number(child.kill('SIGINT'));
-        else if (sent === 1 && errors.includes('stopping')) sent += Number(child.kill('SIGINT'));
+        if (sent === 0 && output !== '') {
+          sent = Number(child.kill('SIGINT'));
+          child.once('exit', (_, signal) => (ended = signal));
+        } else if (sent === 1 && errors.includes('stopping')) sent += Number(child.kill('SIGINT'));
       },
     });
-    expect(status).toBe(1);
+    // Where the second one comes after Node has taken the handlers down, on its way out, the system ends the process.
+    expect(ended ?? status).toBeOneOf([1, 'SIGINT']);
     expect(sent).toBeGreaterThanOrEqual(1);
   });
 });

@@ -1,0 +1,11 @@
+import { chromium } from '/tmp/w2/play/node_modules/playwright-core/index.mjs';
+import { createServer } from 'node:http'; import { readFile } from 'node:fs/promises';
+const iso = process.argv[2] !== 'no'; const root='/tmp/w2/mine/v/dist';
+const types={html:'text/html',js:'text/javascript',css:'text/css'};
+const s = createServer(async (q,r)=>{ const p = new URL(q.url,'http://x').pathname; try { const b = await readFile(root+(p==='/'?'/index.html':p)); r.writeHead(200,{'content-type':types[p.split('.').pop()]??'text/html', ...(iso?{'cross-origin-opener-policy':'same-origin','cross-origin-embedder-policy':'require-corp'}:{})}); r.end(b);} catch { r.writeHead(404); r.end(); } }).listen(0);
+const b = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] });
+const page = await b.newPage(); page.on('console', m=>console.log('console', m.type(), m.text())); page.on('pageerror', e=>console.log('pageerror', e));
+await page.goto('http://localhost:'+s.address().port+'/');
+await page.waitForFunction('window.done', null, {timeout: 60000});
+console.log(JSON.stringify(await page.evaluate('window.done'), null, 1), await page.evaluate('window.h'));
+await b.close(); s.close();
