@@ -47,7 +47,6 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'fastest-levenshtein': ['src/core'],
   mathjs: ['src/source'],
   'csv-parse': ['src/io'],
-  fflate: ['src/io'],
   '@huggingface/tokenizers': ['src/text'],
   commander: ['src/cli'],
   'cli-progress': ['src/cli'],

@@ -70,7 +70,7 @@ export async function runRecorded<T extends object>(
 
 /** What a file can hold, and what it may be called. */
 const KINDS = {
-  matrix: { what: 'a hierarchical matrix', names: ['.hm'] },
+  matrix: { what: 'a hierarchical matrix', names: ['.hm', '.npz'] },
   vectors: { what: 'a file of vectors', names: ['.npy', '.csv', '.tsv'] },
   weights: { what: 'a file of weights', names: ['.npz', '.safetensors'] },
   record: { what: 'the record of the run in JSON', names: ['.json'] },

@@ -17,7 +17,7 @@ export interface OpenSaved {
 
 /** Throws UsageError for a file whose name says that it is no saved matrix. */
 export function requireSaved(file: string): void {
-  if (!/\.(csv|tsv|npy|npz|json|gz)$/i.test(file)) return;
+  if (!/\.(csv|tsv|npy|json|gz)$/i.test(file)) return;
   throw new UsageError(
     `${file} is no matrix that hmatrix compress --out wrote. Points go with --points, a stored matrix with --matrix: ` +
       'compress, solve, eigs, factor and logdet take them.',

@@ -1,25 +1,21 @@
 /**
- * The layout of the container file in which hierarchical matrices are kept: what stands where.
+ * The layout of the files in which matrices, factorizations and checkpoints are kept (docs/file-format.md).
  *
- *   preamble, 64 bytes  magic (8) · version u32 · JSON length u32 · JSON CRC-32 u32 · 0 u32 · file length u64 · zeros ·
- *   CRC-32 of the first 60 bytes u32 JSON                { header: the writer's own object, sections: [{ name, type,
- *   length, offset, crc32 }] } sections            arrays, each at a multiple of 64 bytes, gaps filled with zeros
+ * A zip archive of stored members, ZIP64, as numpy.savez makes them: numpy.load opens it. The first member,
+ * hmatrix.json, is
  *
- * Everything is little-endian. The preamble has this form in every version, so that an older reader can tell a newer
- * file from a damaged one. The magic's first byte is not text, and its line ends show a transfer in text mode, as in
- * PNG.
+ *   { "format": "hmatrix", "version": 2, "header": what the writer tells, "arrays": [{ name, type, length, crc32 }] }
+ *
+ * and one member NAME.npy follows for each array, in that order: rank 1, little-endian, its elements at a multiple of
+ * 64 bytes. The checksum of a member's bytes stands in the archive's records and, in eight hexadecimal digits, here:
+ * so that members that changed their names are found too. container-version1.ts reads what was written before.
  */
 import { FileFormatError } from '../core/errors.js';
-import { crc32 } from './crc32.js';
 import { excerptOf } from './excerpt.js';
-import { CONTAINER_MAGIC, foreignFile } from './foreign-file.js';
 
 /** The format's version that this library writes, and the newest that it reads. */
-export const CONTAINER_VERSION = 1;
-/** Bytes of the preamble, in every version. */
-export const PREAMBLE_BYTES = 64;
-/** Sections begin at multiples of so many bytes. */
-export const ALIGNMENT = 64;
+export const CONTAINER_VERSION = 2;
+const FORMAT = 'hmatrix';
 
 /** Whatever JSON can hold. */
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | JsonObject;
@@ -33,144 +29,122 @@ export type ContainerArray = Float64Array | Float32Array | Int32Array | Uint8Arr
 /** The type of a section's elements, as the file names it. */
 export type ElementType = 'f64' | 'f32' | 'i32' | 'u8';
 
-/** Bytes of an element, and the array over a buffer, of each type. */
+/** Bytes of an element, the array over a buffer, and NumPy's letter, of each type. */
 export const ELEMENT_TYPES: Record<
   ElementType,
-  { readonly bytes: number; readonly over: (buffer: SharedArrayBuffer) => ContainerArray }
+  {
+    readonly bytes: number;
+    readonly kind: 'f' | 'i' | 'u';
+    readonly over: (buffer: SharedArrayBuffer) => ContainerArray;
+  }
 > = {
-  f64: { bytes: 8, over: (b) => new Float64Array(b) },
-  f32: { bytes: 4, over: (b) => new Float32Array(b) },
-  i32: { bytes: 4, over: (b) => new Int32Array(b) },
-  u8: { bytes: 1, over: (b) => new Uint8Array(b) },
+  f64: { bytes: 8, kind: 'f', over: (b) => new Float64Array(b) },
+  f32: { bytes: 4, kind: 'f', over: (b) => new Float32Array(b) },
+  i32: { bytes: 4, kind: 'i', over: (b) => new Int32Array(b) },
+  u8: { bytes: 1, kind: 'u', over: (b) => new Uint8Array(b) },
 };
 
-/** Where one array stands in the file. */
-export interface Section {
+/** An array as the header lists it. */
+export interface ListedArray {
   readonly name: string;
   readonly type: ElementType;
   /** Elements. */
   readonly length: number;
-  /** Bytes from the file's beginning. */
-  readonly offset: number;
-  /** CRC-32 of the section's bytes, eight hexadecimal digits. */
-  readonly crc32: string;
+  /** CRC-32 of its member's bytes. */
+  readonly crc32: number;
 }
-/** The JSON part of a container. */
+/** Where one array stands in a file. */
+export interface Section extends ListedArray {
+  /** Where its elements begin, in bytes from the file's beginning. */
+  readonly offset: number;
+  /** CRC-32 of what its checksum covers before the elements. */
+  readonly before: number;
+}
+/** What a container holds, its arrays unread. */
 export interface Directory {
   /** Whatever the writer put there. */
   readonly header: JsonObject;
   readonly sections: readonly Section[];
 }
 
-/** The next position, in bytes, at which a section may begin. */
-export const alignUp = (position: number): number => Math.ceil(position / ALIGNMENT) * ALIGNMENT;
 /** Bytes of a section's elements. */
 export const sectionBytes = (section: Pick<Section, 'type' | 'length'>): number =>
   section.length * ELEMENT_TYPES[section.type].bytes;
 
-/** The preamble of a file of `fileLength` bytes whose JSON part is `json`. */
-export function formatPreamble(json: Uint8Array, fileLength: number): Uint8Array {
-  const bytes = new Uint8Array(PREAMBLE_BYTES);
-  const fields = new DataView(bytes.buffer);
-  bytes.set(CONTAINER_MAGIC);
-  fields.setUint32(8, CONTAINER_VERSION, true);
-  fields.setUint32(12, json.length, true);
-  fields.setUint32(16, crc32(json), true);
-  fields.setBigUint64(24, BigInt(fileLength), true);
-  fields.setUint32(60, crc32(bytes.subarray(0, 60)), true);
-  return bytes;
-}
+/** A checksum in eight digits. */
+export const checksumText = (crc: number): string => crc.toString(16).padStart(8, '0');
 
-const damaged = (path: string, section: string, what: string, data: Record<string, unknown> = {}): FileFormatError =>
+/** What is said of a container whose part `section` is not as it was written. */
+export const damagedContainer = (
+  path: string,
+  section: string,
+  what: string,
+  data: Record<string, unknown> = {},
+): FileFormatError =>
   new FileFormatError(`${path}: ${section}: ${what}. The file is damaged: fetch it again, or write it anew.`, {
     path,
     section,
     ...data,
   });
 
-/** Reads and checks the 64 bytes (or fewer, if the file is shorter). */
-export function parsePreamble(
-  bytes: Uint8Array,
-  path: string,
-): { jsonLength: number; jsonCrc: number; fileLength: number } {
-  const known = bytes.subarray(0, CONTAINER_MAGIC.length);
-  if (known.length === 0 || !known.every((byte, i) => byte === CONTAINER_MAGIC[i])) {
-    throw new FileFormatError(
-      `${path}: not a hierarchical matrix file: it does not start with its magic bytes. Give a file that this ` +
-        `library wrote.${foreignFile(path, bytes)}`,
-      { path, section: 'preamble' },
-    );
-  }
-  if (bytes.length < PREAMBLE_BYTES)
-    throw new FileFormatError(
-      `${path}: preamble: ${bytes.length} of ${PREAMBLE_BYTES} bytes. The file is truncated: fetch it again, or ` +
-        'write it anew.',
-      { path, section: 'preamble' },
-    );
-  const fields = new DataView(bytes.buffer, bytes.byteOffset, PREAMBLE_BYTES);
-  const version = fields.getUint32(8, true);
-  if (crc32(bytes.subarray(0, 60)) !== fields.getUint32(60, true)) {
-    throw damaged(
-      path,
-      'preamble',
-      'its checksum is ' +
-        'wrong' +
-        (version === CONTAINER_VERSION
-          ? ''
-          : ` (it claims format version ${version}, this library reads up to ${CONTAINER_VERSION})`),
-      { version },
-    );
-  }
-  if (version > CONTAINER_VERSION || version === 0) {
-    throw new FileFormatError(
-      `${path}: format version ${version}; this library reads up to ${CONTAINER_VERSION}. Update hmatrix, or ` +
-        'write the file again with this version.',
-      { path, section: 'preamble', version, supported: CONTAINER_VERSION },
-    );
-  }
-  return {
-    jsonLength: fields.getUint32(12, true),
-    jsonCrc: fields.getUint32(16, true),
-    fileLength: Number(fields.getBigUint64(24, true)),
-  };
+/** What is said of a file of a version that this library does not know. */
+export const newerContainer = (path: string, version: unknown): FileFormatError =>
+  new FileFormatError(
+    `${path}: format version ${excerptOf(version)}; this library reads up to ${CONTAINER_VERSION}. Update hmatrix, ` +
+      'or write the file again with this version.',
+    { path, version, supported: CONTAINER_VERSION },
+  );
+
+/** The header's member; its length does not depend on the checksums. */
+export function encodeHeader(header: JsonObject, arrays: readonly ListedArray[]): Uint8Array {
+  const listed = arrays.map((array) => ({ ...array, crc32: checksumText(array.crc32) }));
+  return new TextEncoder().encode(
+    JSON.stringify({ format: FORMAT, version: CONTAINER_VERSION, header, arrays: listed }),
+  );
 }
 
-/** Reads and checks the JSON part: every section named once, of a known type, aligned, in order, within the file. */
-export function parseDirectory(json: Uint8Array, crc: number, fileLength: number, path: string): Directory {
-  if (crc32(json) !== crc) throw damaged(path, 'header', 'its checksum is wrong');
-  let directory: Directory;
+const isObject = (value: unknown): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Whatever JSON the bytes are. Throws FileFormatError. */
+export function parseJson(json: Uint8Array, path: string): unknown {
   try {
-    directory = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(json)) as Directory;
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(json));
   } catch (error) {
-    throw damaged(path, 'header', `not JSON (${(error as Error).message})`);
+    throw damagedContainer(path, 'header', `not JSON (${(error as Error).message})`);
   }
-  if (
-    typeof directory?.header !== 'object' ||
-    directory.header === null ||
-    Array.isArray(directory.header) ||
-    !Array.isArray(directory.sections)
-  ) {
-    throw damaged(path, 'header', 'it must hold an object "header" and a list "sections"');
-  }
-  let end = PREAMBLE_BYTES + json.length;
+}
+
+/** Reads and checks the header's member: every array named once, of a known type. Throws FileFormatError. */
+export function parseHeaderMember(
+  json: Uint8Array,
+  path: string,
+): { readonly header: JsonObject; readonly arrays: readonly ListedArray[] } {
+  const value = parseJson(json, path);
+  if (!isObject(value) || value['format'] !== FORMAT)
+    throw damagedContainer(path, 'header', `its format is not "${FORMAT}"`);
+  if (value['version'] !== CONTAINER_VERSION) throw newerContainer(path, value['version']);
+  const { header, arrays } = value;
+  if (!isObject(header) || !Array.isArray(arrays))
+    throw damagedContainer(path, 'header', 'it must hold an object "header" and a list "arrays"');
   const names = new Set<string>();
-  for (const section of directory.sections) {
-    const { name, type, length, offset, crc32: sum } = section ?? {};
-    if (
-      typeof name !== 'string' ||
-      names.has(name) ||
-      !Object.hasOwn(ELEMENT_TYPES, type) ||
-      !Number.isSafeInteger(length) ||
-      length < 0 ||
-      typeof sum !== 'string' ||
-      offset !== alignUp(end)
-    ) {
-      throw damaged(path, 'header', `a section is not described as it must be: ${excerptOf(section)}`);
-    }
-    names.add(name);
-    end = offset + sectionBytes(section);
-  }
-  if (end !== fileLength)
-    throw damaged(path, 'header', `its sections end at byte ${end}, the file should end at ${fileLength}`);
-  return directory;
+  return {
+    header,
+    arrays: arrays.map((array: unknown) => {
+      const { name, type, length, crc32: sum } = isObject(array) ? array : {};
+      if (
+        typeof name !== 'string' ||
+        names.has(name) ||
+        typeof type !== 'string' ||
+        !Object.hasOwn(ELEMENT_TYPES, type) ||
+        !Number.isSafeInteger(length) ||
+        (length as number) < 0 ||
+        typeof sum !== 'string' ||
+        !/^[0-9a-f]{8}$/.test(sum)
+      )
+        throw damagedContainer(path, 'header', `an array is not described as it must be: ${excerptOf(array)}`);
+      names.add(name);
+      return { name, type: type as ElementType, length: length as number, crc32: Number.parseInt(sum, 16) };
+    }),
+  };
 }

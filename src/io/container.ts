@@ -1,30 +1,35 @@
 /**
- * The container file in which hierarchical matrices are kept: a JSON header and named arrays, with checksums.
- * Sections are read straight into shared memory of their own and are aligned to 64 bytes, so a file may also be mapped
- * or sent as it is. Its layout: container-layout.ts. Its checksums: CRC-32 of every part, computed on the chunk that is
- * in cache for reading or writing anyway.
+ * The files in which matrices, factorizations and checkpoints are kept: a JSON header and named arrays, with checksums.
+ * Arrays are read straight into shared memory of their own, chunk by chunk: a file is never held twice, whatever its
+ * size. The layout: container-layout.ts. Checksums are computed on the chunk that is in cache for reading or writing
+ * anyway.
  */
 import { endianness } from 'node:os';
 import type { RunControl } from '../core/context.js';
 import { FileFormatError, HmatrixError, OptionError } from '../core/errors.js';
 import { writeAtomically } from './atomic-write.js';
 import {
-  ALIGNMENT,
-  alignUp,
+  checksumText,
+  damagedContainer,
   ELEMENT_TYPES,
-  formatPreamble,
-  parseDirectory,
-  parsePreamble,
-  PREAMBLE_BYTES,
+  encodeHeader,
+  parseHeaderMember,
   sectionBytes,
   type ContainerArray,
   type Directory,
   type ElementType,
   type JsonObject,
+  type ListedArray,
   type Section,
 } from './container-layout.js';
+import { readVersion1 } from './container-version1.js';
 import { crc32 } from './crc32.js';
-import { bytesOf, sharedBuffer, withInputFile, type InputFile } from './input-file.js';
+import { CONTAINER_MAGIC, foreignFile, HEADER_MEMBER, startsWith, TELLING_BYTES, ZIP } from './foreign-file.js';
+import { bytesOf, FilePart, sharedBuffer, withInputFile, type InputFile } from './input-file.js';
+import { formatNpyHeader, readNpyHeader } from './npy-header.js';
+import { ARRAY_SUFFIX } from './npz.js';
+import { readZipDirectory, readZipEntry, type ZipEntry } from './zip-directory.js';
+import { requireMemberName, ZipWriter } from './zip-writer.js';
 
 export type { ContainerArray, JsonObject, JsonValue } from './container-layout.js';
 
@@ -64,54 +69,35 @@ const typeOf = (array: ContainerArray): ElementType | undefined =>
           ? 'u8'
           : undefined;
 
-const checksumText = (crc: number): string => crc.toString(16).padStart(8, '0');
-
 function requireLittleEndian(): void {
   if (endianness() !== 'LE')
     throw new HmatrixError(
       'platform',
-      'Hierarchical matrix files are little-endian, and this machine is not: use one that is.',
+      'Files of matrices are little-endian, and this machine is not: use one that is.',
     );
 }
 
-/** The sections' places; all checksums have eight digits, so that the JSON's length is known before they are. */
-function planSections(
-  header: JsonObject,
-  arrays: Readonly<Record<string, ContainerArray>>,
-): { sections: Section[]; fileLength: number } {
-  const parts = Object.entries(arrays).map(([name, array]) => {
-    const type = typeOf(array);
-    if (type === undefined)
-      throw new OptionError(
-        `Array "${name}" is of a type that cannot be kept; Float64Array, Float32Array, Int32Array and Uint8Array can.`,
-        { name },
-      );
-    return { name, type, length: array.length };
+/** Throws OptionError where JSON cannot hold a value. */
+function requireJson(header: JsonObject): void {
+  if (typeof header !== 'object' || header === null || Array.isArray(header))
+    throw new OptionError('The header of a container is a JSON object.');
+  JSON.stringify(header, (key, value: unknown) => {
+    if (typeof value === 'number' && !Number.isFinite(value))
+      throw new OptionError(`The header of a container is JSON, which cannot hold ${value} ("${key}").`, { key });
+    return value;
   });
-  // Offsets are written in the JSON, so their digits decide where they point: repeat until the lengths agree (they only
-  // grow).
-  let jsonLength = 0;
-  for (;;) {
-    let end = PREAMBLE_BYTES + jsonLength;
-    const sections = parts.map((part) => {
-      const offset = alignUp(end);
-      end = offset + sectionBytes(part);
-      return { ...part, offset, crc32: '00000000' };
-    });
-    const needed = encode({ header, sections }).length;
-    if (needed <= jsonLength) return { sections, fileLength: end };
-    jsonLength = needed;
-  }
 }
 
-function encode(directory: Directory): Uint8Array {
-  return new TextEncoder().encode(
-    JSON.stringify(directory, (key, value: unknown) => {
-      if (typeof value === 'number' && !Number.isFinite(value))
-        throw new OptionError(`The header of a container is JSON, which cannot hold ${value} ("${key}").`, { key });
-      return value;
-    }),
-  );
+/** An array as the header lists it, its checksum still 0. Throws OptionError. */
+function listed(name: string, array: ContainerArray): ListedArray {
+  const type = typeOf(array);
+  if (type === undefined)
+    throw new OptionError(
+      `Array "${name}" is of a type that cannot be kept; Float64Array, Float32Array, Int32Array and Uint8Array can.`,
+      { name },
+    );
+  requireMemberName(name, ARRAY_SUFFIX);
+  return { name, type, length: array.length, crc32: 0 };
 }
 
 /**
@@ -126,59 +112,83 @@ export async function writeContainer(
   control: RunControl = {},
 ): Promise<void> {
   requireLittleEndian();
-  if (typeof header !== 'object' || header === null || Array.isArray(header))
-    throw new OptionError('The header of a container is a JSON object.');
-  const { sections, fileLength } = planSections(header, arrays);
-  const jsonRoom = (sections.length > 0 ? sections[0].offset : fileLength) - PREAMBLE_BYTES;
+  requireJson(header);
+  const list = Object.entries(arrays).map(([name, array]) => listed(name, array));
+  const total = list.reduce((sum, section) => sum + sectionBytes(section), 0);
   await writeAtomically(path, control, async (file) => {
+    const zip = new ZipWriter(file);
+    const { member } = await zip.add(HEADER_MEMBER, encodeHeader(header, list));
+    const summed: ListedArray[] = [];
     let done = 0;
-    const total = sections.reduce((sum, section) => sum + sectionBytes(section), 0);
-    const summed: Section[] = [];
-    // The preamble and the header's checksums come last; until then even the temporary file is no container.
-    await file.append(new Uint8Array(PREAMBLE_BYTES + jsonRoom));
-    for (const section of sections) {
-      await file.align(ALIGNMENT);
-      let crc = 0;
-      await file.append(arrays[section.name], (chunk) => {
-        crc = crc32(chunk, crc);
+    for (const array of list) {
+      const { bytes, kind } = ELEMENT_TYPES[array.type];
+      const before = formatNpyHeader(`${kind}${bytes}` as Parameters<typeof formatNpyHeader>[0], false, [array.length]);
+      const { crc32: sum } = await zip.add(array.name + ARRAY_SUFFIX, arrays[array.name], before, (chunk) => {
         done += chunk.length;
         control.onProgress?.({ phase: 'write', done, total });
       });
-      summed.push({ ...section, crc32: checksumText(crc) });
+      summed.push({ ...array, crc32: sum });
     }
-    const json = encode({ header, sections: summed });
-    await file.writeAt(formatPreamble(json, fileLength), 0);
-    await file.writeAt(json, PREAMBLE_BYTES);
+    await zip.replace(member, encodeHeader(header, summed));
+    await zip.finish();
   });
 }
 
+/** Where an array stands. Throws FileFormatError where its member is not what the header says. */
+async function sectionOf(file: InputFile, array: ListedArray, entry: ZipEntry): Promise<Section> {
+  const { path } = file;
+  const { name, type, length } = array;
+  const part = `array "${name}"`;
+  if (entry.name !== name + ARRAY_SUFFIX)
+    throw damagedContainer(path, part, `member "${entry.name}" stands where it should`);
+  if (entry.method !== 0)
+    throw damagedContainer(path, part, `it is compressed by method ${entry.method}, and arrays are stored as they are`);
+  if (entry.crc32 !== array.crc32)
+    throw damagedContainer(
+      path,
+      part,
+      `the archive has checksum ${checksumText(entry.crc32)} for it, the header ${checksumText(array.crc32)}`,
+    );
+  const member = await FilePart.open(`${path}: ${part}`, file, entry.begin, entry.bytes);
+  const { type: found, fortranOrder, shape, dataOffset } = await readNpyHeader(member);
+  const { bytes, kind } = ELEMENT_TYPES[type];
+  if (
+    'fields' in found ||
+    found.kind !== kind ||
+    found.itemBytes !== bytes ||
+    found.swap ||
+    fortranOrder ||
+    shape.length !== 1 ||
+    shape[0] !== length
+  )
+    throw damagedContainer(path, part, `it is not of ${length} elements of type ${type}, as the header says`);
+  const before = crc32(await member.head(dataOffset));
+  return { ...array, offset: entry.begin + dataOffset, before };
+}
+
 async function readDirectory(file: InputFile): Promise<Directory> {
-  const { path, size } = file;
-  const { jsonLength, jsonCrc, fileLength } = parsePreamble(await file.head(PREAMBLE_BYTES), path);
-  const truncated = (section: string): FileFormatError =>
+  requireLittleEndian();
+  const { path } = file;
+  const head = await file.head(TELLING_BYTES);
+  if (startsWith(head, CONTAINER_MAGIC)) return readVersion1(file);
+  const foreign = (why: string): FileFormatError =>
     new FileFormatError(
-      `${path}: ${section} is cut off: the file has ${size} of ${fileLength} bytes. It is truncated: fetch it ` +
-        'again, or write it anew.',
-      { path, section, expected: fileLength, found: size },
+      `${path}: not a hierarchical matrix file, nor another that this library wrote: ${why}.${foreignFile(path, head)}`,
+      { path, section: 'archive' },
     );
-  if (PREAMBLE_BYTES + jsonLength > size) throw truncated('header');
-  const directory = parseDirectory(await file.head(jsonLength, PREAMBLE_BYTES), jsonCrc, fileLength, path);
-  if (size < fileLength)
-    throw truncated(
-      `section "${directory.sections.find((section) => section.offset + sectionBytes(section) > size)?.name ?? ''}"`,
-    );
-  if (size > fileLength)
-    throw new FileFormatError(
-      `${path}: ${size - fileLength} bytes follow the end of the file's last section. The file is damaged: fetch ` +
-        'it again, or write it anew.',
-      { path, section: 'end', expected: fileLength, found: size },
-    );
-  return directory;
+  if (!startsWith(head, ZIP)) throw foreign('it does not start as one does');
+  const [first, ...rest] = await readZipDirectory(file);
+  if (first?.name !== HEADER_MEMBER) throw foreign(`its first member is not ${HEADER_MEMBER}`);
+  const { header, arrays } = parseHeaderMember(await readZipEntry(file, first, {}), path);
+  if (arrays.length !== rest.length)
+    throw damagedContainer(path, 'header', `it lists ${arrays.length} arrays, and the archive holds ${rest.length}`);
+  const sections: Section[] = [];
+  for (const [k, array] of arrays.entries()) sections.push(await sectionOf(file, array, rest[k]));
+  return { header, sections };
 }
 
 /** The header and what sections there are, without reading them. Failure: as readContainer. */
 export async function readContainerHeader(path: string, control: RunControl = {}): Promise<ContainerSummary> {
-  requireLittleEndian();
   return withInputFile(path, control, async (file) => {
     const { header, sections } = await readDirectory(file);
     return {
@@ -200,7 +210,6 @@ export async function readContainerHeader(path: string, control: RunControl = {}
  * (no such section), FileAccessError, MemoryError, AbortedError.
  */
 export async function readContainer(path: string, options: ReadContainerOptions = {}): Promise<Container> {
-  requireLittleEndian();
   return withInputFile(path, options, async (file) => {
     const directory = await readDirectory(file);
     const wanted = directory.sections.filter((section) => options.sections?.includes(section.name) ?? true);
@@ -218,19 +227,18 @@ export async function readContainer(path: string, options: ReadContainerOptions 
       const array = ELEMENT_TYPES[section.type].over(
         sharedBuffer(sectionBytes(section), `${path}: section "${section.name}"`),
       );
-      let crc = 0;
+      let crc = section.before;
       await file.read(bytesOf(array), section.offset, options, (chunk) => {
         crc = crc32(chunk, crc);
         done += chunk.length;
         options.onProgress?.({ phase: 'read', done, total });
       });
-      if (checksumText(crc) !== section.crc32) {
-        throw new FileFormatError(
-          `${path}: section "${section.name}": checksum ${checksumText(crc)}, ${section.crc32} expected. The ` +
-            'file is damaged: fetch it again, or write it anew.',
-          { path, section: section.name },
+      if (crc !== section.crc32)
+        throw damagedContainer(
+          path,
+          `section "${section.name}"`,
+          `checksum ${checksumText(crc)}, ${checksumText(section.crc32)} expected`,
         );
-      }
       arrays.push([section.name, array]);
     }
     return { header: directory.header, arrays: Object.fromEntries(arrays) };

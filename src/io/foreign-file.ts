@@ -1,17 +1,29 @@
 /**
  * What a file is that a reader cannot read, and what reads it: by its first bytes, else by its name.
  */
-/** What the library's own container begins with. */
+/** What the library's own files of version 1 begin with; later ones are archives (container-layout.ts). */
 export const CONTAINER_MAGIC = Uint8Array.of(0x89, 0x48, 0x4d, 0x58, 0x0d, 0x0a, 0x1a, 0x0a);
 const NPY = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
 const HDF5 = [0x89, 0x48, 0x44, 0x46];
-const ZIP = [0x50, 0x4b];
+/** What archives begin with. */
+export const ZIP = [0x50, 0x4b];
 const GZIP = [0x1f, 0x8b];
 /** Bytes that are enough to tell. */
 export const TELLING_BYTES = 64;
 
-const startsWith = (head: Uint8Array, magic: ArrayLike<number>): boolean =>
+/** The first member of the library's own archives. */
+export const HEADER_MEMBER = 'hmatrix.json';
+/** Where the name of an archive's first member stands. */
+const NAME_AT = 30;
+
+/** Whether bytes begin with others. */
+export const startsWith = (head: Uint8Array, magic: ArrayLike<number>): boolean =>
   head.length >= magic.length && Array.from(magic).every((byte, i) => head[i] === byte);
+
+/** Whether a file is one of the library's own. */
+const isOwn = (head: Uint8Array): boolean =>
+  startsWith(head, CONTAINER_MAGIC) ||
+  (startsWith(head, ZIP) && startsWith(head.subarray(NAME_AT), new TextEncoder().encode(HEADER_MEMBER)));
 
 /** Two zero bytes, and a type that IDX has. */
 const isIdx = (head: Uint8Array): boolean =>
@@ -54,7 +66,7 @@ const BY_NAME: Readonly<Record<string, string>> = {
 export function foreignFile(path: string, head: Uint8Array): string {
   const ending = /\.(\w+)$/.exec(path)?.[1].toLowerCase() ?? '';
   const byName = Object.hasOwn(BY_NAME, ending) ? BY_NAME[ending] : undefined;
-  const what = startsWith(head, CONTAINER_MAGIC)
+  const what = isOwn(head)
     ? (byName ?? MATRIX)
     : startsWith(head, NPY)
       ? NPY_FILE

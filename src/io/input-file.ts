@@ -145,6 +145,49 @@ export class InputFile implements ByteSource {
   }
 }
 
+/** Bytes of a part that are read when it is opened: enough for the header of most arrays. */
+const START_BYTES = 256;
+
+/** Some of another source's bytes: a member of an archive that stands there as it is. */
+export class FilePart implements ByteSource {
+  readonly path: string;
+  readonly size: number;
+  readonly #whole: ByteSource;
+  readonly #begin: number;
+  readonly #start: Uint8Array;
+
+  private constructor(path: string, whole: ByteSource, begin: number, start: Uint8Array, size: number) {
+    this.path = path;
+    this.size = size;
+    this.#whole = whole;
+    this.#begin = begin;
+    this.#start = start;
+  }
+
+  /** The `size` bytes of `whole` from `begin` on. */
+  static async open(path: string, whole: ByteSource, begin: number, size: number): Promise<FilePart> {
+    return new FilePart(path, whole, begin, await whole.head(Math.min(size, START_BYTES), begin), size);
+  }
+
+  async read(
+    target: Uint8Array,
+    position: number,
+    control: RunControl,
+    each?: (chunk: Uint8Array) => void,
+  ): Promise<void> {
+    if (position + target.length > this.size)
+      throw endsTooSoon(this.path, this.size, position + target.length - this.size);
+    await this.#whole.read(target, this.#begin + position, control, each);
+  }
+
+  head(count: number, position = 0): Promise<Uint8Array> {
+    const end = Math.min(position + count, this.size);
+    return end <= this.#start.length
+      ? Promise.resolve(this.#start.slice(position, Math.max(position, end)))
+      : this.#whole.head(end - position, this.#begin + position);
+  }
+}
+
 /** Opens `path`, passes it to `use`, and closes it whatever happens. */
 export async function withInputFile<T>(
   path: string,

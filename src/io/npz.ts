@@ -1,18 +1,18 @@
 /**
  * NumPy's .npz archives: a zip of .npy files, one for each array.
  * Source: numpy.savez and savez_compressed (numpy.lib.format); member "a.npy" is array "a". Reading goes through
- * zip-directory.ts, which checks every checksum; fflate writes. Equal arrays make equal files: members bear the
- * earliest date that the zip format knows.
+ * zip-directory.ts, which checks every checksum; zip-writer.ts writes members as they are. Equal arrays make equal
+ * files.
  */
-import { Zip, ZipDeflate, ZipPassThrough } from 'fflate';
-import { throwIfAborted, type RunControl } from '../core/context.js';
+import type { RunControl } from '../core/context.js';
 import { FileFormatError, OptionError } from '../core/errors.js';
 import { requireBytes } from '../core/shared-array.js';
 import { writeAtomically } from './atomic-write.js';
-import { bytesOf, MemoryBytes, withInputFile } from './input-file.js';
+import { MemoryBytes, withInputFile } from './input-file.js';
 import { availableMemory } from './machine.js';
 import { npyHeaderOf, readNpyArray, type NpyArray, type NpySource } from './npy.js';
 import { readZipDirectory, readZipEntry, type ZipEntry } from './zip-directory.js';
+import { requireMemberName, ZipWriter } from './zip-writer.js';
 
 const PICKLED =
   '; PyTorch pickled it, and a pickle can run any program, so it is not read: write it with ' +
@@ -24,23 +24,15 @@ export interface ReadNpzOptions extends RunControl {
   readonly names?: readonly string[] | undefined;
 }
 
-/** How to write them; abort and progress. */
-export interface WriteNpzOptions extends RunControl {
-  /** Deflate the members (savez_compressed); by default they are stored (savez). */
-  readonly compress?: boolean | undefined;
-}
-
-/** Bytes deflated or stored before they are written: a small piece keeps the event loop and an AbortSignal alive. */
-const PIECE_BYTES = 1024 * 1024;
-/** Beyond these an archive needs ZIP64 records. */
-const MOST_BYTES = 0xffffffff;
-const MOST_MEMBERS = 0xffff;
-const SUFFIX = '.npy';
+/** What follows an array's name in that of its member. */
+export const ARRAY_SUFFIX = '.npy';
 
 /** name → member; others than arrays (folders, notes) are left out. */
 function arraysIn(entries: readonly ZipEntry[], path: string): Map<string, ZipEntry> {
   const arrays = new Map(
-    entries.filter(({ name }) => name.endsWith(SUFFIX)).map((entry) => [entry.name.slice(0, -SUFFIX.length), entry]),
+    entries
+      .filter(({ name }) => name.endsWith(ARRAY_SUFFIX))
+      .map((entry) => [entry.name.slice(0, -ARRAY_SUFFIX.length), entry]),
   );
   if (arrays.size === 0 && entries.length > 0) {
     const pickled = entries.some(({ name }) => name.endsWith('data.pkl'));
@@ -101,70 +93,29 @@ export async function readNpz(path: string, options: ReadNpzOptions = {}): Promi
   });
 }
 
-function checkNames(arrays: ReadonlyMap<string, NpySource>, headers: ReadonlyMap<string, Uint8Array>): void {
-  let total = 0;
-  for (const [name, { data }] of arrays) {
-    const encoded = new TextEncoder().encode(name + SUFFIX).length;
-    if (name === '' || name.includes('\0') || encoded > 65535)
-      throw new OptionError(
-        `"${name}" cannot be the name of an array in an archive: 1 to 65,531 bytes without zeros are needed.`,
-        { name },
-      );
-    total += headers.get(name)!.length + data.byteLength + 128 + 2 * encoded;
-  }
-  // Room for what deflate adds to bytes that it cannot shrink is left too.
-  if (total * 1.001 > MOST_BYTES || arrays.size >= MOST_MEMBERS) {
-    throw new OptionError(
-      `An .npz file of ${arrays.size} arrays and ${total} bytes is beyond what is written (4 GiB, 65,534 ` +
-        'arrays). Write safetensors, which has no such limits.',
-      { arrays: arrays.size, bytes: total },
-    );
-  }
-}
-
 /**
  * Writes arrays of rank 1 or 2 as .npz, whole or not at all; numpy.load reads it. The arrays must not change meanwhile.
- * Progress counts bytes. Throws ShapeError, OptionError (a name that cannot be one; beyond 4 GiB), FileAccessError,
- * AbortedError; then `path` is as it was.
+ * Progress counts bytes. Throws ShapeError, OptionError (a name that cannot be one), FileAccessError, AbortedError;
+ * then `path` is as it was.
  */
 export async function writeNpz(
   path: string,
   arrays: ReadonlyMap<string, NpySource>,
-  options: WriteNpzOptions = {},
+  { signal, onProgress }: RunControl = {},
 ): Promise<void> {
-  const { compress = false, signal, onProgress } = options;
-  const headers = new Map([...arrays].map(([name, array]) => [name, npyHeaderOf(array, `writeNpz, array "${name}"`)]));
-  checkNames(arrays, headers);
+  const headers = [...arrays].map(([name, array]) => {
+    requireMemberName(name, ARRAY_SUFFIX);
+    return npyHeaderOf(array, `writeNpz, array "${name}"`);
+  });
   const total = [...arrays.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
   await writeAtomically(path, { signal }, async (file) => {
-    const ready: Uint8Array[] = [];
-    let failure: Error | null = null;
-    const zip = new Zip((error, chunk) => {
-      if (error) failure = error;
-      else ready.push(chunk);
-    });
-    const flush = async (): Promise<void> => {
-      if (failure !== null) throw failure;
-      for (const chunk of ready.splice(0)) await file.append(chunk);
-    };
+    const zip = new ZipWriter(file);
     let done = 0;
-    for (const [name, { data }] of arrays) {
-      const member = compress ? new ZipDeflate(name + SUFFIX) : new ZipPassThrough(name + SUFFIX);
-      // fflate writes local time; this is 1980-01-01 00:00 in any zone.
-      member.mtime = new Date(1980, 0, 1);
-      zip.add(member);
-      const bytes = bytesOf(data);
-      member.push(headers.get(name)!, bytes.length === 0);
-      for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
-        throwIfAborted(signal);
-        const end = Math.min(bytes.length, at + PIECE_BYTES);
-        member.push(bytes.subarray(at, end), end === bytes.length);
-        await flush();
-        done += end - at;
+    for (const [k, [name, { data }]] of [...arrays].entries())
+      await zip.add(name + ARRAY_SUFFIX, data, headers[k], (chunk) => {
+        done += chunk.length;
         onProgress?.({ phase: 'write', done, total });
-      }
-    }
-    zip.end();
-    await flush();
+      });
+    await zip.finish();
   });
 }

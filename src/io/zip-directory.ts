@@ -1,12 +1,11 @@
 /**
  * The directory at the end of a zip archive, and the bytes of a member, checked.
  * Source: PKWARE, "APPNOTE.TXT – .ZIP File Format Specification" 6.3, §4.3 (records), §4.5.3 (ZIP64); RFC 1951
- * (deflate). Read here rather than by fflate, which tells no checksums: a member that was damaged in a file must not
- * pass for one that was not. Members are found through the directory, so one may be read without the others; archives
- * in several parts, encrypted members and other ways of compression are refused by name. What the directory says of a
- * member must be what stands before (and, where sizes follow, behind) its bytes: a checksum covers those bytes alone,
- * so that one flipped bit in the directory would make an array another's, or none. Members may not overlap: a few bytes
- * could otherwise unpack any number of times.
+ * (deflate). A member that was damaged in a file must not pass for one that was not. Members are found through the
+ * directory, so one may be read without the others; archives in several parts, encrypted members and other ways of
+ * compression are refused by name. What the directory says of a member must be what stands before (and, where sizes
+ * follow, behind) its bytes: a checksum covers those bytes alone, so that one flipped bit in the directory would make
+ * an array another's, or none. Members may not overlap: a few bytes could otherwise unpack any number of times.
  */
 import { constants, inflateRaw, type InputType, type ZlibOptions } from 'node:zlib';
 import { throwIfAborted, type RunControl } from '../core/context.js';
@@ -14,6 +13,18 @@ import { FileFormatError, MemoryError } from '../core/errors.js';
 import { crc32 } from './crc32.js';
 import type { InputFile } from './input-file.js';
 import { hex } from './npy-header.js';
+import {
+  DIRECTORY_ENTRY_BYTES,
+  END64_BYTES,
+  END64_LOCATOR_BYTES,
+  END64_LOCATOR_SIGNATURE,
+  END64_SIGNATURE,
+  END_BYTES,
+  END_SIGNATURE,
+  ENTRY_SIGNATURE,
+  LOCAL_BYTES,
+  LOCAL_SIGNATURE,
+} from './zip-records.js';
 
 /** One member of the archive, as its directory and its local header say alike. */
 export interface ZipEntry {
@@ -36,21 +47,16 @@ interface Listed extends Omit<ZipEntry, 'begin'> {
   readonly rawName: Uint8Array;
 }
 
-const END_SIGNATURE = 0x06054b50;
-const END64_LOCATOR_SIGNATURE = 0x07064b50;
-const END64_SIGNATURE = 0x06064b50;
-const ENTRY_SIGNATURE = 0x02014b50;
-const LOCAL_SIGNATURE = 0x04034b50;
 const DESCRIPTOR_SIGNATURE = 0x08074b50;
-const LOCAL_BYTES = 30;
 /**
  * Flags that decide how a member is read: encrypted (0, 6, 13), sizes behind the bytes (3), patch (5), name in UTF-8
  * (11).
  */
 const DECISIVE_FLAGS = 0x2869;
 const SIZES_FOLLOW = 0x8;
-const END_BYTES = 22;
 const MOST_COMMENT = 65535;
+/** Bytes of extra fields that are read with a member's header; more takes another read. */
+const USUAL_EXTRA = 128;
 
 const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
@@ -97,12 +103,12 @@ async function locate(file: InputFile): Promise<{ start: number; length: number;
   let start = fields.getUint32(at + 16, true);
   let directoryEnd = endAt;
   if (count === 0xffff || length === 0xffffffff || start === 0xffffffff) {
-    const locator = await file.head(20, Math.max(0, endAt - 20));
-    if (locator.length < 20 || viewOf(locator).getUint32(0, true) !== END64_LOCATOR_SIGNATURE)
+    const locator = await file.head(END64_LOCATOR_BYTES, Math.max(0, endAt - END64_LOCATOR_BYTES));
+    if (locator.length < END64_LOCATOR_BYTES || viewOf(locator).getUint32(0, true) !== END64_LOCATOR_SIGNATURE)
       throw damaged(path, 'its directory is of the ZIP64 kind, and the record that says where it is is missing');
     directoryEnd = wide(viewOf(locator), 8, path);
-    const record = await file.head(56, directoryEnd);
-    if (record.length < 56 || viewOf(record).getUint32(0, true) !== END64_SIGNATURE)
+    const record = await file.head(END64_BYTES, directoryEnd);
+    if (record.length < END64_BYTES || viewOf(record).getUint32(0, true) !== END64_SIGNATURE)
       throw damaged(path, `there is no ZIP64 record at byte ${directoryEnd}, where it should be`);
     count = wide(viewOf(record), 32, path);
     length = wide(viewOf(record), 40, path);
@@ -129,14 +135,14 @@ function parseDirectory(bytes: Uint8Array, start: number, count: number, path: s
   const names = new Set<string>();
   let at = 0;
   while (at < length) {
-    if (at + 46 > length || fields.getUint32(at, true) !== ENTRY_SIGNATURE)
+    if (at + DIRECTORY_ENTRY_BYTES > length || fields.getUint32(at, true) !== ENTRY_SIGNATURE)
       throw damaged(path, `its directory is not one at byte ${start + at}`);
     const nameLength = fields.getUint16(at + 28, true);
     const extraLength = fields.getUint16(at + 30, true);
-    const next = at + 46 + nameLength + extraLength + fields.getUint16(at + 32, true);
+    const next = at + DIRECTORY_ENTRY_BYTES + nameLength + extraLength + fields.getUint16(at + 32, true);
     if (next > length) throw damaged(path, `its directory is cut off within member ${entries.length}`);
     const flags = fields.getUint16(at + 8, true);
-    const rawName = bytes.subarray(at + 46, at + 46 + nameLength);
+    const rawName = bytes.subarray(at + DIRECTORY_ENTRY_BYTES, at + DIRECTORY_ENTRY_BYTES + nameLength);
     const name = decodeName(rawName, flags);
     if ((flags & 1) !== 0)
       throw new FileFormatError(`${path}: member "${name}" is encrypted. Unpack the archive, and write it anew.`, {
@@ -146,7 +152,7 @@ function parseDirectory(bytes: Uint8Array, start: number, count: number, path: s
     if (names.has(name)) throw damaged(path, `member "${name}" is there twice`, { member: name });
     names.add(name);
     const sizes = [fields.getUint32(at + 24, true), fields.getUint32(at + 20, true), fields.getUint32(at + 42, true)];
-    readWideSizes({ fields, from: at + 46 + nameLength, length: extraLength }, sizes, path, name);
+    readWideSizes({ fields, from: at + DIRECTORY_ENTRY_BYTES + nameLength, length: extraLength }, sizes, path, name);
     entries.push({
       name,
       rawName,
@@ -209,7 +215,8 @@ async function checkLocalHeader(
   const { name, flags, method, crc32: sum, compressedBytes, bytes, offset, rawName } = entry;
   const path = `${file.path}: member "${name}"`;
   const facts = { path: file.path, member: name };
-  const head = await file.head(LOCAL_BYTES, offset);
+  const found = await file.head(LOCAL_BYTES + rawName.length + USUAL_EXTRA, offset);
+  const head = found.subarray(0, LOCAL_BYTES);
   if (head.length < LOCAL_BYTES || viewOf(head).getUint32(0, true) !== LOCAL_SIGNATURE)
     throw damaged(path, `its header is not at byte ${offset}, where it should be`, facts);
   const fields = viewOf(head);
@@ -218,7 +225,10 @@ async function checkLocalHeader(
   const begin = offset + LOCAL_BYTES + nameLength + extraLength;
   if (begin + compressedBytes > limit)
     throw damaged(path, `its ${compressedBytes} bytes reach beyond the archive's members`, facts);
-  const nameAndExtra = await file.head(nameLength + extraLength, offset + LOCAL_BYTES);
+  const nameAndExtra =
+    begin - offset <= found.length
+      ? found.subarray(LOCAL_BYTES, begin - offset)
+      : await file.head(nameLength + extraLength, offset + LOCAL_BYTES);
   const own = nameAndExtra.subarray(0, nameLength);
   if (own.length !== rawName.length || !own.every((byte, k) => byte === rawName[k])) {
     throw damaged(path, `its own header calls it "${decodeName(own, fields.getUint16(6, true))}"`, facts);

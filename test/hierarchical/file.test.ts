@@ -330,7 +330,7 @@ describe('a file that is not what it should be', () => {
       truncateSync(bad, length);
       await expect(loadMatrix(bad, { team })).rejects.toBeInstanceOf(FileFormatError);
     }
-    for (const at of [3, 100, whole.length >> 1, whole.length - 1]) {
+    for (const at of [3, 140, whole.length >> 1, whole.length - 1]) {
       const flipped = Buffer.from(whole);
       flipped[at] ^= 0x10;
       await writeFile(bad, flipped);

@@ -5,7 +5,10 @@ import { describe, expect, it } from 'vitest';
 import { AbortedError, FileFormatError, OptionError } from '#hmatrix/core/errors.js';
 import { readContainer, readContainerHeader, writeContainer, type JsonObject } from '#hmatrix/io/container.js';
 import { crc32 } from '#hmatrix/io/crc32.js';
+import { readNpz } from '#hmatrix/io/npz.js';
 import { temporaryFolder } from './temporary-folder.js';
+import { version1Bytes, version1Directory } from './version1.js';
+import { zipBytes, type Member } from './zip-bytes.js';
 
 const root = temporaryFolder();
 const file = join(root, 'a.hm');
@@ -16,6 +19,9 @@ const arrayOfAnyType = fc.oneof(
   fc.int32Array({ maxLength: 50 }),
   fc.uint8Array({ maxLength: 50 }),
 );
+
+/** What an array can be called: no zeros, no halves of surrogate pairs. */
+const anyName = fc.string({ unit: 'grapheme', minLength: 1 }).filter((name) => !name.includes('\0'));
 
 async function failure(bytes: Uint8Array): Promise<FileFormatError> {
   writeFileSync(file, bytes);
@@ -43,7 +49,7 @@ describe('container', () => {
     await fc.assert(
       fc.asyncProperty(
         fc.dictionary(fc.string(), fc.jsonValue(), { maxKeys: 4 }),
-        fc.dictionary(fc.string(), arrayOfAnyType, { maxKeys: 5 }),
+        fc.dictionary(anyName, arrayOfAnyType, { maxKeys: 5 }),
         async (anyHeader, anyArrays) => {
           await writeContainer(file, anyHeader as JsonObject, anyArrays);
           const back = await readContainer(file);
@@ -61,6 +67,20 @@ describe('container', () => {
       ),
       { numRuns: 100 },
     );
+  });
+
+  it('is an archive of arrays to everyone else', async () => {
+    await written();
+    const read = await readNpz(file);
+    expect([...read.keys()]).toEqual(Object.keys(arrays));
+    for (const [name, array] of Object.entries(arrays)) {
+      expect(read.get(name)!.shape).toEqual([array.length]);
+      expect([...read.get(name)!.data]).toEqual([...array]);
+    }
+  });
+
+  it('of equal arrays is equal, to the byte', async () => {
+    expect((await written()).equals(await written())).toBe(true);
   });
 
   it('sections are aligned to 64 bytes and little-endian', async () => {
@@ -121,6 +141,8 @@ describe('container', () => {
     await expect(writeContainer(path, {}, { a: new Int16Array(3) as unknown as Int32Array })).rejects.toThrow(
       /"a".*cannot be kept/,
     );
+    for (const name of ['', '\0', '\ud800', 'x'.repeat(65_532)])
+      await expect(writeContainer(path, {}, { [name]: new Int32Array(3) })).rejects.toThrow(/name of an array/);
     await expect(writeContainer(path, { tolerance: Number.NaN }, {})).rejects.toThrow(/NaN.*"tolerance"/);
     await expect(writeContainer(path, [] as unknown as JsonObject, {})).rejects.toThrow(OptionError);
     expect(readdirSync(folder)).toEqual([]);
@@ -161,7 +183,7 @@ describe('container', () => {
 });
 
 describe('bad container files', () => {
-  it('any damaged byte is found, or is in a gap between sections', async () => {
+  it('any damaged byte is found, or nothing depends on it', async () => {
     const good = await written();
     const intact = await readContainer(file);
     let harmless = 0;
@@ -170,28 +192,23 @@ describe('bad container files', () => {
       bytes[at] ^= 0x41;
       writeFileSync(file, bytes);
       const outcome: unknown = await readContainer(file).catch((e: unknown) => e);
-      if (outcome instanceof Error) expect(outcome).toBeInstanceOf(FileFormatError);
+      if (outcome instanceof Error) expect(outcome, `byte ${at}`).toBeInstanceOf(FileFormatError);
       else {
         harmless++;
-        expect(good[at]).toBe(0);
-        expect(outcome).toEqual(intact);
+        expect(outcome, `byte ${at}`).toEqual(intact);
       }
     }
-    // At most one gap of less than 64 bytes before each of the four sections.
-    expect(harmless).toBeLessThan(4 * 64);
+    // Dates, versions, attributes, and less than 64 bytes of zeros before each of the five members.
+    expect(harmless).toBeLessThan(5 * (64 + 40) + 80);
   });
 
-  it('cut anywhere, it is truncated, and the message names the part', async () => {
+  it('cut anywhere, it is truncated', async () => {
     const good = await written();
-    for (let length = 8; length < good.length; length += 3)
+    for (let length = 4; length < good.length; length += 3)
       expect((await failure(good.subarray(0, length))).message).toMatch(/truncated/);
-    expect((await failure(good.subarray(0, 30))).data.section).toBe('preamble');
-    expect((await failure(good.subarray(0, 100))).data.section).toBe('header');
-    expect((await failure(good.subarray(0, good.length - 1))).message).toMatch(/section "flags" is cut off/);
-    expect((await failure(good.subarray(0, good.length - 100))).message).toMatch(/section "blocks" is cut off/);
   });
 
-  it('a damaged section is named', async () => {
+  it('a damaged array is named', async () => {
     const good = await written();
     const at = good.indexOf(Buffer.from(arrays.blocks.buffer));
     good[at + 200] ^= 1;
@@ -200,39 +217,140 @@ describe('bad container files', () => {
   });
 
   it('extra bytes', async () => {
-    expect((await failure(Buffer.concat([await written(), Buffer.alloc(5)]))).message).toMatch(/5 bytes follow/);
+    expect((await failure(Buffer.concat([await written(), Buffer.alloc(5)]))).message).toMatch(/not at its end/);
   });
 
   it('foreign files', async () => {
-    for (const text of ['', 'x', '{"header":{}}', 'PK\x03\x04'.padEnd(200)])
+    for (const text of ['', 'x', '{"header":{}}'])
       expect((await failure(Buffer.from(text))).message).toMatch(/not a hierarchical matrix file/);
+    expect((await failure(zipBytes([{ name: 'x.npy', bytes: new Uint8Array(3) }]))).message).toMatch(
+      /its first member is not hmatrix\.json.*an archive of arrays/,
+    );
+    expect((await failure(zipBytes([]))).message).toMatch(/its first member is not hmatrix\.json/);
+  });
+
+  /** The members of `header` and `arrays` as they are written. */
+  async function members(): Promise<Member[]> {
+    const bytes = await written();
+    const list: Member[] = [];
+    for (let at = 0; bytes.readUInt32LE(at) === 0x04034b50;) {
+      const begin = at + 30 + bytes.readUInt16LE(at + 26) + bytes.readUInt16LE(at + 28);
+      const name = bytes.toString('utf8', at + 30, at + 30 + bytes.readUInt16LE(at + 26));
+      const length = Number(bytes.readBigUInt64LE(at + 30 + bytes.readUInt16LE(at + 26) + 4));
+      list.push({ name, bytes: bytes.subarray(begin, begin + length) });
+      at = begin + length;
+    }
+    return list;
+  }
+  const json = (of: unknown): Member => ({
+    name: 'hmatrix.json',
+    bytes: Buffer.from(typeof of === 'string' ? of : JSON.stringify(of)),
+  });
+
+  it('written anew by another program, it is the same; deflated it is refused', async () => {
+    const all = await members();
+    writeFileSync(file, zipBytes(all));
+    expect(await readContainer(file)).toMatchObject({ header });
+    const deflated = all.map((member, k) => (k === 2 ? { ...member, method: 8 } : member));
+    expect((await failure(zipBytes(deflated))).message).toMatch(/array "blocks": it is compressed by method 8/);
+  });
+
+  it('members that changed places, names or contents are found', async () => {
+    const [head, order, blocks, ...rest] = await members();
+    expect((await failure(zipBytes([head, blocks, order, ...rest]))).message).toMatch(/"blocks.npy" stands where/);
+    const swapped = [
+      { ...order, bytes: blocks.bytes },
+      { ...blocks, bytes: order.bytes },
+    ];
+    expect((await failure(zipBytes([head, ...swapped, ...rest]))).message).toMatch(/array "order": the archive has/);
+    expect((await failure(zipBytes([head, order, ...rest]))).message).toMatch(/lists 4 arrays.* holds 3/);
   });
 
   it('a newer version says so', async () => {
-    const bytes = await written();
-    bytes.writeUInt32LE(2, 8);
-    expect((await failure(bytes)).message).toMatch(/checksum is wrong.*version 2/);
+    const error = await failure(zipBytes([json({ format: 'hmatrix', version: 3, everything: 'else' })]));
+    expect(error.message).toMatch(/format version 3; this library reads up to 2\. Update hmatrix/);
+    expect(error.data.version).toBe(3);
+  });
+
+  it('a consistent checksum does not excuse a nonsensical header', async () => {
+    const own = { format: 'hmatrix', version: 2, header: {} };
+    const array = { name: 'a', type: 'f64', length: 1, crc32: '00000000' };
+    const cases: unknown[] = [
+      'not json',
+      '[]',
+      'null',
+      '{"format":"other"}',
+      { ...own, arrays: {} },
+      { ...own, header: [], arrays: [] },
+      { ...own, arrays: [null] },
+      { ...own, arrays: [{ ...array, type: 'f16' }] },
+      { ...own, arrays: [{ ...array, type: 'constructor' }] },
+      { ...own, arrays: [{ ...array, name: 3 }] },
+      { ...own, arrays: [array, array] },
+      { ...own, arrays: [{ ...array, length: -1 }] },
+      { ...own, arrays: [{ ...array, length: 2 ** 53 }] },
+      { ...own, arrays: [{ ...array, crc32: 7 }] },
+      { ...own, arrays: [array] },
+    ];
+    for (const directory of cases) expect((await failure(zipBytes([json(directory)]))).message).toMatch(/header: /);
+  });
+
+  it('an array that is not what the header says is refused', async () => {
+    const [head, ...rest] = await members();
+    const said = JSON.parse(Buffer.from(head.bytes).toString()) as { arrays: { length: number; type: string }[] };
+    for (const change of [{ length: 34 }, { length: 2 ** 31 }, { type: 'f32' }, { type: 'u8' }]) {
+      const other = { ...said, arrays: said.arrays.map((array, k) => (k === 0 ? { ...array, ...change } : array)) };
+      expect((await failure(zipBytes([json(other), ...rest]))).message).toMatch(/array "order": it is not of/);
+    }
+  });
+});
+
+describe('files of version 1', () => {
+  const old = version1Bytes(header, arrays);
+
+  it('are read as they were', async () => {
+    writeFileSync(file, old);
+    const { header: read, arrays: found } = await readContainer(file);
+    expect(read).toEqual(header);
+    expect(Object.keys(found)).toEqual(Object.keys(arrays));
+    for (const [name, array] of Object.entries(arrays)) expect(found[name]).toEqual(array);
+  });
+
+  it('any damaged byte is found, or is in a gap between sections', async () => {
+    writeFileSync(file, old);
+    const intact = await readContainer(file);
+    for (let at = 0; at < old.length; at++) {
+      const bytes = Buffer.from(old);
+      bytes[at] ^= 0x41;
+      writeFileSync(file, bytes);
+      const outcome: unknown = await readContainer(file).catch((e: unknown) => e);
+      if (outcome instanceof Error) expect(outcome).toBeInstanceOf(FileFormatError);
+      else {
+        expect(old[at]).toBe(0);
+        expect(outcome).toEqual(intact);
+      }
+    }
+  });
+
+  it('cut anywhere, they are truncated, and the message names the part', async () => {
+    for (let length = 8; length < old.length; length += 3)
+      expect((await failure(old.subarray(0, length))).message).toMatch(/truncated/);
+    expect((await failure(old.subarray(0, 30))).data.section).toBe('preamble');
+    expect((await failure(old.subarray(0, 100))).data.section).toBe('header');
+    expect((await failure(old.subarray(0, old.length - 1))).message).toMatch(/section "flags" is cut off/);
+    expect((await failure(Buffer.concat([old, Buffer.alloc(5)]))).message).toMatch(/5 bytes follow/);
+  });
+
+  it('of another version are refused', async () => {
+    const bytes = Buffer.from(old);
+    bytes.writeUInt32LE(7, 8);
+    expect((await failure(bytes)).message).toMatch(/checksum is wrong.*version 7/);
     bytes.writeUInt32LE(crc32(bytes.subarray(0, 60)), 60);
-    const error = await failure(bytes);
-    expect(error.message).toMatch(/format version 2; this library reads up to 1\. Update hmatrix/);
-    expect(error.data.version).toBe(2);
+    expect((await failure(bytes)).message).toMatch(/format version 7; this library reads up to 2\. Update hmatrix/);
   });
 
   it('a consistent checksum does not excuse a nonsensical directory', async () => {
     const section = { name: 'a', type: 'f64', length: 1, crc32: '00000000' };
-    const offset = (json: string): number => 64 * Math.ceil((64 + Buffer.byteLength(json)) / 64);
-    const forged = (directory: unknown, total: number): Buffer => {
-      const json = Buffer.from(typeof directory === 'string' ? directory : JSON.stringify(directory));
-      const bytes = Buffer.alloc(Math.max(total, 64 + json.length));
-      bytes.set([0x89, 0x48, 0x4d, 0x58, 0x0d, 0x0a, 0x1a, 0x0a]);
-      bytes.writeUInt32LE(1, 8);
-      bytes.writeUInt32LE(json.length, 12);
-      bytes.writeUInt32LE(crc32(json), 16);
-      bytes.writeBigUInt64LE(BigInt(bytes.length), 24);
-      bytes.writeUInt32LE(crc32(bytes.subarray(0, 60)), 60);
-      bytes.set(json, 64);
-      return bytes;
-    };
     const cases: unknown[] = [
       'not json',
       '[]',
@@ -247,8 +365,9 @@ describe('bad container files', () => {
       { header: {}, sections: [{ ...section, offset: 192, length: 1e12 }] },
     ];
     for (const directory of cases) {
-      const json = typeof directory === 'string' ? directory : JSON.stringify(directory);
-      expect((await failure(forged(directory, offset(json) + 8))).message).toMatch(/header: /);
+      const length = Buffer.byteLength(typeof directory === 'string' ? directory : JSON.stringify(directory));
+      const total = 64 * Math.ceil((64 + length) / 64) + 8;
+      expect((await failure(version1Directory(directory, total))).message).toMatch(/header: /);
     }
   });
 });

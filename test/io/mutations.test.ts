@@ -209,32 +209,39 @@ describe('mutated hierarchical matrices', () => {
     await survive('k.hm', bytes, [readContainer, describeMatrixFile, load]);
   });
 
-  /** Checksums and lengths of what the file now holds. */
+  /** The checksums that the archive's records and the header should have of what the file now holds. */
   const repaired = (mutant: Buffer): Buffer => {
-    if (mutant.length < 64) return mutant;
-    const jsonLength = Math.min(mutant.readUInt32LE(12), mutant.length - 64);
-    const json = mutant.subarray(64, 64 + jsonLength);
-    try {
-      const { sections } = JSON.parse(json.toString()) as {
-        sections: { offset: number; length: number; type: string; crc32: string }[];
-      };
-      let text = json.toString();
-      for (const { offset, length, type, crc32: sum } of sections) {
-        const size = length * { f64: 8, f32: 4, i32: 4, u8: 1 }[type]!;
-        text = text.replace(
-          `"crc32":"${sum}"`,
-          `"crc32":"${crc32(mutant.subarray(offset, offset + size))
-            .toString(16)
-            .padStart(8, '0')}"`,
-        );
-      }
-      json.write(text);
-    } catch {
-      // No JSON any more, or sections of no sense: to be found out by the reader.
+    const sums: string[] = [];
+    let headerAt = 0;
+    let header = '';
+    for (let at = 0; at + 30 <= mutant.length && mutant.readUInt32LE(at) === 0x04034b50;) {
+      const name = mutant.readUInt16LE(at + 26);
+      const begin = at + 30 + name + mutant.readUInt16LE(at + 28);
+      const length = at + 42 + name <= mutant.length ? Number(mutant.readBigUInt64LE(at + 34 + name)) : 0;
+      const member = mutant.subarray(begin, begin + length);
+      if (at === 0) [headerAt, header] = [begin, member.toString('latin1')];
+      else sums.push(crc32(member).toString(16).padStart(8, '0'));
+      at = begin + length;
     }
-    mutant.writeUInt32LE(crc32(json), 16);
-    mutant.writeBigUInt64LE(BigInt(mutant.length), 24);
-    mutant.writeUInt32LE(crc32(mutant.subarray(0, 60)), 60);
+    let k = 0;
+    mutant.write(
+      header.replace(/(?<="crc32":")[0-9a-f]{8}/g, (sum) => sums[k++] ?? sum),
+      headerAt,
+      'latin1',
+    );
+    const own = [crc32(Buffer.from(header, 'latin1')), ...sums.map((sum) => Number.parseInt(sum, 16))];
+    own[0] = crc32(mutant.subarray(headerAt, headerAt + header.length));
+    let member = 0;
+    for (let at = 0; at + 46 <= mutant.length; at++) {
+      const signature = mutant.readUInt32LE(at);
+      if (signature === 0x02014b50) mutant.writeUInt32LE(own[member++] ?? 0, at + 16);
+    }
+    for (let at = 0, j = 0; at + 30 <= mutant.length && mutant.readUInt32LE(at) === 0x04034b50; j++) {
+      mutant.writeUInt32LE(own[j], at + 14);
+      const name = mutant.readUInt16LE(at + 26);
+      const length = at + 42 + name <= mutant.length ? Number(mutant.readBigUInt64LE(at + 34 + name)) : 0;
+      at += 30 + name + mutant.readUInt16LE(at + 28) + length;
+    }
     return mutant;
   };
 

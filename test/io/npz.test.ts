@@ -82,8 +82,8 @@ describe('writing .npz', () => {
 
   it('what is written is read back, to the bit', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.dictionary(name, array, { maxKeys: 5 }), fc.boolean(), async (arrays, compress) => {
-        await writeNpz(file, new Map(Object.entries(arrays)), { compress });
+      fc.asyncProperty(fc.dictionary(name, array, { maxKeys: 5 }), async (arrays) => {
+        await writeNpz(file, new Map(Object.entries(arrays)));
         const back = await readNpz(file);
         expect([...back.keys()]).toEqual(Object.keys(arrays));
         for (const [key, { shape, fortranOrder, data }] of back) {
@@ -99,31 +99,19 @@ describe('writing .npz', () => {
   it('members of many pieces, over shared memory; equal arrays make equal files', async () => {
     const data = new Float64Array(new SharedArrayBuffer(8 * 700_001));
     for (let k = 0; k < data.length; k++) data[k] = k % 1000;
-    for (const compress of [false, true]) {
-      const seen: number[] = [];
-      await writeNpz(
-        file,
-        new Map([
-          ['big', { shape: [data.length], data }],
-          ['small', { shape: [1], data: Float32Array.of(1) }],
-        ]),
-        { compress, onProgress: ({ done, total }) => seen.push(done / total) },
-      );
-      expect(seen.at(-1)).toBe(1);
-      const first = readFileSync(file);
-      const back = (await readNpz(file)).get('big')!.data;
-      expect(Buffer.compare(Buffer.from(back.buffer), Buffer.from(data.buffer))).toBe(0);
-      await writeNpz(
-        file,
-        new Map([
-          ['big', { shape: [data.length], data }],
-          ['small', { shape: [1], data: Float32Array.of(1) }],
-        ]),
-        { compress },
-      );
-      expect(Buffer.compare(first, readFileSync(file))).toBe(0);
-      if (compress) expect(first.length).toBeLessThan(data.byteLength / 4);
-    }
+    const arrays = new Map([
+      ['big', { shape: [data.length], data }],
+      ['small', { shape: [1], data: Float32Array.of(1) }],
+    ]);
+    const seen: number[] = [];
+    await writeNpz(file, arrays, { onProgress: ({ done, total }) => seen.push(done / total) });
+    expect(seen.at(-1)).toBe(1);
+    const first = readFileSync(file);
+    const back = (await readNpz(file)).get('big')!.data;
+    expect(Buffer.compare(Buffer.from(back.buffer), Buffer.from(data.buffer))).toBe(0);
+    await writeNpz(file, arrays);
+    expect(Buffer.compare(first, readFileSync(file))).toBe(0);
+    expect(first.indexOf(Buffer.from(data.buffer, 0, 8000)) % 64).toBe(0);
   });
 
   it('what cannot be written is refused, and leaves what was there', async () => {

@@ -24,7 +24,6 @@ describe('samples from files', () => {
         ['x', rows],
         ['y', turned],
       ]),
-      { compress: true },
     );
     copyFileSync(at('one.npz'), at('unnamed'));
     writeFileSync(at('x.csv'), 'a,b\n1,2\n3,4\n5,6\n');
