@@ -92,16 +92,17 @@ export const cnn: Experiment = {
 };
 
 /** What networks on shapes share. */
-const onShapes = (setup: Setup, title: string, layers: Layer, given: Pick<Problem, 'accuracy' | 'options'>) =>
+const onShapes = (
+  setup: Setup,
+  given: Pick<Problem, 'title' | 'layers' | 'accuracy' | 'options'> & Pick<FieldOptions, 'adam' | 'ekfac'>,
+) =>
   race(setup, {
     ...given,
-    title,
-    layers,
     size: SHAPES,
     data: setup.quick ? shapes(setup, 32, 16) : shapes(setup, 3000, 300),
     field: {
-      adam: setup.quick ? [3e-3] : [1e-3, 3e-3],
-      ekfac: [3e-3],
+      adam: setup.quick ? [3e-3] : given.adam,
+      ekfac: setup.quick ? [3e-3] : given.ekfac,
       batchSize: setup.quick ? 16 : 64,
       largeBatch: setup.quick ? 32 : 128,
       iterations: setup.quick ? 2 : 5,
@@ -118,11 +119,27 @@ const onShapes = (setup: Setup, title: string, layers: Layer, given: Pick<Proble
 /** ResNet-20 on shapes. */
 export const resnet20: Experiment = {
   what: 'ResNet-20 on generated shapes: every kind of optimizer',
-  run: (setup) => onShapes(setup, 'ResNet-20', resnetLayers(), { accuracy: 0.6, options: { epochs: 8 } }),
+  run: (setup) =>
+    onShapes(setup, {
+      title: 'ResNet-20',
+      layers: resnetLayers(),
+      accuracy: 0.6,
+      options: { epochs: 8 },
+      adam: [1e-3, 3e-3, 1e-2],
+      ekfac: [3e-3],
+    }),
 };
 
 /** MobileNet × 0.5 on shapes. */
 export const mobilenet: Experiment = {
   what: 'MobileNet × 0.5 on generated shapes: every kind of optimizer',
-  run: (setup) => onShapes(setup, 'MobileNet × 0.5', mobilenetLayers(0.5), { accuracy: 0.2, options: { epochs: 4 } }),
+  run: (setup) =>
+    onShapes(setup, {
+      title: 'MobileNet × 0.5',
+      layers: mobilenetLayers(0.5),
+      accuracy: 0.35,
+      options: { epochs: 14 },
+      adam: [3e-3, 1e-2],
+      ekfac: [3e-3, 1e-2],
+    }),
 };

@@ -48,13 +48,13 @@ async function run(setup: Setup): Promise<Outcome> {
   });
   const start = { network, parameters: initialParameters(network, { seed }), data };
   const racers = field({
-    adam: quick ? [2e-3] : [2e-3, 4e-3],
-    ekfac: quick ? [2e-3] : [4e-3],
+    adam: quick ? [2e-3] : [2e-3, 4e-3, 8e-3],
+    ekfac: quick ? [2e-3] : [4e-3, 8e-3],
     batchSize: quick ? 20 : 64,
     largeBatch: quick ? 30 : 128,
     iterations: quick ? 2 : 10,
-    newtonSteps: quick ? 1 : 4,
-    kfacSteps: quick ? 1 : 16,
+    newtonSteps: quick ? 1 : 20,
+    kfacSteps: quick ? 1 : 90,
   });
   const common = { seed, validation: apart, epochs: quick ? 1 : 6, evaluateEvery: quick ? 2 : 15 };
   const goal = { loss: 2 };
