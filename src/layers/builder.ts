@@ -67,7 +67,7 @@ export class Builder {
   readonly masks: Mask[] = [];
   readonly constants: Constant[] = [];
   readonly updates: StatisticsUpdate[] = [];
-  /** Terms of the loss of a layer's own, a number per sample, and what they are convex in. */
+  /** Terms of the loss of a layer's own, a number per sample, and what they are convex in, with the root if known. */
   readonly penalties: LossTerm[] = [];
   readonly #scopes: string[] = [];
   #keys: Keys | null = null;

@@ -1,13 +1,17 @@
 /**
  * Errors at the outputs that are drawn: Q^{1/2}ξ of signs ξ, whose second moment is Q, the Hessian of a sample's loss
- * in its outputs (training/objective/r-pass.ts has the formulas).
+ * in its outputs (training/objective/r-pass.ts has the formulas), or gradients at labels drawn from the model itself.
+ * Of terms of the loss beside the network's own (`LossTerm`) signs are drawn, which their roots multiply.
  */
 import type { FloatArray } from '../core/floats.js';
 import { RandomStream } from '../core/random.js';
-import type { Matrix } from '../dense/matrix.js';
+import { view, type Matrix } from '../dense/matrix.js';
+import { labelStream } from '../network/losses/sampled-errors.js';
+import { lossOf, squaredScale } from '../network/losses/table.js';
+import { columnsOf, numbersEach, positionsOf, rowsOf, type Shape } from '../tape/shape.js';
 import type { GraphLoss } from './losses.js';
-import { squaredScale } from '../network/losses/table.js';
-import { numbersEach, positionsOf, rowsOf, type Shape } from '../tape/shape.js';
+import type { NetworkPlan } from './network-plan.js';
+import type { NetworkTape } from './network-tape.js';
 
 /** Keeps the signs' streams apart from others of the same seed. */
 const SIGNS = 0x7369676e;
@@ -25,6 +29,79 @@ export interface RootRequest {
 export interface DrawRequest extends RootRequest {
   /** The signs depend on seed, step and sample alone; `first` is the slice's first sample. */
   readonly random: { readonly seed: number; readonly step: number; readonly first: number };
+}
+
+/** A slice that was passed forward, and what its random numbers depend on; `first` is its first sample. */
+export interface DrawnSlice {
+  readonly loss: GraphLoss;
+  readonly plan: NetworkPlan;
+  readonly tape: NetworkTape;
+  readonly seed: number;
+  readonly first: number;
+}
+
+/** Seeds of the passes 'draw' and 'pullback' ← errors by signs, those of draw number `step`. */
+export function drawSeeds({ loss, plan, tape, ...random }: DrawnSlice, targets: Matrix, step: number): void {
+  const [own, ...others] = plan.draw!.seeds;
+  const { output } = plan;
+  if (own !== null)
+    drawAtOutputs(loss, {
+      shape: output.shape,
+      count: tape.count,
+      outputs: tape.numbers(output),
+      targets,
+      out: tape.numbers(own),
+      random: { ...random, step },
+    });
+  others.forEach((leaf, k) => {
+    if (leaf !== null) fillSigns(leaf.shape, { ...random, step, term: k + 1 }, tape.numbers(leaf));
+  });
+}
+
+/** Errors of the pass 'monte-carlo-fisher' ← gradients at labels drawn from the model, all draws of every sample. */
+export function drawLabels({ loss, plan, tape, seed, first }: DrawnSlice): void {
+  const { output, targets, errors } = plan;
+  const { count } = tape;
+  const rows = rowsOf(output.shape);
+  const outputs = view(tape.numbers(output), 0, rows, columnsOf(output.shape, count));
+  const draw = lossOf(typeof loss === 'string' ? loss : 'cross-entropy').sampler(outputs);
+  const padding = typeof loss === 'string' ? null : loss.padding;
+  const tokens = padding === null ? null : tape.numbers(targets);
+  const arrays = errors.map(([leaf]) => leaf && tape.numbers(leaf));
+  for (let b = 0; b < count; b++) {
+    const random = labelStream(seed, first + b);
+    for (const out of arrays)
+      for (let p = 0; out !== null && p < positionsOf(output.shape); p++) {
+        const column = b + count * p;
+        if (tokens?.[column] === padding && tokens !== null) out.fill(0, rows * column, rows * (column + 1));
+        else draw(column, random, out, rows * column);
+      }
+  }
+  errors.forEach(([, ...others], step) => {
+    others.forEach((leaf, k) => {
+      if (leaf !== null) fillSigns(leaf.shape, { seed, first, step, term: k + 1 }, tape.numbers(leaf));
+    });
+  });
+}
+
+/** out ← signs for every number of the samples `first`, …, those of a term of the loss. */
+function fillSigns(
+  shape: Shape,
+  {
+    seed,
+    step,
+    first,
+    term,
+  }: { readonly seed: number; readonly step: number; readonly first: number; readonly term: number },
+  out: FloatArray,
+): void {
+  const rows = rowsOf(shape);
+  const count = out.length / numbersEach(shape);
+  for (let b = 0; b < count; b++) {
+    const signs = new RandomStream(seed, SIGNS, step, first + b, term);
+    for (let p = 0; p < positionsOf(shape); p++)
+      for (let k = 0, at = rows * (b + count * p); k < rows; k++) out[at + k] = signs.uniform() < 0.5 ? -1 : 1;
+  }
 }
 
 /** out ← Q^{1/2}ξ at every sample and position, ξ of signs. */

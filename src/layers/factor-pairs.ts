@@ -6,7 +6,9 @@
  *
  *   A = (1/(n·R)) Σ_i Σ_r a_ir a_irᵀ,  Γ = (1/w) Σ_i Σ_r δ_ir δ_irᵀ,  R positions,
  *
- * w the number that the sum of losses is divided by: n samples, or the tokens that are no padding.
+ * w the number that the sum of losses is divided by: n samples, or the tokens that are no padding. Where a loss of
+ * tokens has padding, A is the mean over the positions that errors reach: one whose errors are zero has no part in the
+ * block Σ (a_ir a_irᵀ) ⊗ (δ_ir δ_irᵀ) that the factors stand for.
  */
 import { view, type Matrix } from '../dense/matrix.js';
 import { eachPatchRow, patchNumbers } from '../tape/forms/unfolded.js';
@@ -78,5 +80,48 @@ export function eachInput(
     tensors.copyChunks(rows, [{ count, from: rows, to: rows + 1 }], from, 0, to);
     for (let j = rows; j < to.length; j += rows + 1) to[j] = 1;
     visit(view(heap, scratch, rows + 1, count));
+  }
+}
+
+/** Positions of a sample in all uses of a block's weights, a convolution's groups each. */
+export const usesOf = (pairs: readonly FactorPair[]): number =>
+  pairs.reduce(
+    (total, pair) => total + positionsOfPair(pair) * ((pair.product.attributes['groups'] as number | undefined) ?? 1),
+    0,
+  );
+
+/** Whether positions without errors can be left out of the inputs: each has one column of them. */
+export const haveColumns = (pairs: readonly FactorPair[]): boolean =>
+  pairs.every(({ product }) => formOf(product) === 'dense');
+
+/** Whether errors reach a column of a use: one of them is not zero. */
+export function isReached({ data, offset, rows, ld }: Matrix, column: number): boolean {
+  for (let i = 0, at = offset + column * ld; i < rows; i++, at++) if (data[at] !== 0) return true;
+  return false;
+}
+
+/** As `eachInput` of a multiplication of matrices, without the columns that are not `reached`. */
+export function eachReachedInput(
+  machine: Machine,
+  { input }: FactorPair,
+  { bias, reached }: { readonly bias: boolean; readonly reached: (column: number) => boolean },
+  visit: (inputs: Matrix) => void,
+): void {
+  const { heap, scratch } = machine;
+  const rows = rowsOf(input.shape);
+  const width = bias ? rows + 1 : rows;
+  const cols = columnsOf(input.shape, machine.count);
+  const from = machine.at(input);
+  let count = 0;
+  for (let j = 0; j < cols; j++) {
+    if (reached(j)) {
+      const to = scratch + width * count++;
+      heap.copyWithin(to, from + rows * j, from + rows * (j + 1));
+      if (bias) heap[to + rows] = 1;
+    }
+    if (count === COLUMNS || (j === cols - 1 && count > 0)) {
+      visit(view(heap, scratch, width, count));
+      count = 0;
+    }
   }
 }

@@ -7,9 +7,10 @@
  * which is convex in μ and s (D. P. Kingma, M. Welling, *Auto-encoding variational Bayes*, ICLR 2014).
  */
 import { requireWhole } from '../core/checks.js';
+import type { Graph } from '../tape/graph.js';
 import type { Node } from '../tape/node.js';
 import { elementwise, multiply } from '../tape/primitives/elementwise.js';
-import { rows } from '../tape/primitives/rearrange.js';
+import { place, rows } from '../tape/primitives/rearrange.js';
 import { columnDots } from '../tape/primitives/softmax.js';
 import { gather, spread } from '../tape/primitives/spread.js';
 import { scaled, sum } from '../tape/primitives/sum.js';
@@ -30,18 +31,35 @@ export function gaussianCode(size: number): Layer {
         `a code of ${size} takes ${2 * size} features of a sample, not ${shapeText(x.shape)}.`,
       );
     const [mean, logVariance] = [rows(graph, x, 0, size), rows(graph, x, size, size)];
-    builder.penalties.push({ loss: divergence(builder, mean, logVariance, size), output: x });
+    const one = builder.constant('one', [1], [1]);
+    builder.penalties.push({
+      loss: divergence(builder, mean, logVariance, { size, one }),
+      output: x,
+      root: divergenceRoot(graph, logVariance, { size, one }),
+    });
     if (builder.mode === 'evaluation') return mean;
     const deviation = elementwise(graph, 'exp', scaled(graph, 0.5, logVariance));
     return sum(graph, [mean, multiply(graph, deviation, builder.mask(mean.shape, null))]);
   };
 }
 
-function divergence(builder: Builder, mean: Node, logVariance: Node, size: number): Node {
-  const { graph } = builder;
+interface CodeSize {
+  readonly size: number;
+  /** The number 1. */
+  readonly one: Node;
+}
+
+function divergence({ graph }: Builder, mean: Node, logVariance: Node, { size, one }: CodeSize): Node {
   const squares = columnDots(graph, mean, mean);
   const variances = gather(graph, elementwise(graph, 'exp', logVariance), 'rows');
   const logarithms = gather(graph, logVariance, 'rows');
-  const one = spread(graph, builder.constant('size', [1], [size]), 'all', squares.shape);
-  return sum(graph, [squares, variances, logarithms, one], [0.5, 0.5, -0.5, -0.5]);
+  const ones = spread(graph, one, 'all', squares.shape);
+  return sum(graph, [squares, variances, logarithms, ones], [0.5, 0.5, -0.5, -0.5 * size]);
+}
+
+/** Of diag(1, ½e^s), the divergence's Hessian in μ and s. */
+function divergenceRoot(graph: Graph, logVariance: Node, { size, one }: CodeSize): Node {
+  const deviation = elementwise(graph, 'exp', scaled(graph, 0.5, logVariance));
+  const [first, second] = [spread(graph, one, 'all', logVariance.shape), scaled(graph, Math.SQRT1_2, deviation)];
+  return sum(graph, [place(graph, first, 0, 2 * size), place(graph, second, size, 2 * size)]);
 }

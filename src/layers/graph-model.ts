@@ -60,6 +60,18 @@ export function asGraphModel({ network, parameters: given, data, ...rest }: Give
   return { network, parameters, loss: network.loss, data };
 }
 
+/** Throws OptionError where a term of the loss beside the network's own does not tell its Hessian's root. */
+export function requireRoots({ evaluation }: GraphNetwork, of: string): void {
+  const [, ...others] = evaluation.terms;
+  const unknown = others.find(({ root }) => root === undefined);
+  if (unknown !== undefined)
+    throw new OptionError(
+      `${of} draws errors of every term of the loss, and the layer that adds "${unknown.loss.name}" does not tell ` +
+        'the root of its Hessian: give the penalty its root, or take gaussNewton.',
+      { of, term: unknown.loss.name },
+    );
+}
+
 /** The parameters, as many as the network has. Throws ShapeError. */
 export function requireCount(network: GraphNetwork, parameters: FloatArray): FloatArray {
   if (parameters.length !== network.parameters)

@@ -46,6 +46,9 @@ export function tokenLoss(options: TokenLossOptions = {}): TokenLoss {
   return { kind: 'tokens', padding, smoothing };
 }
 
+/** Whether there are tokens that count nothing. */
+export const hasPadding = (loss: GraphLoss): boolean => typeof loss !== 'string' && loss.padding !== null;
+
 /** The targets of a sample: one token a position, or numbers like the outputs. */
 export const targetShape = (loss: GraphLoss, { dims }: Shape): Shape => ({
   perSample: true,

@@ -7,13 +7,17 @@ import type { Node } from '../tape/node.js';
 import { makePlan, type Output, type Place, type Plan } from '../tape/plan/plan.js';
 import {
   directionOf,
+  drawnErrors,
+  drawnProductNodes,
   gaussNewtonNodes,
   gradientNodes,
+  gradientProductNodes,
   hessianNodes,
   outputCurvature,
   outputTangents,
   ownNodes,
   type DirectionUse,
+  type DrawnErrors,
 } from '../tape/programs.js';
 import { numbersEach } from '../tape/shape.js';
 import type { Mask, StatisticsUpdate } from './builder.js';
@@ -21,10 +25,18 @@ import { factorPairs, inputNumbers, type FactorPair } from './factor-pairs.js';
 import type { NetworkGraph } from './graph-network.js';
 import type { ParameterBlock } from './parameter-block.js';
 
-/** Passes behind the first one, each with directions of its own. */
-export type Pass =
+/** Passes that are products with a curvature matrix. */
+export type ProductPass =
   | 'gauss-newton'
   | 'hessian'
+  /** Of gradients at the samples' own targets. */
+  | 'empirical-fisher'
+  /** Of gradients of errors that are drawn. */
+  | 'monte-carlo-fisher';
+
+/** Passes behind the first one, each with directions of its own. */
+export type Pass =
+  | ProductPass
   | 'tangent'
   /** Errors at the outputs taken back to the layers, for their factors. */
   | 'draw'
@@ -37,6 +49,8 @@ export interface NetworkPlanOptions {
   readonly gradient: boolean;
   readonly passes: readonly Pass[];
   readonly capacity: number;
+  /** Errors of every sample that the pass 'monte-carlo-fisher' takes. Default 1. */
+  readonly draws?: number | undefined;
 }
 
 /** A plan with what its phases give. It is structured-cloneable: steps come first, each behind its inputs. */
@@ -56,26 +70,41 @@ export interface NetworkPlan {
   readonly tangents: readonly { readonly tangent: Node; readonly image: Node }[];
   /** Of the passes 'draw' and 'pullback': where errors are placed at the outputs, and what they come to. */
   readonly draw: DrawPlan | null;
+  /** Of the pass 'monte-carlo-fisher': the leaves of each draw's errors, one a term of the loss. */
+  readonly errors: readonly TermLeaves[];
   /** Numbers of the region of constants. */
   readonly constants: readonly { readonly at: number; readonly values: ArrayLike<number> }[];
 }
 
+/**
+ * A leaf for every term of the loss, the network's own first (`drawnErrors`); null: nothing of the term is drawn, or no
+ * parameter depends on it.
+ */
+export type TermLeaves = readonly (Node | null)[];
+
 /** Errors at the outputs, taken back to the layers. */
 export interface DrawPlan {
-  readonly seed: Node;
+  /** Where they are placed. */
+  readonly seeds: TermLeaves;
   readonly pairs: readonly FactorPair[];
   /** Gradients of blocks without factors. */
   readonly others: readonly { readonly layer: number; readonly gradient: Node }[];
 }
 
 /** Which directions a pass goes along. */
-const USE: Partial<Record<Pass, DirectionUse>> = { 'gauss-newton': 'product', hessian: 'product', tangent: 'tangent' };
+const USE: Partial<Record<Pass, DirectionUse>> = {
+  'gauss-newton': 'product',
+  hessian: 'product',
+  'empirical-fisher': 'product',
+  'monte-carlo-fisher': 'product',
+  tangent: 'tangent',
+};
 
-/** The plan. At most one of the passes 'gauss-newton' and 'hessian' may be asked for. */
+/** The plan. At most one of the passes that are products may be asked for. */
 export function planNetwork(
   graph: NetworkGraph,
   blocks: readonly ParameterBlock[],
-  { gradient, passes, capacity }: NetworkPlanOptions,
+  { gradient, passes, capacity, draws = 1 }: NetworkPlanOptions,
 ): NetworkPlan {
   const placeOf = (leaf: Node): number => blocks[leaf.attributes['index'] as number].offset;
   const results = (nodes: readonly Node[], region: Place['region'], of = graph.parameters): Output[] =>
@@ -91,6 +120,9 @@ export function planNetwork(
   const phaseOf = new Map<Pass, number>();
   const tangents: { tangent: Node; image: Node }[] = [];
   let draw: DrawPlan | null = null;
+  const sampled = Array.from({ length: passes.includes('monte-carlo-fisher') ? draws : 0 }, (_, k) =>
+    drawnErrors(graph, 'error', k),
+  );
   for (const pass of passes) {
     phaseOf.set(pass, phases.length);
     if (pass === 'tangent') {
@@ -110,7 +142,7 @@ export function planNetwork(
           ? [...read(ofPairs), ...results(gradients, 'result', along)]
           : read([...ofPairs, ...own.others.map((one) => one.gradient)]),
       );
-    } else phases.push(results(pass === 'hessian' ? hessianNodes(graph) : gaussNewtonNodes(graph), 'result'));
+    } else phases.push(results(productNodes(graph, pass, sampled), 'result'));
   }
   const constants: { at: number; values: ArrayLike<number> }[] = [];
   let at = 0;
@@ -123,6 +155,8 @@ export function planNetwork(
     phases,
     capacity,
     phaseOf: (leaf) => {
+      // Errors are drawn behind the first phase, of its outputs.
+      if (leaf.attributes['kind'] === 'error') return phaseOf.get('monte-carlo-fisher')!;
       if (leaf.attributes['kind'] === 'seed') return phaseOf.get('pullback') ?? phaseOf.get('draw')!;
       if (leaf.attributes['kind'] !== 'direction') return 0;
       const { use } = directionOf(graph, leaf);
@@ -144,6 +178,8 @@ export function planNetwork(
   });
   const plan = { ...made, scratch: Math.max(made.scratch, ...needed) };
   const { inputs, targets, output, loss, masks, updates: statistics } = graph;
+  const planned = (leaves: TermLeaves): TermLeaves =>
+    leaves.map((leaf) => (leaf !== null && plan.places.has(leaf.id) ? leaf : null));
   const scale = graph.graph.nodes.find(({ attributes }) => attributes['kind'] === 'scale') ?? null;
   return {
     plan,
@@ -156,22 +192,37 @@ export function planNetwork(
     updates: statistics,
     scale: scale !== null && plan.places.has(scale.id) ? scale : null,
     tangents,
-    draw,
+    draw: draw && { ...draw, seeds: planned(draw.seeds) },
+    errors: sampled.map(({ leaves }) => planned(leaves)),
     constants,
   };
 }
 
-/** Of the parameters that the output depends on: `along`, and their gradients. */
-function planDraw({ graph, output, parameters }: NetworkGraph): DrawPlan & {
+function productNodes(graph: NetworkGraph, pass: ProductPass, draws: readonly DrawnErrors[]): Node[] {
+  switch (pass) {
+    case 'gauss-newton':
+      return gaussNewtonNodes(graph);
+    case 'hessian':
+      return hessianNodes(graph);
+    case 'empirical-fisher':
+      return gradientProductNodes(graph);
+    case 'monte-carlo-fisher':
+      return drawnProductNodes(graph, draws);
+  }
+}
+
+/** Of the parameters that the outputs of the loss's terms depend on: `along`, and their gradients. */
+function planDraw(of: NetworkGraph): DrawPlan & {
   readonly along: readonly Node[];
   readonly gradients: readonly Node[];
 } {
-  const seed = graph.leaf('seed', 0, output.shape);
+  const { graph, parameters } = of;
+  const { leaves, cotangents } = drawnErrors(of, 'seed');
   const pairs: FactorPair[] = [];
   const others: { layer: number; gradient: Node }[] = [];
   const along: Node[] = [];
   const gradients: Node[] = [];
-  pullback(graph, new Map([[output, seed]]), parameters).forEach((gradient, k) => {
+  pullback(graph, cotangents, parameters).forEach((gradient, k) => {
     if (gradient === null) return;
     along.push(parameters[k]);
     gradients.push(gradient);
@@ -180,7 +231,7 @@ function planDraw({ graph, output, parameters }: NetworkGraph): DrawPlan & {
     if (own.length > 0) pairs.push(...own);
     else others.push({ layer, gradient });
   });
-  return { seed, pairs, others, along, gradients };
+  return { seeds: leaves, pairs, others, along, gradients };
 }
 
 /** Numbers of the region of constants. */

@@ -25,6 +25,8 @@ export interface PassesOptions {
   /** Whether a forward pass gives the gradient of its samples' losses, too. */
   readonly gradient?: boolean;
   readonly passes?: readonly Pass[];
+  /** Errors of every sample that the pass 'monte-carlo-fisher' takes. */
+  readonly draws?: number | undefined;
   readonly blas: Blas;
 }
 
@@ -49,10 +51,10 @@ export class Passes {
   readonly #tape: NetworkTape;
 
   /** Throws NonFiniteError, MemoryError. */
-  constructor({ network, parameters, samples, gradient = false, passes = [], blas }: PassesOptions) {
+  constructor({ network, parameters, samples, gradient = false, passes = [], draws, blas }: PassesOptions) {
     requireFiniteParameters(parameters);
     const capacity = Math.min(samples, sliceSamples(network));
-    this.plan = planNetwork(network.evaluation, network.layers, { gradient, passes, capacity });
+    this.plan = planNetwork(network.evaluation, network.layers, { gradient, passes, capacity, draws });
     const sizes = { precision: precisionOf(parameters), slices: 1, workers: 1, vectors: 2 };
     const layout = openTapeMemory({ network, plan: this.plan, ...sizes }, parameters, 'A pass of the network');
     const tapes = new Tapes(layout, blas, 0);

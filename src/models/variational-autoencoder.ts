@@ -21,8 +21,8 @@ export interface VariationalAutoencoderOptions {
 /**
  * The encoder, a dense layer to means and logarithms of variances, a code drawn of them, the decoder: parameters
  * "encoder…", "code.weight", "decoder…". With the loss 'bce' or 'mse' against the inputs the network's loss is the
- * negative evidence bound, one draw a sample; in evaluation at the code's mean. K-FAC leaves the divergence's curvature
- * out. Throws OptionError.
+ * negative evidence bound, one draw a sample; in evaluation at the code's mean. Curvature, Kronecker factors among it,
+ * is that of both terms. Throws OptionError.
  */
 export function variationalAutoencoder(options: VariationalAutoencoderOptions): Layer {
   const { encoder, decoder, code } = requireKnownOptions(

@@ -19,7 +19,9 @@ export type LeafKind =
   /** The number by which losses of samples are multiplied. */
   | 'scale'
   /** Cotangents that a caller places at outputs. */
-  | 'seed';
+  | 'seed'
+  /** Errors at the outputs that are drawn once a batch. */
+  | 'error';
 
 /** Settings of a primitive: numbers, words and lists of numbers. */
 export type Attributes = Readonly<Record<string, number | string | boolean | null | readonly number[]>>;

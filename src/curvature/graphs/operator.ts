@@ -12,7 +12,7 @@ import type { Blas } from '../../dense/blas.js';
 import type { WithBlas } from '../../dense/default-blas.js';
 import { block, copyInto, view, type Matrix } from '../../dense/matrix.js';
 import type { GraphModel } from '../../layers/graph-model.js';
-import { planNetwork, type NetworkPlan } from '../../layers/network-plan.js';
+import { planNetwork, type NetworkPlan, type ProductPass } from '../../layers/network-plan.js';
 import { readSamples, requireFiniteParameters } from '../../layers/read-samples.js';
 import { graphSliceFirst, graphSlices } from '../../layers/slices.js';
 import { openTapeMemory, otherBytes, sliceBytes, Tapes } from '../../layers/tape-memory.js';
@@ -43,6 +43,13 @@ const ADDRESSED = 2 ** 32 - 2 ** 18;
 /** Releases what workers hold for operators that have been garbage-collected; `release` does it at once. */
 const abandoned = new FinalizationRegistry<() => void>((letGo) => letGo());
 
+/** Which matrix, and of the Monte Carlo Fisher matrix which labels are drawn. */
+export interface GraphProduct {
+  readonly kind: ProductPass;
+  readonly draws?: number | undefined;
+  readonly seed?: number | undefined;
+}
+
 /** A curvature matrix of a network of layers, over what is trained of θ; `kind` says which. */
 export class GraphOperator implements LinearOperator {
   readonly rows: number;
@@ -50,7 +57,7 @@ export class GraphOperator implements LinearOperator {
   readonly symmetric = true;
   readonly precision: Precision;
   readonly model: GraphModel;
-  readonly kind: GraphPasses['pass'];
+  readonly kind: ProductPass;
   /** n, and how many samples' passes are held at a time: all of them (made once), or some slices. */
   readonly samples: number;
   readonly capacity: number;
@@ -70,7 +77,9 @@ export class GraphOperator implements LinearOperator {
   /** Samples, or tokens that are no padding, of all slices that were passed forward so far. */
   #weight = 0;
 
-  constructor(model: GraphModel, kind: GraphPasses['pass'], options: WithBlas<CurvatureOptions>) {
+  /** Throws as `gaussNewton`. */
+  constructor(model: GraphModel, product: GraphProduct, options: WithBlas<CurvatureOptions>) {
+    const { kind, draws, seed = 0 } = product;
     const { network, parameters, data } = model;
     const { batchSize, memoryLimit = 2 ** 30, blas, team } = options;
     requireMemoryLimit(memoryLimit);
@@ -81,7 +90,12 @@ export class GraphOperator implements LinearOperator {
     const slice = sliceFor(network, samples);
     const slices = graphSlices(samples, slice);
     const capacity = Math.min(samples, slice);
-    const plan = planNetwork(network.evaluation, network.layers, { gradient: false, passes: [kind], capacity });
+    const plan = planNetwork(network.evaluation, network.layers, {
+      gradient: false,
+      passes: [kind],
+      capacity,
+      draws,
+    });
     const width = productWidth(network.trained);
     const workers = team?.workers ?? 1;
     this.#places = vectorsOf({ workers, width });
@@ -97,6 +111,8 @@ export class GraphOperator implements LinearOperator {
     const state: GraphPasses = {
       layout,
       pass: kind,
+      loss: network.loss,
+      seed,
       samples,
       slice,
       workers,

@@ -7,12 +7,17 @@ import { sliceSamples, type GraphNetwork } from '../../layers/graph-network.js';
 import { defineTask } from '../../parallel/task.js';
 import { graphSliceFirst, graphSlices } from '../../layers/slices.js';
 import { Tapes, type TapeLayout } from '../../layers/tape-memory.js';
-import type { Pass } from '../../layers/network-plan.js';
+import type { ProductPass } from '../../layers/network-plan.js';
+import { drawLabels } from '../../layers/draw.js';
+import type { GraphLoss } from '../../layers/losses.js';
 
 /** What every worker knows. It is structured-cloneable, its layout first. */
 export interface GraphPasses {
   readonly layout: TapeLayout;
-  readonly pass: Exclude<Pass, 'tangent' | 'draw'>;
+  readonly pass: ProductPass;
+  readonly loss: GraphLoss;
+  /** Of drawn labels. */
+  readonly seed: number;
   readonly samples: number;
   /** Most samples of a slice. */
   readonly slice: number;
@@ -80,7 +85,7 @@ export interface VectorPlaces {
 export const graphPassTask = defineTask<GraphPasses, PassArguments>(
   import.meta.url,
   'graphPassTask',
-  ({ layout, pass, samples, slice, losses, ...sizes }, { blas, worker }) => {
+  ({ layout, pass, loss, seed, samples, slice, losses, ...sizes }, { blas, worker }) => {
     const tapes = new Tapes(layout, blas, worker);
     const kernels = tapes.memory.kernels(layout.precision);
     const places = vectorsOf(sizes);
@@ -94,6 +99,9 @@ export const graphPassTask = defineTask<GraphPasses, PassArguments>(
         const tape = tapes.tape(task);
         tape.resume(countOf(first + task));
         losses[task] = tape.run();
+        const { plan } = layout;
+        if (plan.errors.length > 0)
+          drawLabels({ loss, plan, tape, seed, first: graphSliceFirst(samples, slice, first + task) });
         return;
       }
       const [vector, part] = [Math.floor(task / parts), task % parts];

@@ -1,24 +1,33 @@
 /**
  * The columns of S_i, Q_i = S_iS_iᵀ, taken back through a network of layers sample by sample: of all outputs in turn,
- * or products with drawn signs, whose second moment is the same. Each gives the errors where weights are multiplied,
- * and in every parameter J_iᵀs. Of a cross-entropy of tokens a sample has a column for every class at every position.
+ * products with drawn signs, whose second moment is the same, or gradients at labels drawn from the model. Each gives
+ * the errors where weights are multiplied, and in every parameter J_iᵀs. Of a cross-entropy of tokens a sample has a
+ * column for every class at every position; of a loss of several terms, for every number of each term's output.
  */
 import { block } from '../../dense/matrix.js';
 import type { Blas } from '../../dense/blas.js';
-import { rootAtOutputs, drawAtOutputs } from '../../layers/draw.js';
+import { drawLabels, drawSeeds, rootAtOutputs, type DrawnSlice } from '../../layers/draw.js';
 import type { Machine } from '../../tape/primitive.js';
 import type { GraphModel } from '../../layers/graph-model.js';
 import type { DrawPlan } from '../../layers/network-plan.js';
 import { Passes } from '../../layers/passes.js';
 import { readSamples } from '../../layers/read-samples.js';
 import { lossWeight } from '../../layers/targets.js';
-import type { FloatArray } from '../../dense/matrix.js';
+import type { FloatArray, Matrix } from '../../dense/matrix.js';
 import { numbersEach, rowsOf } from '../../tape/shape.js';
+
+/** Columns that are drawn: so many a sample, of signs or of labels. */
+export interface ColumnSampling {
+  readonly draws: number;
+  readonly seed: number;
+  /** Default 'signs'. Labels are those of `monteCarloFisher`. */
+  readonly of?: 'signs' | 'labels' | undefined;
+}
 
 /** What is walked over, and how. */
 export interface GraphWalk {
   readonly model: GraphModel;
-  readonly sampling: { readonly draws: number; readonly seed: number } | null;
+  readonly sampling: ColumnSampling | null;
   /** Samples read at a time. Default 256. */
   readonly batchSize?: number | undefined;
   readonly blas: Blas;
@@ -30,27 +39,33 @@ export interface WalkedSample {
   readonly machine: Machine;
 }
 
-/** What a walk tells: each sample before its columns, and each column with Jᵀs in what is trained of θ. */
+/** What a walk tells: each column with Jᵀs in what is trained of θ, and each sample behind its columns. */
 export interface ColumnVisitor {
-  readonly sample?: (sample: WalkedSample) => void;
   readonly column: (sample: WalkedSample, gradient: FloatArray) => void;
+  readonly sample?: (sample: WalkedSample) => void;
 }
 
 /** Samples read at a time where nobody says. */
 const BATCH = 256;
 
 /**
- * Walks over all columns, in double precision. Returns what sums over samples and their columns are divided by. Throws
- * as `readSamples`.
+ * Walks over all columns, in double precision; those that are zero, of padding, are left out. Returns what sums over
+ * samples and their columns are divided by. Throws as `readSamples`.
  */
 export function eachColumn({ model, sampling, batchSize = BATCH, blas }: GraphWalk, visitor: ColumnVisitor): number {
   const { network, loss, data } = model;
   const parameters = Float64Array.from(model.parameters);
-  const passes = new Passes({ network, parameters, samples: 1, passes: ['pullback'], blas });
-  const { draw, output } = passes.plan;
-  const { shape } = output;
-  const rows = rowsOf(shape);
-  const columns = sampling === null ? numbersEach(shape) : sampling.draws;
+  const byLabels = sampling?.of === 'labels';
+  const passes = new Passes({
+    network,
+    parameters,
+    samples: 1,
+    passes: byLabels ? ['pullback', 'monte-carlo-fisher'] : ['pullback'],
+    draws: sampling?.draws,
+    blas,
+  });
+  const draw = passes.plan.draw!;
+  const columns = sampling === null ? exactColumns(draw) : sampling.draws;
   let weight = 0;
   for (let first = 0; first < data.samples; first += batchSize) {
     const count = Math.min(batchSize, data.samples - first);
@@ -59,18 +74,55 @@ export function eachColumn({ model, sampling, batchSize = BATCH, blas }: GraphWa
     for (let i = 0; i < count; i++) {
       const own = { inputs: block(inputs, 0, i, inputs.rows, 1), targets: block(targets, 0, i, targets.rows, 1) };
       passes.eachSlice(own, ({ tape }) => {
-        const sample: WalkedSample = { plan: draw!, machine: tape.machine };
-        const outputs = tape.numbers(output).slice();
-        const request = { shape, count: 1, outputs, targets: own.targets, out: tape.numbers(draw!.seed) };
+        const sample: WalkedSample = { plan: draw, machine: tape.machine };
+        const slice = { loss, plan: passes.plan, tape, seed: sampling?.seed ?? 0, first: first + i };
+        if (byLabels) drawLabels(slice);
         for (let column = 0; column < columns; column++) {
-          if (sampling === null) rootAtOutputs(loss, request, () => (k, p) => Number(p * rows + k === column));
-          else drawAtOutputs(loss, { ...request, random: { seed: sampling.seed, step: column, first: first + i } });
+          if (sampling === null) placeRoot(slice, own.targets, column);
+          else if (byLabels) placeErrors(slice, column);
+          else drawSeeds(slice, own.targets, column);
+          if (draw.seeds.every((leaf) => leaf === null || tape.numbers(leaf).every((value) => value === 0))) continue;
           tape.pass('pullback');
-          if (column === 0) visitor.sample?.(sample);
           visitor.column(sample, passes.result);
         }
+        visitor.sample?.(sample);
       });
     }
   }
   return 1 / (Math.max(1, weight) * (sampling?.draws ?? 1));
+}
+
+/** Columns of a sample: the numbers of all outputs. */
+const exactColumns = ({ seeds }: DrawPlan): number =>
+  seeds.reduce((total, leaf) => total + (leaf === null ? 0 : numbersEach(leaf.shape)), 0);
+
+/** Columns of a sample's exact walk. */
+export const columnsOfSample = ({ network: { evaluation } }: GraphModel): number =>
+  evaluation.terms.reduce((total, { output }) => total + numbersEach(output.shape), 0);
+
+/** Seeds ← column number `column`, the outputs of the terms one after the other. */
+function placeRoot({ loss, plan, tape }: DrawnSlice, targets: Matrix, column: number): void {
+  let at = column;
+  plan.draw!.seeds.forEach((leaf, term) => {
+    if (leaf === null) return;
+    const { shape } = leaf;
+    const out = tape.numbers(leaf);
+    const rows = rowsOf(shape);
+    const own = at;
+    if (own < 0 || own >= out.length) out.fill(0);
+    else if (term > 0) out.fill(0)[own] = 1;
+    else {
+      const request = { shape, count: 1, outputs: tape.numbers(plan.output), targets, out };
+      rootAtOutputs(loss, request, () => (k, p) => Number(p * rows + k === own));
+    }
+    at -= out.length;
+  });
+}
+
+/** Seeds ← the errors of draw number `draw`. */
+function placeErrors({ plan, tape }: DrawnSlice, draw: number): void {
+  plan.draw!.seeds.forEach((leaf, term) => {
+    const from = plan.errors[draw][term];
+    if (leaf !== null && from !== null) tape.numbers(leaf).set(tape.numbers(from));
+  });
 }

@@ -5,13 +5,25 @@
  *   expand   A = (1/nR) Σ_i Σ_r a_ir a_irᵀ,        Γ = (1/w) Σ_i Σ_r Δ_irᵀΔ_ir
  *   reduce   A = (1/n) Σ_i ā_i ā_iᵀ, ā_i = (1/R) Σ_r a_ir,   Γ = (1/w) Σ_i D_iᵀD_i, D_i = Σ_r Δ_ir
  *
- * w samples or tokens that are no padding; groups of a convolution share A. Blocks that are not weights of a
+ * w samples or tokens that are no padding; groups of a convolution share A. Where a loss of tokens has padding, sums
+ * and means of inputs are over the positions that any error reaches: a position whose Δ_ir is zero has no part in G's
+ * block Σ_r (a_ir a_irᵀ) ⊗ (Δ_irᵀΔ_ir), and nR is the number of the others. Blocks that are not weights of a
  * multiplication of matrices alone (scales, kernels of a channel each, embeddings) have their own diagonal of G.
  */
 import { NonFiniteError } from '../../core/errors.js';
 import type { Blas } from '../../dense/blas.js';
 import { view, zeros, type FloatArray, type Matrix } from '../../dense/matrix.js';
-import { eachInput, errorsOf, positionsOfPair, type FactorPair } from '../../layers/factor-pairs.js';
+import {
+  eachInput,
+  eachReachedInput,
+  errorsOf,
+  haveColumns,
+  isReached,
+  positionsOfPair,
+  usesOf,
+  type FactorPair,
+} from '../../layers/factor-pairs.js';
+import { hasPadding } from '../../layers/losses.js';
 import type { Machine } from '../../tape/primitive.js';
 import type { GraphModel } from '../../layers/graph-model.js';
 import type { ParameterBlock } from '../../layers/parameter-block.js';
@@ -43,7 +55,12 @@ interface Sums {
   readonly block: ParameterBlock;
   readonly input: Matrix;
   readonly output: Matrix;
+  /** What the sum of inputs is divided by. */
+  inputs: number;
 }
+
+/** Positions of a use of weights that errors reach, in one sample. */
+type Reached = Map<FactorPair, Uint8Array>;
 
 /** A and Γ of every block, and which rule each has. Throws NonFiniteError, and as `eachColumn`. */
 export function sumGraphFactors(
@@ -55,20 +72,29 @@ export function sumGraphFactors(
   const indexOf = new Map(blocks.map((block) => [model.network.layers.indexOf(block), block]));
   const sums = new Map<number, Sums>();
   const diagonals = new Float64Array(model.network.trained);
+  const reached: Reached = new Map();
+  const leavesOut = hasPadding(model.loss);
+  const sumsOf = (layer: number): Sums =>
+    known(sums, layer, () => {
+      const block = indexOf.get(layer)!;
+      const { width, outputs } = block;
+      return { block, input: zeros(width, width), output: zeros(outputs, outputs), inputs: 0 };
+    });
   const weight = eachColumn(walk, {
     sample: ({ plan, machine }) => {
-      for (const pair of plan.pairs) {
-        const block = indexOf.get(pair.layer)!;
-        const own = known(sums, pair.layer, () => ({
-          block,
-          input: zeros(block.width, block.width),
-          output: zeros(block.outputs, block.outputs),
-        }));
-        addInputs(own, pair, { machine, sharing, uses: usesOf(plan.pairs, pair.layer) });
+      for (const layer of new Set(plan.pairs.map((pair) => pair.layer))) {
+        const pairs = plan.pairs.filter((pair) => pair.layer === layer);
+        const some = leavesOut && haveColumns(pairs) ? reached : null;
+        addInputs(sumsOf(layer), pairs, { machine, sharing, reached: some });
       }
+      reached.clear();
     },
     column: ({ plan, machine }, gradient) => {
-      for (const pair of plan.pairs) addErrors(sums.get(pair.layer)!.output, errorsOf(machine, pair), sharing, blas);
+      for (const pair of plan.pairs) {
+        const errors = errorsOf(machine, pair);
+        addErrors(sumsOf(pair.layer).output, errors, sharing, blas);
+        if (leavesOut) markReached(errors, reached, pair);
+      }
       for (const { layer } of plan.others) {
         const { offset, width, outputs } = indexOf.get(layer)!;
         for (let k = offset; k < offset + width * outputs; k++) diagonals[k] += gradient[k] ** 2;
@@ -80,7 +106,7 @@ export function sumGraphFactors(
     const own = sums.get([...indexOf].find(([, block]) => block.offset === offset)![0]);
     rules.push({ name, rule: own === undefined ? 'diagonal' : 'kronecker' });
     if (own === undefined) return diagonalBlock(offset, diagonals.subarray(offset, offset + width * outputs), weight);
-    finish(own.input, 1 / model.data.samples, `inputs of "${name}"`);
+    finish(own.input, 1 / Math.max(1, own.inputs), `inputs of "${name}"`);
     finish(own.output, weight, `errors of "${name}"`);
     return { offset, width, outputs, input: own.input, output: { kind: 'dense', matrix: own.output } };
   });
@@ -133,29 +159,40 @@ export function graphEigenvalues(
   return sums;
 }
 
-/** Positions and groups of all uses of a block's weights. */
-const usesOf = (pairs: readonly FactorPair[], layer: number): number =>
-  pairs
-    .filter((pair) => pair.layer === layer)
-    .reduce((total, pair) => total + positionsOfPair(pair) * groupsOf(pair), 0);
+/** Marks the columns of a pair's errors that are not zero. */
+function markReached(errors: Matrix, reached: Reached, pair: FactorPair): void {
+  const marks = known(reached, pair, () => new Uint8Array(errors.cols));
+  for (let j = 0; j < errors.cols; j++) if (marks[j] === 0 && isReached(errors, j)) marks[j] = 1;
+}
 
-const groupsOf = ({ product }: FactorPair): number => (product.attributes['groups'] as number | undefined) ?? 1;
-
-/** A += the inputs of one sample. */
+/** A += the inputs of one sample, over all uses of the weights. */
 function addInputs(
-  { block: { bias, width }, input }: Sums,
-  pair: FactorPair,
-  { machine, sharing, uses }: { readonly machine: Machine; readonly sharing: WeightSharing; readonly uses: number },
+  sums: Sums,
+  pairs: readonly FactorPair[],
+  {
+    machine,
+    sharing,
+    reached,
+  }: { readonly machine: Machine; readonly sharing: WeightSharing; readonly reached: Reached | null },
 ): void {
   const { blas } = machine;
-  if (sharing === 'expand') {
-    eachInput(machine, pair, bias, (x) => blas.syrk('L', 'N', 1 / uses, x, 1, input));
-    return;
-  }
+  const { bias, width } = sums.block;
+  const marksOf = (pair: FactorPair): Uint8Array => reached?.get(pair) ?? new Uint8Array(positionsOfPair(pair));
+  const count = (total: number, pair: FactorPair): number => marksOf(pair).reduce((sum, mark) => sum + mark, total);
+  const uses = reached === null ? usesOf(pairs) : pairs.reduce(count, 0);
+  if (uses === 0) return;
   const mean = zeros(width, 1);
-  eachInput(machine, pair, bias, (x) => addColumns(x, mean.data));
+  const add = (x: Matrix): void => {
+    if (sharing === 'reduce') addColumns(x, mean.data);
+    else blas.syrk('L', 'N', reached === null ? 1 / uses : 1, x, 1, sums.input);
+  };
+  for (const pair of pairs)
+    if (reached === null) eachInput(machine, pair, bias, add);
+    else eachReachedInput(machine, pair, { bias, reached: (j) => marksOf(pair)[j] === 1 }, add);
+  sums.inputs += reached === null || sharing === 'reduce' ? 1 : uses;
+  if (sharing === 'expand') return;
   for (let k = 0; k < width; k++) mean.data[k] /= uses;
-  blas.syrk('L', 'N', 1, mean, 1, input);
+  blas.syrk('L', 'N', 1, mean, 1, sums.input);
 }
 
 /** Γ += the errors of one column. */

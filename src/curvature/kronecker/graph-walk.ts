@@ -5,7 +5,7 @@ import { OptionError } from '../../core/errors.js';
 import { quoted } from '../../core/kind.js';
 import type { KeysOf } from '../../core/known-options.js';
 import { withBlas } from '../../dense/default-blas.js';
-import { asGraphModel, type GivenGraphModel } from '../../layers/graph-model.js';
+import { asGraphModel, requireRoots, type GivenGraphModel } from '../../layers/graph-model.js';
 import { checkCount, KRONECKER_KEYS, samplingOf, type KroneckerOptions } from './factors.js';
 import type { GraphWalk } from './graph-columns.js';
 import { WEIGHT_SHARINGS, type WeightSharing } from './graph-factors.js';
@@ -29,12 +29,7 @@ export function openGraphWalk(
 ): { readonly walk: GraphWalk; readonly sharing: WeightSharing } {
   const { blas, sharing = 'expand', batchSize, ...rest } = withBlas(options, GRAPH_KRONECKER_KEYS, of);
   const model = asGraphModel(given, of);
-  if (model.network.evaluation.terms.length > 1)
-    throw new OptionError(
-      `${of} is known for networks whose loss is a function of their outputs alone, and this one adds losses of its ` +
-        'layers to it: take gaussNewton, and what takes operators.',
-      { terms: model.network.evaluation.terms.length },
-    );
+  requireRoots(model.network, of);
   if (!WEIGHT_SHARINGS.includes(sharing))
     throw new OptionError(`Unknown sharing ${quoted(sharing)}: choose one of ${WEIGHT_SHARINGS.join(', ')}.`, {
       option: 'sharing',

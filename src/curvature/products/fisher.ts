@@ -7,7 +7,9 @@ import { OptionError } from '../../core/errors.js';
 import { describe } from '../../core/kind.js';
 import type { KeysOf } from '../../core/known-options.js';
 import { withBlas } from '../../dense/default-blas.js';
+import { asGraphModel, isGivenGraph, requireRoots, type GivenGraphModel } from '../../layers/graph-model.js';
 import { asModel, type GivenModel } from '../../network/model.js';
+import { GraphOperator } from '../graphs/operator.js';
 import { CURVATURE_KEYS, SampleOperator, type CurvatureOptions } from './sample-operator.js';
 
 /**
@@ -15,9 +17,21 @@ import { CURVATURE_KEYS, SampleOperator, type CurvatureOptions } from './sample-
  * estimate of the Fisher matrix unless the targets are distributed as the model says (F. Kunstner, L. Balles, P.
  * Hennig, NeurIPS 2019, arXiv 1905.12558). ≈ 4nN flops a vector; the gradients are never formed. Memory, precisions and
  * errors as `gaussNewton`; targets are checked.
+ *
+ * Of a network of layers as `gaussNewton` has it, g_i the gradient of all terms of sample i's loss: a pass forward
+ * along v gives g_iᵀv, and one back Σ_i (g_iᵀv)g_i. Of tokens g_i is that of a whole sentence, Σ over its tokens, and n
+ * the number of all tokens that are no padding.
  */
-export function empiricalFisher(model: GivenModel, options: CurvatureOptions = {}): SampleOperator {
+export function empiricalFisher(model: GivenModel, options?: CurvatureOptions): SampleOperator;
+/** As before, of a network of layers. */
+export function empiricalFisher(model: GivenGraphModel, options?: CurvatureOptions): GraphOperator;
+export function empiricalFisher(
+  model: GivenModel | GivenGraphModel,
+  options: CurvatureOptions = {},
+): SampleOperator | GraphOperator {
   const backed = withBlas(options, CURVATURE_KEYS, 'empiricalFisher');
+  if (isGivenGraph(model))
+    return new GraphOperator(asGraphModel(model, 'empiricalFisher'), { kind: 'empirical-fisher' }, backed);
   return new SampleOperator(asModel(model, 'empiricalFisher'), { kind: 'gradients', draws: 1, seed: null }, backed);
 }
 
@@ -44,8 +58,19 @@ const MONTE_CARLO_KEYS: KeysOf<MonteCarloOptions> = {
  * have Var(F_ab) ≤ (1/(n²s)) Σ_i κ_i (G_i)_aa (G_i)_bb, κ_i from `varianceFactors` of the loss
  * (network/losses/loss.ts). ≈ 4nN flops a vector. The draws of a sample depend on the seed and on its number alone, so
  * one operator stands for one fixed matrix however data is batched. Memory, precisions and errors as `gaussNewton`.
+ *
+ * Of a network of layers as `gaussNewton` has it: labels of all tokens of a sentence are drawn independently, and of
+ * terms of the loss that are no likelihood (the divergence of a Gaussian code) gradients r∘ξ with signs ξ, diag(r²) the
+ * Hessian in their output. All draws share one pass forward and one back for each vector. OptionError for a term of a
+ * layer of one's own that does not tell its `root`.
  */
-export function monteCarloFisher(model: GivenModel, options: MonteCarloOptions = {}): SampleOperator {
+export function monteCarloFisher(model: GivenModel, options?: MonteCarloOptions): SampleOperator;
+/** As before, of a network of layers. */
+export function monteCarloFisher(model: GivenGraphModel, options?: MonteCarloOptions): GraphOperator;
+export function monteCarloFisher(
+  model: GivenModel | GivenGraphModel,
+  options: MonteCarloOptions = {},
+): SampleOperator | GraphOperator {
   const backed = withBlas(options, MONTE_CARLO_KEYS, 'monteCarloFisher');
   const { draws = 1, seed = 0 } = options;
   if (!Number.isSafeInteger(draws) || draws < 1)
@@ -55,5 +80,10 @@ export function monteCarloFisher(model: GivenModel, options: MonteCarloOptions =
     );
   if (!Number.isSafeInteger(seed))
     throw new OptionError(`seed must be a whole number, not ${describe(seed)}.`, { seed });
+  if (isGivenGraph(model)) {
+    const given = asGraphModel(model, 'monteCarloFisher');
+    requireRoots(given.network, 'monteCarloFisher');
+    return new GraphOperator(given, { kind: 'monte-carlo-fisher', draws, seed }, backed);
+  }
   return new SampleOperator(asModel(model, 'monteCarloFisher'), { kind: 'gradients', draws, seed }, backed);
 }

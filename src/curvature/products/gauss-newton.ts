@@ -43,6 +43,7 @@ export function gaussNewton(
   options: CurvatureOptions = {},
 ): SampleOperator | GraphOperator {
   const backed = withBlas(options, CURVATURE_KEYS, 'gaussNewton');
-  if (isGivenGraph(model)) return new GraphOperator(asGraphModel(model, 'gaussNewton'), 'gauss-newton', backed);
+  if (isGivenGraph(model))
+    return new GraphOperator(asGraphModel(model, 'gaussNewton'), { kind: 'gauss-newton' }, backed);
   return new SampleOperator(asModel(model, 'gaussNewton'), { kind: 'gauss-newton' }, backed);
 }

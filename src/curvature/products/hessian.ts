@@ -23,6 +23,6 @@ export function hessian(
   options: CurvatureOptions = {},
 ): SampleOperator | GraphOperator {
   const backed = withBlas(options, CURVATURE_KEYS, 'hessian');
-  if (isGivenGraph(model)) return new GraphOperator(asGraphModel(model, 'hessian'), 'hessian', backed);
+  if (isGivenGraph(model)) return new GraphOperator(asGraphModel(model, 'hessian'), { kind: 'hessian' }, backed);
   return new SampleOperator(asModel(model, 'hessian'), { kind: 'hessian' }, backed);
 }

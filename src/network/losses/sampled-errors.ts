@@ -15,6 +15,9 @@ export interface ErrorDraws {
   readonly first: number;
 }
 
+/** Where the labels of a sample are drawn from. */
+export const labelStream = (seed: number, sample: number): RandomStream => new RandomStream(seed, PURPOSE, sample);
+
 /**
  * out (r × count·draws, the draws of a sample side by side) ← ∂loss/∂f at labels y ~ p(y | f_i): the draws of a sample
  * depend on the seed and on that number alone, not on the batch it comes in.
@@ -27,7 +30,7 @@ export function sampleOutputErrors(
 ): void {
   const draw = lossOf(loss).sampler(output);
   for (let i = 0; i < output.cols; i++) {
-    const random = new RandomStream(seed, PURPOSE, first + i);
+    const random = labelStream(seed, first + i);
     for (let k = 0; k < draws; k++) draw(i, random, out.data, out.offset + (i * draws + k) * out.ld);
   }
 }

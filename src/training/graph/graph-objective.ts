@@ -9,7 +9,7 @@ import { sharedFloat64 } from '../../core/shared-array.js';
 import type { Blas } from '../../dense/blas.js';
 import { view } from '../../dense/matrix.js';
 import type { VectorKernels, VectorMemory } from '../../dense/vector-memory.js';
-import { drawAtOutputs } from '../../layers/draw.js';
+import { drawSeeds } from '../../layers/draw.js';
 import { requireWords } from '../../layers/graph-model.js';
 import { sliceSamples, type GraphNetwork } from '../../layers/graph-network.js';
 import type { Pass } from '../../layers/network-plan.js';
@@ -286,23 +286,17 @@ export class GraphObjective implements Objective {
   draw(step: number, samples: number = this.#count): void {
     this.#keep(samples, 'draw');
     const { training, seed } = this.#workspace;
-    const { draw, output } = training.plan;
+    const { plan } = training;
     for (let s = 0; s < this.#slices(samples); s++) {
       const tape = this.#tape(s, samples);
       const first = this.#firstOf(samples, s);
-      drawAtOutputs(this.network.loss, {
-        shape: output.shape,
-        count: tape.count,
-        outputs: tape.numbers(output),
-        targets: view(
-          this.#array(this.#workspace.targets),
-          first * this.network.outputs,
-          this.network.outputs,
-          tape.count,
-        ),
-        out: tape.numbers(draw!.seed),
-        random: { seed, step, first },
-      });
+      const targets = view(
+        this.#array(this.#workspace.targets),
+        first * this.network.outputs,
+        this.network.outputs,
+        tape.count,
+      );
+      drawSeeds({ loss: this.network.loss, plan, tape, seed, first }, targets, step);
     }
     this.#runner.run(this.#graphs.independent(this.#slices(samples)), {
       kind: 'pass',

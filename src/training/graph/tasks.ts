@@ -5,7 +5,15 @@ import { NUMBER_BYTES, type FloatArray } from '../../core/floats.js';
 import type { Blas } from '../../dense/blas.js';
 import { mirrorLower, view, type Matrix } from '../../dense/matrix.js';
 import { VectorMemory, type VectorKernels } from '../../dense/vector-memory.js';
-import { eachInput, errorsOf, positionsOfPair, type FactorPair } from '../../layers/factor-pairs.js';
+import {
+  eachInput,
+  eachReachedInput,
+  errorsOf,
+  haveColumns,
+  isReached,
+  usesOf,
+  type FactorPair,
+} from '../../layers/factor-pairs.js';
 import type { Pass } from '../../layers/network-plan.js';
 import { NetworkTape } from '../../layers/network-tape.js';
 import { graphSliceFirst, graphSlices } from '../../layers/slices.js';
@@ -227,9 +235,15 @@ export class GraphWorker {
       this.#squares(task, { count, weight }, 1 - keep, out);
       return;
     }
-    const share = (1 - keep) / (of === 'errors' ? weight : count);
-    for (let s = 0; s < graphSlices(count, this.#workspace.slice); s++)
-      for (const pair of pairs) this.#addPair(this.#kept(s, count), pair, { task, bias: layer.bias, share, rows, out });
+    const slices = graphSlices(count, this.#workspace.slice);
+    const leaveOut = of === 'inputs' && this.#workspace.hasPadding && haveColumns(pairs);
+    let inputs = leaveOut ? 0 : count * usesOf(pairs);
+    for (let s = 0; leaveOut && s < slices; s++)
+      for (const pair of pairs) inputs += reachedColumns(this.#kept(s, count), pair);
+    const share = (1 - keep) / (of === 'errors' ? weight : Math.max(1, inputs));
+    for (let s = 0; s < slices; s++)
+      for (const pair of pairs)
+        this.#addPair(this.#kept(s, count), pair, { task, bias: layer.bias, leaveOut, share, rows, out });
     if (!diagonal) mirrorLower(view(out, 0, rows, rows));
   }
 
@@ -239,30 +253,29 @@ export class GraphWorker {
     {
       task,
       bias,
+      leaveOut,
       share,
       rows,
       out,
     }: {
       readonly task: MomentTask;
       readonly bias: boolean;
+      readonly leaveOut: boolean;
       readonly share: number;
       readonly rows: number;
       readonly out: FloatArray;
     },
   ): void {
-    const add =
-      (alpha: number) =>
-      (x: Matrix): void => {
-        if (!task.diagonal) this.#blas.syrk('L', 'N', alpha, x, 1, view(out, 0, rows, rows));
-        else
-          for (let j = 0; j < x.cols; j++)
-            for (let i = 0; i < rows; i++) out[i] += alpha * x.data[x.offset + i + j * x.ld] ** 2;
-      };
-    if (task.of === 'errors') add(share)(errorsOf(tape.machine, pair));
-    else {
-      const groups = (pair.product.attributes['groups'] as number | undefined) ?? 1;
-      eachInput(tape.machine, pair, bias, add(share / (positionsOfPair(pair) * groups)));
-    }
+    const add = (x: Matrix): void => {
+      if (!task.diagonal) this.#blas.syrk('L', 'N', share, x, 1, view(out, 0, rows, rows));
+      else
+        for (let j = 0; j < x.cols; j++)
+          for (let i = 0; i < rows; i++) out[i] += share * x.data[x.offset + i + j * x.ld] ** 2;
+    };
+    const errors = errorsOf(tape.machine, pair);
+    if (task.of === 'errors') add(errors);
+    else if (leaveOut) eachReachedInput(tape.machine, pair, { bias, reached: (j) => isReached(errors, j) }, add);
+    else eachInput(tape.machine, pair, bias, add);
   }
 
   /**
@@ -293,6 +306,14 @@ export class GraphWorker {
     if (of === 'inputs') for (let i = 0; i < width; i++) out[i] += (share * rows[i]) / outputs;
     else for (let j = 0; j < outputs; j++) out[j] += total > 0 ? (share * outputs * columns[j]) / total : share;
   }
+}
+
+/** Columns of a use that the drawn errors reach. */
+function reachedColumns({ machine }: NetworkTape, pair: FactorPair): number {
+  const errors = errorsOf(machine, pair);
+  let reached = 0;
+  for (let j = 0; j < errors.cols; j++) if (isReached(errors, j)) reached++;
+  return reached;
 }
 
 /** Tasks of a graph objective's phases. */

@@ -6,6 +6,7 @@
 import { NUMBER_BYTES, type Precision } from '../../core/floats.js';
 import { VectorMemory } from '../../dense/vector-memory.js';
 import { sliceSamples, type GraphNetwork, type InputKind } from '../../layers/graph-network.js';
+import { hasPadding } from '../../layers/losses.js';
 import { planNetwork, type NetworkPlan, type Pass } from '../../layers/network-plan.js';
 import { keptNumbers, workNumbers } from '../../layers/network-tape.js';
 import { graphSlices } from '../../layers/slices.js';
@@ -29,6 +30,8 @@ export interface GraphWorkspace {
   readonly memory: object;
   readonly network: ParameterLayout;
   readonly inputKinds: readonly InputKind[];
+  /** Whether there are tokens that count nothing. */
+  readonly hasPadding: boolean;
   readonly precision: Precision;
   readonly capacity: number;
   /** Most samples of a slice. */
@@ -94,6 +97,7 @@ export function openGraphWorkspace(options: GraphWorkspaceOptions): {
       evaluation: tape(evaluation, workers),
       network: layoutOf(network),
       inputKinds: network.inputKinds,
+      hasPadding: hasPadding(network.loss),
       precision,
       capacity,
       slice,

@@ -13,12 +13,14 @@ import { activation, flatten, sequential, stack } from '#hmatrix/layers/compose.
 import type { GraphModel } from '#hmatrix/layers/graph-model.js';
 import { graphNetwork, imageInput, initialParameters, tokenInput, vectorInput } from '#hmatrix/layers/graph-network.js';
 import { tokenLoss } from '#hmatrix/layers/losses.js';
+import { gaussianCode } from '#hmatrix/layers/gaussian-code.js';
 import { embedding, learnedPositions } from '#hmatrix/layers/tokens.js';
+import { memoryDataSet } from '#hmatrix/network/data-set.js';
 import { LOSSES } from '#hmatrix/network/losses/table.js';
-import { relativeError } from '../../support.js';
+import { randomMatrix, relativeError } from '../../support.js';
 import { randomModel } from '../brute-force.js';
 import { denseInverse, denseOperator } from '../operators.js';
-import { convolutional, language, smallGraphs } from './models.js';
+import { convolutional, language, smallGraphs, variational } from './models.js';
 
 const blas = openBlas();
 const eps = 2 ** -52;
@@ -108,7 +110,7 @@ describe('kfac_of_graphs', () => {
 
   it('reduced_errors_are_the_block_of_the_biases', () => {
     // The derivative along a bias is the sum of the errors over all positions.
-    for (const model of [convolutional(5), language(5)]) {
+    for (const model of [convolutional(5), language(5), variational(5)]) {
       const g = denseOperator(gaussNewton(model));
       const factored = kfac(model, { sharing: 'reduce' });
       let compared = 0;
@@ -170,7 +172,7 @@ describe('kfac_of_graphs', () => {
   });
 
   it('ekfac_is_the_diagonal_of_the_blocks_in_the_bases', () => {
-    for (const { model } of smallGraphs(5))
+    for (const { model } of [...smallGraphs(5), { model: variational(5) }])
       for (const sharing of SHARINGS) {
         const g = denseOperator(gaussNewton(model));
         const corrected = ekfac(model, { sharing });
@@ -202,23 +204,95 @@ describe('kfac_of_graphs', () => {
   });
 
   it('drawn_factors_have_the_exact_ones_as_their_mean', () => {
-    const model = convolutional(3);
-    const exact = kfac(model);
-    const draws = 2000;
-    const drawn = kfac(model, { variant: 'monte-carlo', draws, seed: 4 });
-    exact.layers.forEach((_, k) => {
-      if (exact.rules[k].rule !== 'kronecker') return;
-      const [a, b] = [gammaOf(exact, k), gammaOf(drawn, k)];
-      let trace = 0;
-      let difference = 0;
-      for (let p = 0; p < a.rows; p++) trace += a.data[p * (a.rows + 1)];
-      a.data.forEach((value, i) => (difference += (value - b.data[i]) ** 2));
-      // E‖δ‖⁴ ≤ 3(tr M)² of forms of signs, five deviations.
-      expect(Math.sqrt(difference)).toBeLessThan(5 * Math.sqrt(3 / draws) * trace);
+    for (const model of [convolutional(3), variational(3)]) {
+      const exact = kfac(model);
+      const draws = 2000;
+      const drawn = kfac(model, { variant: 'monte-carlo', draws, seed: 4 });
+      exact.layers.forEach((_, k) => {
+        if (exact.rules[k].rule !== 'kronecker') return;
+        const [a, b] = [gammaOf(exact, k), gammaOf(drawn, k)];
+        let trace = 0;
+        let difference = 0;
+        for (let p = 0; p < a.rows; p++) trace += a.data[p * (a.rows + 1)];
+        a.data.forEach((value, i) => (difference += (value - b.data[i]) ** 2));
+        // E‖δ‖⁴ ≤ 3(tr M)² of forms of signs, five deviations.
+        expect(Math.sqrt(difference)).toBeLessThan(5 * Math.sqrt(3 / draws) * trace);
+      });
+      expect(denseOperator(kfac(model, { variant: 'monte-carlo', draws: 2, seed: 4 })).data).toEqual(
+        denseOperator(kfac(model, { variant: 'monte-carlo', draws: 2, seed: 4, batchSize: 2 })).data,
+      );
+    }
+  });
+
+  it('factors_of_one_layer_between_linear_terms_are_exact', () => {
+    // Features that are linear, both terms' Hessians the same for all samples: the block of the one layer is A ⊗ Γ.
+    const network = graphNetwork({
+      inputs: vectorInput(3),
+      layers: sequential(dense(4, { bias: false }), gaussianCode(2)),
+      loss: 'mse',
     });
-    expect(denseOperator(kfac(model, { variant: 'monte-carlo', draws: 2, seed: 4 })).data).toEqual(
-      denseOperator(kfac(model, { variant: 'monte-carlo', draws: 2, seed: 4, batchSize: 2 })).data,
+    const parameters = new Float64Array(12);
+    // Variances stay one: their features are zero.
+    parameters.set([1, -2, 0.5, 0.3, 1, 2]);
+    const data = memoryDataSet(randomMatrix(3, 6, 1), randomMatrix(2, 6, 2));
+    const model = { network, parameters, data };
+    const g = denseOperator(gaussNewton(model));
+    for (const make of [kfac, ekfac] as const)
+      for (const sharing of SHARINGS)
+        expect(relativeError(denseOperator(make(model, { sharing })), g)).toBeLessThan(1000 * eps);
+  });
+
+  it('positions_that_the_loss_does_not_see_do_not_count', () => {
+    const model = language(9);
+    const { inputs, targets } = model.data.batch(0, 9);
+    // A sample of padding alone, and words whose targets are padding behind the others: causal, nothing reaches them.
+    const longer = (x: Matrix): Matrix => {
+      const more = zeros(x.rows, 10);
+      more.data.set(x.data.subarray(0, 9 * x.rows));
+      return more;
+    };
+    const more = longer(inputs);
+    for (let k = 0; k < targets.data.length; k++) if (targets.data[k] === 0) more.data[k] = 1 + (k % 5);
+    more.data.fill(2, 36, 40);
+    const padded = { ...model, data: memoryDataSet(more, longer(targets)) };
+    for (const sharing of SHARINGS) {
+      const [own, other] = [kfac(model, { sharing }), kfac(padded, { sharing })];
+      own.layers.forEach((layer, k) => {
+        if (own.rules[k].rule !== 'kronecker') return;
+        expect(relativeError(other.layers[k].input, layer.input)).toBeLessThan(100 * eps);
+        expect(relativeError(gammaOf(other, k), gammaOf(own, k))).toBeLessThan(500 * eps);
+      });
+    }
+  });
+
+  it('scores_of_words_that_are_linear_have_their_block_though_some_are_padding', () => {
+    // Every word is the same vector, so that a aᵀ and ΔᵀΔ are the same wherever there is no padding.
+    const network = graphNetwork({
+      inputs: tokenInput(3, 4),
+      layers: sequential(embedding(4, 2), dense(4)),
+      loss: tokenLoss({ padding: 0 }),
+    });
+    const parameters = initialParameters(network, { seed: 1, precision: 'f64' });
+    for (let word = 1; word < 4; word++) parameters.set([0.7, -0.4], 2 * word);
+    parameters.set([5, 3], 0);
+    const ids = view(Float64Array.of(1, 2, 3, 3, 0, 0, 2, 0, 0), 0, 3, 3);
+    const model = { network, parameters, data: memoryDataSet(ids, ids, { samples: 'columns' }) };
+    const g = denseOperator(gaussNewton(model));
+    const { layers, rules } = kfac(model);
+    const { offset, width, outputs, input } = layers[rules.findIndex(({ rule }) => rule === 'kronecker')];
+    const Γ = gammaOf(
+      kfac(model),
+      rules.findIndex(({ rule }) => rule === 'kronecker'),
     );
+    const numbers = width * outputs;
+    const product = zeros(numbers, numbers);
+    for (let a = 0; a < numbers; a++)
+      for (let b = 0; b < numbers; b++)
+        product.data[a + b * numbers] =
+          input.data[(a % width) + width * (b % width)] *
+          Γ.data[Math.floor(a / width) + outputs * Math.floor(b / width)];
+    // Positions are apart here: no word's score depends on another.
+    expect(relativeError(product, ownBlock(g, { offset, numbers }))).toBeLessThan(100 * eps);
   });
 
   it('damped_inverses_are_inverse', () => {

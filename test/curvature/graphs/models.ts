@@ -19,6 +19,7 @@ import { batchNorm } from '#hmatrix/layers/normalization.js';
 import { averagePool } from '#hmatrix/layers/pooling.js';
 import { predict } from '#hmatrix/layers/predict.js';
 import { languageModel } from '#hmatrix/models/transformer.js';
+import { variationalAutoencoder } from '#hmatrix/models/variational-autoencoder.js';
 import { labelTargets, memoryDataSet, type DataSet } from '#hmatrix/network/data-set.js';
 import { applyLossHessian } from '#hmatrix/network/losses/evaluate.js';
 
@@ -89,6 +90,36 @@ export function language(samples: number, precision: Precision = 'f64', seed = 5
       targets.data[i * length + p] = 1 + Math.floor((words - 1) * random.uniform());
     }
   return modelOf(network, memoryDataSet(inputs, targets, { samples: 'columns' }), seed, precision);
+}
+
+const CODE = 2;
+const encoder = stack({ fc: dense(3), tanh: activation('tanh') });
+
+/** An autoencoder with a Gaussian code: a loss of two terms, the reconstruction's and the divergence's. */
+export function variational(samples: number, precision: Precision = 'f64', seed = 6): GraphModel {
+  const network = withLoss(variationalAutoencoder({ encoder, decoder: dense(3), code: CODE }), 'bce', 3);
+  const inputs = randomInputs(3, samples, seed);
+  const targets = zeros(3, samples);
+  inputs.data.forEach((value, k) => (targets.data[k] = 1 / (1 + Math.exp(-value))));
+  return modelOf(network, memoryDataSet(inputs, targets, { samples: 'columns' }), seed, precision);
+}
+
+/** Its G: that of the reconstruction, and JᵀHJ of the code's features, H = diag(1, ½e^s). */
+export function denseVariationalGaussNewton(model: GraphModel): Matrix {
+  const out = denseGraphGaussNewton(model);
+  const network = withLoss(stack({ encoder, code: dense(2 * CODE) }), 'mse', 3);
+  const { inputs } = model.data.batch(0, model.data.samples);
+  const data = memoryDataSet(inputs, zeros(2 * CODE, model.data.samples), { samples: 'columns' });
+  const own = { network, loss: network.loss, data, parameters: model.parameters.slice(0, network.parameters) };
+  const jacobian = differencedJacobian(own);
+  predict(own, inputs).data.forEach((feature, k) => {
+    const curvature = (k % (2 * CODE) < CODE ? 1 : Math.exp(feature) / 2) / model.data.samples;
+    for (let b = 0; b < network.trained; b++)
+      for (let a = 0; a < network.trained; a++)
+        out.data[a + b * out.rows] +=
+          curvature * jacobian.data[k + a * jacobian.rows] * jacobian.data[k + b * jacobian.rows];
+  });
+  return out;
 }
 
 export function smallGraphs(samples: number, precision: Precision = 'f64'): NamedGraph[] {

@@ -16,7 +16,15 @@ import type { Team } from '#hmatrix/parallel/team.js';
 import { randomMatrix, relativeError } from '../../support.js';
 import { sharedTeam } from '../../teams.js';
 import { asymmetry, denseOperator, forgetful } from '../operators.js';
-import { convolutional, denseGraphGaussNewton, differencedHessian, language, smallGraphs } from './models.js';
+import {
+  convolutional,
+  denseGraphGaussNewton,
+  denseVariationalGaussNewton,
+  differencedHessian,
+  language,
+  smallGraphs,
+  variational,
+} from './models.js';
 
 const eps = 2 ** -52;
 /** Three slices of 13, 14 and 14 samples. */
@@ -38,6 +46,13 @@ describe('curvature_of_graphs', () => {
     const g = denseOperator(gaussNewton(model));
     expect(relativeError(g, denseGraphGaussNewton(model))).toBeLessThan(1e-8);
     expect(asymmetry(g)).toBeLessThan(500 * eps);
+  });
+
+  it('gauss_newton_of_two_terms_is_the_sum_of_both', () => {
+    const model = variational(SAMPLES);
+    const g = denseOperator(gaussNewton(model));
+    expect(relativeError(g, denseVariationalGaussNewton(model))).toBeLessThan(1e-8);
+    expect(relativeError(denseOperator(hessian(model)), differencedHessian(model))).toBeLessThan(1e-8);
   });
 
   it.each(smallGraphs(SAMPLES))('hessian_is_that_of_differenced_gradients: $name', ({ model }) => {
