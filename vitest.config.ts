@@ -20,6 +20,8 @@ const LONGEST = [
   'hierarchical/factor',
   'cli/solve',
   'curvature/kronecker-positive',
+  'models/pytorch',
+  'io/container-mutations',
   'io/bad-npz',
   'hierarchical/tolerance',
   'dense/portable',

@@ -4,6 +4,7 @@
  * gives to both.
  */
 import { readFileSync } from 'node:fs';
+import { setImmediate as breath } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { FloatArray } from '#hmatrix/core/floats.js';
 import { openBlas } from '#hmatrix/dense/backend.js';
@@ -188,16 +189,20 @@ describe('models_beside_PyTorch', () => {
       expect(Math.abs(loss - expected.loss)).toBeLessThanOrEqual(tolerance * expected.loss);
       expect(relativeDifference(outputs, expected.outputs)).toBeLessThanOrEqual(tolerance);
     };
+    await breath();
     expectLoss(objective.measure().loss, objective.outputs(), kept.evaluation);
     expectLoss(objective.measure(objective.parameters, 0).loss, objective.outputs(), kept.training);
 
     const [v, product] = [objective.vector(), objective.vector()];
     v.set(parametersOf(network, (key, shape) => uniform(`direction/${key}`, sizeOf(shape))).fill(0, network.trained));
+    await breath();
     objective.evaluate();
     objective.product('hessian', v, product);
     const { gradient, product: ofProduct, norms, statistics } = kept.training;
+    await breath();
     expectDots(network, objective.gradient, { dots: gradient, norm: norms.gradient, tolerance });
     expectDots(network, product, { dots: ofProduct, norm: norms.product, tolerance });
+    await breath();
     expectDots(network, objective.parameters, { dots: statistics, norm: 1, tolerance });
     objective.close();
   });
