@@ -25,6 +25,7 @@ import type { TaskBody } from '../../parallel/task.js';
 import { independentTasks, type TaskGraph } from '../../parallel/task-graph.js';
 import type { Shared, Team } from '../../parallel/team.js';
 import { phaseFlops } from '../../tape/plan/plan.js';
+import { graphDiagonal, isAffordable } from '../kronecker/graph-diagonal.js';
 import type { CurvatureOptions } from '../products/sample-operator.js';
 import {
   graphPassTask,
@@ -58,6 +59,11 @@ export class GraphOperator implements LinearOperator {
   readonly precision: Precision;
   readonly model: GraphModel;
   readonly kind: ProductPass;
+  /**
+   * The exact diagonal, in float64, as `graphDiagonal` sums it; absent of a Hessian, and of a Gauss–Newton matrix of
+   * more than about a thousand outputs a sample.
+   */
+  readonly diagonal: ((out: Float64Array) => void) | undefined;
   /** n, and how many samples' passes are held at a time: all of them (made once), or some slices. */
   readonly samples: number;
   readonly capacity: number;
@@ -124,6 +130,12 @@ export class GraphOperator implements LinearOperator {
     this.precision = precision;
     this.model = model;
     this.kind = kind;
+    this.diagonal =
+      kind === 'hessian' || !isAffordable(model, kind)
+        ? undefined
+        : (out) => {
+            out.set(graphDiagonal(model, { kind, blas, draws, seed }));
+          };
     this.samples = samples;
     this.capacity = Math.min(samples, this.#held * slice);
     this.#slice = slice;

@@ -10,13 +10,15 @@ import type { KeysOf } from '../../core/known-options.js';
 import type { Blas } from '../../dense/blas.js';
 import { withBlas } from '../../dense/default-blas.js';
 import type { Matrix } from '../../dense/matrix.js';
+import { asGraphModel, isGivenGraph, type GivenGraphModel } from '../../layers/graph-model.js';
 import { layerWeights } from '../../network/network.js';
 import { asModel, type GivenModel } from '../../network/model.js';
 import { diagonalOperator } from '../../operator/diagonal-operator.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
 import { walkErrorGrams } from './layer-gram-walk.js';
 import { columnsOf, diagonalSquares, type DenseGrams } from './layer-grams.js';
-import { eachPass, openWalk } from './factors.js';
+import { checkCount, eachPass, openWalk } from './factors.js';
+import { graphDiagonal } from './graph-diagonal.js';
 import { addSecondOrder } from './hessian-diagonal.js';
 
 /** Options of {@link curvatureDiagonal}. */
@@ -49,12 +51,29 @@ export interface CurvatureDiagonal extends LinearOperator {
  * where there is one hidden layer, or φ″ = 0 (relu, linear: where outputs are linear too, H and G have one diagonal);
  * else 2n·d_ℓ·d_{ℓ+1}·(d_ℓ + d_{ℓ+1}) flops more for each hidden layer ℓ of d_ℓ units but the last, in slabs of
  * samples of some 32 MB. Targets are checked. Throws ShapeError, OptionError, NonFiniteError.
+ *
+ * Of a network of layers diag(G) over what is trained of θ, all terms of the loss: a backward pass for every output of
+ * every sample, of tokens for every class at every position. OptionError for its Hessian, whose diagonal
+ * `estimateDiagonal` estimates, or finds by as many products as there are rows.
  */
-export function curvatureDiagonal(given: GivenModel, options: DiagonalOptions = {}): CurvatureDiagonal {
-  const model = asModel(given, 'curvatureDiagonal');
+export function curvatureDiagonal(
+  given: GivenModel | GivenGraphModel,
+  options: DiagonalOptions = {},
+): CurvatureDiagonal {
   const { blas, batchSize, kind = 'gauss-newton' } = withBlas(options, DIAGONAL_KEYS, 'curvatureDiagonal');
   if (kind !== 'gauss-newton' && kind !== 'hessian')
     throw new OptionError(`kind must be 'gauss-newton' or 'hessian', not ${describe(kind)}.`, { option: 'kind' });
+  if (isGivenGraph(given)) {
+    if (kind === 'hessian')
+      throw new OptionError(
+        'The diagonal of the Hessian of a network of layers has no closed form: estimateDiagonal(hessian(model)) ' +
+          'estimates it, and is exact with as many products as there are rows.',
+        { option: 'kind', kind },
+      );
+    if (batchSize !== undefined) checkCount(batchSize, 'batchSize: the samples read at a time');
+    return asOperator(graphDiagonal(asGraphModel(given, 'curvatureDiagonal'), { kind, blas, batchSize }));
+  }
+  const model = asModel(given, 'curvatureDiagonal');
   const walk = openWalk(model, { blas, batchSize });
   const { network } = model;
   const { grams, scratch, inputWeight } = walk;
@@ -83,8 +102,14 @@ export function curvatureDiagonal(given: GivenModel, options: DiagonalOptions = 
     },
     kind === 'hessian',
   );
-  return { ...diagonalOperator(values), values, bytes: values.byteLength };
+  return asOperator(values);
 }
+
+const asOperator = (values: Float64Array): CurvatureDiagonal => ({
+  ...diagonalOperator(values),
+  values,
+  bytes: values.byteLength,
+});
 
 /** norms (d × count, contiguous from 0) ← diag M_i. */
 function denseDiagonals(grams: DenseGrams, norms: Matrix): void {

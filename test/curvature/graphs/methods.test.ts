@@ -6,11 +6,16 @@ import { approximate } from '#hmatrix/approximation/approximate.js';
 import type { ApproximationMethod } from '#hmatrix/approximation/methods/table.js';
 import { operatorError } from '#hmatrix/approximation/operator-error.js';
 import { OptionError } from '#hmatrix/core/errors.js';
+import { curvatureDiagonal } from '#hmatrix/curvature/kronecker/curvature-diagonal.js';
+import { empiricalFisher, monteCarloFisher } from '#hmatrix/curvature/products/fisher.js';
+import { hessian } from '#hmatrix/curvature/products/hessian.js';
 import { gaussNewton } from '#hmatrix/curvature/products/gauss-newton.js';
 import { compressHessian } from '#hmatrix/curvature/trees/compress-hessian.js';
 import { structuralTree } from '#hmatrix/curvature/trees/structural-tree.js';
-import { zeros } from '#hmatrix/dense/matrix.js';
+import { block, zeros } from '#hmatrix/dense/matrix.js';
 import { spectralDensity } from '#hmatrix/krylov/spectral-density.js';
+import { dense } from '#hmatrix/layers/affine.js';
+import { graphNetwork, vectorInput } from '#hmatrix/layers/graph-network.js';
 import { lossAndGradient } from '#hmatrix/layers/gradient.js';
 import type { GraphModel } from '#hmatrix/layers/graph-model.js';
 import { estimateDiagonal } from '#hmatrix/lowrank/estimate-diagonal.js';
@@ -19,7 +24,7 @@ import { solve } from '#hmatrix/solve/solve.js';
 import { relativeError } from '../../support.js';
 import { sharedTeam } from '../../teams.js';
 import { denseOperator } from '../operators.js';
-import { convolutional, language } from './models.js';
+import { convolutional, language, variational } from './models.js';
 
 /** The first channel of every image dark: nothing depends on its weights. */
 function withDarkChannel(model: GraphModel): GraphModel {
@@ -101,7 +106,7 @@ describe('methods_of_graphs', () => {
       const g = gaussNewton(model);
       const { gradient } = lossAndGradient(model);
       const exact = denseOperator(g);
-      for (const preconditioner of [undefined, 'none', 'kfac', 'ekfac', 'nystrom'] as const) {
+      for (const preconditioner of [undefined, 'none', 'jacobi', 'kfac', 'ekfac', 'nystrom'] as const) {
         const { x, outcome } = await solve(g, gradient as Float64Array, {
           shift: 1e-3,
           tolerance: 1e-8,
@@ -121,17 +126,69 @@ describe('methods_of_graphs', () => {
     }
   });
 
-  it('diagonal_and_spectrum_are_those_of_the_dense_matrix', async () => {
-    const model = convolutional(40);
-    const g = gaussNewton(model);
-    const exact = denseOperator(g);
-    const diagonal = Float64Array.from({ length: g.rows }, (_, i) => exact.data[i * (g.rows + 1)]);
-    const { values, standardErrors } = await estimateDiagonal(g, { products: 64 });
+  it('diagonals_are_those_of_the_dense_matrices', async () => {
+    for (const model of [convolutional(7), language(5), variational(6)]) {
+      const operators = [
+        gaussNewton(model),
+        empiricalFisher(model),
+        monteCarloFisher(model, { draws: 3, seed: 5 }),
+        monteCarloFisher({ ...model, parameters: Float32Array.from(model.parameters) }, { seed: 1 }),
+      ];
+      for (const operator of operators) {
+        const exact = denseOperator(operator);
+        const values = new Float64Array(operator.rows);
+        operator.diagonal!(values);
+        const largest = Math.max(...values);
+        // Products round in the precision of the parameters, the diagonal in double.
+        const rounding = 500 * (operator.precision === 'f32' ? 2 ** -24 : 2 ** -52);
+        values.forEach((value, i) => {
+          expect(Math.abs(value - exact.data[i * (exact.rows + 1)])).toBeLessThan(rounding * largest);
+        });
+      }
+      const own = new Float64Array(model.network.trained);
+      operators[0].diagonal!(own);
+      expect(curvatureDiagonal(model, { batchSize: 2 }).values).toEqual(own);
+      expect((await estimateDiagonal(operators[1])).exact).toBe(true);
+    }
+    expect(hessian(convolutional(4)).diagonal).toBeUndefined();
+    expect(() => curvatureDiagonal(convolutional(4), { kind: 'hessian' })).toThrow(/estimateDiagonal/);
+    expect(() => curvatureDiagonal(convolutional(4), { batchSize: 0 })).toThrow(OptionError);
+  });
+
+  it('diagonals_of_many_outputs_are_estimated', async () => {
+    const network = graphNetwork({ inputs: vectorInput(2), layers: dense(1025), loss: 'mse' });
+    const { inputs } = convolutional(2).data.batch(0, 2);
+    const data = memoryDataSet(block(inputs, 0, 0, 2, 2), zeros(1025, 2));
+    const g = gaussNewton({ network, parameters: new Float64Array(3075), data });
+    expect(g.diagonal).toBeUndefined();
+    const { values, standardErrors, exact } = await estimateDiagonal(g, { products: 64 });
+    expect(exact).toBe(false);
+    const known = curvatureDiagonal(g.model).values;
     let outside = 0;
     values.forEach((value, i) => {
-      if (Math.abs(value - diagonal[i]) > 4 * standardErrors[i] + 1e-12) outside++;
+      if (Math.abs(value - known[i]) > 4 * standardErrors[i] + 1e-12) outside++;
     });
     expect(outside / g.rows).toBeLessThan(0.05);
+  });
+
+  it('hessian_diagonals_are_estimated_with_their_errors', async () => {
+    const h = hessian(convolutional(20));
+    const exact = denseOperator(h);
+    const { values, standardErrors } = await estimateDiagonal(h, { products: 64 });
+    let outside = 0;
+    values.forEach((value, i) => {
+      if (Math.abs(value - exact.data[i * (h.rows + 1)]) > 4 * standardErrors[i] + 1e-12) outside++;
+    });
+    expect(outside / h.rows).toBeLessThan(0.05);
+    const { exact: all, values: found } = await estimateDiagonal(h, { products: h.rows });
+    expect(all).toBe(true);
+    found.forEach((value, i) => {
+      expect(Math.abs(value - exact.data[i * (h.rows + 1)])).toBeLessThan(1e-12);
+    });
+  });
+
+  it('the_spectrum_has_mass_one', async () => {
+    const g = gaussNewton(convolutional(40));
     const { grid, density } = await spectralDensity(g, { probes: 10 });
     let mass = 0;
     for (let k = 1; k < grid.length; k++)

@@ -1,0 +1,80 @@
+/**
+ * Diagonals of curvature of networks of layers: sums of squares of J_iᵀs over the columns s of each sample's Q_i^{1/2},
+ * over its gradient, or over gradients at drawn labels, one backward pass each, in double precision.
+ */
+import { NonFiniteError } from '../../core/errors.js';
+import type { FloatArray } from '../../core/floats.js';
+import type { Blas } from '../../dense/blas.js';
+import { block } from '../../dense/matrix.js';
+import type { GraphModel } from '../../layers/graph-model.js';
+import { Passes } from '../../layers/passes.js';
+import { readSamples } from '../../layers/read-samples.js';
+import { lossWeight } from '../../layers/targets.js';
+import { columnsOfSample, eachColumn } from './graph-columns.js';
+
+/** Which matrix has its diagonal summed, and how. */
+export interface GraphDiagonalOptions {
+  readonly kind: 'gauss-newton' | 'empirical-fisher' | 'monte-carlo-fisher';
+  readonly blas: Blas;
+  /** Samples read at a time. Default 256. */
+  readonly batchSize?: number | undefined;
+  /** Labels drawn for each sample, and their seed, of 'monte-carlo-fisher'. */
+  readonly draws?: number | undefined;
+  readonly seed?: number | undefined;
+}
+
+/** Backward passes of a sample up to which a diagonal is made without being asked for: about those of 500 products. */
+const AFFORDABLE = 1024;
+
+/** Whether an operator should offer its exact diagonal: outputs of a sample are not too many for a pass each. */
+export const isAffordable = (model: GraphModel, kind: GraphDiagonalOptions['kind']): boolean =>
+  kind !== 'gauss-newton' || columnsOfSample(model) <= AFFORDABLE;
+
+/**
+ * The diagonal over what is trained of θ, all terms nonnegative: 'gauss-newton' a backward pass for every output of
+ * every sample, 'empirical-fisher' one a sample, 'monte-carlo-fisher' one a draw, of the matrix that `monteCarloFisher`
+ * makes of the same seed. Throws NonFiniteError, and as `readSamples`.
+ */
+export function graphDiagonal(model: GraphModel, options: GraphDiagonalOptions): Float64Array {
+  const { kind, blas, batchSize, draws = 1, seed = 0 } = options;
+  const values = new Float64Array(model.network.trained);
+  const add = (gradient: FloatArray): void => {
+    for (let k = 0; k < values.length; k++) values[k] += gradient[k] ** 2;
+  };
+  const sampling = kind === 'gauss-newton' ? null : { draws, seed, of: 'labels' as const };
+  const weight =
+    kind === 'empirical-fisher'
+      ? eachGradient(model, options, add)
+      : eachColumn({ model, sampling, batchSize, blas }, { column: (_, gradient) => add(gradient) });
+  for (let k = 0; k < values.length; k++) {
+    values[k] *= weight;
+    if (!Number.isFinite(values[k]))
+      throw new NonFiniteError(`The diagonal at parameter ${k} is ${values[k]}: parameters or data are too large.`, {
+        parameter: k,
+        value: values[k],
+      });
+  }
+  return values;
+}
+
+/** Visits the gradient of every sample's loss. Returns what sums over samples are divided by. */
+function eachGradient(
+  model: GraphModel,
+  { blas, batchSize = 256 }: GraphDiagonalOptions,
+  visit: (gradient: FloatArray) => void,
+): number {
+  const { network, loss, data } = model;
+  const parameters = Float64Array.from(model.parameters);
+  const passes = new Passes({ network, parameters, samples: 1, gradient: true, blas });
+  let weight = 0;
+  for (let first = 0; first < data.samples; first += batchSize) {
+    const count = Math.min(batchSize, data.samples - first);
+    const { inputs, targets } = readSamples(model, first, count);
+    weight += lossWeight(loss, targets);
+    for (let i = 0; i < count; i++) {
+      const own = { inputs: block(inputs, 0, i, inputs.rows, 1), targets: block(targets, 0, i, targets.rows, 1) };
+      passes.eachSlice(own, () => visit(passes.gradient));
+    }
+  }
+  return 1 / Math.max(1, weight);
+}
