@@ -292,6 +292,25 @@ describe('the architecture', () => {
     expect(misplaced).toEqual([]);
   });
 
+  it('says_what_stands_for_each_module_of_Node_and_each_file_in_a_browser', () => {
+    const { browser } = JSON.parse(read('package.json')) as { browser: Record<string, string> };
+    const nodes = imports.filter(({ from, specifier }) => specifier.startsWith('node:') && partOf(from) !== 'cli');
+    const used = nodes.filter(({ typeOnly }) => !typeOnly).map(({ specifier }) => specifier);
+    expect([...new Set(used)].filter((specifier) => !(specifier in browser))).toEqual([]);
+    const replaced = sources.filter((path) => sources.includes(path.replace(/\.ts$/, '-browser.ts')));
+    const built = (path: string): string => `./dist/${path.replace(/\.ts$/, '.js')}`;
+    const named = Object.keys(browser).filter((name) => name.startsWith('./'));
+    // What a worker runs is not imported.
+    expect(named.sort()).toEqual(replaced.map(built).filter((name) => !/\/worker\.js$/.test(name)));
+    expect(named.map((name) => browser[name])).toEqual(named.map((name) => name.replace(/\.js$/, '-browser.js')));
+    const values = (path: string): string[] =>
+      [...read(path).matchAll(/^export (?:async )?(?:function|const) (\w+)/gm)].map(([, name]) => name).sort();
+    for (const path of replaced.filter((name) => named.includes(built(name)))) {
+      const others = [...read(path).matchAll(/^export \{ (\w+) \} from/gm)].map(([, name]) => name);
+      expect(values(path.replace(/\.ts$/, '-browser.ts')), path).toEqual([...values(path), ...others].sort());
+    }
+  });
+
   it('depends_on_the_packages_it_imports_and_on_no_others', () => {
     const { dependencies } = JSON.parse(read('package.json')) as { dependencies: Record<string, string> };
     const used = new Set(

@@ -11,6 +11,7 @@
  */
 import { throwIfAborted } from '../core/context.js';
 import { ShapeError } from '../core/errors.js';
+import { nextTurn } from '../core/event-loop.js';
 import { kindOf } from '../core/kind.js';
 import { type KeysOf, requireKnownOptions } from '../core/known-options.js';
 import { RandomStream } from '../core/random.js';
@@ -161,7 +162,7 @@ async function productErrors(
   const norms = new Float64Array(count);
   const errors = approximations.map(() => new Float64Array(count));
   for (let first = 0; first < count; first += width) {
-    await new Promise(setImmediate);
+    await nextTurn();
     throwIfAborted(control.signal);
     const columns = Math.min(width, count - first);
     const x = view(vectors, 0, size, columns);
@@ -199,7 +200,7 @@ export async function lowRankSquare(
   let cross = 0;
   let own = 0;
   for (let first = 0; first < rank; first += width) {
-    await new Promise(setImmediate);
+    await nextTurn();
     throwIfAborted(control.signal);
     const count = Math.min(width, rank - first);
     const u = view(vectors.data, vectors.offset + first * vectors.ld, rows, count, vectors.ld);

@@ -9,6 +9,7 @@
 export const CODE_LOCATION: string = (import.meta.url as string | undefined) ?? __filename;
 
 /**
- * Whether the library was bundled: its code then no longer lies in files of its own names, which workers could load.
+ * Whether the library was bundled: its code then no longer lies in files of its own names, which workers could load. In
+ * a browser it counts as bundled always: there workers get their code as one text.
  */
-export const BUNDLED = !CODE_LOCATION.replace(/[?#].*$/, '').endsWith('/core/location.js');
+export const BUNDLED = !/^file:[^?#]*\/core\/location\.js(?:$|[?#])/.test(CODE_LOCATION);

@@ -6,6 +6,21 @@ import { MemoryError, ShapeError } from './errors.js';
 import { describe } from './kind.js';
 import { inUnits } from './memory.js';
 
+/** What is used of WebAssembly; TypeScript declares it only together with the DOM. */
+interface WithMemory {
+  readonly WebAssembly: {
+    readonly Memory: new (limits: { initial: number; maximum: number; shared: true }) => { readonly buffer: object };
+  };
+}
+
+// A browser names the class only to pages that are isolated. The others may have arrays over such memory, but may not
+// share it between threads.
+if (typeof SharedArrayBuffer === 'undefined') {
+  const { WebAssembly } = globalThis as unknown as WithMemory;
+  const { buffer } = new WebAssembly.Memory({ initial: 0, maximum: 0, shared: true });
+  Object.assign(globalThis, { SharedArrayBuffer: buffer.constructor });
+}
+
 /** Throws MemoryError where `what` needs more bytes than the `available` ones. */
 export function requireBytes(bytes: number, available: number, what: string): void {
   if (bytes > available)

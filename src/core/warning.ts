@@ -8,9 +8,11 @@ export const WARNING_TYPE = 'HmatrixWarning';
 
 /**
  * Says `message` once on the caller's progress callback (`Progress.warning`) and as a warning of the process
- * (`process.on('warning', …)`).
+ * (`process.on('warning', …)`), in a browser on its console.
  */
 export function warn(code: string, message: string, control: RunControl = {}): void {
   control.onProgress?.({ phase: 'warning', done: 0, total: 0, warning: message });
-  process.emitWarning(message, { type: WARNING_TYPE, code });
+  if (typeof process !== 'undefined') process.emitWarning(message, { type: WARNING_TYPE, code });
+  // eslint-disable-next-line no-console -- what a browser has for warnings
+  else console.warn(`${WARNING_TYPE} [${code}]: ${message}`);
 }

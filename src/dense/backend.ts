@@ -1,11 +1,11 @@
 /**
  * Which dense backend: a system library where there is one, the portable backend otherwise or by choice.
  */
+import { environmentVariable } from '../core/environment.js';
 import { LibraryError } from '../core/errors.js';
 import { warn } from '../core/warning.js';
 import type { Blas } from './blas.js';
-import { nativeModuleFailure } from './system/library.js';
-import { openOpenblas, trySystemLibraries } from './system/open.js';
+import { nativeModuleFailure, openOpenblas, trySystemLibraries } from './system/open.js';
 import type { SearchOutcome } from './system/open.js';
 import { createPortableBlas } from './portable/portable-blas.js';
 
@@ -18,11 +18,11 @@ export type { SearchOutcome };
  * first system library that works, else the portable backend: with a warning of the process (code 'portable-backend')
  * where koffi, which calls system libraries, could not be loaded. Throws LibraryError.
  */
-export const openBlas = (choice: string | undefined = process.env['HMATRIX_BLAS']): Blas =>
+export const openBlas = (choice: string | undefined = environmentVariable('HMATRIX_BLAS')): Blas =>
   open(choice, warnWithoutNativeModule);
 
 /** `openBlas` for a team's workers: what there is to be said the thread says that opens the team. */
-export const openWorkerBlas = (choice: string | undefined = process.env['HMATRIX_BLAS']): Blas =>
+export const openWorkerBlas = (choice: string | undefined = environmentVariable('HMATRIX_BLAS')): Blas =>
   open(choice, () => undefined);
 
 function open(choice: string | undefined, warnOfPortable: () => void): Blas {

@@ -5,6 +5,7 @@
  * pages): a tenth of that time or less, and products find their addresses faster. What is not asked for stays as it is
  * there.
  */
+import { PLATFORM } from '../core/environment.js';
 import type { FloatArray } from '../core/floats.js';
 import { arrayAddress, processFunction, type NativeFunction } from './system/library.js';
 
@@ -23,7 +24,7 @@ let advise: NativeFunction | undefined;
  * Linux, and with the portable backend.
  */
 export function inLargePages<A extends FloatArray | Int32Array>(array: A): A {
-  if (array.byteLength < LEAST_BYTES || process.platform !== 'linux') return array;
+  if (array.byteLength < LEAST_BYTES || PLATFORM !== 'linux') return array;
   advise ??= processFunction('madvise', 'int', ['int64', 'int64', 'int']);
   if (advise === undefined) return array;
   const address = arrayAddress(array);

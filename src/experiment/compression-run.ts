@@ -3,6 +3,7 @@
  */
 import { throwIfAborted } from '../core/context.js';
 import { OptionError } from '../core/errors.js';
+import { nextTurn } from '../core/event-loop.js';
 import { RandomStream } from '../core/random.js';
 import { sharedFloat32, sharedFloat64 } from '../core/shared-array.js';
 import { view, type Matrix, type Precision } from '../dense/matrix.js';
@@ -68,7 +69,7 @@ async function timeProducts(
   const began = performance.now();
   for (let k = 0; k <= limit; k++) {
     // Products are synchronous: let signals in between them.
-    await new Promise(setImmediate);
+    await nextTurn();
     throwIfAborted(control.signal);
     const start = performance.now();
     matrix.apply(x, y);

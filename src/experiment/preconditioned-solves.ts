@@ -9,6 +9,7 @@ import {
   NotPositiveDefiniteError,
   OptionError,
 } from '../core/errors.js';
+import { nextTurn } from '../core/event-loop.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import { view, zeros, type Matrix } from '../dense/matrix.js';
 import { denseBytes } from '../approximation/budget.js';
@@ -47,7 +48,7 @@ export async function productSeconds(operator: LinearOperator, seed: number, con
   const times: number[] = [];
   for (let k = 0; k <= PRODUCTS; k++) {
     // Products are synchronous: let signals in between them.
-    await new Promise(setImmediate);
+    await nextTurn();
     throwIfAborted(control.signal);
     const start = performance.now();
     operator.applyUnchecked(y, x, 1, 0);

@@ -16,6 +16,7 @@
 import { requireWhole } from '../core/checks.js';
 import { throwIfAborted, type RunControl } from '../core/context.js';
 import { ShapeError } from '../core/errors.js';
+import { nextTurn } from '../core/event-loop.js';
 import type { KeysOf } from '../core/known-options.js';
 import { RandomStream } from '../core/random.js';
 import { sharedFloat64 } from '../core/shared-array.js';
@@ -140,7 +141,7 @@ export async function lanczosMatrices(
     for (let step = 0; step < degree && group.some(({ ended }) => !ended); step++) {
       if (!blocks.step(operator, group)) return undefined;
       if (performance.now() - turn > TURN_MS) {
-        await new Promise(setImmediate);
+        await nextTurn();
         turn = performance.now();
       }
       throwIfAborted(control.signal);

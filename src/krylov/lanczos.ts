@@ -11,6 +11,7 @@
 import { requireWhole } from '../core/checks.js';
 import { throwIfAborted, type RunControl, checkedControl } from '../core/context.js';
 import { OptionError, ShapeError } from '../core/errors.js';
+import { nextTurn } from '../core/event-loop.js';
 import { describe, requireRole } from '../core/kind.js';
 import type { KeysOf } from '../core/known-options.js';
 import { requireMemory } from '../core/memory.js';
@@ -253,7 +254,7 @@ class Lanczos {
           tolerance,
         );
       if (full) this.#restart();
-      await new Promise(setImmediate);
+      await nextTurn();
       throwIfAborted(control.signal);
       control.onProgress?.({ phase: 'eigenvalues', done: this.#iterations, total: maxIterations });
     }

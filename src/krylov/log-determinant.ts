@@ -5,6 +5,7 @@
 import { requirePositive } from '../core/checks.js';
 import { type RunControl, checkedControl, throwIfAborted } from '../core/context.js';
 import { OptionError } from '../core/errors.js';
+import { nextTurn } from '../core/event-loop.js';
 import { ROUNDOFF } from '../core/floats.js';
 import { describe } from '../core/kind.js';
 import type { KeysOf } from '../core/known-options.js';
@@ -158,7 +159,7 @@ async function exactLogDeterminant(
   throwIfAborted(control.signal);
   for (const { first, out } of unitProducts(operator, dense)) {
     control.onProgress?.({ phase: PHASE, done: first + out.cols, total: size });
-    await new Promise(setImmediate);
+    await nextTurn();
     throwIfAborted(control.signal);
   }
   const squares = squaredNorm(dense);

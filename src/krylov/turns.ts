@@ -1,6 +1,7 @@
 /**
  * Running the steps of a solver to their end: at once, or in turns with the event loop.
  */
+import { nextTurn } from '../core/event-loop.js';
 
 /** Milliseconds after which a solve in turns lets others in. */
 const TURN_MS = 50;
@@ -20,7 +21,7 @@ export async function runInTurns<S>(steps: Generator<unknown, S, void>): Promise
     const { done, value } = steps.next();
     if (done) return value;
     if (performance.now() - turn > TURN_MS) {
-      await new Promise(setImmediate);
+      await nextTurn();
       turn = performance.now();
     }
   }

@@ -4,6 +4,7 @@
 import { requireWhole } from '../core/checks.js';
 import { throwIfAborted, type RunControl } from '../core/context.js';
 import { NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
+import { nextTurn } from '../core/event-loop.js';
 import type { KeysOf } from '../core/known-options.js';
 import { requireMemory } from '../core/memory.js';
 import { sharedFloat64 } from '../core/shared-array.js';
@@ -86,7 +87,7 @@ export const blockWidth = (columns: number): number => Math.min(CHUNK, columns);
 
 /** Serves the event loop, reports, and throws AbortedError where the signal has fired. */
 export async function pause(control: RunControl, phase: string, done: number, total: number): Promise<void> {
-  await new Promise(setImmediate);
+  await nextTurn();
   control.onProgress?.({ phase, done, total });
   throwIfAborted(control.signal);
 }

@@ -1,20 +1,11 @@
 /**
  * What the main thread sends its workers, and what comes back.
  */
-import { receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
 import * as errors from '../core/errors.js';
 import { asMemoryError } from '../core/shared-array.js';
-import { fromSent, requireCopies, toSend } from './array-place.js';
+import { requireCopies, toSend } from './array-place.js';
 import type { TaskGraph } from './task-graph.js';
-
-/** Starts a worker's long-running task; `blas` is the choice the team was opened with. */
-export interface WorkerStart {
-  readonly worker: number;
-  readonly workers: number;
-  readonly control: Int32Array;
-  readonly port: MessagePort;
-  readonly blas: string | undefined;
-}
+import type { FailureReport, Thread } from './thread.js';
 
 /**
  * What the main thread sends to a worker: a state to hold, a state or a graph to forget, garbage to collect, a phase to
@@ -37,14 +28,14 @@ export type Message =
   | { readonly type: 'stop' };
 
 /**
- * Sends a message to every port, or to none, wherever in shared memory its arrays lie (array-place.ts). Throws
+ * Sends a message to every thread, or to none, wherever in shared memory its arrays lie (array-place.ts). Throws
  * OptionError where it holds what no thread can hand to another (a function), MemoryError where an array that must be
  * copied is too large.
  */
-export function send(ports: readonly MessagePort[], message: Message): void {
+export function send(threads: readonly Thread[], message: Message): void {
   const sent = toSend(message);
   try {
-    for (const port of ports) port.postMessage(sent);
+    for (const thread of threads) thread.post(sent);
   } catch (error) {
     if (!(error instanceof Error) || error.name !== 'DataCloneError') throw error;
     requireCopies(message);
@@ -56,30 +47,10 @@ export function send(ports: readonly MessagePort[], message: Message): void {
   }
 }
 
-/** The next message of a port, which must be there. */
-export function receive(port: MessagePort): Message {
-  return fromSent(receiveMessageOnPort(port)!.message as object) as Message;
-}
-
 /** Something that was thrown, which may be anything: `undefined` too. */
 export interface Thrown {
   readonly value: unknown;
 }
-
-/**
- * What was thrown, as data. Typed errors of this library survive the trip with their class, and what is no error as it
- * is, where it can be copied.
- */
-export type FailureReport =
-  | {
-      readonly kind: 'error';
-      readonly name: string;
-      readonly message: string;
-      readonly stack: string | undefined;
-      readonly code: string | undefined;
-      readonly data: Readonly<Record<string, unknown>>;
-    }
-  | { readonly kind: 'value'; readonly value: unknown };
 
 /**
  * By name, not by class: a source's module may have the library's errors from another copy of it, as beside a bundle.
@@ -111,13 +82,13 @@ function reportOf(value: unknown): FailureReport {
   return { kind: 'value', value: thrown };
 }
 
-/** Posts what a task threw; of what cannot be copied, a description. */
-export function sendFailure(port: MessagePort, thrown: unknown): void {
+/** Reports what a task threw by `post`, which throws for what it cannot copy: of that, a description. */
+export function sendFailure(post: (report: FailureReport) => void, thrown: unknown): void {
   const report = reportOf(thrown);
   try {
-    port.postMessage(report);
+    post(report);
   } catch {
-    port.postMessage(
+    post(
       report.kind === 'error'
         ? { ...report, data: {} }
         : reportOf(new Error(`what was thrown, of type ${typeof thrown}, cannot be copied to another thread`)),

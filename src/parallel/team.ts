@@ -4,9 +4,9 @@
  */
 import { requireWhole } from '../core/checks.js';
 import { availableParallelism } from 'node:os';
-import { MessageChannel, receiveMessageOnPort, type MessagePort, type Worker } from 'node:worker_threads';
 import { throwIfAborted, type RunControl } from '../core/context.js';
 import { AbortedError, ClosedError, WorkerError } from '../core/errors.js';
+import { nextTurn } from '../core/event-loop.js';
 import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { sharedInt32 } from '../core/shared-array.js';
 import { openBlas } from '../dense/backend.js';
@@ -15,11 +15,12 @@ import { collectGarbage, isWorthCollecting } from './collect.js';
 import { controlWords, EVENT, FAILED, FINISHED, GENERATION, signalEvent } from './control-block.js';
 import { Executor } from './executor.js';
 import type { TaskDefinition } from './task.js';
-import { revive, send, type FailureReport, type Message, type Thrown, type WorkerStart } from './messages.js';
+import { revive, send, type Message, type Thrown } from './messages.js';
 import { warnOfWorkers } from './oversubscription.js';
 import { Phase } from './phase.js';
 import { doneTasks, drain, resetRun, SPINS, TASK_DONE } from './schedule.js';
 import type { TaskGraph } from './task-graph.js';
+import type { Thread, WorkerStart } from './thread.js';
 import { startThreads } from './threads.js';
 
 /** Size, backend and patience of a team. */
@@ -58,19 +59,12 @@ const LIVENESS_MILLISECONDS = 20;
 /** Tasks that were begun have this long to end when the team is closed; then their threads are ended. */
 const CLOSING_MILLISECONDS = 5000;
 
-/**
- * Whether a thread has ended, known at once: its 'exit' event comes only when the calling thread serves its event loop.
- * Node gives −1 ms of idle time for a thread that has ended, if it was asked once before, while the thread's own event
- * loop ran: `open` does.
- */
-const hasEnded = (thread: Worker): boolean => thread.performance.eventLoopUtilization().idle < 0;
-
 /** What a team is made of once its threads run. */
 interface TeamParts {
   readonly workers: number;
   readonly blas: Blas;
-  readonly threads: readonly Worker[];
-  readonly ports: readonly MessagePort[];
+  /** Worker w's at w − 1. */
+  readonly threads: readonly Thread[];
   /** The shared control block (schedule.ts). */
   readonly control: Int32Array;
   readonly stallSeconds: number;
@@ -82,9 +76,7 @@ interface TeamParts {
 export class Team {
   /** Number of workers, the calling thread included. */
   readonly workers: number;
-  readonly #ports: readonly MessagePort[];
-  /** Worker w's at w − 1. */
-  readonly #threads: readonly Worker[];
+  readonly #threads: readonly Thread[];
   readonly #control: Int32Array;
   readonly #executor: Executor;
   readonly #stallMilliseconds: number;
@@ -99,10 +91,9 @@ export class Team {
   /** Resolves when the asynchronous phase before has left: phases of one team run one after the other. */
   #turnstile: Promise<void> = Promise.resolve();
 
-  private constructor({ workers, blas, threads, ports, control, stallSeconds }: TeamParts) {
+  private constructor({ workers, blas, threads, control, stallSeconds }: TeamParts) {
     this.workers = workers;
     this.#threads = threads;
-    this.#ports = ports;
     this.#control = control;
     this.#stallMilliseconds = 1000 * stallSeconds;
     this.#executor = new Executor(blas, 0, workers, control, () => this.#noticeEnded());
@@ -120,13 +111,8 @@ export class Team {
     warnOfWorkers(workers);
     const control = sharedInt32(controlWords(workers));
     const stallSeconds = options.stallSeconds ?? 60;
-    const ports: MessagePort[] = [];
     const starts: WorkerStart[] = [];
-    for (let worker = 1; worker < workers; worker++) {
-      const { port1, port2 } = new MessageChannel();
-      ports.push(port1);
-      starts.push({ worker, workers, control, port: port2, blas: options.blas });
-    }
+    for (let worker = 1; worker < workers; worker++) starts.push({ worker, workers, control, blas: options.blas });
     // The threads start while this one opens the backend.
     const starting = startThreads(starts);
     let blas: Blas;
@@ -134,23 +120,17 @@ export class Team {
       blas = openBlas(options.blas);
     } catch (error) {
       await starting.then(
-        (started) => Promise.all(started.map((thread) => thread.terminate())),
+        (started) => Promise.all(started.map((thread) => thread.end())),
         () => undefined,
       );
       throw error;
     }
     const threads = await starting;
-    // From here on messages are read synchronously, and neither ports nor threads keep the process alive.
-    for (const port of ports) port.unref();
-    const team = new Team({ workers, blas, threads, ports, control, stallSeconds });
+    const team = new Team({ workers, blas, threads, control, stallSeconds });
     threads.forEach((thread, index) => {
-      if (hasEnded(thread)) team.#lose(index + 1, new Error('its thread has ended'));
-      thread.unref();
-      thread.once('error', (error) => {
+      if (thread.hasEnded()) team.#lose(index + 1, new Error('its thread has ended'));
+      thread.onEnd((error) => {
         team.#lose(index + 1, error);
-      });
-      thread.once('exit', (code) => {
-        team.#lose(index + 1, new Error(`it exited with code ${code}`));
       });
     });
     return team;
@@ -238,7 +218,7 @@ export class Team {
     let served = performance.now();
     const turn = async (): Promise<void> => {
       if (performance.now() - served < EVENT_LOOP_MILLISECONDS) return;
-      await new Promise(setImmediate);
+      await nextTurn();
       served = performance.now();
       if (phase.ended) return;
       report();
@@ -283,7 +263,7 @@ export class Team {
   async #end(): Promise<void> {
     if (this.#current !== undefined) {
       this.#stop(CLOSED);
-      let timer: NodeJS.Timeout | undefined;
+      let timer: ReturnType<typeof setTimeout> | undefined;
       await Promise.race([
         this.#turnstile,
         new Promise((resolve) => {
@@ -293,8 +273,7 @@ export class Team {
       clearTimeout(timer);
     }
     if (this.#lost === undefined) this.#post({ type: 'stop' });
-    for (const port of this.#ports) port.close();
-    await Promise.all(this.#threads.map((thread) => thread.terminate()));
+    await Promise.all(this.#threads.map((thread) => thread.end()));
     this.#ended = true;
   }
 
@@ -340,7 +319,7 @@ export class Team {
 
   /** Gives the team up where a thread has ended; says whether one has. */
   #noticeEnded(): boolean {
-    const ended = this.#threads.findIndex(hasEnded);
+    const ended = this.#threads.findIndex((thread) => thread.hasEnded());
     if (ended >= 0) this.#lose(ended + 1, new Error('its thread has ended'));
     return ended >= 0;
   }
@@ -359,8 +338,8 @@ export class Team {
   }
 
   #post(message: Message): void {
-    if (this.#ports.length === 0) return;
-    send(this.#ports, message);
+    if (this.#threads.length === 0) return;
+    send(this.#threads, message);
     Atomics.add(this.#control, GENERATION, 1);
     Atomics.notify(this.#control, GENERATION);
   }
@@ -391,7 +370,7 @@ export class Team {
     args: A,
   ): Generator<number, void> {
     const control = this.#control;
-    const helpers = shared.solo ? 0 : this.#ports.length;
+    const helpers = shared.solo ? 0 : this.#threads.length;
     let thrown: Thrown | undefined;
     try {
       resetRun(control, graph);
@@ -442,9 +421,9 @@ export class Team {
   /** What the workers reported: all reports are read, the first of the lowest worker counts. */
   #reported(): Thrown | undefined {
     let first: Thrown | undefined;
-    this.#ports.forEach((port, i) => {
-      for (let received = receiveMessageOnPort(port); received !== undefined; received = receiveMessageOnPort(port)) {
-        first ??= revive(received.message as FailureReport, i + 1);
+    this.#threads.forEach((thread, i) => {
+      for (let report = thread.report(); report !== undefined; report = thread.report()) {
+        first ??= revive(report, i + 1);
       }
     });
     return first;

@@ -2,6 +2,7 @@
  * Measures what choices of `solve` count (cost-model.ts) on this machine, beside its gemm.
  */
 import { throwIfAborted } from '../core/context.js';
+import { nextTurn } from '../core/event-loop.js';
 import { median } from '../core/median.js';
 import { RandomStream } from '../core/random.js';
 import { sharedFloat64 } from '../core/shared-array.js';
@@ -67,7 +68,7 @@ export async function calibrate(control: Control = {}): Promise<Calibration> {
     run();
     const seen: number[] = [];
     for (let round = 0; round < ROUNDS; round++) {
-      await new Promise(setImmediate);
+      await nextTurn();
       throwIfAborted(signal);
       seen.push(work * ratePerSecond(run));
     }

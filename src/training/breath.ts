@@ -2,6 +2,7 @@
  * Turns of the event loop in long work on the calling thread, in which an abort can arrive.
  */
 import { throwIfAborted, type AbortSignalLike } from '../core/context.js';
+import { nextTurn } from '../core/event-loop.js';
 
 /** Milliseconds between two turns. */
 const BREATH = 25;
@@ -21,7 +22,7 @@ export class Breath {
 
   /** Serves the event loop. Throws AbortedError. */
   async take(): Promise<void> {
-    await new Promise(setImmediate);
+    await nextTurn();
     throwIfAborted(this.#signal);
     this.#taken = performance.now();
   }

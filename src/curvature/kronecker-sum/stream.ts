@@ -8,6 +8,7 @@
  * E‖(R − R̃)(u ⊗ v)‖² = ‖R − R̃‖_F² for standard normal u and v, whatever R̃ (sampled.ts).
  */
 import { throwIfAborted } from '../../core/context.js';
+import { nextTurn } from '../../core/event-loop.js';
 import { requireMemory } from '../../core/memory.js';
 import { RandomStream } from '../../core/random.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
@@ -101,7 +102,7 @@ async function eachBatch(
   const parameters = widened(model.parameters);
   const { samples } = model.data;
   for (let first = 0; first < samples; first += batchSize) {
-    await new Promise(setImmediate);
+    await nextTurn();
     throwIfAborted(control.signal);
     const count = Math.min(batchSize, samples - first);
     await visit(batchGrams(model, parameters, first, count, control.team.blas), count);

@@ -16,7 +16,7 @@ import type {
 import { KernelArrays, routinesOf } from './kernel-arrays.js';
 import { kernels as encoded } from './training-wasm.js';
 import { openingFailure } from './wasm.js';
-import { WebAssembly } from './web-assembly.js';
+import { compiledFrom, WebAssembly } from './web-assembly.js';
 
 /** The routines of one precision; `assembly/training/index.ts` documents them. Pointers in bytes. */
 interface Routines {
@@ -129,7 +129,7 @@ let compiled: object | undefined;
 export function instantiate(memory: object, reserved: number): object {
   let exports: { dataEnd(): number };
   try {
-    compiled ??= new WebAssembly.Module(Buffer.from(encoded, 'base64'));
+    compiled ??= compiledFrom(encoded);
     exports = new WebAssembly.Instance(compiled, { env: { memory } }).exports as typeof exports;
   } catch (error) {
     throw openingFailure(error);

@@ -7,7 +7,7 @@
 import { LibraryError, MemoryError } from '../../core/errors.js';
 import type { FloatArray } from '../matrix.js';
 import { kernels as encoded } from './kernels-wasm.js';
-import { WebAssembly } from './web-assembly.js';
+import { compiledFrom, WebAssembly } from './web-assembly.js';
 
 interface LinearMemory {
   readonly buffer: ArrayBuffer;
@@ -198,7 +198,7 @@ let current: WasmInstance | undefined;
 export function openWasm(): WasmInstance {
   if (current === undefined) {
     try {
-      compiled ??= new WebAssembly.Module(Buffer.from(encoded, 'base64'));
+      compiled ??= compiledFrom(encoded);
       current = new WasmInstance(compiled);
     } catch (error) {
       throw openingFailure(error);

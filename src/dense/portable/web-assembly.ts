@@ -13,5 +13,13 @@ interface Interface {
   readonly Instance: new (module: object, imports: object) => { readonly exports: unknown };
 }
 
+/** A module that was written in base64. Throws what WebAssembly throws where it cannot be compiled. */
+export function compiledFrom(encoded: string): object {
+  const text = atob(encoded);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
+  return new WebAssembly.Module(bytes);
+}
+
 /** The interface; to name one of its classes throws TypeError where a process has none. */
 export const { WebAssembly } = globalThis as unknown as { readonly WebAssembly: Interface };

@@ -5,6 +5,7 @@
  */
 import { throwIfAborted } from '../../core/context.js';
 import { NonFiniteError } from '../../core/errors.js';
+import { nextTurn } from '../../core/event-loop.js';
 import { sharedFloats } from '../../core/floats.js';
 import { view, type FloatArray, type Matrix, type Precision } from '../../dense/matrix.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
@@ -95,7 +96,7 @@ export class OrderedProducts {
       team.runSync(toTreeOrder, this.#shared, graph, { tree: out, first, factor: this.factor });
       onProgress?.({ phase: 'products', done: Math.min(this.done, this.#expected), total: this.#expected });
       // Between two blocks the caller's timers and signals have their turn.
-      await new Promise(setImmediate);
+      await nextTurn();
     }
     throwIfAborted(signal);
   }
