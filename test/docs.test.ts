@@ -13,6 +13,8 @@ import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createProgram } from '#hmatrix/cli/commands.js';
 import { checkInputOptions } from '#hmatrix/cli/input.js';
+import { MODEL_NAMES, type ModelName } from '#hmatrix/experiment/model-names.js';
+import { MODELS } from '#hmatrix/experiment/models.js';
 import { resolveOptions } from '#hmatrix/hierarchical/from-entries/options.js';
 import { hmatrix } from './cli/command.js';
 import type { CompressCommandOptions, Handlers } from '#hmatrix/cli/command-options.js';
@@ -346,6 +348,25 @@ describe('the pages', () => {
         });
       if (typeof value === 'string') expect({ flag, value: first }).toEqual({ flag, value });
     }
+  });
+
+  it('name_the_models_that_are_trained_and_their_defaults', () => {
+    const table = rows(commandPage, '| model | data | default training |');
+    const named = table.map(([cell, , training]) => ({
+      names: coded(cell).filter((name) => !name.startsWith('--')),
+      training,
+    }));
+    expect(named.flatMap(({ names }) => names).sort()).toEqual([...MODEL_NAMES].sort());
+    for (const { names, training: text } of named)
+      for (const name of names) {
+        const { optimizer, epochs, settings } = MODELS[name as ModelName].training;
+        const { learningRate, batchSize } = settings[optimizer]!;
+        const words = `${optimizer === 'adam' ? 'Adam' : optimizer} ${learningRate}`;
+        expect({ name, text }).toEqual({
+          name,
+          text: expect.stringContaining(`${words}, batch ${batchSize}, ${epochs} epochs`) as string,
+        });
+      }
   });
 
   it('name_only_options_that_there_are', () => {

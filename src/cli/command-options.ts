@@ -9,7 +9,7 @@ import type { CsvFormat } from '../io/csv-format.js';
 import type { ActivationName } from '../network/activations/table.js';
 import type { LossName } from '../network/losses/table.js';
 import type { Setting } from '../training/optimizer.js';
-import type { TableModelName } from '../experiment/table-model-names.js';
+import type { ModelName, ModelSettings, TableModelName } from '../experiment/model-names.js';
 import type { OptimizerName } from '../training/optimizers/table.js';
 import type { SolveMethod } from '../solve/options.js';
 import type { PreconditionerName } from '../solve/preconditioners/table.js';
@@ -157,7 +157,18 @@ export interface NamedSettings {
   readonly settings: Readonly<Record<string, Setting>>;
 }
 /** Options of `hmatrix train`. */
-export interface TrainCommandOptions extends TaskOptions {
+export interface TrainCommandOptions extends TaskOptions, Omit<ModelSettings, 'dropout'> {
+  /** A network of layers instead of a perceptron. */
+  readonly model?: ModelName | undefined;
+  /** Of its images: whether they are moved at random. */
+  readonly augment?: boolean | undefined;
+  /** A file of sentences, or of pairs of them. */
+  readonly text?: string | undefined;
+  /** Most words that are told apart, and most tokens of a sentence. */
+  readonly words?: number | undefined;
+  readonly length?: number | undefined;
+  /** Hypotheses that are kept for BLEU. */
+  readonly beams?: number | undefined;
   readonly optimizer?: OptimizerName | undefined;
   readonly learningRate?: number | undefined;
   readonly set?: Readonly<Record<string, Setting>> | undefined;

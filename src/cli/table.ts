@@ -2,7 +2,7 @@
  * hmatrix table: approximations of a Gauss–Newton Hessian at equal memory.
  */
 import { basename } from 'node:path';
-import { TABLE_MODEL_SAMPLES, type TableModelName } from '../experiment/table-model-names.js';
+import type { TableModelName } from '../experiment/model-names.js';
 import { TABLE_METHODS } from '../experiment/table-plan.js';
 import type { TableRecord } from '../experiment/table-record.js';
 import type { TableSetup } from '../experiment/table-run.js';
@@ -90,15 +90,14 @@ async function tableOfModel(options: TableOptions, model: TableModelName): Promi
   requireKind('record', options.record, 'record');
   await requireWritable(options.record);
   const { low, high, methods, vectors, seed, memoryLimit, epochs = EPOCHS, batchSize, learningRate } = options;
-  const samples = options.samplesGiven === false ? TABLE_MODEL_SAMPLES[model] : options.samples;
   const settings = { low, high, vectors, seed, memoryLimit, epochs, batchSize, learningRate };
   const named = methods.length === 1 && methods[0] === 'all' ? TABLE_METHODS : methods;
   return runRecorded(
     options,
     async (control) => {
-      const { openModel } = await import('./model-data.js');
+      const { openTableModel } = await import('./model-data.js');
       const { runGraphTable } = await import('../experiment/graph-table-run.js');
-      const opened = await openModel(model, { ...options, samples }, control);
+      const opened = await openTableModel(model, options, control);
       return runGraphTable({ ...opened, ...settings, methods: named }, control);
     },
     async () => (await import('./table-report.js')).tableReport,

@@ -73,9 +73,13 @@ function outcomeText(record: TrainingRecord): string {
   }
 }
 
-/** Which rules layers go by, where not all go by one. */
-function ruleLine({ optimizer: { rules } }: TrainingRecord): string[] {
+/** Which rules layers go by, where not all go by one; of a network of layers how many blocks of parameters by which. */
+function ruleLine({ optimizer: { rules }, task: { model } }: TrainingRecord): string[] {
   if (new Set(rules).size < 2) return [];
+  if (model !== undefined) {
+    const counted = [...new Set(rules)].map((rule) => `${rules.filter((own) => own === rule).length} ${rule}`);
+    return [`blocks of parameters: ${counted.join('; ')}`];
+  }
   return [`layers: ${rules.map((rule, ℓ) => `${ℓ + 1} ${rule}`).join('; ')}`];
 }
 
@@ -95,6 +99,20 @@ const optimizerText = ({ optimizer: { name, settings }, batchSize }: TrainingRec
   const shown = told.map(([key, value]) => `${key} ${typeof value === 'number' ? inDigits(value, 4) : String(value)}`);
   return `${name}, batches of ${grouped(batchSize)}${shown.length > 0 ? `; ${shown.join(', ')}` : ''}`;
 };
+
+/** BLEU, and the first sentences with what they became. */
+function translationLines({ translation }: TrainingRecord): string[] {
+  if (translation === undefined) return [];
+  const { bleu, beams, pairs, examples } = translation;
+  const how = beams === 1 ? 'the likeliest next word' : `beam search, ${beams} hypotheses`;
+  return [
+    `BLEU ${bleu.toFixed(3)} of ${grouped(pairs)} sentences that were kept apart, by ${how}`,
+    ...examples.map(
+      ({ source, target, translation: found }) =>
+        `  ${source} → ${found}${found === target ? ' (right)' : ` (wanted: ${target})`}`,
+    ),
+  ];
+}
 
 /** The printed report; `out`: the file the weights went to. */
 export function trainReport(record: TrainingRecord, out?: string): string {
@@ -119,6 +137,7 @@ export function trainReport(record: TrainingRecord, out?: string): string {
     `weights of the ${which}: ` +
       `${value(kept.loss, kept.accuracy)} of ${of} data${task.standardized ? ", in the data's own units" : ''}` +
       (out === undefined ? '' : `; written to ${out}`),
+    ...translationLines(record),
     ...(task.standardized ? ['Losses of the table are of standardized data.'] : []),
     ...scalesLine(record.unevenScales),
     `BLAS: ${blas}`,

@@ -4,20 +4,26 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AbortedError } from '../core/errors.js';
-import type { TrainingSetup } from '../experiment/training-run.js';
+import type { RunMethod, TrainingRecord } from '../experiment/training-run.js';
+import type { TeamControl } from '../parallel/team-control.js';
 import type { Optimizer, Setting } from '../training/optimizer.js';
 import { optimizerOf, settingsOf } from '../training/optimizers/table.js';
 import { scheduleOf } from '../training/schedule-table.js';
 import { EXIT_STATUS } from './outcome.js';
-import { requireKind, requireWritable, withTeam } from './run.js';
+import { keepRecord, requireKind, requireWritable, withTeam } from './run.js';
+import { checkData } from './samples.js';
 import { print, printJson, say } from './terminal.js';
+import { checkModel, movedBy, trainingOf, writeModel } from './train-model.js';
 import { checkTask, openTaskData } from './training-setup.js';
 import { UsageError } from './usage.js';
 import type { TrainCommandOptions } from './command-options.js';
 
-/** The optimizer of --optimizer, --learning-rate and --set. Throws UsageError, OptionError. */
-function optimizerOfOptions({ optimizer: name = 'ekfac-adam', learningRate, set }: TrainCommandOptions): Optimizer {
-  const settings: Record<string, Setting> = { ...set };
+/** The optimizer of the options; `usual` goes before its own settings. Throws UsageError, OptionError. */
+function optimizerOfOptions(
+  { optimizer: name = 'ekfac-adam', learningRate, set }: TrainCommandOptions,
+  usual: Readonly<Record<string, Setting>> = {},
+): Optimizer {
+  const settings: Record<string, Setting> = { ...usual, ...set };
   if (learningRate !== undefined) {
     const known = settingsOf(name);
     if (!known.includes('learningRate'))
@@ -35,7 +41,7 @@ function optimizerOfOptions({ optimizer: name = 'ekfac-adam', learningRate, set 
 }
 
 /** What `train` takes of the options. */
-function trainOptions(options: TrainCommandOptions): TrainingSetup['options'] {
+function trainOptions(options: TrainCommandOptions): RunMethod['options'] {
   const { epochs, seconds, steps, batchSize, accumulate, lastLayer, decay, regularization, dropout, clip } = options;
   const { average, patience, targetLoss, targetAccuracy, evaluateEvery, checkpoint, resume, metrics } = options;
   const { schedule, rotateInputs } = options;
@@ -64,8 +70,10 @@ function trainOptions(options: TrainCommandOptions): TrainingSetup['options'] {
 }
 
 async function check(options: TrainCommandOptions): Promise<void> {
-  const { checkpoint, resume, out, keep, average, quiet } = options;
-  checkTask(options, options.activationGiven !== false);
+  const { checkpoint, resume, out, keep, average, quiet, model } = options;
+  checkModel(options);
+  if (model === undefined) checkTask(options, options.activationGiven !== false);
+  else checkData(options);
   if (resume === true && checkpoint === undefined)
     throw new UsageError('--resume goes with --checkpoint DIR, the folder to go on from.');
   if (keep === 'average' && average === undefined)
@@ -73,6 +81,8 @@ async function check(options: TrainCommandOptions): Promise<void> {
   requireKind('out', out, 'weights');
   if (out !== undefined && !/\.(npz|safetensors)$/i.test(out))
     throw new UsageError(`--out ${out}: the name of a file of weights ends in .safetensors or .npz.`);
+  if (out !== undefined && model !== undefined && !/\.safetensors$/i.test(out))
+    throw new UsageError(`--out ${out}: weights of a --model have up to four axes, which .safetensors files hold.`);
   requireKind('record', options.record, 'record');
   await requireWritable(out);
   await requireWritable(options.record);
@@ -85,26 +95,46 @@ async function check(options: TrainCommandOptions): Promise<void> {
   if (there) say(`the checkpoint in ${checkpoint} is replaced; --resume would go on from it.`);
 }
 
+/** How the options train. Throws UsageError, OptionError. */
+async function methodOf(options: TrainCommandOptions): Promise<RunMethod> {
+  const { model, keep } = options;
+  if (model === undefined) return { optimizer: optimizerOfOptions(options), options: trainOptions(options), keep };
+  const { asked, settings } = await trainingOf(model, options);
+  return { optimizer: optimizerOfOptions(asked, settings), options: trainOptions(asked), keep };
+}
+
+/** Trains, and writes the weights where that is asked for. */
+async function trained(options: TrainCommandOptions, how: RunMethod, control: TeamControl): Promise<TrainingRecord> {
+  const { out, model } = options;
+  if (model !== undefined) {
+    const { openTrainedModel } = await import('./model-data.js');
+    const opened = await openTrainedModel(model, options, control);
+    const { runModelTraining } = await import('../experiment/model-training-run.js');
+    const setup = { ...opened.setup, how: await movedBy(how, opened) };
+    const { record, parameters } = await runModelTraining(setup, control);
+    if (out !== undefined) await writeModel(out, opened, parameters, control);
+    return record;
+  }
+  const { runTraining } = await import('../experiment/training-run.js');
+  const task = await openTaskData(options, control);
+  const { record, parameters, network } = await runTraining({ ...task, how }, control);
+  if (out !== undefined) {
+    const { writeWeights } = await import('../network/weights-file.js');
+    await writeWeights(out, network, parameters);
+  }
+  return record;
+}
+
 /** Trains, writes what is asked for, and reports; resolves to the exit status. */
 export async function trainCommand(options: TrainCommandOptions): Promise<number> {
   await check(options);
-  const optimizer = optimizerOfOptions(options);
-  const taken = trainOptions(options);
-  const { out, keep, checkpoint } = options;
+  const how = await methodOf(options);
+  const { out, checkpoint } = options;
   try {
     const record = await withTeam(options, async (control) => {
-      const { runTraining } = await import('../experiment/training-run.js');
-      const task = await openTaskData(options, control);
-      const trained = await runTraining({ ...task, optimizer, options: taken, keep }, control);
-      if (out !== undefined) {
-        const { writeWeights } = await import('../network/weights-file.js');
-        await writeWeights(out, trained.network, trained.parameters);
-      }
-      if (options.record !== undefined) {
-        const { writeRecord } = await import('../experiment/record.js');
-        await writeRecord(options.record, trained.record);
-      }
-      return trained.record;
+      const done = await trained(options, how, control);
+      await keepRecord(options.record, done, control);
+      return done;
     });
     if (options.json === true) printJson(record);
     else if (options.quiet !== true) {

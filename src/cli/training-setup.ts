@@ -4,6 +4,7 @@
 import { basename } from 'node:path';
 import type { TaskRecord, TaskSetup } from '../experiment/training-task.js';
 import type { TeamControl } from '../parallel/team-control.js';
+import type { Setting } from '../training/optimizer.js';
 import { grouped } from './numbers.js';
 import { MAX_SIZE } from './options/common.js';
 import { checkData, openData, samplesOf, tellAssumed } from './samples.js';
@@ -55,14 +56,23 @@ export async function openTaskData(options: TaskOptions, control: TeamControl): 
   };
 }
 
+/** Settings of a model that are not off: "width 0.5, augment". */
+const settingsText = (settings: Readonly<Record<string, Setting>>): string =>
+  Object.entries(settings)
+    .filter(([, value]) => value !== false && value !== 0)
+    .map(([name, value]) => (value === true ? name : `${name} ${String(value)}`))
+    .join(', ');
+
 /** A line on the task. */
 export function taskLine(task: TaskRecord, workers: number): string {
-  const { network, size, activation, loss, bias, data, training, validation, precision, seed, standardized } = task;
+  const { network, model, size, activation, loss, bias, data, training, validation, precision } = task;
+  const state = `${task.standardized ? ', standardized' : ''}, ${precision}, seed ${task.seed}`;
   const split = validation === 0 ? '' : `, ${grouped(validation)} more for validation`;
+  const own = model === undefined ? '' : settingsText(model.settings);
+  const ways = [activation ?? [], loss, bias === false ? 'no biases' : [], own === '' ? [] : own].flat().join(', ');
   return (
-    `network ${network} (${activation}, ${loss}${bias ? '' : ', no biases'}), N = ${grouped(size)} parameters, n = ` +
-    `${grouped(training)} of ${data}${split}${standardized ? ', standardized' : ''}, ${precision}, seed ${seed}, ` +
-    `${workers} worker${workers === 1 ? '' : 's'}`
+    `${model === undefined ? 'network ' : ''}${network} (${ways}), N = ${grouped(size)} parameters, n = ` +
+    `${grouped(training)} of ${data}${split}${state}, ${workers} worker${workers === 1 ? '' : 's'}`
   );
 }
 

@@ -2,8 +2,11 @@
  * hmatrix train: a run, and its record.
  */
 import type { FloatArray } from '../core/floats.js';
+import type { GivenGraphModel } from '../layers/graph-model.js';
+import type { DataSet } from '../network/data-set.js';
 import { meanLoss } from '../network/gradient.js';
 import { lossOf } from '../network/losses/table.js';
+import type { GivenModel } from '../network/model.js';
 import type { Network } from '../network/network.js';
 import { accuracy } from '../network/predict.js';
 import type { TeamControl } from '../parallel/team-control.js';
@@ -21,9 +24,31 @@ export type Kept = (typeof KEPT)[number];
 
 /** A run with its task. */
 export interface TrainingSetup extends TaskSetup {
+  readonly how: RunMethod;
+}
+
+/** How a task is trained, whatever it is. */
+export interface RunMethod {
   readonly optimizer: Optimizer;
   readonly options: Omit<TrainOptions, 'validation' | 'seed' | 'optimizer'>;
   readonly keep: Kept;
+}
+
+/** Of parameters, on data as it was read: of validation, else of training. */
+export interface Measured {
+  readonly loss: number;
+  readonly accuracy: number | null;
+}
+
+/** Translations of the pairs that were kept apart. */
+export interface TranslationRecord {
+  /** From 0 to 1. */
+  readonly bleu: number;
+  /** Hypotheses that decoding keeps; one: the likeliest next word is taken. */
+  readonly beams: number;
+  readonly pairs: number;
+  /** The first of them. */
+  readonly examples: readonly { readonly source: string; readonly target: string; readonly translation: string }[];
 }
 
 /** A training run. Seconds of steps alone, but for `total`. */
@@ -46,7 +71,9 @@ export interface TrainingRecord {
   readonly evaluations: readonly Evaluated[];
   readonly best: Evaluated;
   /** Of the parameters that are kept, on raw data: of validation, else of training. */
-  readonly kept: { readonly which: Kept; readonly loss: number; readonly accuracy: number | null };
+  readonly kept: { readonly which: Kept } & Measured;
+  /** Of a network that translates: how well it does what was kept apart. */
+  readonly translation?: TranslationRecord | undefined;
   readonly lastStep: StepReport | null;
   readonly steps: number;
   readonly epochs: number;
@@ -61,11 +88,22 @@ export interface TrainingRecord {
   readonly versions: ReturnType<typeof circumstances>['versions'];
 }
 
-/** A record, and the network that it is of. */
+/** A record, and the parameters that are kept. */
 export interface Trained {
   readonly record: TrainingRecord;
-  readonly network: Network;
   readonly parameters: FloatArray;
+}
+
+/** What a run trains. */
+export interface RunTask {
+  readonly record: TaskRecord;
+  readonly tables?: readonly TableReading[] | undefined;
+  readonly start: GivenModel | GivenGraphModel;
+  readonly validation: DataSet | null;
+  /** θ as the raw data asks for it. */
+  readonly raw: (θ: FloatArray) => FloatArray;
+  readonly measured: (raw: FloatArray) => Measured;
+  readonly unevenScales: string | null;
 }
 
 function keptOf(run: TrainingRun, keep: Kept): FloatArray {
@@ -78,7 +116,7 @@ const SEEN = 20_000;
 const EPOCHS = 10;
 
 /** Epochs where neither epochs nor steps nor seconds are asked for: ten, of little data more. */
-const epochsOf = ({ epochs, steps, seconds }: TrainingSetup['options'], samples: number): number | undefined =>
+const epochsOf = ({ epochs, steps, seconds }: RunMethod['options'], samples: number): number | undefined =>
   epochs ?? (steps === undefined && seconds === undefined ? Math.max(EPOCHS, Math.ceil(SEEN / samples)) : undefined);
 
 /** Samples of a step. */
@@ -90,7 +128,7 @@ function measured(
   { network, loss, rawTraining, rawValidation }: TrainingTask,
   parameters: FloatArray,
   control: TeamControl,
-): { loss: number; accuracy: number | null } {
+): Measured {
   const { blas } = control.team;
   // In double precision: raw columns may be large beside their deviations.
   const data = copiedData(rawValidation ?? rawTraining, 'f64');
@@ -102,16 +140,39 @@ function measured(
 }
 
 /**
- * Trains.  Throws what reading and `train` throw.
+ * Trains a perceptron.  Throws what reading and `train` throw.
  */
-export async function runTraining(setup: TrainingSetup, control: TeamControl): Promise<Trained> {
+export async function runTraining(
+  { how, ...setup }: TrainingSetup,
+  control: TeamControl,
+): Promise<Trained & { readonly network: Network }> {
   const began = performance.now();
-  const { optimizer, options, keep, seed } = setup;
   const task = await openTask(setup, control);
-  const { network, loss, training, validation } = task;
+  const { network, loss, training, validation, unevenScales, raw } = task;
+  const run: RunTask = {
+    record: taskRecord(setup, task),
+    tables: setup.data.tables,
+    start: { network, parameters: task.initial(setup.seed), loss, data: training },
+    validation,
+    raw,
+    measured: (θ) => measured(task, θ, control),
+    unevenScales,
+  };
+  return { ...(await runTask(run, how, began, control)), network };
+}
+
+/** Trains what is ready, and records it; `began`: when opening it did. Throws what `train` throws. */
+export async function runTask(
+  task: RunTask,
+  { optimizer, options, keep }: RunMethod,
+  began: number,
+  control: TeamControl,
+): Promise<Trained> {
+  const { samples } = task.start.data;
+  const { seed } = task.record;
   const run = await train(
-    { network, parameters: task.initial(seed), loss, data: training },
-    { ...options, epochs: epochsOf(options, training.samples), optimizer, seed, validation: validation ?? 0 },
+    task.start,
+    { ...options, epochs: epochsOf(options, samples), optimizer, seed, validation: task.validation ?? 0 },
     control,
   );
   const parameters = task.raw(keptOf(run, keep));
@@ -120,17 +181,17 @@ export async function runTraining(setup: TrainingSetup, control: TeamControl): P
   const record: TrainingRecord = {
     record: 'training',
     ...circumstances(),
-    task: taskRecord(setup, task),
-    tables: setup.data.tables,
+    task: task.record,
+    tables: task.tables,
     optimizer: run.optimizer,
-    batchSize: batchSizeOf(options.batchSize ?? optimizer.batchSize, training.samples),
+    batchSize: batchSizeOf(options.batchSize ?? optimizer.batchSize, samples),
     targets: { loss: targetLoss, accuracy: targetAccuracy },
     outcome: run.outcome,
     failure: run.failure,
     reached: asked ? run.outcome === 'target' : null,
     evaluations: run.evaluations,
     best: run.best.at,
-    kept: { which: keep, ...measured(task, parameters, control) },
+    kept: { which: keep, ...task.measured(parameters) },
     lastStep: run.lastStep,
     steps: run.steps,
     epochs: run.epochs,
@@ -142,5 +203,5 @@ export async function runTraining(setup: TrainingSetup, control: TeamControl): P
     blas: control.team.blas.description,
     workers: control.team.workers,
   };
-  return { record, network, parameters };
+  return { record, parameters };
 }

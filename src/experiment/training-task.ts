@@ -11,6 +11,7 @@ import { defineNetwork, type Network } from '../network/network.js';
 import { readWeights } from '../network/weights-file.js';
 import type { RunControl } from '../core/context.js';
 import { splitData } from '../training/data/split.js';
+import type { Setting } from '../training/optimizer.js';
 import { networkData, type NetworkSamples } from './network-data.js';
 import type { NamedFile } from './sample-table.js';
 import { copiedData, fromRaw, standardizationOf, toRaw, unevenScales, type Standardization } from './standardize.js';
@@ -55,10 +56,13 @@ export interface TrainingTask {
 /** The task, as records have it. */
 export interface TaskRecord {
   readonly network: string;
+  /** Of a network of layers: its name, and the sizes and ways that were taken. */
+  readonly model?: { readonly name: string; readonly settings: Readonly<Record<string, Setting>> } | undefined;
   readonly size: number;
-  readonly activation: string;
-  readonly loss: LossName;
-  readonly bias: boolean;
+  /** null: of layers, which have their own. */
+  readonly activation: string | null;
+  readonly loss: string;
+  readonly bias: boolean | null;
   readonly data: string;
   readonly training: number;
   readonly validation: number;
@@ -74,7 +78,8 @@ function hiddenOf(inputs: number, autoencoder: boolean): number[] {
   return [inputs > 100 ? 100 : 32];
 }
 
-const classesOf = (labels: ArrayLike<number>): number =>
+/** Classes of labels, of which the largest is there; at least two. */
+export const classesOf = (labels: ArrayLike<number>): number =>
   1 + Array.from(labels).reduce((most, label) => Math.max(most, label), 1);
 
 /** Widths and loss: those of the setup, else what fits the data. */

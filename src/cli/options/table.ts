@@ -4,7 +4,7 @@
 import type { Command } from 'commander';
 import { InvalidArgumentError, Option } from 'commander';
 import { PRECONDITIONER_CHOICES, SWEPT_MATRICES } from '../../experiment/preconditioner-plan.js';
-import { TABLE_MODEL_NAMES } from '../../experiment/table-model-names.js';
+import { TABLE_MODEL_NAMES } from '../../experiment/model-names.js';
 import { DEFAULT_TABLE_METHODS, TABLE_METHODS } from '../../experiment/table-plan.js';
 import { PRECONDITIONERS } from '../../solve/preconditioners/table.js';
 import { byteCount, finiteNumber, oneOfEach, wholeNumber } from '../usage.js';

@@ -11,6 +11,7 @@ import { SCHEDULES } from '../../training/schedule-table.js';
 import type { NamedSettings } from '../command-options.js';
 import { finiteNumber, oneOfEach, settings, wholeNumber, widths } from '../usage.js';
 import { MAX_SIZE, named, nonNegative, positive, withTableReading } from './common.js';
+import { withModel } from './models.js';
 import { losses, withSamples } from './network.js';
 
 /** Reads a share below one. */
@@ -78,7 +79,10 @@ function withTask(command: Command): Command {
       '--standardize',
       'train on inputs, and targets of squared losses, of mean 0 and variance 1; --out takes and gives the raw ones',
     )
-    .option('--weights <file>', 'weights to begin from: .npz or safetensors of a PyTorch or Flax perceptron')
+    .option(
+      '--weights <file>',
+      'weights to begin from: .npz or safetensors of a PyTorch or Flax perceptron; of a --model safetensors',
+    )
     .option('--last-layer', 'train the last layer alone')
     .addOption(named('--precision <name>', 'of the arithmetic', ['f32', 'f64']).default('f32'));
   return withTableReading(command)
@@ -90,51 +94,56 @@ function withTask(command: Command): Command {
 
 /** The options of `hmatrix train`. */
 export const withTrain = (command: Command): Command =>
-  withTask(
-    command
-      .addOption(
-        new Option('--optimizer <name>', `${OPTIMIZERS.join(', ')} (default: ekfac-adam)`).argParser(optimizer),
-      )
-      .option('--learning-rate <a>', "of a step (default: the optimizer's own)", positive)
-      .option(
-        '--set <name=value>',
-        'another setting of the optimizer, such as damping=0.1; may be given several times',
-        (text: string, before?: NamedSettings['settings']) => ({ ...before, ...settings(text) }),
-      )
-      .option('--batch-size <b>', "samples of a step, or all (default: the optimizer's own)", batchSize)
-      .option(
-        '--epochs <e>',
-        'passes over the data (default, where nothing else limits: 10, or as many as 20,000 samples make)',
-        wholeNumber(0, 1e9),
-      )
-      .option('--seconds <s>', 'stop after so many seconds of steps', positive)
-      .option('--steps <n>', 'stop after so many steps', wholeNumber(0))
-      .option(
-        '--target-loss <l>',
-        'stop once the loss (of validation, else of training) is there',
-        finiteNumber('a number', () => true),
-      )
-      .option('--target-accuracy <a>', 'stop once the accuracy is there, from 0 to 1', portion)
-      .option('--patience <n>', 'stop after so many evaluations without a better one', wholeNumber(1))
-      .option('--evaluate-every <n>', 'steps between evaluations (default: an epoch)', wholeNumber(1))
-      .option(
-        '--schedule <name:settings>',
-        `of the rate: ${SCHEDULES.join(', ')}; such as step:every=10,factor=0.5`,
-        schedule,
-      )
-      .option('--decay <d>', 'weights shrink by rate × d a step', nonNegative)
-      .option('--regularization <l>', 'λ of (λ/2)‖W‖² in the loss', nonNegative)
-      .option('--dropout <share>', 'of hidden units zeroed in a step', share)
-      .option('--clip <norm>', 'the longest gradient taken', positive)
-      .option('--average <k>', 'average of the weights over steps, such as 0.99', share)
-      .option('--accumulate <n>', 'parts in which the gradient of a batch is taken, to save memory', wholeNumber(1))
-      .option('--rotate-inputs', "turn inputs into their eigenbasis (default: the optimizer's choice)")
-      .option('--no-rotate-inputs', 'leave them')
-      .option('--checkpoint <dir>', 'folder that keeps the whole state of the run')
-      .option('--resume', 'go on from --checkpoint where there is one')
-      .option('--metrics <file>', 'a line of JSON for every step and evaluation')
-      .option('--out <file>', 'write the weights, .safetensors or .npz')
-      .addOption(named('--keep <which>', 'which weights are written', KEPT).default('best')),
+  withModel(
+    withTask(
+      command
+        .addOption(
+          new Option(
+            '--optimizer <name>',
+            `${OPTIMIZERS.join(', ')} (default: ekfac-adam, or the --model's)`,
+          ).argParser(optimizer),
+        )
+        .option('--learning-rate <a>', "of a step (default: the optimizer's own)", positive)
+        .option(
+          '--set <name=value>',
+          'another setting of the optimizer, such as damping=0.1; may be given several times',
+          (text: string, before?: NamedSettings['settings']) => ({ ...before, ...settings(text) }),
+        )
+        .option('--batch-size <b>', "samples of a step, or all (default: the optimizer's own)", batchSize)
+        .option(
+          '--epochs <e>',
+          'passes over the data (default, where nothing else limits: 10, or as many as 20,000 samples make)',
+          wholeNumber(0, 1e9),
+        )
+        .option('--seconds <s>', 'stop after so many seconds of steps', positive)
+        .option('--steps <n>', 'stop after so many steps', wholeNumber(0))
+        .option(
+          '--target-loss <l>',
+          'stop once the loss (of validation, else of training) is there',
+          finiteNumber('a number', () => true),
+        )
+        .option('--target-accuracy <a>', 'stop once the accuracy is there, from 0 to 1', portion)
+        .option('--patience <n>', 'stop after so many evaluations without a better one', wholeNumber(1))
+        .option('--evaluate-every <n>', 'steps between evaluations (default: an epoch)', wholeNumber(1))
+        .option(
+          '--schedule <name:settings>',
+          `of the rate: ${SCHEDULES.join(', ')}; such as step:every=10,factor=0.5`,
+          schedule,
+        )
+        .option('--decay <d>', 'weights shrink by rate × d a step', nonNegative)
+        .option('--regularization <l>', 'λ of (λ/2)‖W‖² in the loss', nonNegative)
+        .option('--dropout <share>', 'of hidden units zeroed in a step; of networks of words too', share)
+        .option('--clip <norm>', 'the longest gradient taken', positive)
+        .option('--average <k>', 'average of the weights over steps, such as 0.99', share)
+        .option('--accumulate <n>', 'parts in which the gradient of a batch is taken, to save memory', wholeNumber(1))
+        .option('--rotate-inputs', "turn inputs into their eigenbasis (default: the optimizer's choice)")
+        .option('--no-rotate-inputs', 'leave them')
+        .option('--checkpoint <dir>', 'folder that keeps the whole state of the run')
+        .option('--resume', 'go on from --checkpoint where there is one')
+        .option('--metrics <file>', 'a line of JSON for every step and evaluation')
+        .option('--out <file>', 'write the weights, .safetensors or .npz')
+        .addOption(named('--keep <which>', 'which weights are written', KEPT).default('best')),
+    ),
   );
 
 /** The options of `hmatrix compare`. */

@@ -14,11 +14,14 @@ const PURPOSE = 0x73706c69;
 const CHUNK = 1024;
 
 /**
- * A seeded choice of ⌊share·n⌉ samples, at least one, and the others; both in the order of the data. Throws OptionError
- * where no sample is left to train on.
+ * A seeded choice of ⌊share·n⌉ of n samples, at least one, and the others: their numbers, which ascend. Throws
+ * OptionError where no sample is left to train on.
  */
-export function splitData(data: DataSet, share: number, seed: number): { training: DataSet; validation: DataSet } {
-  const n = data.samples;
+export function splitNumbers(
+  n: number,
+  share: number,
+  seed: number,
+): { readonly training: Int32Array; readonly validation: Int32Array } {
   const kept = Math.max(1, Math.round(share * n));
   if (kept >= n)
     throw new OptionError(`A share of ${share} of ${n} samples for validation leaves none to train on.`, {
@@ -27,10 +30,13 @@ export function splitData(data: DataSet, share: number, seed: number): { trainin
     });
   const order = Int32Array.from({ length: n }, (_, i) => i);
   new RandomStream(seed, PURPOSE).shuffle(order);
-  return {
-    training: subset(data, order.slice(kept).sort()),
-    validation: subset(data, order.slice(0, kept).sort()),
-  };
+  return { training: order.slice(kept).sort(), validation: order.slice(0, kept).sort() };
+}
+
+/** The samples of `splitNumbers`, both in the order of the data. Throws OptionError. */
+export function splitData(data: DataSet, share: number, seed: number): { training: DataSet; validation: DataSet } {
+  const { training, validation } = splitNumbers(data.samples, share, seed);
+  return { training: subset(data, training), validation: subset(data, validation) };
 }
 
 /** The samples of those numbers, which ascend. A batch is copied, into memory that the next one reuses. */
