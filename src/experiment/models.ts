@@ -225,8 +225,8 @@ const ON_CODES: ModelTraining = {
 };
 
 /**
- * Deep networks of images: measured on ResNet-20 (docs/benchmarks.md), seconds are fewest by Adam. In so few epochs of so
- * little data a rate that stays is ahead of one that falls as a cosine (ResNet-8: 46.6 against 33.5 % right).
+ * Deep networks of images: measured on ResNet-20 (docs/benchmarks.md), seconds are fewest by Adam. In so few epochs of
+ * so little data a rate that stays is ahead of one that falls as a cosine (ResNet-8: 46.6 against 33.5 % right).
  */
 const DEEP: ModelTraining = {
   optimizer: 'adam',
