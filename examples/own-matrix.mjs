@@ -6,7 +6,7 @@ import { rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { compress, factor } from 'hmatrix';
-import { loadMatrix, saveMatrix } from 'hmatrix/io';
+import { load, save } from 'hmatrix/io';
 import { brownianMotion } from './sources/brownian-motion.mjs';
 
 const source = brownianMotion({ size: 5000 });
@@ -23,7 +23,7 @@ console.log(path.rows); // → 5000
 console.log(Math.abs(factorization.logdet + 5000 * Math.log(5000)) < 1e-3); // → true
 
 const file = join(tmpdir(), `brownian-${process.pid}.hm`);
-await saveMatrix(file, matrix);
-const same = await loadMatrix(file);
+await save(file, matrix);
+const same = await load(file, { kind: 'hierarchical matrix' });
 console.log(same.size, same.report.format); // → 5000 hss
 rmSync(file);

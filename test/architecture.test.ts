@@ -31,6 +31,7 @@ const LAYERS: Readonly<Record<string, number>> = {
   approximation: 6,
   solve: 6,
   training: 6,
+  files: 6,
   experiment: 7,
   cli: 8,
   public: 8,

@@ -59,8 +59,8 @@ describe('the public interface', () => {
     // the limit.
     expect((await matrix.estimateError(source)).relative).toBeLessThanOrEqual(3e-6);
     const path = join(folder, 'matrix.hm');
-    await hmatrix.io.saveMatrix(path, matrix);
-    const loaded = await hmatrix.io.loadMatrix(path);
+    await hmatrix.io.save(path, matrix);
+    const loaded = await hmatrix.io.load(path, { kind: 'hierarchical matrix' });
     expect(Array.from(loaded.apply(vectors()).data)).toEqual(Array.from(matrix.apply(vectors()).data));
     expect((await hmatrix.io.describeMatrixFile(path)).size).toBe(count);
   });

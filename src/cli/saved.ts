@@ -24,7 +24,7 @@ export function requireSaved(file: string): void {
   );
 }
 
-/** Loads a saved matrix. Throws as `loadMatrix` does. */
+/** Loads a saved matrix. Throws as `load` does. */
 export async function openSaved(file: string, control: TeamControl): Promise<OpenSaved> {
   const { describeMatrixFile, loadMatrix } = await import('../hierarchical/matrix/file.js');
   const { readOrigin } = await import('../experiment/origin.js');

@@ -9,7 +9,7 @@ export type FloatArray = Float64Array | Float32Array;
 export type Precision = 'f64' | 'f32';
 
 /** All values of {@link Precision}. */
-export const PRECISIONS: readonly string[] = ['f64', 'f32'];
+export const PRECISIONS: readonly Precision[] = ['f64', 'f32'];
 
 /** Relative rounding of each precision. */
 export const ROUNDOFF: Readonly<Record<Precision, number>> = { f64: 2 ** -52, f32: 2 ** -23 };

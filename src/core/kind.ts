@@ -145,6 +145,7 @@ export type Role =
   | 'hierarchical matrix'
   | 'Kronecker matrix'
   | 'Kronecker sum'
+  | 'saved'
   | 'kernel'
   | 'points'
   | 'model'
@@ -166,6 +167,7 @@ const COMPRESSED = 'it is compressed already';
 const STORED_OPERATOR = 'denseOperator(matrix, true) is the operator of a stored symmetric matrix';
 const STORED_SOURCE = 'denseSource(matrix) is the source of a stored matrix';
 const STORED_COMPRESSED = 'compress(denseSource(matrix)) makes one';
+const SAVED_FIRST = 'the path comes first: save(path, matrix)';
 const PRESERVED = "kroneckerHierarchical(model, { preserve: 'positive-definite' }) makes one";
 
 const ROLES: Readonly<Record<Role, Part>> = {
@@ -209,7 +211,7 @@ const ROLES: Readonly<Record<Role, Part>> = {
     },
   },
   'hierarchical matrix': {
-    name: 'a hierarchical matrix (of compress, compressOperator, compressHessian or loadMatrix)',
+    name: 'a hierarchical matrix (of compress, compressOperator, compressHessian or load)',
     kinds: ['hierarchical matrix'],
     instead: {
       operator: 'compress it first: compressOperator(operator, tree, options)',
@@ -224,7 +226,7 @@ const ROLES: Readonly<Record<Role, Part>> = {
       matrix: STORED_COMPRESSED,
       'ml-matrix': STORED_COMPRESSED,
       numbers: STORED_COMPRESSED,
-      text: 'loadMatrix(path) reads one from a file',
+      text: 'load(path) reads one from a file',
     },
   },
   'Kronecker matrix': {
@@ -241,9 +243,21 @@ const ROLES: Readonly<Record<Role, Part>> = {
     name: 'a matrix that kroneckerSum made',
     kinds: ['Kronecker sum'],
     instead: {
-      'hierarchical matrix': 'saveMatrix(path, matrix) saves it',
       model: 'kroneckerSum(model, { share }) makes one',
       'curvature operator': 'kroneckerSum(model, { share }) makes one',
+    },
+  },
+  saved: {
+    name:
+      'a matrix that compress, kroneckerHierarchical, kroneckerSum, nystrom or randomizedSvd made, or what factor or ' +
+      'factorKronecker returned',
+    kinds: ['hierarchical matrix', 'Kronecker matrix', 'Kronecker sum', 'factorization'],
+    instead: {
+      operator: 'compressOperator(operator, tree, options) makes a hierarchical matrix of its products',
+      'curvature operator': 'compressHessian(model) makes a hierarchical matrix of it',
+      source: 'compress(source) makes one',
+      matrix: 'writeNpyMatrix(path, matrix) writes numbers as they are',
+      model: 'compressHessian(model) makes a hierarchical matrix of it',
     },
   },
   kernel: {
@@ -298,7 +312,10 @@ const ROLES: Readonly<Record<Role, Part>> = {
     name: 'a path',
     kinds: ['text'],
     instead: {
-      'hierarchical matrix': 'the path comes first: saveMatrix(path, matrix)',
+      'hierarchical matrix': SAVED_FIRST,
+      'Kronecker matrix': SAVED_FIRST,
+      'Kronecker sum': SAVED_FIRST,
+      factorization: SAVED_FIRST,
       matrix: 'the path comes first: writeNpyMatrix(path, matrix)',
       network: 'the path comes first: writeWeights(path, network, parameters)',
     },

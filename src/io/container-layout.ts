@@ -44,6 +44,18 @@ export const ELEMENT_TYPES: Record<
   u8: { bytes: 1, kind: 'u', over: (b) => new Uint8Array(b) },
 };
 
+/** The type of an array's elements; undefined where no section can hold them. */
+export const typeOf = (array: ContainerArray): ElementType | undefined =>
+  array instanceof Float64Array
+    ? 'f64'
+    : array instanceof Float32Array
+      ? 'f32'
+      : array instanceof Int32Array
+        ? 'i32'
+        : array instanceof Uint8Array
+          ? 'u8'
+          : undefined;
+
 /** An array as the header lists it. */
 export interface ListedArray {
   readonly name: string;

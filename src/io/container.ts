@@ -15,9 +15,9 @@ import {
   encodeHeader,
   parseHeaderMember,
   sectionBytes,
+  typeOf,
   type ContainerArray,
   type Directory,
-  type ElementType,
   type JsonObject,
   type ListedArray,
   type Section,
@@ -31,7 +31,7 @@ import { ARRAY_SUFFIX } from './npz.js';
 import { readZipDirectory, readZipEntry, type ZipEntry } from './zip-directory.js';
 import { requireMemberName, ZipWriter } from './zip-writer.js';
 
-export type { ContainerArray, JsonObject, JsonValue } from './container-layout.js';
+export type { ContainerArray, ElementType, JsonObject, JsonValue } from './container-layout.js';
 
 /** A container's header and arrays, by name; arrays read lie over SharedArrayBuffers. */
 export interface Container {
@@ -57,17 +57,6 @@ export interface ReadContainerOptions extends RunControl {
   /** Only these sections; all by default. */
   readonly sections?: readonly string[] | undefined;
 }
-
-const typeOf = (array: ContainerArray): ElementType | undefined =>
-  array instanceof Float64Array
-    ? 'f64'
-    : array instanceof Float32Array
-      ? 'f32'
-      : array instanceof Int32Array
-        ? 'i32'
-        : array instanceof Uint8Array
-          ? 'u8'
-          : undefined;
 
 function requireLittleEndian(): void {
   if (endianness() !== 'LE')

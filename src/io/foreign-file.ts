@@ -38,7 +38,7 @@ const NPY_FILE = 'an .npy array, which readNpyMatrix, readPoints and readSamples
 const ARCHIVE = 'an archive of arrays (.npz), which readSamples (hmatrix/io) and readWeights (hmatrix/networks) read';
 const TENSORS = 'a safetensors file, which readTensors (hmatrix/io) and readWeights (hmatrix/networks) read';
 const MATRIX =
-  'a hierarchical matrix, which loadMatrix (hmatrix/io) reads, and the command takes by itself: hmatrix solve FILE';
+  'a hierarchical matrix, which load (hmatrix/io) reads, and the command takes by itself: hmatrix solve FILE';
 const CHECKPOINT = 'a checkpoint of training, which readCheckpoint (hmatrix/training) reads with its folder';
 const SHEET = 'a spreadsheet: save its sheet as .csv';
 const HDF5_FILE = 'an HDF5 file: write its arrays as .npy (numpy.save) or safetensors';

@@ -43,7 +43,6 @@ export type {
   KroneckerSumReport,
   SumSourceOptions,
 } from '../curvature/kronecker-sum/matrix.js';
-export { loadKroneckerSum, saveKroneckerSum } from '../curvature/kronecker-sum/file.js';
 export {
   factorKronecker,
   type KroneckerFactorization,

@@ -24,7 +24,6 @@ export type { HierarchicalFormat } from '../hierarchical/matrix/format.js';
 export type { LevelRanks, MemoryUse } from '../hierarchical/matrix/memory.js';
 export { toleranceAdvice } from '../hierarchical/matrix/tolerance-advice.js';
 export type { ToleranceLimit, ToleranceLimitKind } from '../hierarchical/matrix/tolerance-limits.js';
-export { describeMatrixFile, loadMatrix, saveMatrix, type MatrixFileSummary } from '../hierarchical/matrix/file.js';
 export type { ErrorOptions } from '../hierarchical/measure/error-estimate.js';
 export type { ErrorEstimate } from '../hierarchical/measure/error-interval.js';
 export { factor, type FactorOptions } from '../hierarchical/factor/factor.js';

@@ -23,4 +23,7 @@ export {
   type ReadWeightsOptions,
   type WriteWeightsOptions,
 } from '../network/weights-file.js';
-export { describeMatrixFile, loadMatrix, saveMatrix, type MatrixFileSummary } from '../hierarchical/matrix/file.js';
+export { save } from '../files/save.js';
+export { load, type LoadOptions } from '../files/load.js';
+export type { Saved, SavedKind, SavedKinds } from '../files/kinds.js';
+export { describeMatrixFile, type MatrixFileSummary } from '../hierarchical/matrix/file.js';

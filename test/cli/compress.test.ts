@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { squaredNorm, view, zeros } from '#hmatrix/dense/matrix.js';
 import { randomVectors } from '#hmatrix/experiment/compression-run.js';
-import { loadMatrix } from '#hmatrix/hierarchical/matrix/file.js';
+import { load } from '#hmatrix/files/load.js';
 import { readNpy, readNpyMatrix, writeNpy, writeNpyMatrix } from '#hmatrix/io/npy.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
 import { sharedTeam } from '../teams.js';
@@ -247,7 +247,7 @@ describe('a matrix that goes to a file', () => {
     const product = await readNpyMatrix(y);
     expect([product.rows, product.cols]).toEqual([size, 3]);
     const team = await sharedTeam(2);
-    const matrix = await loadMatrix(hm, { team });
+    const matrix = await load(hm, { kind: 'hierarchical matrix', team });
     const here = matrix.apply(vectors);
     expect(Array.from(product.data)).toEqual(Array.from(here.data));
     // ‖(K − K̃)X‖_F ≤ ‖K − K̃‖_F·‖X‖_F, and the error was measured exactly.

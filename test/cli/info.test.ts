@@ -5,7 +5,9 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { readOrigin } from '#hmatrix/experiment/origin.js';
 import type { CompressionRecord } from '#hmatrix/experiment/record.js';
 import type { SolveRecord } from '#hmatrix/experiment/solve-run.js';
-import { describeMatrixFile, loadMatrix, saveMatrix, writeMatrixFile } from '#hmatrix/hierarchical/matrix/file.js';
+import { save } from '#hmatrix/files/save.js';
+import { load } from '#hmatrix/files/load.js';
+import { describeMatrixFile, writeMatrixFile } from '#hmatrix/hierarchical/matrix/file.js';
 import type { JsonObject } from '#hmatrix/io/container.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
 import { randomMatrix } from '../support.js';
@@ -29,9 +31,9 @@ beforeAll(async () => {
 /** The same matrix with other words about its origin, or none. */
 async function told(name: string, about?: JsonObject): Promise<string> {
   const team = await sharedTeam(1);
-  const matrix = await loadMatrix(at('k.hm'), { team });
+  const matrix = await load(at('k.hm'), { kind: 'hierarchical matrix', team });
   try {
-    if (about === undefined) await saveMatrix(at(name), matrix);
+    if (about === undefined) await save(at(name), matrix);
     else await writeMatrixFile(at(name), matrix, about, {});
   } finally {
     matrix.release();

@@ -6,7 +6,7 @@ import type { FactorRecord } from '#hmatrix/experiment/factor-run.js';
 import type { SolveRecord } from '#hmatrix/experiment/solve-run.js';
 import { openBlas } from '#hmatrix/dense/backend.js';
 import { view, zeros } from '#hmatrix/dense/matrix.js';
-import { loadMatrix } from '#hmatrix/hierarchical/matrix/file.js';
+import { load } from '#hmatrix/files/load.js';
 import { readNpy, readNpyMatrix, writeNpy, writeNpyMatrix } from '#hmatrix/io/npy.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
 import { norm2, residualOf } from '../krylov/systems.js';
@@ -25,7 +25,7 @@ const file = (format: string): string => at(`${format}.hm`);
 
 /** K̃ of a file, as a dense matrix. */
 async function denseOfFile(path: string): Promise<ReturnType<typeof zeros>> {
-  const matrix = await loadMatrix(path, { team: await sharedTeam(1) });
+  const matrix = await load(path, { kind: 'hierarchical matrix', team: await sharedTeam(1) });
   const identity = zeros(matrix.size, matrix.size);
   for (let i = 0; i < matrix.size; i++) identity.data[i * (matrix.size + 1)] = 1;
   const dense = matrix.apply(identity);

@@ -7,7 +7,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { FileAccessError, FileFormatError, OptionError } from '#hmatrix/core/errors.js';
 import { RandomStream } from '#hmatrix/core/random.js';
 import { kroneckerSum } from '#hmatrix/curvature/kronecker-sum/compress.js';
-import { loadKroneckerSum, saveKroneckerSum } from '#hmatrix/curvature/kronecker-sum/file.js';
+import { load } from '#hmatrix/files/load.js';
+import { save } from '#hmatrix/files/save.js';
 import type { KroneckerSumMatrix } from '#hmatrix/curvature/kronecker-sum/matrix.js';
 import { zeros } from '#hmatrix/dense/matrix.js';
 import { readContainer, writeContainer, type ContainerArray, type JsonObject } from '#hmatrix/io/container.js';
@@ -30,11 +31,11 @@ beforeAll(async () => {
 describe('a saved Kronecker sum', () => {
   it('multiplies_bitwise_like_the_original_on_any_team', async () => {
     const path = join(folder, 'sum.hm');
-    await saveKroneckerSum(path, matrix);
+    await save(path, matrix);
     const x = zeros(matrix.rows, 11);
     new RandomStream(3).fillNormal(x.data);
     for (const workers of [1, 3]) {
-      const loaded = await loadKroneckerSum(path, { team: await sharedTeam(workers) });
+      const loaded = await load(path, { kind: 'kronecker sum', team: await sharedTeam(workers) });
       expect(apply(loaded, x).data).toEqual(apply(matrix, x).data);
       expect(loaded.report).toEqual(matrix.report);
       expect(loaded.memory()).toEqual(matrix.memory());
@@ -46,8 +47,8 @@ describe('a saved Kronecker sum', () => {
     const path = join(folder, 'narrow.hm');
     const model = randomModel({ widths: [20, 5, 12], activation: 'tanh', loss: 'mse', bias: true, samples: 30 });
     const narrow = await kroneckerSum(model, { share: 0.3, dtype: 'f32' }, { team });
-    await saveKroneckerSum(path, narrow);
-    const loaded = await loadKroneckerSum(path, { team });
+    await save(path, narrow);
+    const loaded = await load(path, { kind: 'kronecker sum', team });
     expect(loaded.precision).toBe('f32');
     expect(loaded.toDense()).toEqual(narrow.toDense());
     expect(loaded.memory()).toEqual(narrow.memory());
@@ -64,8 +65,8 @@ describe('a saved Kronecker sum', () => {
       );
       expect(made.data.shift > 0).toBe(semidefinite);
       expect(made.data.terms.some((term) => term !== null)).toBe(true);
-      await saveKroneckerSum(path, made);
-      const loaded = await loadKroneckerSum(path, { team });
+      await save(path, made);
+      const loaded = await load(path, { kind: 'kronecker sum', team });
       expect(loaded.toDense()).toEqual(made.toDense());
       expect(loaded.report).toEqual(made.report);
       expect(loaded.memory()).toEqual(made.memory());
@@ -76,8 +77,8 @@ describe('a saved Kronecker sum', () => {
     const path = join(folder, 'none.hm');
     const model = randomModel({ widths: [4, 3], activation: 'linear', loss: 'mse', bias: false, samples: 5 });
     const exact = await kroneckerSum(model, { tolerance: 0 }, { team });
-    await saveKroneckerSum(path, exact);
-    expect((await loadKroneckerSum(path, { team })).toDense()).toEqual(exact.toDense());
+    await save(path, exact);
+    expect((await load(path, { kind: 'kronecker sum', team })).toDense()).toEqual(exact.toDense());
   });
 
   it.each([
@@ -92,24 +93,26 @@ describe('a saved Kronecker sum', () => {
     ['with factors missing', {}, { mixing: (a: Float64Array) => a.subarray(1) }, /factors are/],
     ['with offsets that overlap', {}, { valuesBegin: (a: Float64Array) => a.fill(0) }, /begins at 0/],
     ['with a basis of another size', {}, { 'inputVectors.0': (a: Float64Array) => a.subarray(2) }, /inputVectors\.0/],
-    ['with arrays of another type', {}, { values: () => new Int32Array(3) }, /another type/],
+    ['with arrays of another type', {}, { values: () => new Int32Array(3) }, /holds i32/],
   ] as const)('is_refused_%s', async (_what, header, changes, message) => {
     const path = join(folder, 'bad.hm');
-    await saveKroneckerSum(path, matrix);
+    await save(path, matrix);
     const container = await readContainer(path);
     const arrays: Record<string, ContainerArray> = { ...container.arrays };
     for (const [name, change] of Object.entries(changes)) arrays[name] = change(arrays[name] as never);
     await writeContainer(path, { ...container.header, ...header } as unknown as JsonObject, arrays);
-    const failure = await loadKroneckerSum(path, { team }).catch((error: unknown) => error);
+    const failure = await load(path, { kind: 'kronecker sum', team }).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(FileFormatError);
     expect((failure as Error).message).toMatch(message);
   });
 
   it('is_a_file_that_is_there', async () => {
-    await expect(loadKroneckerSum(join(folder, 'absent.hm'), { team })).rejects.toBeInstanceOf(FileAccessError);
+    await expect(load(join(folder, 'absent.hm'), { kind: 'kronecker sum', team })).rejects.toBeInstanceOf(
+      FileAccessError,
+    );
   });
 
   it('is_no_other_matrix', async () => {
-    await expect(saveKroneckerSum(join(folder, 'x.hm'), zeros(2, 2) as never)).rejects.toThrow(OptionError);
+    await expect(save(join(folder, 'x.hm'), zeros(2, 2) as never)).rejects.toThrow(OptionError);
   });
 });

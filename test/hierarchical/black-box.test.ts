@@ -22,7 +22,8 @@ import {
   type ProductsFormat,
   type ProductsOptions,
 } from '#hmatrix/hierarchical/from-products/cost.js';
-import { loadMatrix, saveMatrix } from '#hmatrix/hierarchical/matrix/file.js';
+import { save } from '#hmatrix/files/save.js';
+import { load } from '#hmatrix/files/load.js';
 import type { HierarchicalMatrix } from '#hmatrix/hierarchical/matrix/hierarchical-matrix.js';
 import { denseOperator } from '#hmatrix/operator/dense-operator.js';
 import type { LinearOperator } from '#hmatrix/operator/linear-operator.js';
@@ -293,8 +294,8 @@ describe('compression from products', () => {
     it.each(FORMATS)('is_read_back_from_its_file: %s', async (format) => {
       const path = join(folder, `${format}.hm`);
       const matrix = await make(structured(), tree, options(format));
-      await saveMatrix(path, matrix);
-      const loaded = await loadMatrix(path, { team: single });
+      await save(path, matrix);
+      const loaded = await load(path, { kind: 'hierarchical matrix', team: single });
       expect(loaded.report).toEqual(matrix.report);
       const x = randomMatrix(n, 3, 1);
       expect(loaded.apply(x).data).toEqual(matrix.apply(x).data);

@@ -11,7 +11,9 @@ import { RandomStream } from '#hmatrix/core/random.js';
 import { zeros } from '#hmatrix/dense/matrix.js';
 import { normalPoints } from '#datasets/points.js';
 import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
-import { describeMatrixFile, loadMatrix, saveMatrix } from '#hmatrix/hierarchical/matrix/file.js';
+import { save } from '#hmatrix/files/save.js';
+import { load } from '#hmatrix/files/load.js';
+import { describeMatrixFile } from '#hmatrix/hierarchical/matrix/file.js';
 import type { HierarchicalMatrix } from '#hmatrix/hierarchical/matrix/hierarchical-matrix.js';
 import type { CompressOptions } from '#hmatrix/hierarchical/from-entries/options.js';
 import { readContainer, writeContainer, type ContainerArray, type JsonObject } from '#hmatrix/io/container.js';
@@ -51,8 +53,8 @@ describe('a saved matrix', () => {
   ] as [CompressOptions][])('multiplies_bitwise_like_the_original %o', async (options) => {
     const path = join(folder, 'round-trip.hm');
     const matrix = await build(options);
-    await saveMatrix(path, matrix);
-    const loaded = await loadMatrix(path, { team: single });
+    await save(path, matrix);
+    const loaded = await load(path, { kind: 'hierarchical matrix', team: single });
     for (const vectors of [1, 70]) {
       const x = zeros(size, vectors);
       new RandomStream(3).fillNormal(x.data);
@@ -67,7 +69,7 @@ describe('a saved matrix', () => {
   it('is_described_without_reading_its_values', async () => {
     const path = join(folder, 'described.hm');
     const matrix = await build({ format: 'fmm', budget: 0.2 });
-    await saveMatrix(path, matrix);
+    await save(path, matrix);
     const summary = await describeMatrixFile(path);
     expect(summary.ranks).toEqual(matrix.ranks());
     expect(summary.memory).toEqual(matrix.memory());
@@ -84,7 +86,7 @@ describe('a saved matrix', () => {
       controller.abort();
     };
     await expect(
-      saveMatrix(join(folder, 'aborted.hm'), matrix, { signal: controller.signal, onProgress }),
+      save(join(folder, 'aborted.hm'), matrix, { signal: controller.signal, onProgress }),
     ).rejects.toBeInstanceOf(AbortedError);
     expect(await readdir(folder)).toEqual(before);
   });
@@ -290,7 +292,7 @@ const changes: Change[] = [
 describe('a file that is not what it should be', () => {
   const path = join(folder, 'good.hm');
   beforeAll(async () => {
-    await saveMatrix(path, await build({ format: 'fmm', budget: 0.2 }));
+    await save(path, await build({ format: 'fmm', budget: 0.2 }));
   });
 
   it.each([
@@ -304,7 +306,7 @@ describe('a file that is not what it should be', () => {
     Object.assign(written.report, { neighbors: 0, recall: 1, resampled: 0, missed: 0 }, old);
     const before = join(folder, 'before.hm');
     await writeContainer(before, written as unknown as JsonObject, arrays);
-    const { report } = await loadMatrix(before, { team });
+    const { report } = await load(before, { kind: 'hierarchical matrix', team });
     expect(report.origin).toBe(origin);
     expect('recall' in report).toBe(origin === 'entries');
   });
@@ -316,7 +318,7 @@ describe('a file that is not what it should be', () => {
     change(changed, changedHeader as Record<string, never>);
     const bad = join(folder, 'bad.hm');
     await writeContainer(bad, changedHeader as JsonObject, changed);
-    const failure = await loadMatrix(bad, { team }).catch((error: unknown) => error);
+    const failure = await load(bad, { kind: 'hierarchical matrix', team }).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(FileFormatError);
     expect((failure as Error).message).toMatch(named);
     expect((failure as Error).message).toContain(bad);
@@ -328,17 +330,19 @@ describe('a file that is not what it should be', () => {
     for (const length of [0, 10, 63, 200, whole.length >> 1, whole.length - 1]) {
       await writeFile(bad, whole);
       truncateSync(bad, length);
-      await expect(loadMatrix(bad, { team })).rejects.toBeInstanceOf(FileFormatError);
+      await expect(load(bad, { kind: 'hierarchical matrix', team })).rejects.toBeInstanceOf(FileFormatError);
     }
     for (const at of [3, 140, whole.length >> 1, whole.length - 1]) {
       const flipped = Buffer.from(whole);
       flipped[at] ^= 0x10;
       await writeFile(bad, flipped);
-      await expect(loadMatrix(bad, { team })).rejects.toBeInstanceOf(FileFormatError);
+      await expect(load(bad, { kind: 'hierarchical matrix', team })).rejects.toBeInstanceOf(FileFormatError);
     }
   });
 
   it('is_an_access_error_when_absent', async () => {
-    await expect(loadMatrix(join(folder, 'absent.hm'), { team })).rejects.toBeInstanceOf(FileAccessError);
+    await expect(load(join(folder, 'absent.hm'), { kind: 'hierarchical matrix', team })).rejects.toBeInstanceOf(
+      FileAccessError,
+    );
   });
 });

@@ -12,7 +12,8 @@ import { gaussNewtonSource } from '#hmatrix/curvature/entries/gauss-newton-sourc
 import { kroneckerHierarchical } from '#hmatrix/curvature/eigenbasis/compress.js';
 import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
 import { compressOperator } from '#hmatrix/hierarchical/from-products/compress.js';
-import { loadMatrix, saveMatrix } from '#hmatrix/hierarchical/matrix/file.js';
+import { save } from '#hmatrix/files/save.js';
+import { load } from '#hmatrix/files/load.js';
 import { toleranceAdvice, type AdvisedReport } from '#hmatrix/hierarchical/matrix/tolerance-advice.js';
 import { readContainer, writeContainer, type JsonObject } from '#hmatrix/io/container.js';
 import type { Team } from '#hmatrix/parallel/team.js';
@@ -125,8 +126,8 @@ describe('the report', () => {
     );
     expect(matrix.report.met).toBe(false);
     const path = join(folder, 'missed.hm');
-    await saveMatrix(path, matrix);
-    expect((await loadMatrix(path, { team })).report).toEqual(matrix.report);
+    await save(path, matrix);
+    expect((await load(path, { kind: 'hierarchical matrix', team })).report).toEqual(matrix.report);
     const { header, arrays } = await readContainer(path);
     const rewrite = async (change: (report: Record<string, unknown>) => void): Promise<void> => {
       const report = { ...(header['report'] as Record<string, unknown>) };
@@ -138,7 +139,7 @@ describe('the report', () => {
       delete report['seen'];
       delete report['limits'];
     });
-    expect((await loadMatrix(path, { team })).report).toMatchObject({
+    expect((await load(path, { kind: 'hierarchical matrix', team })).report).toMatchObject({
       met: undefined,
       limits: [],
       seen: Number.NaN,
@@ -147,11 +148,11 @@ describe('the report', () => {
     await rewrite((report) => {
       report['met'] = 'yes';
     });
-    await expect(loadMatrix(path, { team })).rejects.toThrow(/met is "yes"/);
+    await expect(load(path, { kind: 'hierarchical matrix', team })).rejects.toThrow(/met is "yes"/);
     await rewrite((report) => {
       report['limits'] = [3];
     });
-    await expect(loadMatrix(path, { team })).rejects.toThrow(/limits/);
+    await expect(load(path, { kind: 'hierarchical matrix', team })).rejects.toThrow(/limits/);
   });
 });
 

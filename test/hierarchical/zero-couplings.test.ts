@@ -6,7 +6,8 @@ import { sharedFloat64 } from '#hmatrix/core/shared-array.js';
 import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
 import { checkHierarchicalData } from '#hmatrix/hierarchical/matrix/check-data.js';
 import { sharesZeros } from '#hmatrix/hierarchical/matrix/data.js';
-import { loadMatrix, saveMatrix } from '#hmatrix/hierarchical/matrix/file.js';
+import { save } from '#hmatrix/files/save.js';
+import { load } from '#hmatrix/files/load.js';
 import type { HierarchicalMatrix } from '#hmatrix/hierarchical/matrix/hierarchical-matrix.js';
 import type { Team } from '#hmatrix/parallel/team.js';
 import { denseSource } from '#hmatrix/source/dense-source.js';
@@ -75,8 +76,8 @@ describe('couplings that are zero', () => {
   it('survive_a_file_bit_for_bit', async () => {
     const path = join(folder, 'zeros.hm');
     const matrix = await build('hss');
-    await saveMatrix(path, matrix);
-    const loaded = await loadMatrix(path, { team });
+    await save(path, matrix);
+    const loaded = await load(path, { kind: 'hierarchical matrix', team });
     expect(loaded.memory()).toEqual(matrix.memory());
     const x = randomMatrix(N, 2, 6);
     expect(loaded.apply(x).data).toEqual(matrix.apply(x).data);

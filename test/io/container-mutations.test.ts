@@ -11,7 +11,8 @@ import { HmatrixError } from '#hmatrix/core/errors.js';
 import { RandomStream } from '#hmatrix/core/random.js';
 import { normalPoints } from '#datasets/points.js';
 import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
-import { loadMatrix, saveMatrix } from '#hmatrix/hierarchical/matrix/file.js';
+import { save } from '#hmatrix/files/save.js';
+import { load } from '#hmatrix/files/load.js';
 import { readContainer, type Container } from '#hmatrix/io/container.js';
 import type { Team } from '#hmatrix/parallel/team.js';
 import { kernelSource } from '#hmatrix/source/kernel-source.js';
@@ -37,7 +38,7 @@ beforeAll(async () => {
   team = await sharedTeam(1);
   const source = kernelSource(normalPoints(90, 2, 3), gaussian(1), { blas: team.blas });
   const matrix = await compress(source, { leafSize: 24, tolerance: 1e-3, format: 'hss' }, { team });
-  await saveMatrix(path, matrix);
+  await save(path, matrix);
   whole = readFileSync(path);
   intact = await readContainer(path);
   members = [];
@@ -159,7 +160,7 @@ describe('a damaged file of a matrix is refused, or read as it was saved', () =>
     }
     writeFileSync(path, whole);
     expect(Object.keys(intact.arrays)).toHaveLength(15);
-    expect((await loadMatrix(path, { team })).size).toBe(90);
+    expect((await load(path, { kind: 'hierarchical matrix', team })).size).toBe(90);
     expect(mutants).toBeGreaterThanOrEqual(10_000);
   });
 });

@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { loadMatrix } from '#hmatrix/hierarchical/matrix/file.js';
+import { load } from '#hmatrix/files/load.js';
 import { CONTAINER_MAGIC } from '#hmatrix/io/foreign-file.js';
 import { writeNpy, readNpyMatrix } from '#hmatrix/io/npy.js';
 import { readPoints, readSamples } from '#hmatrix/io/points.js';
@@ -26,19 +26,19 @@ beforeAll(async () => {
 describe('a file of another kind', () => {
   it.each<readonly [string, (path: string) => Promise<unknown>, RegExp]>([
     ['x.npy', (path) => readWeights(path), /It is an \.npy array, which readNpyMatrix/],
-    ['x.npy', (path) => loadMatrix(path), /It is an \.npy array/],
+    ['x.npy', (path) => load(path), /It is an \.npy array/],
     [
       'net.safetensors',
       (path) => readSamples(path),
       /It is a safetensors file, which readTensors \(hmatrix\/io\) and readWeights/,
     ],
     ['net.safetensors', (path) => readNpyMatrix(path), /It is a safetensors file/],
-    ['net.safetensors', (path) => loadMatrix(path), /It is a safetensors file/],
+    ['net.safetensors', (path) => load(path), /It is a safetensors file/],
     ['c.txt', (path) => readPoints(path), /It is text: if it is a table of numbers, call it \.csv/],
     ['t.xlsx', (path) => readPoints(path), /It is a spreadsheet: save its sheet as \.csv/],
     ['t.xlsx', (path) => readNpyMatrix(path), /It is a spreadsheet/],
     ['a.h5', (path) => readSamples(path), /It is an HDF5 file/],
-    ['a.hm', (path) => readSamples(path), /It is a hierarchical matrix, which loadMatrix/],
+    ['a.hm', (path) => readSamples(path), /It is a hierarchical matrix, which load/],
     ['a.hm', (path) => readWeights(path), /It is a hierarchical matrix/],
     ['a.hm', (path) => readNpyMatrix(path), /It is a hierarchical matrix/],
   ])('%s is named (%#)', async (name, read, message) => {

@@ -11,7 +11,9 @@ import { HmatrixError } from '#hmatrix/core/errors.js';
 import { RandomStream } from '#hmatrix/core/random.js';
 import { normalPoints } from '#datasets/points.js';
 import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
-import { describeMatrixFile, loadMatrix, saveMatrix } from '#hmatrix/hierarchical/matrix/file.js';
+import { save } from '#hmatrix/files/save.js';
+import { load } from '#hmatrix/files/load.js';
+import { describeMatrixFile } from '#hmatrix/hierarchical/matrix/file.js';
 import { readContainer } from '#hmatrix/io/container.js';
 import { crc32 } from '#hmatrix/io/crc32.js';
 import { readCsv } from '#hmatrix/io/csv.js';
@@ -194,19 +196,19 @@ describe('mutated hierarchical matrices', () => {
       { leafSize: 24, tolerance: 1e-3, format: 'hss' },
       { team },
     );
-    await saveMatrix(join(folder, 'k.hm'), matrix);
+    await save(join(folder, 'k.hm'), matrix);
     bytes = readFileSync(join(folder, 'k.hm'));
   });
 
-  const load = async (path: string): Promise<unknown> => {
-    const matrix = await loadMatrix(path, { team });
+  const loaded = async (path: string): Promise<unknown> => {
+    const matrix = await load(path, { kind: 'hierarchical matrix', team });
     const { size, memory } = { size: matrix.size, memory: matrix.memory() };
     matrix.release();
     return { size, memory };
   };
 
   it('as they are: checksums see it', async () => {
-    await survive('k.hm', bytes, [readContainer, describeMatrixFile, load]);
+    await survive('k.hm', bytes, [readContainer, describeMatrixFile, loaded]);
   });
 
   /** The checksums that the archive's records and the header should have of what the file now holds. */
@@ -246,6 +248,6 @@ describe('mutated hierarchical matrices', () => {
   };
 
   it('with checksums made right again: what they say is checked', async () => {
-    await survive('k.hm', bytes, [readContainer, describeMatrixFile, load], repaired);
+    await survive('k.hm', bytes, [readContainer, describeMatrixFile, loaded], repaired);
   });
 });

@@ -134,13 +134,6 @@ describe('what a call is not for', () => {
     );
   });
 
-  it('saveMatrix_saves_matrices_and_no_factorizations', async () => {
-    const failure = await failureOf(async () => hmatrix.io.saveMatrix('f.hm', (await factored()) as never));
-    expect((failure as Error).message).toMatch(
-      /not a factorization \(40 × 40\): matrices are saved, factorizations are/,
-    );
-  });
-
   it('update_of_rows_is_told_to_transpose', async () => {
     const failure = await failureOf(() => hmatrix.hierarchical.update(f.matrix, dense.zeros(2, SIZE)));
     expect((failure as Error).message).toMatch(/U has 2 rows.*transpose it/);

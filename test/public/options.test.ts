@@ -13,12 +13,11 @@ import { failureOf, fixtures, network, SIZE, pair, type Fixtures, publicFunction
 
 const folder = temporaryFolder();
 const path = join(folder, 'matrix.hm');
-const sumPath = join(folder, 'sum.hm');
 let f: Fixtures;
 
 beforeAll(async () => {
   f = await fixtures();
-  await hmatrix.io.saveMatrix(path, f.matrix);
+  await hmatrix.io.save(path, f.matrix);
 });
 afterAll(async () => {
   await f.team.close();
@@ -38,8 +37,8 @@ const TAKE_OPTIONS: Readonly<Record<string, readonly Entry[]>> = {
     ['signal', (o) => hmatrix.compress(f.source, {}, o)],
   ],
   tune: [['objective', (o) => hmatrix.hierarchical.tune(f.source, o)]],
-  loadMatrix: [['onProgress', (o) => hmatrix.io.loadMatrix(path, o)]],
-  saveMatrix: [['onProgress', (o) => hmatrix.io.saveMatrix(path, f.matrix, o)]],
+  load: [['kind', (o) => hmatrix.io.load(path, o)]],
+  save: [['onProgress', (o) => hmatrix.io.save(path, f.matrix, o)]],
   describeMatrixFile: [['signal', (o) => hmatrix.io.describeMatrixFile(path, o)]],
   kernelSource: [
     ['ridge', (o) => hmatrix.kernelSource(f.points, hmatrix.kernels.gaussian(1), o)],
@@ -102,18 +101,6 @@ const TAKE_OPTIONS: Readonly<Record<string, readonly Entry[]>> = {
     ['tolerance', (o) => hmatrix.curvature.kroneckerSum(f.model, o)],
     ['team', (o) => hmatrix.curvature.kroneckerSum(f.model, {}, o)],
     ['tableMemory', async (o) => (await hmatrix.curvature.kroneckerSum(f.model, {}, { team: f.team })).source(o)],
-  ],
-  loadKroneckerSum: [['onProgress', (o) => hmatrix.curvature.loadKroneckerSum(sumPath, o)]],
-  saveKroneckerSum: [
-    [
-      'onProgress',
-      async (o) =>
-        hmatrix.curvature.saveKroneckerSum(
-          sumPath,
-          await hmatrix.curvature.kroneckerSum(f.model, {}, { team: f.team }),
-          o,
-        ),
-    ],
   ],
   factorKronecker: [
     ['memoryLimit', (o) => hmatrix.curvature.factorKronecker(f.kronecker, and({ shift: 1 }, o))],

@@ -80,9 +80,9 @@ describe('a value of another kind', () => {
       /not a sum of Kronecker products.*compress\(matrix\.source\(\)\)/,
     ],
     [
-      'matrix to saveKroneckerSum',
-      () => hmatrix.curvature.saveKroneckerSum(join(folder, 's.hm'), f.matrix as never),
-      /a matrix that kroneckerSum made, not a hierarchical matrix.*saveMatrix/,
+      'source to save',
+      () => hmatrix.io.save(join(folder, 's.hm'), f.source as never),
+      /save takes a matrix that .*made, or what factor.*not a source of entries.*compress\(source\)/,
     ],
     ['promise to factor', () => hmatrix.factor(hmatrix.compress(f.source) as never), /await it first/],
     [
@@ -138,17 +138,17 @@ describe('a value of another kind', () => {
       /takes points.*not a Float64Array of 80 numbers/,
     ],
     [
-      'arguments of saveMatrix in the wrong order',
-      () => hmatrix.io.saveMatrix(f.matrix as never, join(folder, 'm.hm') as never),
+      'arguments of save in the wrong order',
+      () => hmatrix.io.save(f.matrix as never, join(folder, 'm.hm') as never),
       new RegExp(
-        /saveMatrix takes a path, not a hierarchical matrix \(40 × 40\): /.source +
-          /the path comes first: saveMatrix\(path, matrix\)/.source,
+        /save takes a path, not a hierarchical matrix \(40 × 40\): /.source +
+          /the path comes first: save\(path, matrix\)/.source,
       ),
     ],
     [
-      'operator to saveMatrix',
-      () => hmatrix.io.saveMatrix(join(folder, 'm.hm'), f.operator as never),
-      /takes a hierarchical matrix.*not an operator/,
+      'operator to save',
+      () => hmatrix.io.save(join(folder, 'm.hm'), f.operator as never),
+      /not an operator \(40 × 40\): compressOperator/,
     ],
     [
       'arguments of writeNpyMatrix in the wrong order',

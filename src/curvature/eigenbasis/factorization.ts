@@ -53,12 +53,25 @@ export interface KroneckerFactorOptions {
 /** The keys of {@link KroneckerFactorOptions}. */
 const KRONECKER_FACTOR_KEYS: KeysOf<KroneckerFactorOptions> = { shift: 'number', memoryLimit: 'number' };
 
-/** c·A = V·diag(a)·Vᵀ of the layer with a complement, and where (c·A + λI)⁻¹ − I/λ goes. */
-interface ComplementInverse {
+/** c·A = V·diag(a)·Vᵀ of a layer with a complement. */
+export interface ComplementEigen {
   readonly values: Float64Array;
   readonly vectors: Matrix;
+}
+
+/** With where (c·A + λI)⁻¹ − I/λ goes. */
+interface ComplementInverse extends ComplementEigen {
   readonly inverse: Matrix;
   readonly outputs: number;
+}
+
+/** What a Kronecker factorization is made of, and what a file keeps of it. */
+export interface KroneckerFactors {
+  readonly layers: readonly BasisLayer[];
+  /** By layer; null where it has no complement. */
+  readonly complements: readonly (ComplementEigen | null)[];
+  /** H̃ + λI, factored; null where there is none. */
+  readonly core: Factorization | null;
 }
 
 /**
@@ -89,7 +102,8 @@ export async function factorKronecker(
     matrix.core === null
       ? null
       : await factor(nestedCore(matrix.core, team), { shift, suggestShift: false, memoryLimit }, control);
-  return new KroneckerFactorization(matrix.layers, core, matrix.size, shift, team);
+  const complements = matrix.layers.map(({ complement }) => complement && decompose(complement, team.blas));
+  return new KroneckerFactorization({ layers: matrix.layers, complements, core }, matrix.size, shift, team);
 }
 
 function requirePositiveShift(shift: number): void {
@@ -119,6 +133,7 @@ export class KroneckerFactorization implements LinearOperator {
   readonly rows: number;
   readonly cols: number;
   readonly symmetric = true;
+  readonly #factors: KroneckerFactors;
   readonly #layers: readonly BasisLayer[];
   readonly #core: Factorization | null;
   readonly #complements: readonly ComplementInverse[];
@@ -129,13 +144,17 @@ export class KroneckerFactorization implements LinearOperator {
   #refactoring = 0;
 
   /** Made by `factorKronecker`. */
-  constructor(layers: readonly BasisLayer[], core: Factorization | null, size: number, shift: number, team: Team) {
+  constructor(factors: KroneckerFactors, size: number, shift: number, team: Team) {
+    const { core, layers } = factors;
     const complements: ComplementInverse[] = [];
-    this.#layers = layers.map((layer): BasisLayer => {
-      if (layer.complement === null) return layer;
-      const complement = decompose(layer.complement, layer.outputs - layer.units, team.blas);
-      complements.push(complement);
-      return { ...layer, complement: complement.inverse };
+    this.#factors = factors;
+    this.#layers = layers.map((layer, ℓ): BasisLayer => {
+      const eigen = factors.complements[ℓ];
+      if (eigen === null) return layer;
+      const n = eigen.values.length;
+      const inverse = view(sharedFloat64(n * n), 0, n, n);
+      complements.push({ ...eigen, inverse, outputs: layer.outputs - layer.units });
+      return { ...layer, complement: inverse };
     });
     this.rows = size;
     this.cols = size;
@@ -308,6 +327,12 @@ export class KroneckerFactorization implements LinearOperator {
     return this;
   }
 
+  /** What a file keeps of it (`save`). Throws OptionError as `solve`. */
+  get kept(): KroneckerFactors {
+    this.#requireValid();
+    return this.#factors;
+  }
+
   /** Frees what the workers hold; nothing can be solved any more. */
   release(): void {
     this.#product.release();
@@ -332,7 +357,7 @@ export class KroneckerFactorization implements LinearOperator {
 }
 trustClass(KroneckerFactorization);
 
-function decompose(gram: Matrix, outputs: number, blas: Blas): ComplementInverse {
+function decompose(gram: Matrix, blas: Blas): ComplementEigen {
   const n = gram.rows;
   const vectors = zeros(n, n);
   copyInto(vectors, gram);
@@ -345,5 +370,5 @@ function decompose(gram: Matrix, outputs: number, blas: Blas): ComplementInverse
     });
   // A is a Gram matrix: what lies below zero is rounding.
   for (let i = 0; i < n; i++) values[i] = Math.max(0, values[i]);
-  return { values, vectors, inverse: view(sharedFloat64(n * n), 0, n, n), outputs };
+  return { values, vectors };
 }

@@ -1,7 +1,9 @@
 /**
  * What a format's factorization provides; `Factorization` (factorization.ts) is the same for all.
  */
-import type { Precision } from '../../dense/matrix.js';
+import { sharedFloats } from '../../core/floats.js';
+import { inLargePages } from '../../dense/large-pages.js';
+import type { FloatArray, Precision } from '../../dense/matrix.js';
 import type { TaskDefinition } from '../../parallel/task.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import type { PassArguments, PassVectors } from './pass.js';
@@ -23,6 +25,15 @@ export interface Inertia {
   readonly negative: number;
 }
 
+/**
+ * Memory for an array of the factors, of so many numbers: `name` tells those apart that a file keeps. What a file held
+ * has its numbers in it.
+ */
+export type PlaceFactors = (name: string, length: number, precision: Precision) => FloatArray;
+
+/** Fresh memory, for factors that are to be computed. */
+export const freshFactors: PlaceFactors = (_, length, precision) => inLargePages(sharedFloats(length, precision));
+
 /** Status of a node that was not factored because one below it failed. */
 export const SKIPPED = -1;
 
@@ -36,6 +47,8 @@ export interface FactorEngine {
   /** log |det(K̃ + λI)| and inertia of the last successful factorization. */
   readonly logdet: number;
   readonly inertia: Inertia;
+  /** What a file keeps of the factors: the arrays that were placed, by name. */
+  readonly kept: Readonly<Record<string, FloatArray>>;
   /** Refactors for a new λ from the leaves, in place. Resolves to where it broke down, if it did. */
   refactor(shift: number, control: TeamControl): Promise<Breakdown | undefined>;
   /** Bytes of the state of passes for each vector. */

@@ -12,12 +12,11 @@ import { availableMemory } from '../../io/machine.js';
 import { onTeam, type Control } from '../../parallel/default-team.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import { breakdownError } from './breakdown.js';
-import type { FactorEngine } from './engine.js';
 import { checkShift, Factorization } from './factorization.js';
-import { HodlrEngine, hodlrFactorBytes } from './hodlr/engine.js';
+import { hodlrFactorBytes } from './hodlr/engine.js';
+import { isFactoredAsHodlr, makeEngine } from './make-engine.js';
 import type { HierarchicalMatrix } from '../matrix/hierarchical-matrix.js';
-import { UlvEngine, ulvFactorBytes } from './ulv/engine.js';
-import { FORMAT_TABLE } from '../matrix/format.js';
+import { ulvFactorBytes } from './ulv/engine.js';
 
 /** Options of {@link factor}. */
 export interface FactorOptions {
@@ -81,7 +80,7 @@ export async function factor(
   requirePrecision(precision);
   throwIfAborted(control.signal);
   const { data } = matrix;
-  const hodlr = FORMAT_TABLE[data.format].factoredBy === 'hodlr';
+  const hodlr = isFactoredAsHodlr(data);
   if (hodlr && indefinite)
     throw new OptionError("An indefinite factorization needs format 'hss': HODLR's is by Cholesky.", {
       format: data.format,
@@ -96,7 +95,7 @@ export async function factor(
       libraryOnly: " As { precision: 'f32' } it takes half as much.",
     },
   });
-  const engine: FactorEngine = hodlr ? new HodlrEngine(data, precision) : new UlvEngine(data, precision, indefinite);
+  const engine = makeEngine(data, precision, indefinite);
   const breakdown = await engine.refactor(shift, control);
   if (breakdown !== undefined)
     throw await breakdownError(matrix, engine, breakdown, { shift, suggest: suggestShift }, control);
@@ -110,8 +109,6 @@ export async function factor(
  * −shift, but for rounding. Of formats that `factor` takes. Throws AbortedError, WorkerError.
  */
 export async function isFactorable(matrix: HierarchicalMatrix, shift: number, control: TeamControl): Promise<boolean> {
-  const { data } = matrix;
-  const hodlr = FORMAT_TABLE[data.format].factoredBy === 'hodlr';
-  const engine: FactorEngine = hodlr ? new HodlrEngine(data, 'f64') : new UlvEngine(data, 'f64', false);
+  const engine = makeEngine(matrix.data, 'f64', false);
   return (await engine.refactor(shift, control)) === undefined;
 }

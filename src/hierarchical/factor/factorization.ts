@@ -266,6 +266,11 @@ export class Factorization implements LinearOperator {
     );
   }
 
+  /** What a file keeps of it (`save`): the matrix, and the factors by name. Throws OptionError as `solve`. */
+  get kept(): { readonly matrix: HierarchicalMatrix; readonly factors: FactorEngine['kept'] } {
+    return { matrix: this.#matrix, factors: this.#usable().kept };
+  }
+
   /** Frees what the workers hold of it; nothing can be solved any more. The matrix is not touched. */
   release(): void {
     this.#released = true;

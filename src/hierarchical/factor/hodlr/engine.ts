@@ -4,7 +4,6 @@
 import { NUMBER_BYTES, sharedFloats } from '../../../core/floats.js';
 import { firstOfLevel, leftChild, levelOf } from '../../../core/indices.js';
 import { sharedFloat64, sharedInt32 } from '../../../core/shared-array.js';
-import { inLargePages } from '../../../dense/large-pages.js';
 import type { FloatArray, Precision } from '../../../dense/matrix.js';
 import type { TaskDefinition } from '../../../parallel/task.js';
 import { runOnce } from '../../../parallel/run-once.js';
@@ -12,7 +11,7 @@ import { independentTasks, upwardTasks } from '../../../parallel/task-graph.js';
 import type { TeamControl } from '../../../parallel/team-control.js';
 import { isolatedOf, firstLeaf, nodesOf } from '../../../tree/cluster-tree.js';
 import { type HierarchicalData } from '../../matrix/data.js';
-import type { Breakdown, FactorEngine, Inertia } from '../engine.js';
+import { freshFactors, type Breakdown, type FactorEngine, type Inertia, type PlaceFactors } from '../engine.js';
 import type { PassArguments, PassVectors } from '../pass.js';
 import { taskNodes } from '../tree.js';
 import { factorHodlr, type HodlrFactors } from './factor.js';
@@ -36,23 +35,24 @@ export class HodlrEngine implements FactorEngine {
   readonly #factors: HodlrFactors;
   /** R of each node: k × k, little beside its basis. */
   #triangles: FloatArray | undefined;
-  #split = false;
+  #split: boolean;
 
   /** Throws OptionError where far pairs are not the siblings. */
-  constructor(data: HierarchicalData, precision: Precision) {
+  constructor(data: HierarchicalData, precision: Precision, place: PlaceFactors = freshFactors) {
     const plan = planHodlr(data, precision);
     const nodes = nodesOf(data.tree);
     this.precision = precision;
     this.#factors = {
       data,
       plan,
-      splits: inLargePages(sharedFloats(plan.splitLength, precision)),
-      bases: inLargePages(sharedFloats(plan.basisLength, precision)),
-      factors: inLargePages(sharedFloats(plan.factorLength, precision)),
-      logs: sharedFloat64(nodes),
+      splits: place('splits', plan.splitLength, precision),
+      bases: place('bases', plan.basisLength, precision),
+      factors: place('factors', plan.factorLength, precision),
+      logs: place('logs', nodes, 'f64') as Float64Array,
       status: sharedInt32(nodes),
-      shift: sharedFloat64(1),
+      shift: place('shift', 1, 'f64') as Float64Array,
     };
+    this.#split = place !== freshFactors;
     const { splits, bases, factors, logs, status } = this.#factors;
     this.bytes = [
       splits,
@@ -67,6 +67,11 @@ export class HodlrEngine implements FactorEngine {
       plan.factorBegin,
       plan.pairOf,
     ].reduce((sum, { byteLength }) => sum + byteLength, 0);
+  }
+
+  get kept(): FactorEngine['kept'] {
+    const { splits, bases, factors, logs, shift } = this.#factors;
+    return { splits, bases, factors, logs, shift };
   }
 
   get logdet(): number {

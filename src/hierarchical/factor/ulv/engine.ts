@@ -12,7 +12,7 @@ import { taskGraph } from '../../../parallel/task-graph.js';
 import type { TeamControl } from '../../../parallel/team-control.js';
 import { isolatedOf, firstLeaf, nodesOf } from '../../../tree/cluster-tree.js';
 import { type HierarchicalData } from '../../matrix/data.js';
-import type { Breakdown, FactorEngine, Inertia } from '../engine.js';
+import { freshFactors, type Breakdown, type FactorEngine, type Inertia, type PlaceFactors } from '../engine.js';
 import type { PassArguments, PassVectors } from '../pass.js';
 import { taskNodes } from '../tree.js';
 import { eliminate } from './eliminate.js';
@@ -41,7 +41,7 @@ export class UlvEngine implements FactorEngine {
   #factored = false;
 
   /** Throws OptionError where the matrix is not HSS. */
-  constructor(data: HierarchicalData, precision: Precision, indefinite: boolean) {
+  constructor(data: HierarchicalData, precision: Precision, indefinite: boolean, place: PlaceFactors = freshFactors) {
     const plan = planUlv(data, precision);
     const allocate = (length: number): FloatArray => inLargePages(sharedFloats(length, precision));
     const { basis, basisBegin, copied } = basisIn(data, precision, allocate);
@@ -53,11 +53,11 @@ export class UlvEngine implements FactorEngine {
       plan,
       basis,
       basisBegin,
-      factors: inLargePages(sharedFloats(plan.factorLength, precision)),
-      signs: sharedFloats(indefinite ? data.tree.size : 0, precision),
-      logs: sharedFloat64(nodes),
+      factors: place('factors', plan.factorLength, precision),
+      signs: place('signs', indefinite ? data.tree.size : 0, precision),
+      logs: place('logs', nodes, 'f64') as Float64Array,
       status: sharedInt32(nodes),
-      shift: sharedFloat64(1),
+      shift: place('shift', 1, 'f64') as Float64Array,
     };
     const { factors, signs, logs, status } = this.#factors;
     const arrays = [
@@ -72,6 +72,11 @@ export class UlvEngine implements FactorEngine {
       ...(copied ? [basis, basisBegin] : []),
     ];
     this.bytes = arrays.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  }
+
+  get kept(): FactorEngine['kept'] {
+    const { factors, signs, logs, shift } = this.#factors;
+    return { factors, signs, logs, shift };
   }
 
   get logdet(): number {
