@@ -7,7 +7,7 @@ import { requirePrecision } from '../core/checks.js';
 import { inCode } from '../core/advice.js';
 import type { RunControl } from '../core/context.js';
 import { FileFormatError, OptionError, ShapeError } from '../core/errors.js';
-import { quoted, requireRole } from '../core/kind.js';
+import { describe, quoted, requireRole } from '../core/kind.js';
 import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { asFloats } from '../core/numbers.js';
 import { sharedFloat32, sharedFloat64 } from '../core/shared-array.js';
@@ -272,6 +272,11 @@ export async function readWeights(
   requireKnownOptions(options, READ_WEIGHTS_KEYS, 'readWeights');
   const { parts, signal, onProgress } = options;
   if (options.precision !== undefined) requirePrecision(options.precision);
+  const given: unknown = parts;
+  if (given !== undefined && !(Array.isArray(given) && given.every((part) => typeof part === 'string')))
+    throw new OptionError(`parts is ${describe(given)}: it is a list of beginnings of names, ['encoder', 'decoder'].`, {
+      option: 'parts',
+    });
   const names = findLayers(await readArrayNames(path, { signal }), parts, path);
   const arrays = await readNamedArrays(
     path,
