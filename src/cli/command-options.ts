@@ -184,6 +184,7 @@ export interface TrainCommandOptions extends TaskOptions, Omit<ModelSettings, 'd
   readonly targetLoss?: number | undefined;
   readonly targetAccuracy?: number | undefined;
   readonly evaluateEvery?: number | undefined;
+  readonly memoryLimit?: number | undefined;
   readonly rotateInputs?: boolean | undefined;
   readonly checkpoint?: string | undefined;
   readonly resume?: boolean | undefined;

@@ -4,7 +4,7 @@
 import type { TrainingRecord } from '../experiment/training-run.js';
 import { optimizerOf, type OptimizerName } from '../training/optimizers/table.js';
 import type { Evaluated } from '../training/train-options.js';
-import { grouped, inDigits, inPercent, inSeconds } from './numbers.js';
+import { grouped, inBytes, inDigits, inPercent, inSeconds } from './numbers.js';
 import { sampleLines, table } from './tables.js';
 import { scalesLine, taskLine } from './training-setup.js';
 
@@ -91,6 +91,9 @@ function teamText({ team: { threads, soloMilliseconds, teamMilliseconds } }: Tra
   return `steps on ${threads} thread${threads === 1 ? '' : 's'}${measured}`;
 }
 
+const memoryText = ({ memory: { bytes, recomputes } }: TrainingRecord): string =>
+  `${inBytes(bytes)} of memory${recomputes ? ', forward passes made again in parts' : ''}`;
+
 const optimizerText = ({ optimizer: { name, settings }, batchSize }: TrainingRecord): string => {
   const usual = optimizerOf(name as OptimizerName).settings;
   const told = Object.entries(settings).filter(
@@ -133,7 +136,7 @@ export function trainReport(record: TrainingRecord, out?: string): string {
     ...ruleLine(record),
     evaluationTable(record),
     `${outcomeText(record)}; ${grouped(steps)} step${steps === 1 ? '' : 's'} in ${inSeconds(seconds.steps)} s, ` +
-      `${grouped(samplesPerSecond)} samples/s, ${inSeconds(seconds.total)} s in all; ${teamText(record)}${damping}`,
+      `${grouped(samplesPerSecond)} samples/s, ${inSeconds(seconds.total)} s in all; ${teamText(record)}, ${memoryText(record)}${damping}`,
     `weights of the ${which}: ` +
       `${value(kept.loss, kept.accuracy)} of ${of} data${task.standardized ? ", in the data's own units" : ''}` +
       (out === undefined ? '' : `; written to ${out}`),

@@ -44,7 +44,7 @@ function optimizerOfOptions(
 function trainOptions(options: TrainCommandOptions): RunMethod['options'] {
   const { epochs, seconds, steps, batchSize, accumulate, lastLayer, decay, regularization, dropout, clip } = options;
   const { average, patience, targetLoss, targetAccuracy, evaluateEvery, checkpoint, resume, metrics } = options;
-  const { schedule, rotateInputs } = options;
+  const { schedule, rotateInputs, memoryLimit } = options;
   return {
     epochs,
     seconds,
@@ -65,6 +65,7 @@ function trainOptions(options: TrainCommandOptions): RunMethod['options'] {
     resume,
     metrics,
     rotateInputs,
+    memoryLimit,
     schedule: schedule === undefined ? undefined : scheduleOf(schedule.name, schedule.settings),
   };
 }

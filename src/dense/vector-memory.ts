@@ -8,7 +8,7 @@
 import { NUMBER_BYTES, type Precision } from '../core/floats.js';
 import { MemoryError, ShapeError } from '../core/errors.js';
 import { describe } from '../core/kind.js';
-import { inUnits } from '../core/memory.js';
+import { inUnits, requireMemory } from '../core/memory.js';
 import type { FloatArray } from './matrix.js';
 import { PortableTensorKernels } from './portable/tensor-kernels.js';
 import { instantiate, TrainingKernels } from './portable/training-kernels.js';
@@ -49,15 +49,17 @@ export class VectorMemory {
 
   /**
    * A memory, all zero, with room for arrays of `bytes` together, each counted by `bytesOf`; the system commits what is
-   * touched. Throws MemoryError, saying that `what` wanted it, beyond 4 GiB or where the process cannot have it.
+   * touched. Throws MemoryError, saying that `what` wanted it, beyond 4 GiB, beyond `limit` (default: none), or where
+   * the process cannot have it.
    */
-  static open(bytes: number, what = 'A linear memory'): VectorMemory {
+  static open(bytes: number, what = 'A linear memory', limit = Infinity): VectorMemory {
+    requireMemory(bytes, limit, { what: `${what} needs`, advice: 'take smaller batches, or raise memoryLimit.' });
     const pages = Math.ceil(bytes / PAGE) + 1;
     if (!(pages <= MOST_PAGES)) {
       throw new MemoryError(
         `${what} needs ${inUnits(bytes)} of memory that 32-bit WebAssembly addresses, and that reaches ` +
-          `${inUnits((MOST_PAGES - 1) * PAGE)}.`,
-        { bytes, limit: (MOST_PAGES - 1) * PAGE },
+          `${inUnits(VectorMemory.most)}.`,
+        { bytes, limit: VectorMemory.most },
       );
     }
     let memory: SharedMemory;
@@ -82,9 +84,17 @@ export class VectorMemory {
     return new VectorMemory(memory as SharedMemory);
   }
 
+  /** Most bytes of a memory. */
+  static readonly most = (MOST_PAGES - 1) * PAGE;
+
   /** What `take` uses up for an array. */
   static bytesOf(length: number, precision: Precision): number {
     return Math.ceil((length * NUMBER_BYTES[precision]) / LINE) * LINE;
+  }
+
+  /** Bytes of all of it. */
+  get bytes(): number {
+    return this.#memory.buffer.byteLength;
   }
 
   /** What to send to workers. A typed array that is sent arrives over another buffer: send its offset, for `at`. */

@@ -81,6 +81,7 @@ export interface TrainingRecord {
   readonly samplesPerSecond: number;
   readonly seconds: { readonly steps: number; readonly total: number };
   readonly team: TrainingRun['team'];
+  readonly memory: TrainingRun['memory'];
   readonly unevenScales: string | null;
   readonly blas: string;
   readonly workers: number;
@@ -199,6 +200,7 @@ export async function runTask(
     samplesPerSecond: run.seconds > 0 ? run.samples / run.seconds : 0,
     seconds: { steps: run.seconds, total: (performance.now() - began) / 1000 },
     team: run.team,
+    memory: run.memory,
     unevenScales: task.unevenScales,
     blas: control.team.blas.description,
     workers: control.team.workers,

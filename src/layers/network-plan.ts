@@ -4,7 +4,7 @@
  */
 import { pullback } from '../tape/differentiate.js';
 import type { Node } from '../tape/node.js';
-import { makePlan, type Output, type Place, type Plan } from '../tape/plan/plan.js';
+import { makePlan, planByRules, type Output, type Place, type Plan, type PlanRequest } from '../tape/plan/plan.js';
 import {
   directionOf,
   drawnErrors,
@@ -19,6 +19,7 @@ import {
   type DirectionUse,
   type DrawnErrors,
 } from '../tape/programs.js';
+import { recomputed } from '../tape/recompute.js';
 import { numbersEach } from '../tape/shape.js';
 import type { Mask, StatisticsUpdate } from './builder.js';
 import { factorPairs, inputNumbers, type FactorPair } from './factor-pairs.js';
@@ -101,11 +102,41 @@ const USE: Partial<Record<Pass, DirectionUse>> = {
 };
 
 /** The plan. At most one of the passes that are products may be asked for. */
-export function planNetwork(
+export const planNetwork = (
+  graph: NetworkGraph,
+  blocks: readonly ParameterBlock[],
+  options: NetworkPlanOptions,
+): NetworkPlan => layOut(graph, blocks, options, makePlan)!;
+
+/**
+ * The plan of the gradient with the forward pass made again on the way back, in about so many segments; null where the
+ * network has no places to cut. The bits are those of `planNetwork`.
+ */
+export const planInSegments = (
+  graph: NetworkGraph,
+  blocks: readonly ParameterBlock[],
+  { capacity, segments }: Pick<NetworkPlanOptions, 'capacity'> & { readonly segments: number },
+): NetworkPlan | null =>
+  layOut(graph, blocks, { gradient: true, passes: [], capacity }, (request) => {
+    const { sums } = planByRules(request)!;
+    const [outputs] = request.phases;
+    const there = outputs.filter(({ place }) => place === null);
+    const back = outputs.filter(({ place }) => place !== null);
+    const nodesOf = (some: readonly Output[]): Node[] => some.map(({ node }) => node);
+    const made = recomputed({ forward: nodesOf(there), backward: nodesOf(back), sums, segments, capacity });
+    if (made === null) return null;
+    const { backward, originOf } = made;
+    const phases = [[...there, ...back.map(({ place }, k) => ({ node: backward[k], place }))]];
+    return planByRules({ ...request, phases, sums: { ...sums, originOf } })?.plan ?? null;
+  });
+
+/** The plan as `make` lays it out; null where that does. */
+function layOut(
   graph: NetworkGraph,
   blocks: readonly ParameterBlock[],
   { gradient, passes, capacity, draws = 1 }: NetworkPlanOptions,
-): NetworkPlan {
+  make: (request: Omit<PlanRequest, 'sums'>) => Plan | null,
+): NetworkPlan | null {
   const placeOf = (leaf: Node): number => blocks[leaf.attributes['index'] as number].offset;
   const results = (nodes: readonly Node[], region: Place['region'], of = graph.parameters): Output[] =>
     ownNodes(graph.graph, nodes).map((node, k) => ({
@@ -151,7 +182,7 @@ export function planNetwork(
     at += numbersEach(node.shape);
   }
   const needed = (draw?.pairs ?? []).map((pair) => inputNumbers(pair, capacity));
-  const made = makePlan({
+  const made = make({
     phases,
     capacity,
     phaseOf: (leaf) => {
@@ -176,6 +207,7 @@ export function planNetwork(
       }
     },
   });
+  if (made === null) return null;
   const plan = { ...made, scratch: Math.max(made.scratch, ...needed) };
   const { inputs, targets, output, loss, masks, updates: statistics } = graph;
   const planned = (leaves: TermLeaves): TermLeaves =>

@@ -49,6 +49,7 @@ export const TRAIN_KEYS: KeysOf<TrainOptions> = {
   metrics: 'text',
   rotateInputs: 'boolean',
   augment: true,
+  memoryLimit: 'number',
   shuffleBytes: 'number',
 };
 
@@ -81,6 +82,8 @@ export interface TrainSettings {
   /** null: as the optimizer asks. */
   readonly rotateInputs: boolean | null;
   readonly augment: ImageAugmentation | null;
+  /** null: what is free. */
+  readonly memoryLimit: number | null;
   readonly shuffleBytes: number;
 }
 
@@ -169,7 +172,7 @@ function requireAccuracy(value: number, loss: GraphLoss): number {
 export function checkTrainOptions(options: TrainOptions, model: Model | GraphModel): TrainSettings {
   requireKnownOptions(options, TRAIN_KEYS, 'train');
   const { schedule = constantSchedule(), groups = [], checkpoint } = options;
-  const { clip, average, targetLoss, targetAccuracy, evaluateEvery, seconds, batchSize } = options;
+  const { clip, average, memoryLimit, targetLoss, targetAccuracy, evaluateEvery, seconds, batchSize } = options;
   const optimizer = requireOptimizer(options.optimizer === undefined ? defaultOptimizer() : options.optimizer);
   if (!Array.isArray(groups))
     throw new OptionError(`groups of train is an array of { layers, … }, not ${describe(groups)}.`, {});
@@ -207,6 +210,7 @@ export function checkTrainOptions(options: TrainOptions, model: Model | GraphMod
     metrics: requirePathOrNone(options.metrics, 'metrics'),
     rotateInputs: options.rotateInputs === undefined ? null : requireFlag(options.rotateInputs, 'rotateInputs'),
     augment: options.augment === undefined ? null : requireAugmentation(options.augment, model),
+    memoryLimit: memoryLimit === undefined ? null : requirePositive(memoryLimit, 'memoryLimit'),
     shuffleBytes: requirePositive(options.shuffleBytes ?? 2 ** 31, 'shuffleBytes'),
   };
   if (settings.resume && settings.checkpoint === null)

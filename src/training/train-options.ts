@@ -4,6 +4,7 @@
 import type { FloatArray } from '../core/floats.js';
 import type { DataSet } from '../network/data-set.js';
 import type { ImageAugmentation } from './data/image-augmentation.js';
+import type { TrainingMemory } from './objective/objective.js';
 import type { TeamChoice } from './objective/team-trial.js';
 import type { Optimizer, Setting, StepReport } from './optimizer.js';
 import type { OptimizerChoice, OptimizerName } from './optimizers/table.js';
@@ -108,6 +109,12 @@ export interface TrainOptions {
    * are. For networks whose inputs are images, not rotated and behind no frozen first layers. Default none.
    */
   readonly augment?: ImageAugmentation | undefined;
+  /**
+   * Most bytes of the memory that parameters, batches, passes and the optimizer's state lie in. A network of layers
+   * whose forward passes do not fit makes them again in parts on the way back, to the same bits; with optimizers that
+   * use no curvature. Default: what is free decides that, up to 4 GiB.
+   */
+  readonly memoryLimit?: number | undefined;
   /** Data up to this many bytes is shuffled whole; beyond it, by chunks of at most this size. Default 2 GiB. */
   readonly shuffleBytes?: number | undefined;
 }
@@ -166,6 +173,7 @@ export interface TrainingRun {
     readonly rules: readonly string[];
   };
   readonly team: TeamChoice;
+  readonly memory: TrainingMemory;
   /** What the last step of this call told. */
   readonly lastStep: StepReport | null;
 }

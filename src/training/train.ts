@@ -165,7 +165,7 @@ async function openObjective(
     readonly blas: Blas;
   },
 ): Promise<Objective> {
-  const { optimizer, average, accumulate, dropout, regularization, seed } = settings;
+  const { optimizer, average, accumulate, dropout, regularization, seed, memoryLimit } = settings;
   const capacity = Math.max(partSize, Math.min(EVALUATED, training.samples));
   const shared = {
     precision: precisionOf(parameters),
@@ -174,6 +174,7 @@ async function openObjective(
     spare: optimizer.spare(network, capacity) + spareVectors(network, average !== null, accumulate > 1),
     regularization,
     seed,
+    memoryLimit: memoryLimit ?? undefined,
     blas,
     team,
   };

@@ -463,6 +463,7 @@ export class TrainingLoop {
         ],
       },
       team: this.#objective.teamChoice,
+      memory: this.#objective.memory,
       lastStep: this.#lastStep,
     };
   }

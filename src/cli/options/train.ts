@@ -9,7 +9,7 @@ import { LOSSES } from '../../network/losses/table.js';
 import { OPTIMIZERS } from '../../training/optimizers/table.js';
 import { SCHEDULES } from '../../training/schedule-table.js';
 import type { NamedSettings } from '../command-options.js';
-import { finiteNumber, oneOfEach, settings, wholeNumber, widths } from '../usage.js';
+import { byteCount, finiteNumber, oneOfEach, settings, wholeNumber, widths } from '../usage.js';
 import { MAX_SIZE, named, nonNegative, positive, withTableReading } from './common.js';
 import { withModel } from './models.js';
 import { losses, withSamples } from './network.js';
@@ -136,6 +136,11 @@ export const withTrain = (command: Command): Command =>
         .option('--clip <norm>', 'the longest gradient taken', positive)
         .option('--average <k>', 'average of the weights over steps, such as 0.99', share)
         .option('--accumulate <n>', 'parts in which the gradient of a batch is taken, to save memory', wholeNumber(1))
+        .option(
+          '--memory-limit <bytes>',
+          'most memory of a run, e.g. 500M; a --model makes forward passes again where it is short (default: what is free)',
+          byteCount,
+        )
         .option('--rotate-inputs', "turn inputs into their eigenbasis (default: the optimizer's choice)")
         .option('--no-rotate-inputs', 'leave them')
         .option('--checkpoint <dir>', 'folder that keeps the whole state of the run')

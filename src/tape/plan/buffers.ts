@@ -9,6 +9,7 @@ import { coefficientsOf } from '../primitives/sum.js';
 import { numbersOf } from '../shape.js';
 import type { Order } from './order.js';
 import type { Place, PlanRequest, Step } from './request.js';
+import type { SumChoices, SumRules } from './sum-rules.js';
 
 /** Memory of one node or several. */
 export interface Buffer {
@@ -28,8 +29,15 @@ export interface Terms {
   readonly stepOf: (node: Node) => Step[];
 }
 
-/** The buffers of all nodes in order. */
-export function findBuffers(order: Order, request: PlanRequest): { readonly buffers: Buffer[]; readonly terms: Terms } {
+/** Buffers, and how sums come about in them. */
+export interface Buffers {
+  readonly buffers: Buffer[];
+  readonly terms: Terms;
+  readonly sums: SumChoices;
+}
+
+/** The buffers of all nodes in order; null where sums cannot be added up by the request's rules. */
+export function findBuffers(order: Order, request: PlanRequest): Buffers | null {
   return new BufferSearch(order, request).find();
 }
 
@@ -43,6 +51,8 @@ class BufferSearch {
   /** The term whose memory a sum takes over. */
   readonly #base = new Map<Node, Node>();
   readonly #placed = new Map<Node, Place>();
+  /** Whether sums are added up by the request's rules, where it has some. */
+  #follows = true;
 
   constructor(order: Order, request: PlanRequest) {
     this.#order = order;
@@ -50,12 +60,17 @@ class BufferSearch {
     for (const { node, place } of request.phases.flat()) if (place !== null) this.#placed.set(node, place);
   }
 
-  find(): { readonly buffers: Buffer[]; readonly terms: Terms } {
+  find(): Buffers | null {
     const nodes = [...this.#order.time.keys()].sort((a, b) => a.id - b.id);
     for (const node of nodes) if (node.op === 'sum') this.#findTerms(node);
     for (const node of nodes) this.#assign(node);
+    if (!this.#follows) return null;
     for (const buffer of this.#all) this.#setTimes(buffer);
-    return { buffers: this.#all, terms: { stepOf: (node) => this.#stepOf(node) } };
+    return {
+      buffers: this.#all,
+      terms: { stepOf: (node) => this.#stepOf(node) },
+      sums: { into: this.#into, base: this.#base },
+    };
   }
 
   /** Terms with the coefficient one that only this sum reads, once, and that can add to it. */
@@ -63,10 +78,25 @@ class BufferSearch {
     const { readers, phase, outputs } = this.#order;
     const coefficients = coefficientsOf(sum);
     sum.inputs.forEach((term, k) => {
-      if (coefficients[k] !== 1 || term.op === 'sum' || outputs.has(term)) return;
-      if (readers.get(term)!.length !== 1 || phase.get(term) !== phase.get(sum)) return;
-      if (primitiveOf(term).accumulates === true) this.#into.set(term, sum);
+      const can =
+        coefficients[k] === 1 &&
+        term.op !== 'sum' &&
+        !outputs.has(term) &&
+        readers.get(term)!.length === 1 &&
+        phase.get(term) === phase.get(sum) &&
+        primitiveOf(term).accumulates === true;
+      if (this.#ruled(can, (rules) => rules.into.get(rules.originOf(term)) === rules.originOf(sum)))
+        this.#into.set(term, sum);
     });
+  }
+
+  /** What can be, where no rule says otherwise; what a rule says and cannot be follows none. */
+  #ruled(can: boolean, says: (rules: SumRules) => boolean): boolean {
+    const { sums } = this.#request;
+    if (sums === undefined) return can;
+    const ruled = says(sums);
+    if (ruled && !can) this.#follows = false;
+    return ruled;
   }
 
   #assign(node: Node): void {
@@ -92,17 +122,19 @@ class BufferSearch {
     const known = this.#of.get(sum);
     if (known !== undefined) return known;
     const coefficients = coefficientsOf(sum);
-    const base = sum.inputs.find(
-      (term, k) =>
+    const base = sum.inputs.find((term, k) => {
+      const can =
         coefficients[k] === 1 &&
         this.#into.get(term) !== sum &&
         this.#of.has(term) &&
         term.id < first.id &&
+        !this.#placed.has(sum) &&
         // Nor does the sum read this memory by another name: terms have been added to it by then.
         sum.inputs.every((other, j) => j === k || this.#of.get(other) !== this.#of.get(term)) &&
-        this.#canTakeOver(first, term, sum),
-    );
-    if (base !== undefined && !this.#placed.has(sum)) {
+        this.#canTakeOver(first, term, sum);
+      return this.#ruled(can, (rules) => rules.base.get(rules.originOf(sum)) === rules.originOf(term));
+    });
+    if (base !== undefined && this.#follows) {
       this.#base.set(sum, base);
       this.#join(sum, this.#of.get(base)!);
     } else this.#open(sum);

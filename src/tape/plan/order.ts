@@ -39,7 +39,8 @@ export function orderOf({ phases: outputs, phaseOf }: PlanRequest): Order {
     if (node.op === 'leaf') continue;
     const { together: keyOf } = primitiveOf(node);
     if (keyOf !== undefined) {
-      const key = `${node.op} ${node.inputs.map(({ id }) => id).join(' ')} ${keyOf(node)}`;
+      const again = String(node.attributes['again'] ?? '');
+      const key = `${node.op} ${again} ${node.inputs.map(({ id }) => id).join(' ')} ${keyOf(node)}`;
       const leader = leaders.get(key);
       if (leader !== undefined) {
         together.set(leader, [...(together.get(leader) ?? []), node]);

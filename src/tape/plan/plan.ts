@@ -11,6 +11,7 @@ import { findBuffers } from './buffers.js';
 import { orderOf } from './order.js';
 import { packIntervals } from './pack.js';
 import type { Place, PlanRequest, Step } from './request.js';
+import type { SumChoices } from './sum-rules.js';
 
 export type { Output, Place, PlanRequest, Region, Step } from './request.js';
 
@@ -32,11 +33,16 @@ export const ALIGNED = 16;
 /** `numbers`, rounded up to whole cache lines. */
 export const aligned = (numbers: number): number => Math.ceil(numbers / ALIGNED) * ALIGNED;
 
-/** The plan. */
-export function makePlan(request: PlanRequest): Plan {
+/** The plan of a request that has no rules of sums. */
+export const makePlan = (request: Omit<PlanRequest, 'sums'>): Plan => planByRules(request)!.plan;
+
+/** The plan, and how its sums are added up; null where that cannot be by the request's rules. */
+export function planByRules(request: PlanRequest): { readonly plan: Plan; readonly sums: SumChoices } | null {
   const { capacity } = request;
   const order = orderOf(request);
-  const { buffers, terms } = findBuffers(order, request);
+  const found = findBuffers(order, request);
+  if (found === null) return null;
+  const { buffers, terms, sums } = found;
   const places = new Map<number, Place>();
   let kept = 0;
   const passing = buffers.filter(({ place, isKept, members, numbers }) => {
@@ -54,7 +60,7 @@ export function makePlan(request: PlanRequest): Plan {
   let scratch = 0;
   for (const { node } of phases.flat())
     scratch = Math.max(scratch, aligned(primitiveOf(node).scratch?.(node, capacity) ?? 0));
-  return { phases, places, capacity, kept, work: packed.numbers, scratch };
+  return { plan: { phases, places, capacity, kept, work: packed.numbers, scratch }, sums };
 }
 
 /** Multiplications and additions of a phase that matrices take, for a batch. */

@@ -3,6 +3,7 @@
  */
 import type { Node } from '../node.js';
 import type { Beta } from '../primitive.js';
+import type { SumRules } from './sum-rules.js';
 
 /** Where numbers lie: so many numbers behind the beginning of a region. */
 export interface Place {
@@ -36,4 +37,6 @@ export interface PlanRequest {
   readonly leafPlace: (leaf: Node) => Place | null;
   /** Most samples of a batch. */
   readonly capacity: number;
+  /** Where sums are to be added up as in another plan. */
+  readonly sums?: SumRules | undefined;
 }

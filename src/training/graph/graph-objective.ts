@@ -22,7 +22,7 @@ import type { Shared, Team } from '../../parallel/team.js';
 import { numbersOf } from '../../tape/shape.js';
 import { copySamples } from '../objective/copy-samples.js';
 import { maskStep } from '../objective/mask-step.js';
-import type { EvaluateOptions, Measure, Objective } from '../objective/objective.js';
+import type { EvaluateOptions, Measure, Objective, TrainingMemory } from '../objective/objective.js';
 import { Graphs, parameterBlocks } from '../objective/slices.js';
 import type { MomentTask } from '../objective/tasks.js';
 import { sharedWith, TeamRunner } from '../objective/team-runner.js';
@@ -33,7 +33,13 @@ import { spanOf, type CurvatureKind, type Span } from '../objective/workspace.js
 import { GraphWorker, graphTask, type GraphWork } from './tasks.js';
 import { QuadraticForm } from './quadratic-form.js';
 import { followStatistics } from './statistics.js';
-import { decays, openGraphWorkspace, statisticNumbers, type GraphWorkspace } from './workspace.js';
+import {
+  decays,
+  openGraphWorkspace,
+  statisticNumbers,
+  type GraphWorkspace,
+  type OpenGraphWorkspace,
+} from './workspace.js';
 
 /** What a graph objective is opened with; as PerceptronObjectiveOptions. */
 export interface GraphObjectiveOptions {
@@ -44,6 +50,8 @@ export interface GraphObjectiveOptions {
   readonly spare?: number | undefined;
   readonly regularization?: number | undefined;
   readonly seed?: number | undefined;
+  /** Beyond so many bytes forward passes are made again in parts. Default: what is free. */
+  readonly memoryLimit?: number | undefined;
   readonly blas: Blas;
   readonly team?: Team | undefined;
 }
@@ -70,6 +78,7 @@ export class GraphObjective implements Objective {
   readonly regularization: number;
   readonly isRandom: boolean;
   readonly usesBatchStatistics: boolean;
+  readonly memory: TrainingMemory;
   loads = 0;
   readonly #workspace: GraphWorkspace;
   readonly #memory: VectorMemory;
@@ -88,8 +97,7 @@ export class GraphObjective implements Objective {
 
   private constructor(
     options: GraphObjectiveOptions,
-    memory: VectorMemory,
-    workspace: GraphWorkspace,
+    { memory, workspace, recomputes }: OpenGraphWorkspace,
     shared: Shared<GraphWorkspace> | undefined,
   ) {
     const { network, precision, blas, team, batchSize } = options;
@@ -101,6 +109,7 @@ export class GraphObjective implements Objective {
     this.regularization = workspace.regularization;
     this.isRandom = workspace.training.plan.masks.length > 0;
     this.usesBatchStatistics = workspace.training.plan.updates.length > 0;
+    this.memory = { bytes: memory.bytes, recomputes };
     this.#memory = memory;
     this.#workspace = workspace;
     this.kernels = memory.kernels(precision);
@@ -113,7 +122,10 @@ export class GraphObjective implements Objective {
     this.#turnGraph = turnGraph(blocks);
   }
 
-  /** Takes the memory: the tapes' and two vectors like θ, one more a slice. Throws MemoryError, OptionError. */
+  /**
+   * Takes the memory: the tapes' and two vectors like θ, one more a slice. Where that is more than there is, and
+   * curvature is not asked for, forward passes are made again in parts. Throws MemoryError, OptionError.
+   */
   static async open(options: GraphObjectiveOptions): Promise<GraphObjective> {
     const {
       network,
@@ -123,11 +135,12 @@ export class GraphObjective implements Objective {
       spare = 0,
       regularization = 0,
       seed = 0,
+      memoryLimit,
       team,
     } = options;
     if (!(regularization >= 0 && regularization < Infinity))
       throw new OptionError(`regularization is ${regularization}: it is a number of at least 0.`, { regularization });
-    const { memory, workspace } = openGraphWorkspace({
+    const opened = openGraphWorkspace({
       network,
       precision,
       capacity: batchSize,
@@ -136,10 +149,10 @@ export class GraphObjective implements Objective {
       regularization,
       workers: team?.workers ?? 1,
       spare,
+      memoryLimit,
       results: sharedFloat64(graphSlices(batchSize, sliceSamples(network))),
     });
-    const shared = await sharedWith(team, workspace);
-    return new GraphObjective(options, memory, workspace, shared);
+    return new GraphObjective(options, opened, await sharedWith(team, opened.workspace));
   }
 
   get teamChoice(): TeamChoice {

@@ -5,9 +5,10 @@
  */
 import { NUMBER_BYTES, type Precision } from '../../core/floats.js';
 import { VectorMemory } from '../../dense/vector-memory.js';
+import { availableMemory } from '../../io/machine.js';
 import { sliceSamples, type GraphNetwork, type InputKind } from '../../layers/graph-network.js';
 import { hasPadding } from '../../layers/losses.js';
-import { planNetwork, type NetworkPlan, type Pass } from '../../layers/network-plan.js';
+import { planInSegments, planNetwork, type NetworkPlan, type Pass } from '../../layers/network-plan.js';
 import { keptNumbers, workNumbers } from '../../layers/network-tape.js';
 import { graphSlices } from '../../layers/slices.js';
 import type { ParameterLayout } from '../../network/parameter-layout.js';
@@ -63,25 +64,62 @@ export interface GraphWorkspaceOptions {
   readonly regularization: number;
   readonly workers: number;
   readonly spare: number;
+  /** Most bytes. Default: what is free decides whether forward passes are made again. */
+  readonly memoryLimit?: number | undefined;
   readonly results: Float64Array;
 }
 
 /** Whether weights of a layer decay: scales, shifts and statistics do not. */
 export const decays = (kind: string): boolean => kind !== 'vector' && kind !== 'statistics';
 
-/** A memory with the workspace laid out in it. Throws MemoryError. */
-export function openGraphWorkspace(options: GraphWorkspaceOptions): {
+/** A workspace in its memory. */
+export interface OpenGraphWorkspace {
   readonly memory: VectorMemory;
   readonly workspace: GraphWorkspace;
+  /** Whether forward passes are made again in parts on the way back. */
+  readonly recomputes: boolean;
+}
+
+/** Numbers of segments that are tried where memory is short: the fewer, the less is made again. */
+const SEGMENTS = [3, 4, 6, 8, 12, 16, 24];
+
+/**
+ * A memory with the workspace laid out in it. Where that takes more than `memoryLimit`, or what is free, and there are
+ * no passes behind the gradient, the forward pass is made again in segments, so few that it fits, or such that it takes
+ * least. Throws MemoryError beyond the limit.
+ */
+export function openGraphWorkspace(options: GraphWorkspaceOptions): OpenGraphWorkspace {
+  const { network, precision, capacity, passes, memoryLimit } = options;
+  const samples = Math.min(capacity, sliceSamples(network));
+  const whole = planNetwork(network.training, network.layers, { gradient: true, passes, capacity: samples });
+  const most = Math.min(memoryLimit ?? availableMemory(), VectorMemory.most);
+  const plain = layoutOf(options, whole);
+  let best = plain;
+  for (const segments of passes.length === 0 ? SEGMENTS : []) {
+    if (best.bytes <= most) break;
+    const plan = planInSegments(network.training, network.layers, { capacity: samples, segments });
+    if (plan === null) continue;
+    const found = layoutOf(options, plan);
+    if (found.bytes < best.bytes) best = found;
+  }
+  const memory = VectorMemory.open(best.bytes, 'Training', memoryLimit);
+  const workspace = best.lay((length) => spanOf(memory.take(length, precision)));
+  return { memory, workspace: { ...workspace, memory: memory.memory }, recomputes: best !== plain };
+}
+
+/** Where everything lies with that plan of the gradient, and the bytes of it all. */
+function layoutOf(
+  { network, precision, capacity, passes, seed, regularization, workers, spare, results }: GraphWorkspaceOptions,
+  training: NetworkPlan,
+): {
+  readonly bytes: number;
+  readonly lay: (take: (length: number) => Span) => Omit<GraphWorkspace, 'memory'>;
 } {
-  const { network, precision, capacity, passes, seed, regularization, workers, spare, results } = options;
   const slice = sliceSamples(network);
-  const samples = Math.min(capacity, slice);
-  const training = planNetwork(network.training, network.layers, { gradient: true, passes, capacity: samples });
   const evaluation = planNetwork(network.evaluation, network.layers, {
     gradient: false,
     passes: [],
-    capacity: samples,
+    capacity: Math.min(capacity, slice),
   });
   const slices = graphSlices(capacity, slice);
   const lay = (take: (length: number) => Span): Omit<GraphWorkspace, 'memory'> => {
@@ -95,7 +133,7 @@ export function openGraphWorkspace(options: GraphWorkspaceOptions): {
     return {
       training: tape(training, passes.length > 0 ? slices : workers),
       evaluation: tape(evaluation, workers),
-      network: layoutOf(network),
+      network: numbersOf(network),
       inputKinds: network.inputKinds,
       hasPadding: hasPadding(network.loss),
       precision,
@@ -114,15 +152,12 @@ export function openGraphWorkspace(options: GraphWorkspaceOptions): {
       statistics: take(Math.max(1, slices * statisticNumbers(training))),
     };
   };
-  let bytes = 65536;
+  let bytes = 65536 + VectorMemory.bytesOf(spare, precision) + 64 * NUMBER_BYTES[precision];
   lay((length) => {
     bytes += VectorMemory.bytesOf(length, precision);
     return { at: 0, length };
   });
-  bytes += VectorMemory.bytesOf(spare, precision) + 64 * NUMBER_BYTES[precision];
-  const memory = VectorMemory.open(bytes, 'Training');
-  const workspace = lay((length) => spanOf(memory.take(length, precision)));
-  return { memory, workspace: { ...workspace, memory: memory.memory } };
+  return { bytes, lay };
 }
 
 /** Numbers of a slice's means and reciprocal deviations. */
@@ -130,7 +165,7 @@ export const statisticNumbers = ({ updates }: NetworkPlan): number =>
   updates.reduce((total, { mean }) => total + 2 * rowsOf(mean.shape), 0);
 
 /** Of the network what is plain data. */
-const layoutOf = ({ layers, inputs, outputs, parameters }: GraphNetwork): ParameterLayout => ({
+const numbersOf = ({ layers, inputs, outputs, parameters }: GraphNetwork): ParameterLayout => ({
   layers,
   inputs,
   outputs,

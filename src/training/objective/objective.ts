@@ -22,6 +22,14 @@ export interface Measure {
   readonly accuracy: number | null;
 }
 
+/** What training takes. */
+export interface TrainingMemory {
+  /** Of the memory that parameters, batches, passes and the optimizer's state lie in. */
+  readonly bytes: number;
+  /** Whether forward passes are made again in parts, for there was not memory enough to keep them. */
+  readonly recomputes: boolean;
+}
+
 /** What is done with the gradient of an evaluation, in the same pass over the parameters. */
 export interface EvaluateOptions {
   readonly update?: Update | null;
@@ -60,6 +68,8 @@ export interface Objective {
   readonly usesBatchStatistics: boolean;
   /** How often `load` was called. */
   readonly loads: number;
+  /** What was taken when it was opened. */
+  readonly memory: TrainingMemory;
   /** How the work is done: on how many threads, and what the trial of both ways measured. */
   readonly teamChoice: TeamChoice;
   /** Samples of the loaded batch. */

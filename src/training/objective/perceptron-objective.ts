@@ -26,7 +26,7 @@ import { kernelLoss } from './passes.js';
 import { checkCode, codeForm, type Code } from './code.js';
 import { lossForm, symmetricForm } from './loss-form.js';
 import { maskStep } from './mask-step.js';
-import type { EvaluateOptions, Measure, Objective } from './objective.js';
+import type { EvaluateOptions, Measure, Objective, TrainingMemory } from './objective.js';
 import { sharedWith, TeamRunner } from './team-runner.js';
 import type { TeamChoice } from './team-trial.js';
 import { turnGraph, type BasisTask, type TurnWork } from './turn.js';
@@ -59,6 +59,8 @@ export interface PerceptronObjectiveOptions {
   readonly regularization?: number | undefined;
   /** Seeds dropout and signs. Default 0. */
   readonly seed?: number | undefined;
+  /** Most bytes that may be taken. Default: what there is. */
+  readonly memoryLimit?: number | undefined;
   /** Whether the data's inputs were turned, so that Σ x̄x̄ᵀ of the first layer is diagonal. Default false. */
   readonly rotatedInputs?: boolean | undefined;
   readonly blas: Blas;
@@ -88,6 +90,7 @@ export class PerceptronObjective implements Objective {
   readonly dropout: number;
   readonly regularization: number;
   readonly isRandom: boolean;
+  readonly memory: TrainingMemory;
   readonly usesBatchStatistics = false;
   loads = 0;
   readonly #workspace: Workspace;
@@ -119,6 +122,7 @@ export class PerceptronObjective implements Objective {
     this.isRandom = workspace.dropout > 0 || workspace.code !== null;
     this.blas = options.blas;
     this.kernels = memory.kernels(options.precision);
+    this.memory = { bytes: memory.bytes, recomputes: false };
     this.#workspace = workspace;
     this.#memory = memory;
     this.parameters = this.#array(workspace.parameters);
@@ -159,7 +163,7 @@ export class PerceptronObjective implements Objective {
       spare: options.spare ?? 0,
       results: sharedFloat64(MOST_RESULTS),
     };
-    const memory = VectorMemory.open(workspaceBytes(asked), 'Training');
+    const memory = VectorMemory.open(workspaceBytes(asked), 'Training', options.memoryLimit);
     const workspace = layWorkspace(memory, asked);
     const { team } = options;
     const shared = await sharedWith(team, workspace);
