@@ -21,9 +21,9 @@ const LOAD_KEYS: KeysOf<LoadOptions> = { kind: true, team: true, signal: true, o
 /**
  * Reads what `save` wrote, for the team to multiply with: products and solutions have the same bits as those of what
  * was saved (on the same dense backend). `load(path, { kind: 'factorization' })` takes a factorization and nothing
- * else. Everything is checked before it is used: that the file is whole, and that its arrays fit together. Progress counts
- * bytes (phase 'read'). Throws FileFormatError naming what is wrong (foreign, truncated, damaged, newer, of another
- * kind), OptionError, FileAccessError, MemoryError (before reading, where it would not fit), AbortedError.
+ * else. Everything is checked before it is used: that the file is whole, and that its arrays fit together. Progress
+ * counts bytes (phase 'read'). Throws FileFormatError naming what is wrong (foreign, truncated, damaged, newer, of
+ * another kind), OptionError, FileAccessError, MemoryError (before reading, where it would not fit), AbortedError.
  */
 export async function load<K extends SavedKind = SavedKind>(
   path: string,

@@ -57,6 +57,7 @@ describe('the tarball', () => {
       /^dist\/command\/([\w-]+\.m?js|package\.json)$/,
       /^dist\/cjs\/(\w+\.js|package\.json|(src|datasets)\/.+\.d\.ts)$/,
       /^docs\/[\w-]+\.md$/,
+      /^python\/hmatrix_\w+\.py$/,
       /^(package\.json|README\.md|CHANGELOG\.md|LICENSE|datasets\/README\.md)$/,
     ];
     expect(packed.files.filter((path) => !allowed.some((pattern) => pattern.test(path)))).toEqual([]);
