@@ -5,20 +5,31 @@ import type { Option } from 'commander';
 import { WARNING_TYPE } from '../core/warning.js';
 import { createProgram } from './commands.js';
 import { EXIT_STATUS, inCommandWords, reportFailure } from './outcome.js';
+import { hasPipes, withPipes, type PipeOptions } from './pipes.js';
 import { say } from './terminal.js';
 import type { Handlers } from './command-options.js';
 
+/** Runs a command with files in the place of standard input and output, where `-` stands for them. */
+async function piped<O extends PipeOptions, F extends string | undefined>(
+  file: F,
+  options: O,
+  run: (file: F, options: O) => Promise<number>,
+): Promise<number> {
+  return hasPipes(file, options) ? withPipes(file, options, run) : run(file, options);
+}
+
 /** A command's code is loaded when it is run: help and errors of usage come at once. */
 const handlers: Handlers = {
-  compress: async (options) => (await import('./compress.js')).compress(options),
-  multiply: async (file, options) => (await import('./multiply.js')).multiply(file, options),
-  info: async (file, options) => (await import('./info.js')).info(file, options),
+  compress: (options) => piped(undefined, options, async (_, taken) => (await import('./compress.js')).compress(taken)),
+  multiply: (file, options) =>
+    piped(file, options, async (...taken) => (await import('./multiply.js')).multiply(...taken)),
+  info: (file, options) => piped(file, options, async (...taken) => (await import('./info.js')).info(...taken)),
   doctor: async (options) => (await import('./doctor.js')).doctor(options),
-  solve: async (file, options) => (await import('./solve.js')).solve(file, options),
-  tune: async (options) => (await import('./tune.js')).tune(options),
-  eigs: async (file, options) => (await import('./eigs.js')).eigs(file, options),
-  factor: async (file, options) => (await import('./factor.js')).factor(file, options),
-  logdet: async (file, options) => (await import('./factor.js')).logdet(file, options),
+  solve: (file, options) => piped(file, options, async (...taken) => (await import('./solve.js')).solve(...taken)),
+  tune: (options) => piped(undefined, options, async (_, taken) => (await import('./tune.js')).tune(taken)),
+  eigs: (file, options) => piped(file, options, async (...taken) => (await import('./eigs.js')).eigs(...taken)),
+  factor: (file, options) => piped(file, options, async (...taken) => (await import('./factor.js')).factor(...taken)),
+  logdet: (file, options) => piped(file, options, async (...taken) => (await import('./factor.js')).logdet(...taken)),
   table: async (options) => (await import('./table.js')).table(options),
   preconditioners: async (options) => (await import('./preconditioners.js')).preconditioners(options),
   train: async (options) => (await import('./train.js')).trainCommand(await options()),

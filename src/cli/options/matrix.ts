@@ -96,14 +96,14 @@ export function withRun(command: Command): Command {
     .option('--vectors <p>', 'vectors that products are timed with', wholeNumber(1, 65_536), 64)
     .option('--seed <s>', 'of everything random', wholeNumber(0), 0)
     .option('--memory-limit <bytes>', 'refuse to begin what may need more, e.g. 8G (default: what is free)', byteCount)
-    .option('--out <file>', 'save the hierarchical matrix')
+    .option('--out <file>', 'save the hierarchical matrix; - is standard output')
     .option('--record <file>', 'write the record of the run as JSON')
     .option('--quiet', 'print nothing but failures');
 }
 /** Where a matrix comes from; of networks the options are `withNetwork`'s. */
 export function withInput(command: Command): Command {
   return withTableReading(command)
-    .option('--matrix <file>', 'a symmetric matrix, .npy')
+    .option('--matrix <file>', 'a symmetric matrix, .npy; - is standard input')
     .option('--points <points>', 'points: .npy, .csv, IDX images (MNIST, .gz as it comes), normal:N,d or uniform:N,d')
     .option(
       '--kernel <kernel>',

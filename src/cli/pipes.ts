@@ -1,0 +1,80 @@
+/**
+ * Standard input and output in the place of files: `-`.
+ * What comes is kept in a temporary file, for it is read at positions; what goes out is written to one first, so that
+ * nothing goes out of a run that fails.
+ */
+import { createReadStream } from 'node:fs';
+import { stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { throwIfAborted } from '../core/context.js';
+import { accessError } from '../io/input-file.js';
+import { withTemporaryFolder } from '../io/temporary-folder.js';
+import { interruptSignal } from './outcome.js';
+import { asFlag, UsageError } from './usage.js';
+
+/** What stands for standard input or output. */
+export const PIPE = '-';
+
+/** Options whose file may be standard input. */
+const INPUTS = ['matrix', 'points', 'rhs', 'x'] as const;
+
+/** The options of commands that read and write files. */
+export type PipeOptions = {
+  readonly [name in (typeof INPUTS)[number] | 'out' | 'record']?: string | undefined;
+} & { readonly json?: boolean | undefined; readonly quiet?: boolean | undefined };
+
+/** Whether one of the files is a pipe. */
+export const hasPipes = (file: string | undefined, options: PipeOptions): boolean =>
+  file === PIPE || options.out === PIPE || INPUTS.some((name) => options[name] === PIPE);
+
+/** Writes standard input to a file. Throws AbortedError, FileAccessError. */
+async function keepInput(path: string): Promise<void> {
+  const { signal, dispose } = interruptSignal();
+  try {
+    await writeFile(path, process.stdin, { signal });
+  } catch (error) {
+    throwIfAborted(signal);
+    throw accessError(error, 'write', path);
+  } finally {
+    dispose();
+  }
+}
+
+/** Writes a file to standard output. */
+async function putOut(path: string): Promise<void> {
+  for await (const chunk of createReadStream(path))
+    if (!process.stdout.write(chunk as Uint8Array)) await new Promise((done) => process.stdout.once('drain', done));
+}
+
+/**
+ * Runs `run` with files in the place of pipes; resolves to its exit status. Throws UsageError where standard input is
+ * wanted twice or is a terminal, or standard output is taken.
+ */
+export async function withPipes<O extends PipeOptions, F extends string | undefined>(
+  file: F,
+  options: O,
+  run: (file: F, options: O) => Promise<number>,
+): Promise<number> {
+  const inputs = INPUTS.filter((name) => options[name] === PIPE);
+  const wanted = inputs.length + (file === PIPE ? 1 : 0);
+  if (wanted > 1)
+    throw new UsageError(`Standard input is one file: give another for ${inputs.map(asFlag).join(' or ')}.`);
+  if (wanted === 1 && process.stdin.isTTY)
+    throw new UsageError('Standard input is a terminal: pipe a file into it, hmatrix … - < FILE.');
+  const out = options.out === PIPE;
+  if (out && options.json === true)
+    throw new UsageError('--json and --out - both write to standard output: give --record FILE for the record.');
+  return withTemporaryFolder(async (folder) => {
+    const input = join(folder, 'standard-input');
+    const output = join(folder, 'standard-output');
+    if (wanted === 1) await keepInput(input);
+    const taken = {
+      ...options,
+      ...Object.fromEntries(inputs.map((name) => [name, input])),
+      ...(out ? { out: output, quiet: true } : {}),
+    };
+    const status = await run(file === PIPE ? (input as F) : file, taken);
+    if (out && (await stat(output).catch(() => undefined)) !== undefined) await putOut(output);
+    return status;
+  });
+}
