@@ -2,9 +2,10 @@
  * The tables of Gauss–Newton Hessians in docs/benchmarks.md, made from bench/results/hessian.json alone: `node
  * dist/bench/hessian-table.js` writes them again.
  */
+import { publishedErrors } from '../src/experiment/published-errors.js';
 import type { TableRow } from '../src/experiment/table-record.js';
 import type { HessianResult } from './hessian.js';
-import { HESSIAN_CASES, publishedErrors } from './hessian-cases.js';
+import { HESSIAN_CASES } from './hessian-cases.js';
 import { digits } from './labels.js';
 import { remakeSection, replaceSection } from './section.js';
 

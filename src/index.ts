@@ -30,6 +30,7 @@ export * as networks from './public/networks.js';
 export * as operators from './public/operators.js';
 export * as preconditioners from './public/preconditioners.js';
 export * as random from './public/random.js';
+export * as report from './public/report.js';
 export * as sources from './public/sources.js';
 export * as teams from './public/teams.js';
 export * as text from './public/text.js';

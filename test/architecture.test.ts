@@ -33,6 +33,7 @@ const LAYERS: Readonly<Record<string, number>> = {
   training: 6,
   files: 6,
   experiment: 7,
+  report: 7,
   cli: 8,
   public: 8,
   'index.ts': 8,
@@ -49,15 +50,19 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   mathjs: ['src/source'],
   'csv-parse': ['src/io'],
   '@huggingface/tokenizers': ['src/text'],
+  '@observablehq/plot': ['src/report/charts'],
+  svgdom: ['src/report/charts'],
+  '@resvg/resvg-wasm': ['src/report/png.ts'],
   commander: ['src/cli'],
   'cli-progress': ['src/cli'],
   'cli-table3': ['src/cli'],
   // dense: the processor's instructions stand in /proc.
-  'node:fs': ['src/io', 'src/cli', 'src/dense/processor.ts'],
+  // report: what WebAssembly renders with, and its font.
+  'node:fs': ['src/io', 'src/cli', 'src/dense/processor.ts', 'src/report/png.ts'],
   'node:stream': ['src/io'],
   'node:zlib': ['src/io'],
   // source: the module of a source's descriptor is a URL.
-  'node:path': ['src/io', 'src/cli', 'src/source'],
+  'node:path': ['src/io', 'src/cli', 'src/source', 'src/report/png.ts'],
   'node:url': ['src/source'],
   // io: a thread's number keeps the names of temporary files apart.
   'node:worker_threads': ['src/parallel', 'src/io'],
@@ -65,7 +70,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'node:v8': ['src/parallel/collect.ts'],
   'node:vm': ['src/parallel/collect.ts'],
   // cli: its compile cache.
-  'node:module': ['src/dense/system', 'src/cli/main.ts'],
+  'node:module': ['src/dense/system', 'src/cli/main.ts', 'src/report/png.ts'],
   'node:os': ['src/io', 'src/parallel', 'src/hierarchical'],
 };
 /** Rooms that only the folder they stand in uses. */

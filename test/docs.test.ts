@@ -162,6 +162,8 @@ async function parse(args: readonly string[]): Promise<{ name: string; options: 
     demo: take('demo'),
     train: take('train'),
     compare: take('compare'),
+    plot: take('plot'),
+    report: take('report'),
   };
   const program = await createProgram(handlers, () => undefined, args);
   for (const command of [program, ...program.commands]) command.configureOutput({ writeErr: () => undefined });
@@ -177,6 +179,8 @@ const eigsHelp = await hmatrix(['eigs', '--help']);
 const logdetHelp = await hmatrix(['logdet', '--help']);
 const trainHelp = await hmatrix(['train', '--help']);
 const compareHelp = await hmatrix(['compare', '--help']);
+const plotHelp = await hmatrix(['plot', '--help']);
+const demoHelp = await hmatrix(['demo', '--help']);
 
 const STRICT: ts.CompilerOptions = {
   strict: true,
@@ -375,7 +379,7 @@ describe('the pages', () => {
       .join('\n')
       .replaceAll(/^```[\s\S]*?^```$/gm, '');
     const flags = new Set([...prose.matchAll(/`(--[a-z-]+)\b/g)].map(([, flag]) => flag));
-    const all = [help, tableHelp, solveHelp, eigsHelp, logdetHelp, trainHelp, compareHelp];
+    const all = [help, tableHelp, solveHelp, eigsHelp, logdetHelp, trainHelp, compareHelp, plotHelp, demoHelp];
     const helps = all.map(({ stdout }) => stdout);
     const known = `${helps.join(' ')} --help`;
     expect([...flags].filter((flag) => !new RegExp(`${flag}(?![a-z-])`).test(known))).toEqual([]);

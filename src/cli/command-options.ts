@@ -11,6 +11,7 @@ import type { LossName } from '../network/losses/table.js';
 import type { Setting } from '../training/optimizer.js';
 import type { ModelName, ModelSettings, TableModelName } from '../experiment/model-names.js';
 import type { OptimizerName } from '../training/optimizers/table.js';
+import type { Theme } from '../report/svg.js';
 import type { SolveMethod } from '../solve/options.js';
 import type { PreconditionerName } from '../solve/preconditioners/table.js';
 
@@ -69,6 +70,11 @@ export interface TableOptions extends CommonOptions, Omit<CsvFormat, 'values'> {
   readonly size?: number | undefined;
   readonly matrices?: readonly string[] | undefined;
 }
+/** Options of `hmatrix demo`. */
+export interface DemoOptions extends TableOptions {
+  /** The page that is written. */
+  readonly report: string;
+}
 /** What a solve takes. */
 export interface SolveCommandOptions
   extends
@@ -123,6 +129,20 @@ export interface MultiplyOptions extends CommonOptions {
   readonly vectors: number;
   readonly seed: number;
   readonly out?: string | undefined;
+}
+/** Options of `hmatrix plot`. */
+export interface PlotCommandOptions extends CommonOptions {
+  readonly out?: string | undefined;
+  readonly figures?: readonly string[] | undefined;
+  readonly theme?: Theme | undefined;
+  readonly singularValues?: boolean | undefined;
+  readonly spectrum?: boolean | undefined;
+  readonly seed: number;
+}
+/** Options of `hmatrix report`. */
+export interface ReportCommandOptions extends CommonOptions {
+  readonly out: string;
+  readonly title?: string | undefined;
 }
 /** What is trained: a network and its data; what is left out fits the data. */
 export interface TaskOptions extends CommonOptions, CsvFormat {
@@ -208,6 +228,8 @@ export interface DoctorOptions extends CommonOptions {
 export interface Handlers {
   compress(options: CompressCommandOptions): Promise<number>;
   multiply(file: string, options: MultiplyOptions): Promise<number>;
+  plot(file: string, options: PlotCommandOptions): Promise<number>;
+  report(files: readonly string[], options: ReportCommandOptions): Promise<number>;
   info(file: string, options: CommonOptions): Promise<number>;
   doctor(options: DoctorOptions): Promise<number>;
   table(options: TableOptions): Promise<number>;
@@ -217,7 +239,7 @@ export interface Handlers {
   factor(file: string | undefined, options: FactorCommandOptions): Promise<number>;
   logdet(file: string | undefined, options: FactorCommandOptions): Promise<number>;
   preconditioners(options: PreconditionerTableOptions): Promise<number>;
-  demo(options: TableOptions): Promise<number>;
+  demo(options: DemoOptions): Promise<number>;
   /** The options of both may stand in a file, which is read then. */
   train(options: () => Promise<TrainCommandOptions>): Promise<number>;
   compare(options: () => Promise<CompareCommandOptions>): Promise<number>;

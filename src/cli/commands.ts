@@ -9,6 +9,7 @@ import { print, printError } from './terminal.js';
 import { wholeNumber } from './usage.js';
 import type {
   CommonOptions,
+  DemoOptions,
   DoctorOptions,
   CompareCommandOptions,
   CompressCommandOptions,
@@ -18,6 +19,8 @@ import type {
   TableOptions,
   SolveCommandOptions,
   MultiplyOptions,
+  PlotCommandOptions,
+  ReportCommandOptions,
   TrainCommandOptions,
   Handlers,
 } from './command-options.js';
@@ -105,6 +108,27 @@ export async function createProgram(
     .action(async (file: string, options: CommonOptions) => {
       finish(await handlers.info(file, options));
     });
+
+  const plot = withCommon(
+    program
+      .command('plot')
+      .description(
+        'Pictures of a saved matrix or of the record of a run: SVG, PNG or a page; without --out in the terminal',
+      )
+      .argument('<file>', 'what compress --out wrote, or the .json of a --record'),
+  ).action(async (file: string, options: PlotCommandOptions) => {
+    finish(await handlers.plot(file, options));
+  });
+  const report = withCommon(
+    program
+      .command('report')
+      .description('One page of HTML, whole by itself, of records and saved matrices')
+      .argument('<files...>', 'the .json of a --record, or what compress --out wrote'),
+  ).action(async (files: readonly string[], options: ReportCommandOptions) => {
+    finish(await handlers.report(files, options));
+  });
+  if (args.includes('plot')) (await import('./options/plot.js')).withPlot(plot);
+  if (args.includes('report')) (await import('./options/plot.js')).withReport(report);
 
   withCommon(program.command('doctor').description('What hmatrix finds here: BLAS, cores, memory, GPU'))
     .option(
@@ -200,7 +224,7 @@ export async function createProgram(
     program
       .command('demo')
       .description('The main job: the table for an autoencoder of images of digits, in less than a minute'),
-  ).action(async (options: TableOptions, command: Command) => {
+  ).action(async (options: DemoOptions, command: Command) => {
     finish(await handlers.demo({ ...options, ...givenNetwork(command) }));
   });
   if (args.includes('demo')) (await import('./options/table.js')).withDemo(demo);

@@ -2,7 +2,7 @@
  * A comparison of optimizers for people, made from its record alone.
  */
 import type { BestOf, ComparisonRecord, Standing, Winner } from '../experiment/comparison-record.js';
-import { grouped, inDigits, inPercent, inSeconds } from './numbers.js';
+import { grouped, inDigits, inPercent, inSeconds } from '../core/number-text.js';
 import { sampleLines, table } from './tables.js';
 import { scalesLine, taskLine } from './training-setup.js';
 

@@ -7,7 +7,7 @@ import { toleranceAdvice, type AdvisedReport } from '../hierarchical/matrix/tole
 import type { CompressionRecord } from '../experiment/record.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { checkDistance, checkInputOptions, loadInput, openInput, type OpenInput } from './input.js';
-import { inDigits } from './numbers.js';
+import { inDigits } from '../core/number-text.js';
 import { EXIT_STATUS } from './outcome.js';
 import { keepRecord, requireKind, requireWritable, withTeam } from './run.js';
 import { print, printJson, say } from './terminal.js';
@@ -56,7 +56,14 @@ export async function runAndSave(
 ): Promise<CompressionRecord> {
   const { runCompression } = await import('../experiment/compression-run.js');
   const { matrix, record } = await runCompression(
-    { source, model, input, options: compressOptions(options), vectors: options.vectors },
+    {
+      source,
+      model,
+      input,
+      options: compressOptions(options),
+      vectors: options.vectors,
+      blocks: options.record !== undefined,
+    },
     control,
   );
   try {
@@ -120,7 +127,8 @@ export async function compress(options: CompressCommandOptions): Promise<number>
     },
     load,
   ).then(async ({ record, portable }) => {
-    if (options.json === true) printJson(record);
+    // The blocks are for pictures: the file of --record keeps them.
+    if (options.json === true) printJson({ ...record, blocks: undefined });
     else if (options.quiet !== true) {
       const { runReport } = await import('./tables.js');
       print(runReport(record, portable));

@@ -1,12 +1,17 @@
 /**
  * hmatrix demo: the main job, on a network that takes less than a minute.
  */
+import { resolve } from 'node:path';
 import type { TableRecord } from '../experiment/table-record.js';
-import { grouped, inBytes, inPercent, inPowers } from './numbers.js';
+import { viewOf } from '../report/view.js';
+import { commandLine } from './command-line.js';
+import { writePage } from './report.js';
+import { requireKind, requireWritable } from './run.js';
+import { grouped, inBytes, inPercent, inPowers } from '../core/number-text.js';
 import { EXIT_STATUS } from './outcome.js';
 import { tableOf } from './table.js';
 import { print } from './terminal.js';
-import type { TableOptions } from './command-options.js';
+import type { DemoOptions } from './command-options.js';
 
 /** What was found, in one sentence of measured numbers. */
 export function verdict({ rows, size }: Pick<TableRecord, 'rows' | 'size'>): string {
@@ -26,9 +31,11 @@ export function verdict({ rows, size }: Pick<TableRecord, 'rows' | 'size'>): str
   );
 }
 
-/** Runs the table on a network of a minute, with comments; resolves to the exit status. */
-export async function demo(options: TableOptions): Promise<number> {
+/** Runs the table on a network of a minute, with comments, and draws it on a page; resolves to the exit status. */
+export async function demo(options: DemoOptions): Promise<number> {
   const talk = options.json !== true && options.quiet !== true;
+  requireKind('report', options.report, 'page');
+  await requireWritable(options.report);
   const record = await tableOf(options, ({ widths, samples, epochs }) => {
     if (!talk) return;
     print(
@@ -43,6 +50,10 @@ export async function demo(options: TableOptions): Promise<number> {
         'every approximation measured against G itself.',
     );
   });
-  if (talk) print(verdict(record));
+  const view = await viewOf({ ...record, command: commandLine() }, 'demo', {}, {});
+  await writePage(options.report, [view], undefined, {});
+  if (!talk) return EXIT_STATUS.done;
+  print(verdict(record));
+  print(`Pictures of it, with all numbers and options: ${resolve(options.report)}`);
   return EXIT_STATUS.done;
 }

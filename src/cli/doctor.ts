@@ -6,7 +6,7 @@ import { describeSearch } from '../dense/backend.js';
 import { measureDgemm } from '../experiment/dgemm-rate.js';
 import { writeRecord } from '../experiment/record.js';
 import { availableMemory, describeMachine, gpuDrivers } from '../io/machine.js';
-import { inBytes } from './numbers.js';
+import { inBytes } from '../core/number-text.js';
 import { EXIT_STATUS } from './outcome.js';
 import { calibrate } from '../solve/calibrate.js';
 import { requireKind, requireWritable, withTeam } from './run.js';

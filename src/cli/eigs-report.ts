@@ -2,7 +2,7 @@
  * Eigenvalues for people, made from their record alone.
  */
 import type { EigsRecord } from '../experiment/eigs-run.js';
-import { inBytes, inPowers, inSeconds } from './numbers.js';
+import { inBytes, inPowers, inSeconds } from '../core/number-text.js';
 import { inputLine, table } from './tables.js';
 
 const METHODS: Readonly<Record<EigsRecord['method'], string>> = {

@@ -2,7 +2,7 @@
  * A factorization for people, made from its record alone.
  */
 import type { ExactLogDeterminant, FactorRecord } from '../experiment/factor-run.js';
-import { inBytes, inDigits, inPowers, inSeconds } from './numbers.js';
+import { inBytes, inDigits, inPowers, inSeconds } from '../core/number-text.js';
 import { errorLine, inputLine, optionsLine, table } from './tables.js';
 
 /** The printed report; `portable` adds that a system library would be faster. */

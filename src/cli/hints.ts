@@ -66,7 +66,7 @@ export function checkArguments(command: Command, args: readonly string[]): void 
         `${JSON.stringify(argument)} belongs to no option: ${list} takes one word, commas between: ${list} ` +
           `${args[at - 1]},${argument}.`,
       );
-    if (k < registeredArguments.length) continue;
+    if (k < registeredArguments.length || registeredArguments.at(-1)?.variadic === true) continue;
     const most = registeredArguments.length;
     const takes = most === 0 ? 'takes options alone, no arguments' : `takes ${most} argument${most === 1 ? '' : 's'}`;
     throw new UsageError(`hmatrix ${command.name()} ${takes}: ${JSON.stringify(argument)} is one too many.`);

@@ -4,7 +4,7 @@
 import { describeMatrixFile } from '../hierarchical/matrix/file.js';
 import { readOrigin } from '../experiment/origin.js';
 import type { CompressionReport } from '../hierarchical/matrix/report.js';
-import { grouped, inBytes, inDigits, inPercent, inPowers, inSeconds } from './numbers.js';
+import { grouped, inBytes, inDigits, inPercent, inPowers, inSeconds } from '../core/number-text.js';
 import { EXIT_STATUS, interruptSignal } from './outcome.js';
 import { errorLine, inputLine, memoryTable, optionsLine, rankTable, table } from './tables.js';
 import { requireSaved } from './saved.js';

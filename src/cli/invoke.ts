@@ -4,6 +4,7 @@
 import type { Option } from 'commander';
 import { WARNING_TYPE } from '../core/warning.js';
 import { createProgram } from './commands.js';
+import { rememberCommandLine } from './command-line.js';
 import { EXIT_STATUS, inCommandWords, reportFailure } from './outcome.js';
 import { hasPipes, withPipes, type PipeOptions } from './pipes.js';
 import { say } from './terminal.js';
@@ -34,6 +35,8 @@ const handlers: Handlers = {
   preconditioners: async (options) => (await import('./preconditioners.js')).preconditioners(options),
   train: async (options) => (await import('./train.js')).trainCommand(await options()),
   compare: async (options) => (await import('./compare.js')).compareCommand(await options()),
+  plot: async (file, options) => (await import('./plot.js')).plotCommand(file, options),
+  report: async (files, options) => (await import('./report.js')).reportCommand(files, options),
   demo: async (options) => (await import('./demo.js')).demo(options),
 };
 
@@ -44,6 +47,7 @@ let flags: readonly Option[] = [];
 export async function invoke(args: readonly string[]): Promise<number> {
   let status: number = EXIT_STATUS.done;
   flags = [];
+  rememberCommandLine(args);
   try {
     const finish = (found: number): void => {
       status = found;

@@ -6,7 +6,7 @@ import { view } from '../dense/matrix.js';
 import { frobeniusNorm } from '../dense/norm.js';
 import { loadMatrix } from '../hierarchical/matrix/file.js';
 import { peakMemory } from '../io/machine.js';
-import { grouped, inBytes, inSeconds } from './numbers.js';
+import { grouped, inBytes, inSeconds } from '../core/number-text.js';
 import { requireKind, requireWritable, withTeam } from './run.js';
 import { EXIT_STATUS } from './outcome.js';
 import { requireSaved } from './saved.js';

@@ -8,7 +8,7 @@ import type {
   SolveRow,
   SolveSweep,
 } from '../experiment/preconditioner-record.js';
-import { grouped, inBytes, inPercent, inPowers, inSeconds } from './numbers.js';
+import { grouped, inBytes, inPercent, inPowers, inSeconds } from '../core/number-text.js';
 import { blasLines, sampleLines, table } from './tables.js';
 
 const iterations = ({ iterations: count, outcome }: Pick<SolveRow, 'iterations' | 'outcome'>): string =>

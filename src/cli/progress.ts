@@ -3,7 +3,7 @@
  */
 import type { SingleBar } from 'cli-progress';
 import type { Progress } from '../core/context.js';
-import { inDigits } from './numbers.js';
+import { inDigits } from '../core/number-text.js';
 import { say, visible } from './terminal.js';
 
 /** Shows progress until it is stopped. */

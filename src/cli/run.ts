@@ -8,6 +8,7 @@ import { FileAccessError } from '../core/errors.js';
 import type { Team } from '../parallel/team.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { openTeam } from '../parallel/default-team.js';
+import { commandLine } from './command-line.js';
 import { interruptSignal } from './outcome.js';
 import { openProgress } from './progress.js';
 import { print, printJson } from './terminal.js';
@@ -41,11 +42,11 @@ export async function withTeam<T>(
   }
 }
 
-/** Writes the record of a run where that was asked for. Throws what `writeRecord` throws. */
+/** Writes the record of a run with the command that made it, where that was asked for. Throws as `writeRecord` does. */
 export async function keepRecord(path: string | undefined, record: object, { signal }: RunControl): Promise<void> {
   if (path === undefined) return;
   const { writeRecord } = await import('../experiment/record.js');
-  await writeRecord(path, record, { signal });
+  await writeRecord(path, { ...record, command: commandLine() }, { signal });
 }
 
 /**
@@ -74,14 +75,16 @@ const KINDS = {
   vectors: { what: 'a file of vectors', names: ['.npy', '.csv', '.tsv'] },
   weights: { what: 'a file of weights', names: ['.npz', '.safetensors'] },
   record: { what: 'the record of the run in JSON', names: ['.json'] },
+  picture: { what: 'a picture', names: ['.svg', '.png', '.html'] },
+  page: { what: 'a page', names: ['.html'] },
 } as const;
 
 /** Names that say what a file holds. */
-const TELLING = /\.(hm|npy|npz|csv|tsv|json|safetensors|txt|gz|xlsx|mat|h5|pt)$/i;
+const TELLING = /\.(hm|npy|npz|csv|tsv|json|safetensors|txt|gz|xlsx|mat|h5|pt|svg|png|html?|pdf|jpe?g)$/i;
 
 /** Throws UsageError where the name of --`flag`'s file says that it holds something else than what is written. */
 export function requireKind(
-  flag: 'out' | 'record' | 'calibrate',
+  flag: 'out' | 'record' | 'calibrate' | 'report',
   path: string | undefined,
   kind: keyof typeof KINDS,
 ): void {

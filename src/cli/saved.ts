@@ -6,7 +6,7 @@ import { NotPositiveDefiniteError } from '../core/errors.js';
 import type { InputDescription } from '../experiment/record.js';
 import type { HierarchicalMatrix } from '../hierarchical/matrix/hierarchical-matrix.js';
 import type { TeamControl } from '../parallel/team-control.js';
-import { inDigits, roundedUp } from './numbers.js';
+import { inDigits, roundedUp } from '../core/number-text.js';
 import { asFlag, UsageError } from './usage.js';
 
 /** A saved matrix, and how the record describes it. */

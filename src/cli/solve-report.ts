@@ -2,7 +2,7 @@
  * A solve for people, made from its record alone.
  */
 import type { SolveRecord } from '../experiment/solve-run.js';
-import { inBytes, inDigits, inPowers, inSeconds } from './numbers.js';
+import { inBytes, inDigits, inPowers, inSeconds } from '../core/number-text.js';
 import { inputLine, table } from './tables.js';
 
 /** The printed report; `portable` adds that a system library would be faster. */

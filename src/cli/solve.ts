@@ -13,7 +13,7 @@ import type { TeamControl } from '../parallel/team-control.js';
 import { checkDistance, checkInputOptions, INPUT_OPTIONS, openInput } from './input.js';
 import { readJsonObject } from './config-file.js';
 import { openSaved, refuseBesides, tellShift } from './saved.js';
-import { inDigits } from './numbers.js';
+import { inDigits } from '../core/number-text.js';
 import { EXIT_STATUS, withFlags } from './outcome.js';
 import { requireKind, requireWritable, runRecorded } from './run.js';
 import { openNetwork } from './network-input.js';

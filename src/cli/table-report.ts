@@ -2,7 +2,7 @@
  * The table of approximations for people, made from its record alone.
  */
 import type { TableRecord, TableRow } from '../experiment/table-record.js';
-import { grouped, inBytes, inPercent, inPowers, inSeconds } from './numbers.js';
+import { grouped, inBytes, inPercent, inPowers, inSeconds } from '../core/number-text.js';
 import { blasLines, sampleLines, table } from './tables.js';
 
 /** An error; with what it may be off by where it is an estimate. */

@@ -2,12 +2,17 @@
  * Tables of a run, made from its record alone.
  */
 import Table from 'cli-table3';
-import type { CompressionRecord, InputDescription, TableReading } from '../experiment/record.js';
+import {
+  COMPRESSION_PHASES,
+  type CompressionRecord,
+  type InputDescription,
+  type TableReading,
+} from '../experiment/record.js';
 import { quoted } from '../io/csv-cell.js';
 import { columnsTaken, type CsvReading } from '../io/csv-format.js';
-import { grouped, inBytes, inDigits, inPercent, inPowers, inSeconds } from './numbers.js';
+import { grouped, inBytes, inDigits, inPercent, inPowers, inSeconds } from '../core/number-text.js';
 import { chosenSentences, type ChosenOptions } from '../hierarchical/matrix/chosen-options.js';
-import type { LevelRanks } from '../hierarchical/matrix/memory.js';
+import { MEMORY_PARTS, type LevelRanks } from '../hierarchical/matrix/memory.js';
 
 /** A table with its first column flush left and the others flush right; no colours, so that it may go to a file. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -120,11 +125,9 @@ export function phaseTable({ seconds, gflops, vectors }: CompressionRecord): str
   return table(
     ['phase', 'seconds', 'GFLOP/s', 'of dgemm'],
     [
-      plain('neighbors', seconds.neighbors),
-      plain('cluster tree, lists', seconds.tree),
-      ...(seconds.choose === undefined ? [] : [plain('choice of leaf size and ranks', seconds.choose)]),
-      plain('skeletonization', seconds.skeletonization),
-      plain('evaluating blocks', seconds.fill),
+      ...COMPRESSION_PHASES.flatMap(([phase, name]) =>
+        seconds[phase] === undefined ? [] : [plain(name, seconds[phase])],
+      ),
       plain('compression in all', seconds.compress),
       [
         `product with ${vectors} vector${vectors === 1 ? '' : 's'}`,
@@ -144,17 +147,11 @@ export function rankTable(ranks: readonly LevelRanks[]): string {
   );
 }
 
-const parts = [
-  ['basis', 'interpolation'],
-  ['coupling', 'coupling blocks'],
-  ['near', 'near blocks'],
-  ['diagonal', 'diagonal blocks'],
-  ['structure', 'orders and lists'],
-] as const;
+const parts = Object.entries(MEMORY_PARTS) as [keyof typeof MEMORY_PARTS, string][];
 
 /** Bytes of each part, and their share of the dense matrix. */
 export function memoryTable(
-  memory: { readonly bytes: number; readonly share: number } & Readonly<Record<(typeof parts)[number][0], number>>,
+  memory: { readonly bytes: number; readonly share: number } & Readonly<Record<keyof typeof MEMORY_PARTS, number>>,
 ): string {
   const dense = memory.bytes / memory.share;
   const row = (name: string, bytes: number): string[] => [name, inBytes(bytes), inPercent(bytes / dense)];

@@ -4,7 +4,7 @@
 import type { TrainingRecord } from '../experiment/training-run.js';
 import { optimizerOf, type OptimizerName } from '../training/optimizers/table.js';
 import type { Evaluated } from '../training/train-options.js';
-import { grouped, inBytes, inDigits, inPercent, inSeconds } from './numbers.js';
+import { grouped, inBytes, inDigits, inPercent, inSeconds } from '../core/number-text.js';
 import { sampleLines, table } from './tables.js';
 import { scalesLine, taskLine } from './training-setup.js';
 

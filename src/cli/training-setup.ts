@@ -4,8 +4,8 @@
 import { basename } from 'node:path';
 import type { TaskRecord, TaskSetup } from '../experiment/training-task.js';
 import type { TeamControl } from '../parallel/team-control.js';
+import { grouped } from '../core/number-text.js';
 import type { Setting } from '../training/optimizer.js';
-import { grouped } from './numbers.js';
 import { MAX_SIZE } from './options/common.js';
 import { checkData, openData, samplesOf, tellAssumed } from './samples.js';
 import { UsageError } from './usage.js';

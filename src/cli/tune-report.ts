@@ -3,7 +3,7 @@
  */
 import type { TuneRecord } from '../experiment/tune-run.js';
 import { chosenSentences } from '../hierarchical/matrix/chosen-options.js';
-import { inBytes, inDigits, inSeconds } from './numbers.js';
+import { inBytes, inDigits, inSeconds } from '../core/number-text.js';
 import { inputLine, table } from './tables.js';
 
 /** The printed report; `portable` adds that a system library would be faster. */

@@ -8,6 +8,8 @@ import { RandomStream } from '../core/random.js';
 import { sharedFloat32, sharedFloat64 } from '../core/shared-array.js';
 import { view, type Matrix, type Precision } from '../dense/matrix.js';
 import { decide } from '../hierarchical/measure/error-interval.js';
+import { blockErrors } from '../hierarchical/matrix/block-errors.js';
+import { blockStructure, type BlockStructure } from '../hierarchical/matrix/block-structure.js';
 import type { HierarchicalMatrix } from '../hierarchical/matrix/hierarchical-matrix.js';
 import type { CompressOptions } from '../hierarchical/from-entries/options.js';
 import { peakMemory } from '../io/machine.js';
@@ -32,6 +34,8 @@ export interface CompressionSetup {
   readonly products?: number | undefined;
   /** Columns the error is measured on; default: as `estimateError` takes them to tell whether the tolerance is met. */
   readonly errorColumns?: number | undefined;
+  /** Whether the record keeps the blocks, and their errors, which takes a column of each leaf. */
+  readonly blocks?: boolean | undefined;
 }
 
 /** The compressed matrix, and the record of the run. */
@@ -81,6 +85,19 @@ async function timeProducts(
   return { seconds: median(times), products: times.length };
 }
 
+/** The blocks with their errors: two digits, for they come from a column of each leaf. */
+async function measuredBlocks(
+  matrix: HierarchicalMatrix,
+  source: EntrySource,
+  { signal, onProgress }: TeamControl,
+): Promise<BlockStructure> {
+  const errors = await blockErrors(matrix, source, { columns: 1, seed: matrix.report.seed }, { signal, onProgress });
+  return {
+    ...blockStructure(matrix.data),
+    errors: errors.map((error) => (error === null ? null : Number(error.toPrecision(2)))),
+  };
+}
+
 /**
  * Compresses, multiplies with seeded normal vectors, measures the error and the machine's dgemm rate. The matrix is the
  * caller's to release. Throws what `compress` throws.
@@ -108,6 +125,7 @@ export async function runCompression(setup: CompressionSetup, control: TeamContr
     const estimate = await matrix.estimateError(source, how, control);
     const error = (performance.now() - began) / 1000;
     const decision = decide(estimate, report.tolerance);
+    const blocks = setup.blocks === true ? await measuredBlocks(matrix, source, control) : undefined;
     const { bytes, share, ...parts } = matrix.memory();
     const { format, leafSize, maxRank, tolerance, neighbors, budget, dtype, preserve } = report;
     const record: CompressionRecord = {
@@ -140,6 +158,7 @@ export async function runCompression(setup: CompressionSetup, control: TeamContr
       error: { ...estimate, tolerance, met: decision === 'met', decision },
       memory: { bytes, share, peakBytes, wholePeakBytes: peakMemory(), parts },
       ranks: matrix.ranks(),
+      blocks,
       neighborRecall: report.recall,
       budgetUsed: report.budgetUsed,
       nodes: { resampled: report.resampled, missed: report.missed },

@@ -4,6 +4,7 @@
  */
 import type { RunControl } from '../core/context.js';
 import { version } from '../core/version.js';
+import type { BlockStructure } from '../hierarchical/matrix/block-structure.js';
 import type { ChosenOptions } from '../hierarchical/matrix/chosen-options.js';
 import type { Decision, ErrorEstimate } from '../hierarchical/measure/error-interval.js';
 import type { CommonReport, EntriesReport } from '../hierarchical/matrix/report.js';
@@ -99,6 +100,8 @@ export interface CompressionRecord {
     readonly parts: Omit<MemoryUse, 'bytes' | 'share'>;
   };
   readonly ranks: readonly LevelRanks[];
+  /** The blocks with their ranks and errors, where the run was to keep them. */
+  readonly blocks?: BlockStructure | undefined;
   readonly neighborRecall: number;
   readonly budgetUsed: number;
   /** Nodes whose rows were sampled again, and nodes that still missed their share of the tolerance. */
@@ -110,6 +113,15 @@ export interface CompressionRecord {
   readonly versions: Versions;
 }
 
+/** The phases of a compression, one after the other, and what they are called. */
+export const COMPRESSION_PHASES = [
+  ['neighbors', 'neighbors'],
+  ['tree', 'cluster tree, lists'],
+  ['choose', 'choice of leaf size and ranks'],
+  ['skeletonization', 'skeletonization'],
+  ['fill', 'evaluating blocks'],
+] as const satisfies readonly (readonly [keyof CompressionRecord['seconds'], string])[];
+
 /** What every record says of program and machine. */
 export function circumstances(): { date: string; machine: MachineDescription; versions: Versions } {
   return {
@@ -119,8 +131,12 @@ export function circumstances(): { date: string; machine: MachineDescription; ve
   };
 }
 
+/** Lists of nothing but numbers: they take one line each. */
+const NUMBERS = /\[(?:\s*(?:-?\d[\d.e+-]*|null),?)+\s*\]/g;
+
 /** Writes a record as JSON, whole or not at all. Throws FileAccessError, AbortedError. */
 export async function writeRecord(path: string, record: object, control: RunControl = {}): Promise<void> {
-  const text = new TextEncoder().encode(`${JSON.stringify(record, null, 2)}\n`);
+  const json = JSON.stringify(record, null, 2).replace(NUMBERS, (list) => list.replace(/\s+/g, ' '));
+  const text = new TextEncoder().encode(`${json}\n`);
   await writeAtomically(path, control, (file) => file.append(text));
 }

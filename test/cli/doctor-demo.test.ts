@@ -1,6 +1,6 @@
 /** hmatrix doctor and hmatrix demo. */
 import { existsSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, realpath, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../io/temporary-folder.js';
@@ -61,12 +61,15 @@ describe('doctor --calibrate', () => {
 });
 
 describe('demo', () => {
+  const folder = temporaryFolder();
+  const demo = (...args: readonly string[]): ReturnType<typeof hmatrix> =>
+    hmatrix(['demo', ...small, ...args], { cwd: folder });
   const sentence =
     /^Of the .* Gauss–Newton Hessian, which stored densely takes .* keeps the most: .* with a relative error of .*\.$/;
   const small = ['--network', '196-4-196', '--samples', '60', '--high', '0.1'];
 
   it('tells_what_it_does_prints_the_table_and_ends_in_one_sentence', async () => {
-    const { status, stdout, stderr } = await hmatrix(['demo', ...small]);
+    const { status, stdout, stderr } = await demo();
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     const lines = stdout.trimEnd().split('\n');
     expect(lines[0]).toContain('196-4-196 units sees 60 images');
@@ -84,13 +87,19 @@ describe('demo', () => {
       'BLAS',
     ])
       expect(stdout).toContain(part);
-    expect(lines.at(-1)).toMatch(sentence);
+    expect(lines.at(-2)).toMatch(sentence);
+    const [, page] = /^Pictures of it, with all numbers and options: (.*)$/.exec(lines.at(-1)!) ?? [];
+    expect(page).toBe(join(await realpath(folder), 'hmatrix-demo.html'));
+    const html = await readFile(page, 'utf8');
+    expect(html).toContain('Error at equal memory, 196-4-196');
+    expect(html).toContain('hmatrix demo --network 196-4-196 --samples 60 --high 0.1');
   });
 
   it('prints_one_object_or_nothing_where_asked', async () => {
-    const { stdout } = await hmatrix(['demo', ...small, '--methods', 'diagonal', '--json']);
+    const { stdout } = await demo('--methods', 'diagonal', '--json', '--report', 'other.html');
+    expect(await readFile(join(folder, 'other.html'), 'utf8')).toContain('diagonal');
     expect(JSON.parse(stdout)).toMatchObject({ record: 'table', network: '196-4-196' });
-    expect((await hmatrix(['demo', ...small, '--methods', 'diagonal', '--quiet'])).stdout).toBe('');
+    expect((await demo('--methods', 'diagonal', '--quiet')).stdout).toBe('');
   });
 
   const images = resolve(import.meta.dirname, '../../../shared/data/mnist/t10k-images-idx3-ubyte.gz');
@@ -98,10 +107,10 @@ describe('demo', () => {
   it.skipIf(!there)(
     `runs_on_real_images${there ? '' : ' (skipped: the MNIST images are not in the shared data folder)'}`,
     async () => {
-      const { stdout } = await hmatrix(['demo', ...small, '--images', images]);
+      const { stdout } = await demo('--images', images);
       const lines = stdout.trimEnd().split('\n');
       expect(lines[0]).toContain('t10k-images-idx3-ubyte.gz');
-      expect(lines.at(-1)).toMatch(sentence);
+      expect(lines.at(-2)).toMatch(sentence);
     },
   );
 });

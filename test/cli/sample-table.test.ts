@@ -125,7 +125,10 @@ describe('the commands', () => {
     const args = ['table', '--preconditioners', '--matrices', 'none', ...data, '--methods', 'none,jacobi'];
     const record = await made<PreconditionerRecord>(args);
     expect(record.networks).toMatchObject([{ network: '4-3-2', samples: rows, data: 'X.npy and y.npy' }]);
-    const { status, stdout } = await hmatrix(['demo', ...data, '--methods', 'diagonal', '--high', '1']);
+    const { status, stdout } = await hmatrix([
+      ...['demo', ...data, '--methods', 'diagonal', '--high', '1'],
+      ...['--report', at('demo.html')],
+    ]);
     expect(status).toBe(0);
     expect(stdout).toMatch(/4-3-2 units sees 30 samples of .*X\.npy/);
   });

@@ -201,6 +201,7 @@ describe('Ctrl-C', () => {
     const before = await readdir(folder);
     let sent = false;
     const { status, stderr, stdout } = await hmatrixProcess(['demo', '--record', join(folder, 'interrupted.json')], {
+      cwd: folder,
       watch: (child, output) => {
         // The first line is printed when the run begins.
         if (!sent && output !== '') sent = child.kill(signal);
@@ -217,6 +218,7 @@ describe('Ctrl-C', () => {
     let sent = 0;
     let ended: NodeJS.Signals | null = null;
     const { status } = await hmatrixProcess(['demo'], {
+      cwd: folder,
       watch: (child, output, errors) => {
         if (sent === 0 && output !== '') {
           sent = Number(child.kill('SIGINT'));

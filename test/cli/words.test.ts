@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { Option } from 'commander';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { inDigits, roundedUp } from '#hmatrix/cli/numbers.js';
+import { inDigits, roundedUp } from '#hmatrix/core/number-text.js';
 import { inCommandWords } from '#hmatrix/cli/outcome.js';
 import { initialParameters } from '#hmatrix/network/initialize.js';
 import { defineNetwork } from '#hmatrix/network/network.js';

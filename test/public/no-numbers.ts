@@ -42,6 +42,10 @@ export const TAKE_NONE = [
   'calibrate',
   'closeDefaultTeam',
   'constant',
+  // Matrices and records, which are checked as wholes.
+  'Picture',
+  'plot',
+  'report',
   'converted',
   // The length of the parameters counts alone.
   'curvatureOf',

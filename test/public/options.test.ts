@@ -320,6 +320,15 @@ const TAKE_OPTIONS: Readonly<Record<string, readonly Entry[]>> = {
   writeWeights: [
     ['convention', (o) => hmatrix.networks.writeWeights(join(folder, 'weights.npz'), network, f.model.parameters, o)],
   ],
+  plot: [
+    ['singularValues', (o) => hmatrix.report.plot(f.matrix, o)],
+    ['signal', (o) => hmatrix.report.plot(f.matrix, {}, o)],
+  ],
+  Picture: [['theme', async (o) => (await hmatrix.report.plot(f.matrix)).toSvg(o)]],
+  report: [
+    ['title', (o) => hmatrix.report.report([f.matrix], o)],
+    ['signal', (o) => hmatrix.report.report([f.matrix], {}, o)],
+  ],
   ...DATA_OPTIONS,
   readLabels: [['limit', (o) => hmatrix.io.readLabels(path, o)]],
   readPoints: [['columns', (o) => hmatrix.io.readPoints(path, o)]],
@@ -408,6 +417,7 @@ const isNull = (value: unknown): boolean => value === null;
 const isEmpty = (value: unknown): boolean => describeValue(value) === 'an object without members';
 const isArray = (value: unknown): boolean => Array.isArray(value);
 const TAKE_OTHERS: Readonly<Record<string, (value: unknown) => boolean>> = {
+  title: isText,
   checkpoint: isPath,
   metrics: isPath,
   grid: isEmpty,

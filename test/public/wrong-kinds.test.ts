@@ -84,6 +84,18 @@ describe('a value of another kind', () => {
       () => hmatrix.io.save(join(folder, 's.hm'), f.source as never),
       /save takes a matrix that .*made, or what factor.*not a source of entries.*compress\(source\)/,
     ],
+    [
+      'operator to plot',
+      () => hmatrix.report.plot(f.operator as never),
+      /plot takes a hierarchical matrix, the record of a run, or what solve or train returned, not an operator/,
+    ],
+    ['nothing to plot', () => hmatrix.report.plot(undefined as never), /not undefined/],
+    ['a matrix to report', () => hmatrix.report.report(f.matrix as never), /report takes a list .* not a hierarchical/],
+    [
+      'an operator to report',
+      () => hmatrix.report.report([f.matrix, f.operator] as never),
+      /report, number 2 takes a hierarchical matrix/,
+    ],
     ['promise to factor', () => hmatrix.factor(hmatrix.compress(f.source) as never), /await it first/],
     [
       'matrix to factorKronecker',

@@ -38,7 +38,12 @@ export const withTable = (command: Command): Command =>
     );
 
 /** The options of `hmatrix demo`: those of a table, but for preconditioners. */
-export const withDemo = (command: Command): Command => withApproximations(command, DEMO);
+export const withDemo = (command: Command): Command =>
+  withApproximations(command, DEMO).option(
+    '--report <file>',
+    'the page of pictures that is written',
+    'hmatrix-demo.html',
+  );
 
 function withApproximations(
   command: Command,

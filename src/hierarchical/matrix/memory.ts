@@ -18,6 +18,15 @@ export interface MemoryUse {
   readonly share: number;
 }
 
+/** The parts of {@link MemoryUse}, and what they are called. */
+export const MEMORY_PARTS = {
+  basis: 'interpolation',
+  coupling: 'coupling blocks',
+  near: 'near blocks',
+  diagonal: 'diagonal blocks',
+  structure: 'orders and lists',
+} as const;
+
 /** Bytes of the blocks by kind, of the structure (tree, lists, skeletons, offsets), and of both. */
 export function memoryUse(data: HierarchicalData, elements: Layout['elements']): MemoryUse {
   const width = data.values.BYTES_PER_ELEMENT;

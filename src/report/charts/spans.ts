@@ -1,0 +1,79 @@
+/**
+ * Stretches of an axis, row by row.
+ */
+import { written, type ChartTable, type Span, type SpanChart } from './chart.js';
+import { ruleMarks } from './curves.js';
+import { widthOf, type LegendEntry } from './legend.js';
+import { styleOf } from './palette.js';
+import type { Drawing, Plot } from './plot-library.js';
+import { axisMarks, isShown, scaleOf } from './scales.js';
+
+const ROW = 26;
+const SIZE = 11;
+
+const groupsOf = ({ spans }: SpanChart): string[] => [...new Set(spans.flatMap(({ group }) => group ?? []))];
+
+/** The stretches, drawn by Plot. */
+export function drawSpans(plot: Plot, chart: SpanChart): Drawing {
+  const { spans, rules = [] } = chart;
+  const rows = [...new Set(spans.map(({ row }) => row))];
+  const groups = groupsOf(chart);
+  const colourOf = ({ group }: Span): string => styleOf(Math.max(0, groups.indexOf(group ?? ''))).colour;
+  // What an axis cannot show of a stretch ends at its point.
+  const shown = spans
+    .map((span) => ({
+      ...span,
+      start: isShown(chart.x, span.start) ? span.start : (span.point ?? span.end),
+      end: isShown(chart.x, span.end) ? span.end : (span.point ?? span.start),
+    }))
+    .filter(({ start, end }) => isShown(chart.x, start) && isShown(chart.x, end));
+  const title = ({ row, label }: Span): string => `${row}: ${label}`;
+  const [bars, points] = [
+    shown.filter(({ point }) => point === undefined),
+    shown.filter((span) => span.point !== undefined),
+  ];
+  const widest = (texts: readonly string[]): number => Math.max(0, ...texts.map((text) => widthOf(text, SIZE)));
+  const x = scaleOf(
+    chart.x,
+    shown.flatMap(({ start, end, point = end }) => [start, end, point]),
+    rules,
+  );
+  return {
+    height: ROW * rows.length + 60,
+    marginTop: rules.length > 0 ? 22 : 10,
+    marginLeft: Math.max(40, widest(rows) + 12),
+    marginRight: Math.max(16, widest(spans.map(({ label }) => label)) + 8),
+    marginBottom: 40,
+    x: { ...x, grid: true },
+    y: { domain: rows, label: null, padding: 0.25 },
+    marks: [
+      ...axisMarks(plot, { axis: chart.x, scale: x }),
+      plot.barX(bars, { x1: 'start', x2: 'end', y: 'row', fill: colourOf, title }),
+      plot.ruleY(points, { x1: 'start', x2: 'end', y: 'row', stroke: colourOf, strokeWidth: 3 }),
+      plot.dot(points, { x: 'point', y: 'row', r: 5, fill: colourOf, title }),
+      plot.text(shown, { x: 'end', y: 'row', text: 'label', textAnchor: 'start', dx: 6, fontSize: SIZE }),
+      ...ruleMarks(plot, rules),
+    ],
+  };
+}
+
+/** What the colours of the groups mean; nothing of a single one. */
+export function spanLegend(chart: SpanChart): LegendEntry[] {
+  const groups = groupsOf(chart);
+  return groups.length < 2 ? [] : groups.map((name, k) => ({ name, colour: styleOf(k).colour }));
+}
+
+/** The stretches, a row each. */
+export function spanTable({ x, spans }: SpanChart): ChartTable {
+  const pointed = spans.some(({ point }) => point !== undefined);
+  const from = spans.some(({ start }) => start !== 0);
+  return {
+    head: ['', ...(pointed ? [x.label] : []), ...(from ? ['from'] : []), from ? 'to' : x.label],
+    rows: spans.map(({ row, start, end, point }) => [
+      row,
+      ...(pointed ? [point === undefined ? '' : written(x, point)] : []),
+      ...(from ? [written(x, start)] : []),
+      written(x, end),
+    ]),
+  };
+}

@@ -1,0 +1,109 @@
+/**
+ * What is shown of one run or one matrix: a title, charts, and the facts that a reader needs to judge and repeat it.
+ */
+import { kindOf, describe } from '../core/kind.js';
+import { OptionError } from '../core/errors.js';
+import type { RunControl } from '../core/context.js';
+import type { HierarchicalMatrix } from '../hierarchical/matrix/hierarchical-matrix.js';
+import type { SolveResult } from '../solve/options.js';
+import type { TrainingRun } from '../training/train-options.js';
+import type { Chart } from './charts/chart.js';
+import { checkedRecord, isRecord } from './records/check.js';
+import { matrixCharts, type MatrixPictures } from './records/matrix.js';
+import { convergenceChart } from './records/runs.js';
+import { RECORDS, type RunRecord } from './records/table.js';
+import { evaluationCharts } from './records/training.js';
+
+/** What can be drawn: a matrix, the record of a run (as JSON.parse gives it), or what `solve` or `train` returned. */
+export type Subject = HierarchicalMatrix | RunRecord | SolveResult | TrainingRun;
+
+/** A name and a value, as it is written. */
+export type Fact = readonly [name: string, value: string];
+
+/** What is shown of a subject. */
+export interface View {
+  readonly title: string;
+  readonly charts: readonly Chart[];
+  readonly facts: readonly Fact[];
+  /** What is to be said of it beneath its title, in words. */
+  readonly note?: string | undefined;
+  /** The command that repeats the run, where its record tells it. */
+  readonly command?: string | undefined;
+  /** When it ran, where its record tells it. */
+  readonly date?: string | undefined;
+}
+
+/** Longer lists are left to the charts. */
+const LONGEST_LIST = 16;
+/** Told elsewhere on the page. */
+const TOLD = ['record', 'date', 'command', 'blocks'];
+
+const isPlain = (value: unknown): value is string | number | boolean | null =>
+  value === null || ['string', 'number', 'boolean'].includes(typeof value);
+
+/** All single values of an object and its members, and short lists of them, by their path. */
+export function factsOf(value: object, prefix = ''): Fact[] {
+  return Object.entries(value).flatMap(([key, member]: [string, unknown]): Fact[] => {
+    if (prefix === '' && TOLD.includes(key)) return [];
+    const name = prefix === '' ? key : `${prefix}.${key}`;
+    if (isPlain(member)) return [[name, String(member)]];
+    if (Array.isArray(member))
+      return member.length > 0 && member.length <= LONGEST_LIST && member.every(isPlain)
+        ? [[name, member.join(', ')]]
+        : [];
+    return typeof member === 'object' ? factsOf(member, name) : [];
+  });
+}
+
+function recordView(record: RunRecord): View {
+  const { title, charts } = RECORDS[record.record] as {
+    readonly title: (record: RunRecord) => string;
+    readonly charts: (record: RunRecord) => Chart[];
+  };
+  const { command } = record;
+  return {
+    title: title(record),
+    charts: charts(record),
+    facts: factsOf(record),
+    command: typeof command === 'string' ? command : undefined,
+    date: typeof record.date === 'string' ? record.date : undefined,
+  };
+}
+
+async function matrixView(matrix: HierarchicalMatrix, options: MatrixPictures, control: RunControl): Promise<View> {
+  const size = matrix.size.toLocaleString('en-US');
+  return {
+    title: `Hierarchical matrix, ${matrix.data.format}, N = ${size}`,
+    charts: await matrixCharts(matrix, options, control),
+    facts: factsOf(matrix.report),
+  };
+}
+
+/** What is shown of `subject`, which messages call `of`. Throws FileFormatError and OptionError for what is none. */
+export async function viewOf(
+  subject: Subject,
+  of: string,
+  options: MatrixPictures,
+  control: RunControl,
+): Promise<View> {
+  if (kindOf(subject) === 'hierarchical matrix') return matrixView(subject as HierarchicalMatrix, options, control);
+  if (isRecord(subject)) return recordView(checkedRecord(subject, of));
+  const members: Readonly<Record<string, unknown>> = typeof subject === 'object' ? { ...(subject as object) } : {};
+  if (members['history'] !== undefined && typeof members['tolerance'] === 'number') {
+    const { x: _, history, residuals: _residuals, ...rest } = subject as SolveResult;
+    return { title: 'Solve', charts: [convergenceChart({ history, tolerance: rest.tolerance })], facts: factsOf(rest) };
+  }
+  if (Array.isArray(members['evaluations'])) {
+    const { evaluations, epochs, samples, outcome, optimizer } = subject as TrainingRun;
+    return {
+      title: `Training, ${optimizer.name}`,
+      charts: evaluationCharts(evaluations),
+      facts: factsOf({ outcome, epochs, samples, optimizer }),
+    };
+  }
+  throw new OptionError(
+    `${of} takes a hierarchical matrix, the record of a run, or what solve or train returned, not ` +
+      `${describe(subject)}.`,
+    { of },
+  );
+}
