@@ -33,14 +33,17 @@ import { sharedTeam } from '../teams.js';
 
 const readers = resolve(import.meta.dirname, '../../python');
 const folder = temporaryFolder();
-const has = (module: string): boolean => spawnSync('python3', ['-c', `import ${module}`]).status === 0;
-const numpy = has('numpy');
-const scipy = numpy && has('scipy.sparse.linalg');
+const has = (interpreter: string, module: string): boolean =>
+  spawnSync(interpreter, ['-c', `import ${module}`]).status === 0;
+// The system's, where the first on the path is another one, without Debian's packages.
+const interpreter = ['python3', '/usr/bin/python3'].find((one) => has(one, 'numpy')) ?? 'python3';
+const numpy = has(interpreter, 'numpy');
+const scipy = numpy && has(interpreter, 'scipy.sparse.linalg');
 const without = (there: boolean, what: string): string => (there ? '' : ` (skipped: there is no python3 with ${what})`);
 
 /** Runs a program with the readers on its path; its standard output. */
 async function python(program: string, ...args: string[]): Promise<string> {
-  const { stdout } = await promisify(execFile)('python3', ['-c', program, ...args], {
+  const { stdout } = await promisify(execFile)(interpreter, ['-c', program, ...args], {
     env: { ...process.env, PYTHONPATH: readers, PYTHONDONTWRITEBYTECODE: '1' },
   });
   return stdout;
