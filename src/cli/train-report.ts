@@ -136,7 +136,8 @@ export function trainReport(record: TrainingRecord, out?: string): string {
     ...ruleLine(record),
     evaluationTable(record),
     `${outcomeText(record)}; ${grouped(steps)} step${steps === 1 ? '' : 's'} in ${inSeconds(seconds.steps)} s, ` +
-      `${grouped(samplesPerSecond)} samples/s, ${inSeconds(seconds.total)} s in all; ${teamText(record)}, ${memoryText(record)}${damping}`,
+      `${grouped(samplesPerSecond)} samples/s, ${inSeconds(seconds.total)} s in all; ` +
+      `${teamText(record)}, ${memoryText(record)}${damping}`,
     `weights of the ${which}: ` +
       `${value(kept.loss, kept.accuracy)} of ${of} data${task.standardized ? ", in the data's own units" : ''}` +
       (out === undefined ? '' : `; written to ${out}`),

@@ -138,7 +138,7 @@ export const withTrain = (command: Command): Command =>
         .option('--accumulate <n>', 'parts in which the gradient of a batch is taken, to save memory', wholeNumber(1))
         .option(
           '--memory-limit <bytes>',
-          'most memory of a run, e.g. 500M; a --model makes forward passes again where it is short (default: what is free)',
+          'most memory of a run, e.g. 500M; where it is short a --model makes passes again (default: what is free)',
           byteCount,
         )
         .option('--rotate-inputs', "turn inputs into their eigenbasis (default: the optimizer's choice)")
