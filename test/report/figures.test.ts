@@ -43,7 +43,7 @@ describe('the figures', () => {
       expect(title, id).not.toBe('');
       expect(alt.length, id).toBeGreaterThan(20);
       expect(marksOf(body), id).toBeGreaterThan(3);
-      expect(body.includes('aria-label="x-axis label"'), id).toBe(true);
+      expect(body.includes('class="x-axis-label"'), id).toBe(true);
       expect(table.rows.length, id).toBeGreaterThan(0);
       for (const row of table.rows) expect(row.length, id).toBe(table.head.length);
       expect([width > 0, height > 0], id).toEqual([true, true]);

@@ -31,7 +31,7 @@ const GAP = 14;
 const SIZE = 11;
 
 /** About how wide a text of this size is: no font is measured, so that all machines agree. */
-export const widthOf = (text: string, size: number): number => 0.56 * size * [...text].length;
+export const widthOf = (text: string, size: number): number => 0.61 * size * [...text].length;
 
 /** Entries side by side, in as many rows as they take. */
 function placed(entries: readonly LegendEntry[]): Placed[] {

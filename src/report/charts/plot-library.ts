@@ -30,10 +30,14 @@ export async function openDrawer(): Promise<Drawer> {
       const document = createSVGWindow().document as NonNullable<Drawing['document']>;
       const { outerHTML } = plot.plot({ ...drawing, document }) as unknown as { readonly outerHTML: string };
       // Plot's own style sheet is for pages of its own.
-      return outerHTML
-        .replace(/<style>[^<]*<\/style>/, '')
-        .replace(/<[^>]+>/g, inHundredths)
-        .replace(/<(rect|path|line|circle)([^>]*)><\/\1>/g, '<$1$2/>');
+      return (
+        outerHTML
+          .replace(/<style>[^<]*<\/style>/, '')
+          .replace(/<[^>]+>/g, inHundredths)
+          // Its names of groups are no names for a reader: the figure as a whole has one.
+          .replace(/ aria-label="([^"]*)"/g, (_, name: string) => ` class="${name.replaceAll(' ', '-')}"`)
+          .replace(/<(rect|path|line|circle)([^>]*)><\/\1>/g, '<$1$2/>')
+      );
     },
   };
 }

@@ -42,7 +42,7 @@ export function drawSpans(plot: Plot, chart: SpanChart): Drawing {
     height: ROW * rows.length + 60,
     marginTop: rules.length > 0 ? 22 : 10,
     marginLeft: Math.max(40, widest(rows) + 12),
-    marginRight: Math.max(16, widest(spans.map(({ label }) => label)) + 8),
+    marginRight: Math.max(16, widest([...spans, ...rules].map(({ label }) => label)) + 8),
     marginBottom: 40,
     x: { ...x, grid: true },
     y: { domain: rows, label: null, padding: 0.25 },
