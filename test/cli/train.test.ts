@@ -80,7 +80,9 @@ describe('hmatrix train', () => {
     );
     expect(stdout).toMatch(/\nkfac, batches of 48; damping 1\nlayers: 1 kfac: A .*; 2 kfac: A .*\n/);
     expect(stdout).toMatch(/│ best │ +2 │ +2 │/);
-    expect(stdout).toMatch(/\nfinished 2 epochs; 2 steps in .* samples\/s, .*; steps on 1 thread, .* of memory; λ at the end 0\.774/);
+    expect(stdout).toMatch(
+      /\nfinished 2 epochs; 2 steps in .* samples\/s, .*; steps on 1 thread, .* of memory; λ at the end 0\.774/,
+    );
     expect(stdout).toMatch(
       /\nweights of the best evaluation \(epoch 2, step 2\): loss .*, accuracy .* % of validation data\n/,
     );

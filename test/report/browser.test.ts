@@ -1,19 +1,16 @@
 /** A report in a browser: nothing fails, every figure is there, keys reach what a pointer does, and it is readable. */
-import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { chromium, type Browser, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { chromiumPath, NO_CHROMIUM, openChromium } from '../browser/chromium.js';
 import { hmatrix } from '../cli/command.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
 import { KINDS, makeRecords } from './records.js';
 
-const BROWSERS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
-const executablePath = [process.env['CHROMIUM'] ?? '', ...BROWSERS].find((path) => path !== '' && existsSync(path));
-const note =
-  executablePath === undefined ? ' (skipped: no Chromium here; apt-get install chromium, or CHROMIUM=PATH)' : '';
+const note = chromiumPath === undefined ? ` (skipped: ${NO_CHROMIUM})` : '';
 
 const folder = temporaryFolder();
 const url = pathToFileURL(join(folder, 'report.html')).href;
@@ -24,14 +21,14 @@ interface Opened {
   readonly trouble: string[];
 }
 
-describe.skipIf(executablePath === undefined)(`a report in Chromium${note}`, () => {
+describe.skipIf(chromiumPath === undefined)(`a report in Chromium${note}`, () => {
   let browser: Browser;
   beforeAll(async () => {
     await makeRecords(folder);
     const files = [...KINDS.map((kind) => `${kind}.json`), 'matrix.hm'];
     const { status, stderr } = await hmatrix(['report', ...files, '-o', 'report.html', '--quiet'], { cwd: folder });
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-    browser = await chromium.launch({ executablePath: executablePath!, args: ['--no-sandbox'] });
+    browser = await openChromium();
   });
   afterAll(() => browser.close());
 
