@@ -85,13 +85,13 @@ async function writeWorker(file, modules, worker) {
 }
 
 async function buildWorkers() {
+  const all = (await modulesOfFunctions(sources)).map((name) => `./${name}`);
   // Without the functions that only the command uses.
-  const modules = (await modulesOfFunctions(sources))
-    .filter((name) => !/^(cli|experiment)\//.test(name))
-    .map((name) => `./${name}`);
+  const modules = all.filter((name) => !/^\.\/(cli|experiment)\//.test(name));
   if (modules.length === 0) throw new Error(`No task definition under ${sources}: compile first.`);
   const characters = await writeWorker(workerSource, modules, workerOf(modules, './parallel/worker.js', sources));
-  await writeWorker(browserWorkerSource, modules, browserWorkerOf(modules, sources));
+  // Experiments run on pages, too.
+  await writeWorker(browserWorkerSource, all, browserWorkerOf(all, sources));
   return characters;
 }
 

@@ -2,6 +2,7 @@
  * The record of a run: one JSON object with what went in, what came out, and what it was measured on.
  * Reports, tables and benchmarks are made from records alone. A record holds no names of hosts, users or folders.
  */
+import { NODE_VERSION } from '../core/environment.js';
 import type { RunControl } from '../core/context.js';
 import { version } from '../core/version.js';
 import type { BlockStructure } from '../hierarchical/matrix/block-structure.js';
@@ -127,7 +128,7 @@ export function circumstances(): { date: string; machine: MachineDescription; ve
   return {
     date: new Date().toISOString(),
     machine: describeMachine(),
-    versions: { hmatrix: version, node: process.versions.node },
+    versions: { hmatrix: version, node: NODE_VERSION },
   };
 }
 
