@@ -52,6 +52,7 @@ export {
   withoutFiles as mkdir,
   withoutFiles as open,
   withoutFiles as pipeline,
+  withoutFiles as readFile,
   withoutFiles as readFileSync,
   withoutFiles as realpath,
   withoutFiles as rename,
