@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describeMachine } from '../src/io/machine.js';
+import { describeMachine, type MachineDescription } from '../src/io/machine.js';
 
 /** Four significant digits: more is noise. */
 export const rounded = (value: number): number => Number(value.toPrecision(4));
@@ -13,10 +13,25 @@ export const rounded = (value: number): number => Number(value.toPrecision(4));
 /** From dist/bench/ to bench/results/. */
 const pathOf = (name: string): string => fileURLToPath(new URL(`../../bench/results/${name}.json`, import.meta.url));
 
-/** The results of bench/results/NAME.json, none where there is no such file. */
-export function resultsOf<R>(name: string): R[] {
+interface Kept<R> {
+  readonly machine: MachineDescription;
+  readonly node: string;
+  readonly results: R[];
+}
+
+/** What bench/results/NAME.json holds; undefined where there is no such file. */
+function keptOf<R>(name: string): Kept<R> | undefined {
   const path = pathOf(name);
-  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as { results: R[] }).results : [];
+  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Kept<R>) : undefined;
+}
+
+/** The results of bench/results/NAME.json, none where there is no such file. */
+export const resultsOf = <R>(name: string): R[] => keptOf<R>(name)?.results ?? [];
+
+/** The machine that they were measured on, and the version of Node. */
+export function machineOf(name: string): Partial<MachineDescription & { readonly node: string }> {
+  const { machine, node } = keptOf(name) ?? {};
+  return node === undefined ? {} : { ...machine, node };
 }
 
 /** Writes bench/results/NAME.json: { name, machine, ...content }. Returns the path. */

@@ -5,11 +5,11 @@
  * kronecker.json, preconditioners.json, training.json, scaling.json, graph.json: critical paths of task graphs,
  * coverage.json: how often stated intervals hold, tolerance.json: whether asked tolerances are kept, choose.json: what
  * `auto` takes beside the best of a grid, leaf.json: leaf sizes that were chosen, tape.json: passes of networks of
- * layers) and into the tables of docs/benchmarks.md, which are made from those. Training takes `--data DIR` (default
- * ../shared/data, with mnist/) and `--quick`, which also leaves out large sizes. `--samples` and `--epochs` try the
- * networks on less, `--size` the matrices of preconditioners; such results, and quick ones, are not written. Tolerances
- * take `--seed`, the first of five, and `--quick`, one seed of the small matrices. Choices run their grid where none is
- * kept, or with `--grid`; else the best of it again.
+ * layers), and makes the tables of docs/benchmarks.md and the pictures of docs/benchmarks.html from those. Training
+ * takes `--data DIR` (default ../shared/data, with mnist/) and `--quick`, which also leaves out large sizes.
+ * `--samples` and `--epochs` try the networks on less, `--size` the matrices of preconditioners; such results, and
+ * quick ones, are not written. Tolerances take `--seed`, the first of five, and `--quick`, one seed of the small
+ * matrices. Choices run their grid where none is kept, or with `--grid`; else the best of it again.
  */
 import { parseArgs } from 'node:util';
 import type { CompressionRecord } from '../src/experiment/record.js';
@@ -37,6 +37,7 @@ import { LEAF_CASES } from './leaf-cases.js';
 import { leafSummary, writeLeafTable } from './leaf-table.js';
 import type { LeafResult } from './leaf.js';
 import { outputOf } from './measured.js';
+import { writeBenchmarkPage } from './page.js';
 import type { PreconditionerResult } from './preconditioners.js';
 import { PRECONDITIONER_CASES } from './preconditioners-cases.js';
 import { makePreconditionerTables, writePreconditionerTables } from './preconditioners-table.js';
@@ -443,3 +444,5 @@ measureKind({
   make: chooseSummary,
   write: writeChooseTable,
 });
+
+if (args.write) await writeBenchmarkPage();

@@ -98,9 +98,11 @@ export interface ChartTable {
   readonly rows: readonly (readonly string[])[];
 }
 
-/** A value as the axis writes it. */
-export const written = ({ write, scale }: Axis, value: number): string =>
-  write?.(value) ?? (scale === 'log' ? plainPower(value) : plainNumber(value));
+/** A value as the axis writes it; one that is no number (JSON has null for it) is a dash. */
+export function written({ write, scale }: Axis, value: number): string {
+  if (!Number.isFinite(value)) return '–';
+  return write?.(value) ?? (scale === 'log' ? plainPower(value) : plainNumber(value));
+}
 
 /** Up to three significant digits, with commas between thousands. */
 export function plainNumber(value: number): string {

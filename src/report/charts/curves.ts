@@ -142,6 +142,14 @@ export function curveLegend(chart: CurveChart): LegendEntry[] {
   }));
 }
 
+/** What is said beneath the picture of points that its axes cannot show. */
+export function hiddenNote(chart: CurveChart): string | undefined {
+  const hidden = chart.curves.reduce((sum, curve) => sum + curve.points.length - shownOf(chart, curve).length, 0);
+  if (hidden === 0) return undefined;
+  const axis = chart.y.scale === 'log' || chart.x.scale === 'log' ? 'a logarithmic axis' : 'an axis';
+  return `${hidden === 1 ? 'A value' : `${hidden} values`} that ${axis} cannot show: see the numbers.`;
+}
+
 /** The points by series; of long ones some. */
 export function curveTable(chart: CurveChart): ChartTable {
   const { x, y, curves } = chart;

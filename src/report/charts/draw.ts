@@ -3,7 +3,7 @@
  */
 import { blockLegend, blockTable, drawBlocks } from './blocks.js';
 import type { Chart, ChartTable } from './chart.js';
-import { curveLegend, curveTable, drawCurves } from './curves.js';
+import { curveLegend, curveTable, drawCurves, hiddenNote } from './curves.js';
 import { drawLegend, FIGURE_WIDTH, widthOf, type LegendEntry } from './legend.js';
 import { openDrawer, type Drawer, type Drawing, type Plot } from './plot-library.js';
 import { drawSpans, spanLegend, spanTable } from './spans.js';
@@ -46,12 +46,14 @@ function figureOf({ plot, draw }: Drawer, chart: Chart): Figure {
   const drawing = kind.draw(plot, chart);
   const legend = entries.length === 0 ? undefined : drawLegend(plot, entries);
   const above = legend === undefined ? 0 : legend.height + GAP;
-  const { id, title, alt, caption } = chart;
+  const { id, title, alt } = chart;
+  const notes = [chart.caption, chart.kind === 'curves' ? hiddenNote(chart) : undefined];
+  const caption = notes.filter((note) => note !== undefined).join(' ');
   return {
     id,
     title,
     alt,
-    caption,
+    caption: caption === '' ? undefined : caption,
     table: kind.table(chart),
     width: FIGURE_WIDTH,
     height: above + drawing.height!,
