@@ -54,6 +54,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   svgdom: ['src/report/charts'],
   '@resvg/resvg-wasm': ['src/report/png.ts'],
   commander: ['src/cli'],
+  '@bomb.sh/tab': ['src/cli/completion.ts'],
   'cli-progress': ['src/cli'],
   'cli-table3': ['src/cli'],
   // dense: the processor's instructions stand in /proc.

@@ -253,6 +253,16 @@ export async function createProgram(
   });
   if (args.includes('compare')) (await import('./options/train.js')).withCompare(compare);
 
+  if (args[0] === 'completion' || args[0] === 'complete') {
+    (await import('./completion.js')).addCompletion(program, args);
+  } else {
+    // For the list of commands alone.
+    program
+      .command('completion')
+      .description('A script that completes commands and options in bash, zsh, fish or powershell')
+      .argument('<shell>');
+  }
+
   for (const command of program.commands) command.allowExcessArguments(true);
   program.hook('preAction', (_program, command) => {
     checkArguments(command, args);

@@ -56,6 +56,8 @@ const LISTS = ['--columns', '--values', '--rhs-column', '--target', '--methods',
  */
 export function checkArguments(command: Command, args: readonly string[]): void {
   const { registeredArguments } = command;
+  // Takes as many as there are.
+  if (registeredArguments.at(-1)?.variadic === true) return;
   const options = command.opts<{ points?: unknown; data?: unknown; matrix?: unknown }>();
   for (const [k, argument] of command.args.entries()) {
     const at = args.indexOf(argument);
@@ -66,7 +68,7 @@ export function checkArguments(command: Command, args: readonly string[]): void 
         `${JSON.stringify(argument)} belongs to no option: ${list} takes one word, commas between: ${list} ` +
           `${args[at - 1]},${argument}.`,
       );
-    if (k < registeredArguments.length || registeredArguments.at(-1)?.variadic === true) continue;
+    if (k < registeredArguments.length) continue;
     const most = registeredArguments.length;
     const takes = most === 0 ? 'takes options alone, no arguments' : `takes ${most} argument${most === 1 ? '' : 's'}`;
     throw new UsageError(`hmatrix ${command.name()} ${takes}: ${JSON.stringify(argument)} is one too many.`);
