@@ -3,13 +3,13 @@
  * What comes is kept in a temporary file, for it is read at positions; what goes out is written to one first, so that
  * nothing goes out of a run that fails.
  */
-import { createReadStream } from 'node:fs';
 import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { throwIfAborted } from '../core/context.js';
 import { accessError } from '../io/input-file.js';
 import { withTemporaryFolder } from '../io/temporary-folder.js';
 import { interruptSignal } from './outcome.js';
+import { printFile } from './terminal.js';
 import { asFlag, UsageError } from './usage.js';
 
 /** What stands for standard input or output. */
@@ -40,12 +40,6 @@ async function keepInput(path: string): Promise<void> {
   }
 }
 
-/** Writes a file to standard output. */
-async function putOut(path: string): Promise<void> {
-  for await (const chunk of createReadStream(path))
-    if (!process.stdout.write(chunk as Uint8Array)) await new Promise((done) => process.stdout.once('drain', done));
-}
-
 /**
  * Runs `run` with files in the place of pipes; resolves to its exit status. Throws UsageError where standard input is
  * wanted twice or is a terminal, or standard output is taken.
@@ -74,7 +68,7 @@ export async function withPipes<O extends PipeOptions, F extends string | undefi
       ...(out ? { out: output, quiet: true } : {}),
     };
     const status = await run(file === PIPE ? (input as F) : file, taken);
-    if (out && (await stat(output).catch(() => undefined)) !== undefined) await putOut(output);
+    if (out && (await stat(output).catch(() => undefined)) !== undefined) await printFile(output);
     return status;
   });
 }

@@ -3,6 +3,7 @@
  * File names, names within files and cells reach messages as they are, and a terminal obeys control characters: they
  * are shown instead.
  */
+import { createReadStream } from 'node:fs';
 import { accessError } from '../io/input-file.js';
 
 /**
@@ -34,6 +35,12 @@ export function print(text: string): void {
 /** One JSON object on standard output. Throws as print does. */
 export function printJson(value: object): void {
   print(JSON.stringify(value, null, 2));
+}
+
+/** Writes a file's bytes to standard output, as they are. */
+export async function printFile(path: string): Promise<void> {
+  for await (const chunk of createReadStream(path))
+    if (!process.stdout.write(chunk as Uint8Array)) await new Promise((done) => process.stdout.once('drain', done));
 }
 
 /** Lines on standard error; where that cannot be written to there is nobody to tell. */
