@@ -8,6 +8,7 @@ import { shareHolding } from '../../core/memory.js';
 import { compressEntries } from '../../hierarchical/from-entries/compress.js';
 import { Leftover } from '../../hierarchical/from-entries/leftover.js';
 import { compressProducts } from '../../hierarchical/from-products/compress.js';
+import { KeptProducts } from '../../hierarchical/from-products/kept-products.js';
 import { chosenSentences } from '../../hierarchical/matrix/chosen-options.js';
 import type { HierarchicalMatrix } from '../../hierarchical/matrix/hierarchical-matrix.js';
 import { availableMemory } from '../../io/machine.js';
@@ -45,6 +46,8 @@ const MOST_TOLERANCE = 0.9;
 /** A share of the budget that is full enough, and how many compressions may look for it. */
 const FULL = 0.8;
 const MOST_ATTEMPTS = 4;
+/** The same where the products, which cost most, are made once for all of them. */
+const MOST_WITH_PRODUCTS = 8;
 /** Where none fits yet, so many more are tried at growing tolerances. */
 const MORE_ATTEMPTS = 4;
 
@@ -187,7 +190,9 @@ export async function approximateHierarchical(
     (source === undefined ||
       input.from === 'products' ||
       (input.from === 'auto' && preferProducts(tree, method, { entries: rank, products: sampledRank }, input.costs)));
+  const looks = byProducts && method === 'hss' ? MOST_WITH_PRODUCTS : MOST_ATTEMPTS;
   const leftover = new Leftover();
+  const products = new KeptProducts();
   const make = (tolerance: number): Promise<HierarchicalMatrix> =>
     byProducts
       ? compressProducts(
@@ -195,6 +200,7 @@ export async function approximateHierarchical(
           tree,
           { format: method, maxRank: sampledRank, tolerance, seed, memoryLimit },
           control,
+          products,
         )
       : compressEntries(
           source!,
@@ -225,7 +231,7 @@ export async function approximateHierarchical(
       best = matrix;
     } else matrix.release();
     if (fits && bytes >= FULL * most) break;
-    if (attempts.length >= MOST_ATTEMPTS + (best === undefined ? MORE_ATTEMPTS : 0)) break;
+    if (attempts.length >= looks + (best === undefined ? MORE_ATTEMPTS : 0)) break;
     const next = nextTolerance(attempts, most);
     if (next === undefined) break;
     tolerance = next;

@@ -8,7 +8,7 @@ import { requireKnownOptions } from '../../core/known-options.js';
 import { requireMemory } from '../../core/memory.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
 import { inLargePages } from '../../dense/large-pages.js';
-import { squaredNorm, view, zeros, type FloatArray, type Matrix, type Precision } from '../../dense/matrix.js';
+import { squaredNorm, view, zeros, type FloatArray, type Precision } from '../../dense/matrix.js';
 import { norm } from '../../dense/norm.js';
 import { availableMemory } from '../../io/machine.js';
 import { NORMAL_QUANTILE } from '../../krylov/mean-interval.js';
@@ -21,7 +21,8 @@ import { mostInLeaf, type ClusterTree, asTree, type GivenTree } from '../../tree
 import type { InteractionLists } from '../../tree/interaction-lists.js';
 import { interactionLists } from '../../tree/lists.js';
 import { peel, type Multiply } from './hodlr/peel.js';
-import { drawSketch, hssFromSketch, type Sketch } from './hss/sketch.js';
+import { drawSketch, hssFromSketch } from './hss/sketch.js';
+import type { KeptProducts, MadeProducts, ProductsOf, Reference } from './kept-products.js';
 import { checkTree } from '../matrix/check-data.js';
 import {
   compressionCost,
@@ -45,14 +46,6 @@ import { drawTestVector } from './test-vectors.js';
 import { allowedError, type ToleranceLimit, limitsOfMatrix, limitsOfNodes } from '../matrix/tolerance-limits.js';
 
 const EXAMPLE = "compressOperator(operator, tree, { format: 'hss', maxRank: 64, tolerance: 1e-6, seed: 0 })";
-
-/** x and A·x in tree order: random vectors that no basis was found from, or all columns. */
-interface Reference {
-  readonly x: Matrix;
-  readonly y: Matrix;
-  readonly complete: boolean;
-  readonly norm: number;
-}
 
 /** What one attempt made. */
 interface Compressed {
@@ -104,12 +97,16 @@ export async function compressOperator(
   return warnIfMissed(await compressProducts(operator, indices, options, on), control);
 }
 
-/** `compressOperator` for callers inside, who read `report.met` themselves: options are known, and nobody is warned. */
+/**
+ * `compressOperator` for callers inside, who read `report.met` themselves: options are known, and nobody is warned. HSS
+ * compressions that share `kept` multiply once.
+ */
 export async function compressProducts(
   operator: LinearOperator,
   tree: ClusterTree,
   options: ProductsOptions,
   control: TeamControl,
+  kept?: KeptProducts,
 ): Promise<HierarchicalMatrix<OperatorReport>> {
   const resolved = resolveProductsOptions(options);
   checkOperator(operator, tree);
@@ -129,8 +126,12 @@ export async function compressProducts(
     control,
   );
   try {
-    const reference = await multiplyReference(tree, resolved, cost, products, control);
-    requireSymmetry(reference, tree, resolved.productPrecision, control);
+    const { seed, productPrecision: precision } = resolved;
+    const of = { tree, columns: cost.samples, seed, precision };
+    const known = kept?.take(of);
+    const reference = known?.reference ?? (await multiplyReference(tree, resolved, cost, products, control));
+    if (known === undefined) requireSymmetry(reference, tree, precision, control);
+    else products.factor = known.factor;
     return await (resolved.format === 'hss' ? nested : peeled)({
       tree,
       lists,
@@ -138,6 +139,9 @@ export async function compressProducts(
       cost,
       products,
       reference,
+      of,
+      known,
+      kept,
       began,
       control,
     });
@@ -153,16 +157,21 @@ interface Task {
   readonly cost: CompressionCost;
   readonly products: OrderedProducts;
   readonly reference: Reference;
+  readonly of: ProductsOf;
+  /** Products of an earlier compression, and where these are to be kept. */
+  readonly known: MadeProducts | undefined;
+  readonly kept: KeptProducts | undefined;
   readonly began: number;
   readonly control: TeamControl;
 }
 
 async function nested(task: Task): Promise<HierarchicalMatrix<OperatorReport>> {
-  const { tree, lists, options, cost, products, reference, control } = task;
+  const { tree, lists, options, products, reference, of, known, kept, control } = task;
   const { maxRank, tolerance, seed, productPrecision } = options;
-  const sketch: Sketch = reference.complete
-    ? { y: reference.y.data as Float64Array, columns: tree.size, seed, vectors: 'unit', precision: productPrecision }
-    : await drawSketch(tree, { columns: cost.samples, seed, precision: productPrecision }, products, control);
+  const drawn = reference.complete ? undefined : (known?.sketch ?? (await drawSketch(tree, of, products, control)));
+  kept?.keep(of, { reference, factor: products.factor, sketch: drawn });
+  const all = { y: reference.y.data as Float64Array, columns: tree.size, seed, precision: productPrecision };
+  const sketch = drawn ?? { ...all, vectors: 'unit' as const };
   const asked = (tolerance * reference.norm) ** 2;
   const { levels, beyond: unseen } = await hssFromSketch(tree, sketch, maxRank, asked, control);
   const spectra = await hssSpectra(tree, levels, control);
