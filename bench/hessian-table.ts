@@ -3,7 +3,7 @@
  * dist/bench/hessian-table.js` writes them again.
  */
 import { publishedErrors } from '../src/experiment/published-errors.js';
-import type { TableRow } from '../src/experiment/table-record.js';
+import type { TableRecord, TableRow } from '../src/experiment/table-record.js';
 import type { HessianResult } from './hessian.js';
 import { HESSIAN_CASES } from './hessian-cases.js';
 import { digits } from './labels.js';
@@ -21,7 +21,11 @@ function errorCell({ method, error }: TableRow, published: number | undefined): 
 }
 
 function section({ name, table }: HessianResult): string {
-  const published = publishedErrors(HESSIAN_CASES.find((one) => one.name === name)!);
+  return hessianTable(table, publishedErrors(HESSIAN_CASES.find((one) => one.name === name)!));
+}
+
+/** A network's heading and its rows, published figures in parentheses. */
+export function hessianTable(table: TableRecord, published: ReturnType<typeof publishedErrors> = {}): string {
   const rows = table.rows.map(
     (row) =>
       `| ${[

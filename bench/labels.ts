@@ -10,6 +10,7 @@ import { FACTORIZATION_CASES, type FactorizationCase } from './factorization-cas
 import { GRAPH_CASES } from './graph-cases.js';
 import { HESSIAN_CASES, type HessianCase } from './hessian-cases.js';
 import { KRONECKER_CASES, type KroneckerCase } from './kronecker-cases.js';
+import { LAYER_HESSIAN_CASES } from './layer-hessian-cases.js';
 import { TRAINING_CASES } from './training-cases.js';
 import { LEAF_CASES } from './leaf-cases.js';
 import { TAPE_CASES } from './tape-cases.js';
@@ -74,6 +75,7 @@ export const CHOICES: readonly Choice[] = [
   })),
   ...FACTORIZATION_CASES.map((one) => ({ name: one.name, labels: [factorizationLabel(one)] })),
   ...HESSIAN_CASES.map((one) => ({ name: one.name, labels: [hessianLabel(one)] })),
+  ...LAYER_HESSIAN_CASES.map(({ name }) => ({ name, labels: [] })),
   ...KRONECKER_CASES.map((one) => ({ name: one.name, labels: [kroneckerLabel(one)] })),
   ...PRECONDITIONER_CASES.map((one) => ({ name: one.name, labels: [preconditionerLabel(one)] })),
   ...TRAINING_CASES.map(({ name, label }) => ({ name, labels: [label] })),

@@ -2,14 +2,15 @@
  * `npm run bench [-- --only TEXT] [--write] [--images FILE] [--labels FILE]`: every case in a process of its own, or
  * those that have TEXT in their name or in their label in the tables of docs/benchmarks.md. Results are printed;
  * `--write` puts them into bench/results (compression.json of bench/cases.ts, factorization.json, hessian.json,
- * kronecker.json, preconditioners.json, training.json, scaling.json, graph.json: critical paths of task graphs,
- * coverage.json: how often stated intervals hold, tolerance.json: whether asked tolerances are kept, choose.json: what
- * `auto` takes beside the best of a grid, leaf.json: leaf sizes that were chosen, tape.json: passes of networks of
- * layers), and makes the tables of docs/benchmarks.md and the pictures of docs/benchmarks.html from those. Training
- * takes `--data DIR` (default ../shared/data, with mnist/) and `--quick`, which also leaves out large sizes.
- * `--samples` and `--epochs` try the networks on less, `--size` the matrices of preconditioners; such results, and
- * quick ones, are not written. Tolerances take `--seed`, the first of five, and `--quick`, one seed of the small
- * matrices. Choices run their grid where none is kept, or with `--grid`; else the best of it again.
+ * layer-hessian.json: of networks of layers, kronecker.json, preconditioners.json, training.json, scaling.json,
+ * graph.json: critical paths of task graphs, coverage.json: how often stated intervals hold, tolerance.json: whether
+ * asked tolerances are kept, choose.json: what `auto` takes beside the best of a grid, leaf.json: leaf sizes that were
+ * chosen, tape.json: passes of networks of layers), and makes the tables of docs/benchmarks.md and the pictures of
+ * docs/benchmarks.html from those. Training takes `--data DIR` (default ../shared/data, with mnist/) and `--quick`,
+ * which also leaves out large sizes. `--samples` and `--epochs` try the networks on less, `--size` the matrices of
+ * preconditioners; such results, and quick ones, are not written. Tolerances take `--seed`, the first of five, and
+ * `--quick`, one seed of the small matrices. Choices run their grid where none is kept, or with `--grid`; else the best
+ * of it again.
  */
 import { parseArgs } from 'node:util';
 import type { CompressionRecord } from '../src/experiment/record.js';
@@ -33,6 +34,9 @@ import { choose } from './labels.js';
 import { KRONECKER_CASES } from './kronecker-cases.js';
 import { makeKroneckerTable, writeKroneckerTable } from './kronecker-table.js';
 import type { KroneckerResult } from './kronecker.js';
+import type { LayerHessianResult } from './layer-hessian.js';
+import { LAYER_HESSIAN_CASES } from './layer-hessian-cases.js';
+import { makeLayerHessianTables, writeLayerHessianTables } from './layer-hessian-table.js';
 import { LEAF_CASES } from './leaf-cases.js';
 import { leafSummary, writeLeafTable } from './leaf-table.js';
 import type { LeafResult } from './leaf.js';
@@ -261,6 +265,18 @@ measureKind({
     return result;
   },
   write: writeHessianTables,
+});
+
+measureKind({
+  record: 'layer-hessian',
+  cases: LAYER_HESSIAN_CASES,
+  measure({ name }) {
+    const result = resultOf<LayerHessianResult>('layer-hessian.js', name, args.samples ?? '', args.epochs ?? '');
+    console.log(name, 'in', Math.round(result.table.seconds.total), 's');
+    return result;
+  },
+  make: makeLayerHessianTables,
+  write: writeLayerHessianTables,
 });
 
 measureKind({

@@ -16,7 +16,7 @@ import { UsageError } from './usage.js';
 import type { TableOptions, TrainCommandOptions } from './command-options.js';
 
 /** The network and its data. */
-export type ModelData = Pick<GraphTableSetup, 'network' | 'title' | 'data'>;
+export type ModelData = Pick<GraphTableSetup, 'network' | 'title' | 'part' | 'epochs' | 'data'>;
 
 /** Words that tables tell apart, and tokens of their sentences. */
 const TABLE_SENTENCES = { words: 48, length: 10, precision: 'f64' } as const;
@@ -29,19 +29,19 @@ export async function openTableModel(
 ): Promise<ModelData> {
   const { TABLE_MODELS } = await import('../experiment/models.js');
   const model = TABLE_MODELS[name];
-  const { title } = model;
+  const { title, part, epochs } = model;
   const samples = options.samplesGiven === false ? model.samples : options.samples;
   if (model.takes === 'sentences') {
     if (images !== undefined) throw new UsageError(`--model ${name} takes sentences: leave out --images.`);
     const { sentenceSets } = await import('../experiment/sentence-sets.js');
     const texts = { training: await generatedSentences(samples, seed), validation: [] };
     const { sizes, training } = sentenceSets(texts, TABLE_SENTENCES);
-    return { network: model.network(sizes), title, data: { ...training, name: 'generated sentences' } };
+    return { network: model.network(sizes), title, part, epochs, data: { ...training, name: 'generated sentences' } };
   }
   const { generated } = model;
   const opened = await openImages({ images, labels, samples, seed, generated, classes: true }, control);
   const { sizes, training } = await imageSets(await halved(opened), { validation: 0, seed, precision: 'f64' });
-  return { network: model.network(sizes), title, data: { ...training, name: opened.name } };
+  return { network: model.network(sizes), title, part, epochs, data: { ...training, name: opened.name } };
 }
 
 /** Sides of images that tables halve. */

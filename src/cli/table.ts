@@ -89,8 +89,8 @@ async function tableOfModel(options: TableOptions, model: TableModelName): Promi
   checkData(options);
   requireKind('record', options.record, 'record');
   await requireWritable(options.record);
-  const { low, high, methods, vectors, seed, memoryLimit, epochs = EPOCHS, batchSize, learningRate } = options;
-  const settings = { low, high, vectors, seed, memoryLimit, epochs, batchSize, learningRate };
+  const { low, high, methods, vectors, seed, memoryLimit, batchSize, learningRate } = options;
+  const settings = { low, high, vectors, seed, memoryLimit, batchSize, learningRate };
   const named = methods.length === 1 && methods[0] === 'all' ? TABLE_METHODS : methods;
   return runRecorded(
     options,
@@ -98,7 +98,8 @@ async function tableOfModel(options: TableOptions, model: TableModelName): Promi
       const { openTableModel } = await import('./model-data.js');
       const { runGraphTable } = await import('../experiment/graph-table-run.js');
       const opened = await openTableModel(model, options, control);
-      return runGraphTable({ ...opened, ...settings, methods: named }, control);
+      const { epochs = opened.epochs } = options;
+      return runGraphTable({ ...opened, ...settings, epochs, methods: named }, control);
     },
     async () => (await import('./table-report.js')).tableReport,
   );

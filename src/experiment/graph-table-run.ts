@@ -5,7 +5,8 @@
 import { NonFiniteError } from '../core/errors.js';
 import { gaussNewton } from '../curvature/products/gauss-newton.js';
 import { meanLoss } from '../layers/gradient.js';
-import type { GraphModel } from '../layers/graph-model.js';
+import type { GivenGraphModel } from '../layers/graph-model.js';
+import { trainedPart, type ChooseBlock } from '../layers/trained-part.js';
 import { initialParameters, type GraphNetwork } from '../layers/graph-network.js';
 import type { DataSet } from '../network/data-set.js';
 import type { TeamControl } from '../parallel/team-control.js';
@@ -25,6 +26,8 @@ export interface GraphTableSetup {
   readonly network: GraphNetwork;
   /** What it is called. */
   readonly title: string;
+  /** Which blocks the matrix is of, by name; default: all that are trained. */
+  readonly part?: ChooseBlock | undefined;
   readonly data: DataSet & { readonly name: string };
   readonly epochs: number;
   readonly batchSize: number;
@@ -44,23 +47,26 @@ export interface GraphTableSetup {
  */
 export async function runGraphTable(setup: GraphTableSetup, control: TeamControl): Promise<TableRecord> {
   const began = performance.now();
-  const { network, title, data, seed, vectors = 1, epochs, batchSize, learningRate } = setup;
+  const { network: whole, title, part, data, seed, vectors = 1, epochs, batchSize, learningRate } = setup;
   const { team } = control;
-  const size = network.trained;
+  const start = { network: whole, parameters: initialParameters(whole, { seed, precision: 'f64' }) };
+  const size = (part === undefined ? start : trainedPart(start, part)).network.trained;
   const budgets = tableBudgets(size, setup.low ?? Math.min(LOW, setup.high ?? 1), setup.high ?? HIGH);
   const plan = planTable(setup.methods, budgets);
   requireRoom(budgets.high, size, setup.memoryLimit);
   const trained = await train(
-    { network, parameters: initialParameters(network, { seed, precision: 'f64' }), data },
+    { ...start, data },
     { optimizer: adam({ learningRate }), epochs, batchSize, seed },
     control,
   );
   if (trained.outcome === 'diverged') throw new NonFiniteError(trained.failure!, { steps: trained.steps });
   const seconds = (performance.now() - began) / 1000;
-  const model: GraphModel = { network, parameters: trained.parameters, loss: network.loss, data };
-  const start = performance.now();
+  const all = { network: whole, parameters: trained.parameters };
+  const { network, parameters } = part === undefined ? all : trainedPart(all, part);
+  const model: GivenGraphModel = { network, parameters, data };
+  const opened = performance.now();
   const operator = gaussNewton(model, { blas: team.blas, team });
-  const built = (performance.now() - start) / 1000;
+  const built = (performance.now() - opened) / 1000;
   try {
     const compared = await compareRows(plan, operator, undefined, setup, control);
     const rankBound = data.samples * numbersEach(network.evaluation.output.shape);

@@ -18,8 +18,8 @@ export const MODEL_NAMES = [
 /** The name of a model. */
 export type ModelName = (typeof MODEL_NAMES)[number];
 
-/** Those that tables compare approximations of. */
-export const TABLE_MODEL_NAMES = ['simple-cnn', 'resnet8', 'transformer'] as const satisfies readonly ModelName[];
+/** Those that tables compare approximations of, some of a part alone. */
+export const TABLE_MODEL_NAMES = ['simple-cnn', 'resnet8', 'resnet20', 'transformer', 'transformer-layer'] as const;
 /** The name of one of them. */
 export type TableModelName = (typeof TABLE_MODEL_NAMES)[number];
 

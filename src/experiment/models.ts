@@ -9,6 +9,7 @@ import { graphNetwork, imageInput, tokenInput, vectorInput, type GraphNetwork } 
 import { tokenLoss } from '../layers/losses.js';
 import { batchNorm } from '../layers/normalization.js';
 import { globalAveragePool } from '../layers/pooling.js';
+import type { ChooseBlock } from '../layers/trained-part.js';
 import { mobilenet } from '../models/mobilenet.js';
 import { resnet18, resnet20, resnet32, resnet50 } from '../models/resnet.js';
 import { simpleCnn } from '../models/simple-cnn.js';
@@ -83,6 +84,10 @@ interface SmallModel {
   readonly title: string;
   /** Samples that tables take. */
   readonly samples: number;
+  /** Passes over them in training, where nobody says. */
+  readonly epochs: number;
+  /** Which blocks the matrix is of; absent: all. The others are trained with them, and then stay. */
+  readonly part?: ChooseBlock | undefined;
 }
 /** One of images, halved where they are grey, or of sentences. */
 export type TableModel = SmallModel &
@@ -319,6 +324,7 @@ export const TABLE_MODELS: Readonly<Record<TableModelName, TableModel>> = {
   'simple-cnn': {
     title: 'simple CNN of 8 and 16 channels',
     samples: 100,
+    epochs: 5,
     takes: 'images',
     generated: 'digits',
     network: classifier(({ classes }) => simpleCnn({ classes, channels: [8, 16] })),
@@ -326,17 +332,36 @@ export const TABLE_MODELS: Readonly<Record<TableModelName, TableModel>> = {
   resnet8: {
     title: MODELS.resnet8.title,
     samples: 32,
+    epochs: 5,
     takes: 'images',
     generated: 'shapes',
     network: classifier(resnet8),
   },
+  resnet20: {
+    title: 'last convolution, its norm, and scores of a ResNet-20 of 8, 16 and 32 channels',
+    samples: 200,
+    epochs: 20,
+    part: (name) => /^(layer3\.2\.(conv2|bn2)|linear)\./.test(name),
+    takes: 'images',
+    generated: 'shapes',
+    network: classifier(({ classes }) => resnet20({ classes, channels: 8 })),
+  },
   transformer: {
     title: 'one transformer block of 16 features and 2 heads, between an embedding and the scores of words',
     samples: 60,
+    epochs: 5,
     takes: 'sentences',
     network: (sizes) => {
       const small = { features: 16, heads: 2, layers: 1, dropout: 0, smoothing: 0 };
       return nextWords(sizes, small);
     },
+  },
+  'transformer-layer': {
+    title: 'the one transformer layer of a language model of 32 features and 4 heads',
+    samples: 40,
+    epochs: 20,
+    part: (name) => name.startsWith('layers.0.'),
+    takes: 'sentences',
+    network: (sizes) => nextWords(sizes, { features: 32, heads: 4, layers: 1, dropout: 0, smoothing: 0 }),
   },
 };

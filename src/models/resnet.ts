@@ -3,7 +3,7 @@
  * for images of 32 × 32 pixels, with parameters named as in the widespread PyTorch version of them ("linear" last), and
  * those for large ones, named as in torchvision ("fc" last; "downsample" shortcuts; strides in the 3 × 3 convolution).
  */
-import { requireName } from '../core/checks.js';
+import { requireName, requireWhole } from '../core/checks.js';
 import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { dense } from '../layers/affine.js';
 import type { Layer } from '../layers/builder.js';
@@ -20,6 +20,8 @@ export interface SmallResnetOptions extends ImageModelOptions {
    * the paper; 'B' a 1 × 1 convolution with batch norm. Default 'A'.
    */
   readonly shortcut?: 'A' | 'B' | undefined;
+  /** Those of the first stage; the others have twice and four times as many. Default 16. */
+  readonly channels?: number | undefined;
 }
 
 /** Settings of {@link resnet18} and {@link resnet50}. */
@@ -31,13 +33,13 @@ export interface ResnetOptions extends ImageModelOptions {
   readonly images?: 'large' | 'small' | undefined;
 }
 
-const SMALL_KEYS: KeysOf<SmallResnetOptions> = { ...IMAGE_MODEL_KEYS, shortcut: true };
+const SMALL_KEYS: KeysOf<SmallResnetOptions> = { ...IMAGE_MODEL_KEYS, shortcut: true, channels: 'number' };
 const LARGE_KEYS: KeysOf<ResnetOptions> = { ...IMAGE_MODEL_KEYS, images: true };
 
-/** 20 layers for images of 32 × 32: 3 stages of 3 blocks with 16, 32 and 64 channels. Throws OptionError. */
+/** 20 layers for images of 32 × 32: 3 stages of 3 blocks, usually of 16, 32 and 64 channels. Throws OptionError. */
 export const resnet20 = (options: SmallResnetOptions = {}): Layer => small(3, options, 'resnet20');
 
-/** 32 layers for images of 32 × 32: 3 stages of 5 blocks with 16, 32 and 64 channels. Throws OptionError. */
+/** 32 layers for images of 32 × 32: 3 stages of 5 blocks, usually of 16, 32 and 64 channels. Throws OptionError. */
 export const resnet32 = (options: SmallResnetOptions = {}): Layer => small(5, options, 'resnet32');
 
 /** 18 layers: 4 stages of 2 blocks with 64 to 512 channels. Throws OptionError. */
@@ -88,7 +90,8 @@ const subsampled =
   };
 
 function small(blocks: number, options: SmallResnetOptions, of: string): Layer {
-  const { classes = 10, shortcut = 'A' } = requireKnownOptions(options, SMALL_KEYS, of);
+  const { classes = 10, shortcut = 'A', channels: own = 16 } = requireKnownOptions(options, SMALL_KEYS, of);
+  requireWhole(own, 'channels', 1);
   const norm = normsOf(options);
   requireName(shortcut, 'shortcut', of, ['A', 'B']);
   const stage = (channels: number, first: number): Layer =>
@@ -103,12 +106,12 @@ function small(blocks: number, options: SmallResnetOptions, of: string): Layer {
       }),
     );
   return stack({
-    conv1: convolution(16, 3),
+    conv1: convolution(own, 3),
     bn1: norm(),
     relu,
-    layer1: stage(16, 1),
-    layer2: stage(32, 2),
-    layer3: stage(64, 2),
+    layer1: stage(own, 1),
+    layer2: stage(2 * own, 2),
+    layer3: stage(4 * own, 2),
     pool: globalAveragePool,
     linear: dense(classes),
   });

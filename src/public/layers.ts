@@ -60,6 +60,7 @@ export {
   type TranslationDataOptions,
   type TranslationDataSet,
 } from '../layers/translation-data.js';
+export { trainedPart, type ChooseBlock, type TrainedPart } from '../layers/trained-part.js';
 export type { WindowOptions } from '../layers/windows.js';
 export { mobilenet, type MobilenetOptions } from '../models/mobilenet.js';
 export type { ImageModelOptions } from '../models/image-options.js';

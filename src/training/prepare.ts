@@ -124,9 +124,9 @@ function graphOutline({ network }: GraphModel, settings: TrainSettings): Pick<Ou
       `${optimizer.name} uses curvature, and takes no frozen layers of a network of layers: take adam.`,
       { optimizer: optimizer.name },
     );
-  const own = network.layers.map(({ kind }, ℓ): LayerPlan | null => {
+  const own = network.layers.map(({ kind, offset }, ℓ): LayerPlan | null => {
     const plan = plans[ℓ];
-    if (plan === null || kind === 'statistics') return null;
+    if (plan === null || offset >= network.trained) return null;
     return kind === 'vector' && !plan.decayBias ? { ...plan, decay: 0 } : plan;
   });
   return { plans: own, prefix: 0, rotated: false };

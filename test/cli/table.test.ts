@@ -319,6 +319,21 @@ describe('networks of layers', () => {
     }
   });
 
+  it('are_of_a_part_of_larger_ones', async () => {
+    for (const [model, size] of [
+      ['resnet20', 9610],
+      ['transformer-layer', 18960],
+    ] as const) {
+      const record = await table(['--model', model, '--samples', '3', '--epochs', '1', '--methods', 'ekfac']);
+      expect(record).toMatchObject({ size, samples: 3, budgets: { low: 0.01, high: 0.05 }, skipped: [] });
+      for (const { error, share } of record.rows) {
+        // Kept parts of G err less than nothing does.
+        expect(error.low).toBeLessThan(1);
+        expect(share).toBeLessThan(0.01);
+      }
+    }
+  });
+
   it('of_images_read_files_as_mnist_has_them', async () => {
     const images = join(folder, 'images.idx');
     const labels = join(folder, 'labels.idx');

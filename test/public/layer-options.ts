@@ -78,11 +78,12 @@ export const LAYERS_WITHOUT_OPTIONS = [
   'stack',
   'tokenInput',
   'toStateDict',
+  'trainedPart',
   'unflatten',
   'vectorInput',
 ];
 
 /** Those that take no numbers in arrays. */
 export const LAYERS_WITHOUT_NUMBERS = [...Object.keys(LAYERS_WITH_OPTIONS), ...LAYERS_WITHOUT_OPTIONS].filter(
-  (name) => !['fromStateDict', 'sequenceScorer', 'toStateDict'].includes(name),
+  (name) => !['fromStateDict', 'sequenceScorer', 'toStateDict', 'trainedPart'].includes(name),
 );

@@ -16,6 +16,7 @@ const {
   tokenInput,
   tokenLoss,
   toStateDict,
+  trainedPart,
   transformer,
   vectorInput,
 } = hmatrix.layers;
@@ -79,6 +80,13 @@ export const TENSOR_PLACES: Readonly<Record<string, readonly Place[]>> = {
       name: /parameters/,
       numbers: () => fractions(graph.parameters, 1),
       result: (numbers) => Object.values(toStateDict(graph, numbers)).flatMap(({ data }) => [...data]),
+    },
+  ],
+  trainedPart: [
+    {
+      name: /parameters/,
+      numbers: () => fractions(graph.parameters, 1),
+      result: (parameters) => trainedPart({ network: graph, parameters }, () => true).parameters,
     },
   ],
   fromStateDict: [

@@ -48,7 +48,7 @@ export interface BlockRule {
 
 /** The blocks that are trained, in the order of θ. */
 export const trainedBlocks = ({ network }: GraphModel): ParameterBlock[] =>
-  network.layers.filter(({ kind }) => kind !== 'statistics').sort((a, b) => a.offset - b.offset);
+  network.layers.filter(({ offset }) => offset < network.trained).sort((a, b) => a.offset - b.offset);
 
 /** One block's sums. */
 interface Sums {
