@@ -322,7 +322,7 @@ describe('networks of layers', () => {
   it('are_of_a_part_of_larger_ones', async () => {
     for (const [model, size] of [
       ['resnet20', 9610],
-      ['transformer-layer', 18960],
+      ['transformer-layer', 8544],
     ] as const) {
       const record = await table(['--model', model, '--samples', '3', '--epochs', '1', '--methods', 'ekfac']);
       expect(record).toMatchObject({ size, samples: 3, budgets: { low: 0.01, high: 0.05 }, skipped: [] });

@@ -27,7 +27,7 @@ export const withTable = (command: Command): Command =>
         '--model <name>',
         'a network of layers instead of --network, small enough for minutes on two cores: on digits (--images, ' +
           '--labels: MNIST) a CNN, on generated shapes a ResNet-8 or the end of a ResNet-20, on sentences a small ' +
-          'transformer or the layer of a larger one; by default of 100, 32, 200, 60, 80 samples, 1 and 5 % of memory',
+          'transformer or the layer of a larger one; by default of 100, 32, 200, 60, 40 samples, 1 and 5 % of memory',
       ).choices(TABLE_MODEL_NAMES),
     )
     .option('--size <n>', 'size of the test matrices, a perfect square (default: 4096)', wholeNumber(16, MAX_SIZE))
