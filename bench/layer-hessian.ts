@@ -1,6 +1,6 @@
 /**
- * One network of layers in a process of its own: `node dist/bench/layer-hessian.js NAME SAMPLES EPOCHS`, the model's own
- * where they are empty, prints one JSON line, the record of its table.
+ * One network of layers in a process of its own: `node dist/bench/layer-hessian.js NAME SAMPLES EPOCHS`, the model's
+ * own where they are empty, prints one JSON line, the record of its table.
  */
 import { openTableModel } from '../src/cli/model-data.js';
 import { runGraphTable } from '../src/experiment/graph-table-run.js';
