@@ -92,7 +92,7 @@ function teamText({ team: { threads, soloMilliseconds, teamMilliseconds } }: Tra
 }
 
 const memoryText = ({ memory: { bytes, recomputes } }: TrainingRecord): string =>
-  `${inBytes(bytes)} of memory${recomputes ? ', forward passes made again in parts' : ''}`;
+  `${inBytes(bytes)} of memory${recomputes ? ', forward passes made again' : ''}`;
 
 const optimizerText = ({ optimizer: { name, settings }, batchSize }: TrainingRecord): string => {
   const usual = optimizerOf(name as OptimizerName).settings;

@@ -111,8 +111,8 @@ export interface TrainOptions {
   readonly augment?: ImageAugmentation | undefined;
   /**
    * Most bytes of the memory that parameters, batches, passes and the optimizer's state lie in. A network of layers
-   * whose forward passes do not fit makes them again in parts on the way back, to the same bits; with optimizers that
-   * use no curvature. Default: what is free decides that, up to 4 GiB.
+   * whose forward passes do not fit makes them again, in parts on the way back, or of each slice before its passes of
+   * curvature, to the same bits. Default: what is free decides that, up to 4 GiB.
    */
   readonly memoryLimit?: number | undefined;
   /** Data up to this many bytes is shuffled whole; beyond it, by chunks of at most this size. Default 2 GiB. */

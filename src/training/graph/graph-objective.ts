@@ -30,7 +30,7 @@ import type { TeamChoice } from '../objective/team-trial.js';
 import { turnGraph, type BasisTask, type TurnWork } from '../objective/turn.js';
 import type { Update } from '../objective/update.js';
 import { spanOf, type CurvatureKind, type Span } from '../objective/workspace.js';
-import { GraphWorker, graphTask, type GraphWork } from './tasks.js';
+import { GraphWorker, graphTask, type GraphWork, type SliceGroup } from './tasks.js';
 import { QuadraticForm } from './quadratic-form.js';
 import { followStatistics } from './statistics.js';
 import {
@@ -91,6 +91,8 @@ export class GraphObjective implements Objective {
   /** Samples that the kept passes belong to, and their step; 0: none. */
   #kept = 0;
   #step: number | null = null;
+  /** The step of the last draw of this batch. */
+  #drawn: number | null = null;
   #carry: FloatArray | undefined;
   #form: QuadraticForm | undefined;
   readonly #carried = { loss: 0, weight: 0, parts: 0 };
@@ -123,8 +125,8 @@ export class GraphObjective implements Objective {
   }
 
   /**
-   * Takes the memory: the tapes' and two vectors like θ, one more a slice. Where that is more than there is, and
-   * curvature is not asked for, forward passes are made again in parts. Throws MemoryError, OptionError.
+   * Takes the memory: the tapes' and two vectors like θ, one more a slice. Where that is more than there is, forward
+   * passes are made again. Throws MemoryError, OptionError.
    */
   static async open(options: GraphObjectiveOptions): Promise<GraphObjective> {
     const {
@@ -192,6 +194,7 @@ export class GraphObjective implements Objective {
     this.#count = count;
     this.#weight = this.#weightOf(count);
     this.#kept = 0;
+    this.#drawn = null;
     this.loads++;
   }
 
@@ -252,72 +255,42 @@ export class GraphObjective implements Objective {
   }
 
   product(of: 'gauss-newton' | 'hessian', v: FloatArray, out: FloatArray, samples: number = this.#count): void {
-    this.#keep(samples, of);
-    const slices = this.#slices(samples);
-    const own = slices === 1 ? this.#span(out) : null;
+    const own = this.#slices(samples) === 1 ? this.#span(out) : null;
     // Statistics have no curvature, and passes do not write there.
     out.fill(0, this.network.trained);
-    this.#runner.run(this.#graphs.independent(slices), {
-      kind: 'pass',
-      count: samples,
-      pass: of,
-      v: this.#span(v),
-      out: own,
-    });
+    for (const group of this.#groups(samples, of)) this.#pass(of, samples, group, { v: this.#span(v), out: own });
     this.#sum(this.#slices(samples), { out, decayed: v, carry: null, update: null });
   }
 
   quadratic(vectors: readonly FloatArray[], samples: number = this.#count): Float64Array {
-    this.#keep(samples, 'tangent');
     const { tangents } = this.#workspace.training.plan;
-    const slices = this.#slices(samples);
     const λ = this.regularization;
     const most = tangents.reduce((sum, { tangent }) => sum + numbersOf(tangent.shape, this.capacity), 0);
     const form = (this.#form ??= new QuadraticForm(most));
     form.begin(vectors.length, (i, j) => (λ > 0 ? λ * this.weightDot(vectors[i], vectors[j]) : 0));
-    vectors.forEach((vector, j) => {
-      const v = this.#span(vector);
-      this.#runner.run(this.#graphs.independent(slices), {
-        kind: 'pass',
-        count: samples,
-        pass: 'tangent',
-        v,
-        out: null,
+    let begin = 0;
+    for (const group of this.#groups(samples, 'tangent')) {
+      let at = begin;
+      vectors.forEach((vector, j) => {
+        this.#pass('tangent', samples, group, { v: this.#span(vector), out: null });
+        at = begin;
+        for (let s = group.first; s < group.end; s++)
+          for (const { tangent, image } of tangents) {
+            const tape = this.#tape(s, samples);
+            const own = tape.numbers(tangent);
+            form.add(j, at, own, tape.numbers(image));
+            at += own.length;
+          }
       });
-      let at = 0;
-      for (let s = 0; s < slices; s++)
-        for (const { tangent, image } of tangents) {
-          const tape = this.#tape(s, samples);
-          const own = tape.numbers(tangent);
-          form.add(j, at, own, tape.numbers(image));
-          at += own.length;
-        }
-    });
+      begin = at;
+    }
     return form.end();
   }
 
   draw(step: number, samples: number = this.#count): void {
-    this.#keep(samples, 'draw');
-    const { training, seed } = this.#workspace;
-    const { plan } = training;
-    for (let s = 0; s < this.#slices(samples); s++) {
-      const tape = this.#tape(s, samples);
-      const first = this.#firstOf(samples, s);
-      const targets = view(
-        this.#array(this.#workspace.targets),
-        first * this.network.outputs,
-        this.network.outputs,
-        tape.count,
-      );
-      drawSeeds({ loss: this.network.loss, plan, tape, seed, first }, targets, step);
-    }
-    this.#runner.run(this.#graphs.independent(this.#slices(samples)), {
-      kind: 'pass',
-      count: samples,
-      pass: 'draw',
-      v: null,
-      out: null,
-    });
+    this.#drawn = step;
+    if (this.#workspace.holdsGroups) return;
+    for (const group of this.#groups(samples, 'draw')) this.#draw(step, samples, group);
   }
 
   moments(
@@ -325,13 +298,14 @@ export class GraphObjective implements Objective {
     keep: number,
     samples: number = this.#count,
   ): void {
-    this.#runner.run(this.#graphs.independent(tasks.length), {
-      kind: 'moments',
-      count: samples,
-      weight: divisorOf(this.#weightOf(samples)),
-      keep,
-      moments: tasks.map((task) => ({ ...task, out: this.#span(task.out) })),
-    });
+    const { holdsGroups, hasPadding } = this.#workspace;
+    const weight = divisorOf(this.#weightOf(samples));
+    const reached = holdsGroups && hasPadding ? this.#reached(tasks, samples) : null;
+    const moments = tasks.map((task) => ({ ...task, out: this.#span(task.out), reached: reached?.get(task.layer) }));
+    for (const group of holdsGroups ? this.#drawnGroups(samples) : [{ first: 0, end: this.#slices(samples) }]) {
+      const work = { kind: 'moments', count: samples, weight, keep, moments, group } as const;
+      this.#runner.run(this.#graphs.independent(tasks.length), work);
+    }
   }
 
   turn(work: Omit<TurnWork, 'kind'>): void {
@@ -389,7 +363,7 @@ export class GraphObjective implements Objective {
   /** The first phase; of the whole batch for its gradient, of a part for what passes read. */
   #first(samples: number, step: number | null, isWhole: boolean): void {
     const gradient = isWhole && this.#slices(samples) === 1 ? spanOf(this.gradient) : null;
-    const scale = 1 / divisorOf(samples === this.#count ? this.#weight : this.#weightOf(samples));
+    const scale = this.#scaleOf(samples);
     this.#runner.run(
       this.#graphs.independent(this.#slices(samples)),
       { kind: 'evaluate', count: samples, scale, step, gradient },
@@ -399,11 +373,69 @@ export class GraphObjective implements Objective {
     this.#step = step;
   }
 
-  /** Passes at the point of the last evaluation, of its first samples. */
-  #keep(samples: number, pass: Pass): void {
-    if (!this.#workspace.training.plan.phases.has(pass))
+  /** The slices of the first samples, group by group with their first phase run at the point of the last evaluation. */
+  *#groups(samples: number, pass: Pass): Generator<SliceGroup> {
+    const { training, holdsGroups } = this.#workspace;
+    if (!training.plan.phases.has(pass))
       throw new OptionError(`The objective was opened without '${pass}', which is asked for.`, { pass });
-    if (this.#kept !== samples) this.#first(samples, this.#step, false);
+    const slices = this.#slices(samples);
+    if (!holdsGroups) {
+      if (this.#kept !== samples) this.#first(samples, this.#step, false);
+      yield { first: 0, end: slices };
+      return;
+    }
+    const scale = this.#scaleOf(samples);
+    for (let first = 0; first < slices; first += training.kept.length) {
+      const group = { first, end: Math.min(slices, first + training.kept.length) };
+      const work = { kind: 'again', count: samples, scale, step: this.#step, group } as const;
+      this.#runner.run(this.#graphs.independent(group.end - first), work);
+      yield group;
+    }
+  }
+
+  #pass(
+    pass: Pass,
+    samples: number,
+    group: SliceGroup,
+    { v, out }: Pick<Extract<GraphWork, { kind: 'pass' }>, 'v' | 'out'>,
+  ): void {
+    const work = { kind: 'pass', count: samples, pass, group, v, out } as const;
+    this.#runner.run(this.#graphs.independent(group.end - group.first), work);
+  }
+
+  /** Errors at the outputs of a group's slices, taken back. */
+  #draw(step: number, samples: number, group: SliceGroup): void {
+    const { training, seed, targets } = this.#workspace;
+    const { loss, outputs } = this.network;
+    for (let s = group.first; s < group.end; s++) {
+      const [tape, first] = [this.#tape(s, samples), this.#firstOf(samples, s)];
+      const own = view(this.#array(targets), first * outputs, outputs, tape.count);
+      drawSeeds({ loss, plan: training.plan, tape, seed, first }, own, step);
+    }
+    this.#pass('draw', samples, group, { v: null, out: null });
+  }
+
+  /** The slices group by group, with the errors of the last draw. */
+  *#drawnGroups(samples: number): Generator<SliceGroup> {
+    for (const group of this.#groups(samples, 'draw')) {
+      if (this.#drawn !== null) this.#draw(this.#drawn, samples, group);
+      yield group;
+    }
+  }
+
+  /** Columns that drawn errors reach, of each layer whose inputs are asked for. */
+  #reached(tasks: readonly Pick<MomentTask, 'layer' | 'of'>[], samples: number): ReadonlyMap<number, number> {
+    const found = new Map<number, number>();
+    for (const { layer, of } of tasks) if (of === 'inputs') found.set(layer, 0);
+    if (found.size === 0) return found;
+    for (const group of this.#drawnGroups(samples))
+      for (const [layer, columns] of found) found.set(layer, columns + this.#worker.reached(layer, group, samples));
+    return found;
+  }
+
+  /** The factor of losses of so many samples. */
+  #scaleOf(samples: number): number {
+    return 1 / divisorOf(samples === this.#count ? this.#weight : this.#weightOf(samples));
   }
 
   #sum(
@@ -450,7 +482,7 @@ export class GraphObjective implements Objective {
   }
 
   #tape(slice: number, samples: number): ReturnType<GraphWorker['tape']> {
-    const tape = this.#worker.tape('training', slice);
+    const tape = this.#worker.tape(slice);
     tape.resume(this.#firstOf(samples, slice + 1) - this.#firstOf(samples, slice));
     return tape;
   }

@@ -33,24 +33,37 @@ interface OfBatch {
   readonly scale: number;
 }
 
-/** Moments of a drawn batch; `weight` is what sums of its losses are divided by. */
+/** Slices first … end − 1, held together: those that tapes are there for. */
+export interface SliceGroup {
+  readonly first: number;
+  readonly end: number;
+}
+
+/** A moment; `reached`: how many columns count, where slices are not held together and some are of padding. */
+type GraphMomentTask = MomentTask & { readonly reached?: number | undefined };
+
+/** Moments of slices of a drawn batch; `weight` is what sums of its losses are divided by. */
 interface MomentsWork {
   readonly kind: 'moments';
+  readonly group: SliceGroup;
   readonly count: number;
   readonly weight: number;
   readonly keep: number;
-  readonly moments: readonly MomentTask[];
+  readonly moments: readonly GraphMomentTask[];
 }
 
 /** What a phase does. */
 export type GraphWork =
   /** `gradient`: where that of a single slice goes; null: every slice has its partial. */
   | (OfBatch & { readonly kind: 'evaluate'; readonly step: number | null; readonly gradient: Span | null })
+  /** The first phase of slices of a group, for the passes that follow. */
+  | (OfBatch & { readonly kind: 'again'; readonly step: number | null; readonly group: SliceGroup })
   | (OfBatch & { readonly kind: 'measure'; readonly parameters: Span; readonly step: number | null })
   | {
       readonly kind: 'pass';
       readonly count: number;
       readonly pass: Pass;
+      readonly group: SliceGroup;
       readonly v: Span | null;
       readonly out: Span | null;
     }
@@ -99,10 +112,20 @@ export class GraphWorker {
     this.#turns = new Turns(this.#blockwise, blas, this.#arrays, this.#blocks);
   }
 
-  /** The tape of a slice, with what it keeps. */
-  tape(mode: 'training' | 'evaluation', slice: number): NetworkTape {
+  /** The tape that holds a slice: its own, or, of fewer tapes than slices, one of a group's. */
+  tape(slice: number): NetworkTape {
+    return this.#tape('training', slice % this.#workspace.training.kept.length);
+  }
+
+  /** A tape on which the first phase of a slice is run: that which holds it, else the worker's. */
+  #free(mode: 'training' | 'evaluation', slice: number): NetworkTape {
+    const { plan, kept } = this.#workspace[mode];
+    const holds = plan.phases.size > 0 && !this.#workspace.holdsGroups;
+    return this.#tape(mode, holds ? slice % kept.length : this.#worker);
+  }
+
+  #tape(mode: 'training' | 'evaluation', place: number): NetworkTape {
     const { plan, kept, work } = this.#workspace[mode];
-    const place = plan.phases.size > 0 ? slice : this.#worker;
     const key = `${mode} ${place}`;
     let tape = this.#tapes.get(key);
     if (tape === undefined) {
@@ -122,8 +145,13 @@ export class GraphWorker {
       case 'measure':
         this.#first(task, work);
         break;
+      case 'again': {
+        const slice = work.group.first + task;
+        this.#load(this.tape(slice), slice, work).run();
+        break;
+      }
       case 'pass':
-        this.#pass(task, work);
+        this.#pass(work.group.first + task, work);
         break;
       case 'sum':
         this.#sum(this.#blocks[task], work);
@@ -144,24 +172,14 @@ export class GraphWorker {
 
   /** The first phase of a slice: loss, outputs, and by 'evaluate' its gradient and statistics. */
   #first(slice: number, work: Extract<GraphWork, { kind: 'evaluate' | 'measure' }>): void {
-    const { network, inputs, targets, outputs, results, partials, statistics } = this.#workspace;
-    const isTraining = work.kind === 'evaluate' || work.step !== null;
-    const tape = this.tape(isTraining ? 'training' : 'evaluation', slice);
-    const first = graphSliceFirst(work.count, this.#workspace.slice, slice);
-    const count = graphSliceFirst(work.count, this.#workspace.slice, slice + 1) - first;
-    const batch = {
-      inputs: view(this.#arrays.of(inputs), 0, network.inputs, work.count),
-      targets: view(this.#arrays.of(targets), 0, network.outputs, work.count),
-    };
-    tape.bind('parameters', this.#arrays.of(work.kind === 'measure' ? work.parameters : this.#workspace.parameters));
-    if (isTraining)
-      tape.bind('gradient', this.#arrays.of((work.kind === 'evaluate' ? work.gradient : null) ?? partials[slice]));
-    tape.load(batch, { order: null, first, count }, work.scale);
-    if (isTraining) tape.drawMasks(this.#workspace.seed, work.step, first);
+    const { outputs, results, statistics } = this.#workspace;
+    const mode = work.kind === 'evaluate' || work.step !== null ? 'training' : 'evaluation';
+    const tape = this.#load(this.#free(mode, slice), slice, work);
     results[slice] = tape.run();
     if (work.kind === 'measure') {
       const size = outputs.length / this.#workspace.capacity;
-      tape.readOutput(view(this.#arrays.of(outputs), size * first, size, count));
+      const first = graphSliceFirst(work.count, this.#workspace.slice, slice);
+      tape.readOutput(view(this.#arrays.of(outputs), size * first, size, tape.count));
       return;
     }
     const { plan } = this.#workspace.training;
@@ -175,9 +193,30 @@ export class GraphWorker {
       }
   }
 
+  /** The tape with a slice's samples and the step's masks, and where its gradient goes. */
+  #load(
+    tape: NetworkTape,
+    slice: number,
+    work: Extract<GraphWork, { kind: 'evaluate' | 'measure' | 'again' }>,
+  ): NetworkTape {
+    const { network, inputs, targets, partials } = this.#workspace;
+    const first = graphSliceFirst(work.count, this.#workspace.slice, slice);
+    const count = graphSliceFirst(work.count, this.#workspace.slice, slice + 1) - first;
+    const batch = {
+      inputs: view(this.#arrays.of(inputs), 0, network.inputs, work.count),
+      targets: view(this.#arrays.of(targets), 0, network.outputs, work.count),
+    };
+    tape.bind('parameters', this.#arrays.of(work.kind === 'measure' ? work.parameters : this.#workspace.parameters));
+    if (work.kind !== 'measure' || work.step !== null)
+      tape.bind('gradient', this.#arrays.of((work.kind === 'evaluate' ? work.gradient : null) ?? partials[slice]));
+    tape.load(batch, { order: null, first, count }, work.scale);
+    if (work.kind !== 'measure' || work.step !== null) tape.drawMasks(this.#workspace.seed, work.step, first);
+    return tape;
+  }
+
   /** The tape of a slice whose first phase some worker has run. */
   #kept(slice: number, count: number): NetworkTape {
-    const tape = this.tape('training', slice);
+    const tape = this.tape(slice);
     tape.resume(
       graphSliceFirst(count, this.#workspace.slice, slice + 1) - graphSliceFirst(count, this.#workspace.slice, slice),
     );
@@ -188,8 +227,13 @@ export class GraphWorker {
     const tape = this.#kept(slice, count);
     tape.bind('parameters', this.#arrays.of(this.#workspace.parameters));
     if (v !== null) tape.bind('direction', this.#arrays.of(v));
-    tape.bind('result', this.#arrays.of(out ?? this.#workspace.partials[slice]));
+    const partial = this.#arrays.of(this.#workspace.partials[slice]);
+    tape.bind('result', out === null ? partial : this.#arrays.of(out));
     tape.pass(pass);
+    // What moments read of all slices together stays when the tape goes on to another one.
+    if (pass !== 'draw') return;
+    for (const { layer, gradient } of this.#workspace.training.plan.draw!.others)
+      partial.set(tape.numbers(gradient), this.#workspace.network.layers[layer].offset);
   }
 
   #sum(own: Block, { slices, out, decayed, carry, update }: Extract<GraphWork, { kind: 'sum' }>): void {
@@ -217,12 +261,17 @@ export class GraphWorker {
     for (let p = 0; p < count; p++) for (let k = p * width; k < p * width + inputs; k++) to[k] += λ * from[k];
   }
 
-  /** out ← keep·out + (1 − keep)·moment of the last draw, or of the gradient. */
-  #moment(task: MomentTask, { count, weight, keep }: MomentsWork): void {
+  /**
+   * out ← keep·out + (1 − keep)·moment of the last draw, or of the gradient: of factors group by group, of others with
+   * the last one.
+   */
+  #moment(task: GraphMomentTask, { count, weight, keep, group }: MomentsWork): void {
+    const isLast = group.end === graphSlices(count, this.#workspace.slice);
     const layer = this.#workspace.network.layers[task.layer];
     const out = this.#arrays.of(task.out);
     const { of, diagonal } = task;
     if (of === 'gradientRows' || of === 'gradientColumns') {
+      if (!isLast) return;
       const g = view(this.#arrays.of(this.#workspace.gradient), layer.offset, layer.width, layer.outputs);
       gradientMoment(this.#blas, g, { of, diagonal }, keep, out);
       return;
@@ -230,21 +279,27 @@ export class GraphWorker {
     const rows = of === 'inputs' ? layer.width : layer.outputs;
     const { draw } = this.#workspace.training.plan;
     const pairs = draw!.pairs.filter((pair) => pair.layer === task.layer);
-    for (let k = 0; k < out.length; k++) out[k] *= keep;
+    if (pairs.length === 0 ? isLast : group.first === 0) for (let k = 0; k < out.length; k++) out[k] *= keep;
     if (pairs.length === 0) {
-      this.#squares(task, { count, weight }, 1 - keep, out);
+      if (isLast) this.#squares(task, { count, weight }, 1 - keep, out);
       return;
     }
-    const slices = graphSlices(count, this.#workspace.slice);
     const leaveOut = of === 'inputs' && this.#workspace.hasPadding && haveColumns(pairs);
-    let inputs = leaveOut ? 0 : count * usesOf(pairs);
-    for (let s = 0; leaveOut && s < slices; s++)
-      for (const pair of pairs) inputs += reachedColumns(this.#kept(s, count), pair);
+    const all = { first: 0, end: graphSlices(count, this.#workspace.slice) };
+    const inputs = leaveOut ? (task.reached ?? this.reached(task.layer, all, count)) : count * usesOf(pairs);
     const share = (1 - keep) / (of === 'errors' ? weight : Math.max(1, inputs));
-    for (let s = 0; s < slices; s++)
+    for (let s = group.first; s < group.end; s++)
       for (const pair of pairs)
         this.#addPair(this.#kept(s, count), pair, { task, bias: layer.bias, leaveOut, share, rows, out });
-    if (!diagonal) mirrorLower(view(out, 0, rows, rows));
+    if (!diagonal && isLast) mirrorLower(view(out, 0, rows, rows));
+  }
+
+  /** Columns of a group's slices that drawn errors of a layer's weights reach; the others are of padding. */
+  reached(layer: number, { first, end }: SliceGroup, count: number): number {
+    const pairs = this.#workspace.training.plan.draw!.pairs.filter((pair) => pair.layer === layer);
+    let columns = 0;
+    for (let s = first; s < end; s++) for (const pair of pairs) columns += reachedColumns(this.#kept(s, count), pair);
+    return columns;
   }
 
   #addPair(
@@ -288,14 +343,14 @@ export class GraphWorker {
     share: number,
     out: FloatArray,
   ): void {
-    const { width, outputs } = this.#workspace.network.layers[layer];
-    const own = this.#workspace.training.plan.draw!.others.find((other) => other.layer === layer);
+    const { width, outputs, offset } = this.#workspace.network.layers[layer];
+    const isDrawn = this.#workspace.training.plan.draw!.others.some((other) => other.layer === layer);
     const rows = new Float64Array(width);
     const columns = new Float64Array(outputs);
     let total = 0;
-    for (let s = 0; own !== undefined && s < graphSlices(count, this.#workspace.slice); s++) {
-      const g = this.#kept(s, count).array(own.gradient);
-      for (let j = 0, at = 0; j < outputs; j++)
+    for (let s = 0; isDrawn && s < graphSlices(count, this.#workspace.slice); s++) {
+      const g = this.#arrays.of(this.#workspace.partials[s]);
+      for (let j = 0, at = offset; j < outputs; j++)
         for (let i = 0; i < width; i++, at++) {
           const square = g[at] ** 2 / weight;
           rows[i] += square;

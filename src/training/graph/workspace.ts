@@ -28,6 +28,8 @@ export interface GraphWorkspace {
   /** Plans first: their nodes stand behind their inputs there. */
   readonly training: TapeSpans;
   readonly evaluation: TapeSpans;
+  /** Whether there are fewer tapes of training than slices: passes go group by group, their first phase made again. */
+  readonly holdsGroups: boolean;
   readonly memory: object;
   readonly network: ParameterLayout;
   readonly inputKinds: readonly InputKind[];
@@ -76,7 +78,7 @@ export const decays = (kind: string): boolean => kind !== 'vector' && kind !== '
 export interface OpenGraphWorkspace {
   readonly memory: VectorMemory;
   readonly workspace: GraphWorkspace;
-  /** Whether forward passes are made again in parts on the way back. */
+  /** Whether forward passes are made again. */
   readonly recomputes: boolean;
 }
 
@@ -84,22 +86,24 @@ export interface OpenGraphWorkspace {
 const SEGMENTS = [3, 4, 6, 8, 12, 16, 24];
 
 /**
- * A memory with the workspace laid out in it. Where that takes more than `memoryLimit`, or what is free, and there are
- * no passes behind the gradient, the forward pass is made again in segments, so few that it fits, or such that it takes
- * least. Throws MemoryError beyond the limit.
+ * A memory with the workspace laid out in it. Where that takes more than `memoryLimit`, or what is free, the forward
+ * pass is made again: where there are no passes behind the gradient, in segments on the way back, so few that it fits,
+ * or such that it takes least; else of each slice before its passes. Throws MemoryError beyond the limit.
  */
 export function openGraphWorkspace(options: GraphWorkspaceOptions): OpenGraphWorkspace {
-  const { network, precision, capacity, passes, memoryLimit } = options;
+  const { network, precision, capacity, passes, workers, memoryLimit } = options;
   const samples = Math.min(capacity, sliceSamples(network));
   const whole = planNetwork(network.training, network.layers, { gradient: true, passes, capacity: samples });
   const most = Math.min(memoryLimit ?? availableMemory(), VectorMemory.most);
-  const plain = layoutOf(options, whole);
+  const slices = graphSlices(capacity, samples);
+  const plain = layoutOf(options, whole, passes.length > 0 ? slices : workers);
   let best = plain;
+  if (passes.length > 0 && plain.bytes > most && workers < slices) best = layoutOf(options, whole, workers);
   for (const segments of passes.length === 0 ? SEGMENTS : []) {
     if (best.bytes <= most) break;
     const plan = planInSegments(network.training, network.layers, { capacity: samples, segments });
     if (plan === null) continue;
-    const found = layoutOf(options, plan);
+    const found = layoutOf(options, plan, workers);
     if (found.bytes < best.bytes) best = found;
   }
   const memory = VectorMemory.open(best.bytes, 'Training', memoryLimit);
@@ -107,10 +111,11 @@ export function openGraphWorkspace(options: GraphWorkspaceOptions): OpenGraphWor
   return { memory, workspace: { ...workspace, memory: memory.memory }, recomputes: best !== plain };
 }
 
-/** Where everything lies with that plan of the gradient, and the bytes of it all. */
+/** Where everything lies with that plan of training on so many tapes, and the bytes of it all. */
 function layoutOf(
   { network, precision, capacity, passes, seed, regularization, workers, spare, results }: GraphWorkspaceOptions,
   training: NetworkPlan,
+  tapes: number,
 ): {
   readonly bytes: number;
   readonly lay: (take: (length: number) => Span) => Omit<GraphWorkspace, 'memory'>;
@@ -131,8 +136,9 @@ function layoutOf(
     });
     const outputs = training.output.shape.dims.reduce((product, size) => product * size, 1);
     return {
-      training: tape(training, passes.length > 0 ? slices : workers),
+      training: tape(training, tapes),
       evaluation: tape(evaluation, workers),
+      holdsGroups: passes.length > 0 && tapes < slices,
       network: numbersOf(network),
       inputKinds: network.inputKinds,
       hasPadding: hasPadding(network.loss),

@@ -26,7 +26,7 @@ export interface Measure {
 export interface TrainingMemory {
   /** Of the memory that parameters, batches, passes and the optimizer's state lie in. */
   readonly bytes: number;
-  /** Whether forward passes are made again in parts, for there was not memory enough to keep them. */
+  /** Whether forward passes are made again, for there was not memory enough to keep them. */
   readonly recomputes: boolean;
 }
 
