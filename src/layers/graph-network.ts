@@ -107,11 +107,10 @@ export function graphNetwork(options: GraphNetworkOptions): GraphNetwork {
     "graphNetwork({ inputs: vectorInput(4), layers: dense(3), loss: 'cross-entropy' })",
   );
   const kinds: readonly InputKind[] = Array.isArray(inputs) ? inputs : [inputs];
-  const isKind = (kind: unknown): boolean => typeof kind === 'object' && kind !== null && 'shape' in kind;
-  if (kinds.length === 0 || !kinds.every(isKind))
-    throw new OptionError(
-      `inputs of graphNetwork are what vectorInput, imageInput and tokenInput give, not ${describe(inputs)}.`,
-    );
+  if (kinds.length === 0) refuseInput(describe(inputs));
+  kinds.forEach((kind, k) => {
+    requireInputKind(kind, `Input ${k}`);
+  });
   if (typeof layers !== 'function')
     throw new OptionError(`layers of graphNetwork is ${describe(layers)}: a layer, or what makes the outputs.`);
   if (typeof loss !== 'string' && (loss as { readonly kind?: unknown } | null)?.kind !== 'tokens')
@@ -137,6 +136,37 @@ export function graphNetwork(options: GraphNetworkOptions): GraphNetwork {
     training: training.graph,
     evaluation: evaluation.graph,
   };
+}
+
+function refuseInput(given: string): never {
+  throw new OptionError(
+    `inputs of graphNetwork are what vectorInput, imageInput and tokenInput give, one or a list of them, not ${given}.`,
+  );
+}
+
+/** Throws OptionError, saying what is wrong, for what none of the three functions gives. */
+function requireInputKind(kind: InputKind, name: string): void {
+  const given: unknown = kind;
+  if (typeof given !== 'object' || given === null || !('shape' in given)) refuseInput(describe(given));
+  const { shape, planar, vocabulary } = given as Partial<InputKind>;
+  const { perSample, dims } = (shape as Partial<Shape> | null | undefined) ?? {};
+  const isList = Array.isArray(dims);
+  const sizes = isList ? `[${dims.join(', ')}]` : describe(dims);
+  const isSize = (size: unknown): boolean => Number.isSafeInteger(size) && (size as number) >= 1;
+  const wrong =
+    perSample !== true
+      ? `has no shape of every sample's own: perSample is ${describe(perSample)}`
+      : !isList || dims.length === 0 || !dims.every(isSize)
+        ? `has the dimensions ${sizes}: a list of whole numbers of at least 1 is needed`
+        : typeof planar !== 'boolean'
+          ? `does not say whether its positions lie together: planar is ${describe(planar)}`
+          : vocabulary !== null && !isSize(vocabulary)
+            ? `has the vocabulary ${describe(vocabulary)}: the number of its words, or null where it has none`
+            : null;
+  if (wrong !== null)
+    throw new OptionError(
+      `${name} of graphNetwork's inputs ${wrong}. Make it by vectorInput, imageInput or tokenInput.`,
+    );
 }
 
 function build(

@@ -118,6 +118,8 @@ function graphOutline({ network }: GraphModel, settings: TrainSettings): Pick<Ou
     throw new OptionError('dropout of train is for perceptrons: put dropout(share) between the layers instead.', {
       dropout,
     });
+  if (network.trained === 0)
+    throw new OptionError('The network has no parameters that are trained: give it a layer with weights.', {});
   const { plans } = layerPlans(network.layers.length, settings);
   if (optimizer.curvature !== 'none' && plans.includes(null))
     throw new OptionError(
