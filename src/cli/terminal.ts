@@ -32,6 +32,12 @@ export function print(text: string): void {
   }
 }
 
+/** The bytes of a file on standard output, as they are: for whatever reads them. */
+export async function printFile(path: string): Promise<void> {
+  for await (const chunk of createReadStream(path))
+    if (!process.stdout.write(chunk as Uint8Array)) await new Promise((done) => process.stdout.once('drain', done));
+}
+
 /** One JSON object on standard output. Throws as print does. */
 export function printJson(value: object): void {
   print(JSON.stringify(value, null, 2));

@@ -27,3 +27,18 @@ export const floats = (length: number, precision: Precision): FloatArray =>
 /** `length` zeros over a SharedArrayBuffer. Throws MemoryError. */
 export const sharedFloats = (length: number, precision: Precision): FloatArray =>
   precision === 'f64' ? sharedFloat64(length) : sharedFloat32(length);
+
+/** The place of the first number that is NaN or infinite; −1 where there is none. */
+export function firstNonFinite(values: FloatArray): number {
+  // x·0 is 0 of a finite x and NaN of any other; four sums, for additions of one would wait for each other.
+  let [a, b, c, d] = [0, 0, 0, 0];
+  const whole = values.length - (values.length % 4);
+  for (let i = 0; i < whole; i += 4) {
+    a += values[i] * 0;
+    b += values[i + 1] * 0;
+    c += values[i + 2] * 0;
+    d += values[i + 3] * 0;
+  }
+  for (let i = whole; i < values.length; i++) a += values[i] * 0;
+  return a + b + c + d === 0 ? -1 : values.findIndex((value) => !Number.isFinite(value));
+}

@@ -9,7 +9,7 @@ import { basename, dirname, join } from 'node:path';
 import { threadId } from 'node:worker_threads';
 import { throwIfAborted, type RunControl } from '../core/context.js';
 import { FileAccessError } from '../core/errors.js';
-import { accessError, bytesOf, CHUNK_BYTES, requirePath } from './input-file.js';
+import { accessError, bytesOf, CHUNK_BYTES, meanwhile, requirePath } from './input-file.js';
 
 /** The temporary file while it is written: bytes go to its end or to a position. */
 export class OutputFile {
@@ -25,7 +25,7 @@ export class OutputFile {
     this.#control = control;
   }
 
-  /** Writes the bytes of `array` at the end, chunk by chunk; `each` sees every chunk before it is written. */
+  /** Writes the bytes of `array` at the end, chunk by chunk; `each` sees every chunk while it is written. */
   async append(array: ArrayBufferView, each?: (chunk: Uint8Array) => void): Promise<void> {
     await this.writeAt(array, this.position, each);
     this.position += array.byteLength;
@@ -43,13 +43,13 @@ export class OutputFile {
     for (let start = 0; start < bytes.length; start += CHUNK_BYTES) {
       throwIfAborted(this.#control.signal);
       const chunk = bytes.subarray(start, Math.min(bytes.length, start + CHUNK_BYTES));
-      each?.(chunk);
       for (let done = 0; done < chunk.length;) {
-        const { bytesWritten } = await this.#handle
+        const writing = this.#handle
           .write(chunk, done, chunk.length - done, position + start + done)
           .catch((error: unknown) => {
             throw accessError(error, 'write', this.#path);
           });
+        const { bytesWritten } = await meanwhile(writing, chunk, done === 0 ? each : undefined);
         done += bytesWritten;
       }
     }

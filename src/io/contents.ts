@@ -4,7 +4,7 @@
  */
 import type { RunControl } from '../core/context.js';
 import { FileFormatError } from '../core/errors.js';
-import type { FloatArray, Precision } from '../core/floats.js';
+import { firstNonFinite, type FloatArray, type Precision } from '../core/floats.js';
 import { requireMemory } from '../core/memory.js';
 import { excerptOf } from './excerpt.js';
 import {
@@ -143,8 +143,8 @@ export class Contents {
   /** As `floats`, all of them finite. */
   finite(name: string, length?: number, precision?: Precision): FloatArray {
     const array = this.floats(name, length, precision);
-    for (let i = 0; i < array.length; i++)
-      if (array[i] - array[i] !== 0) this.refuse(`number ${i} of section "${name}" is ${array[i]}, not a finite one`);
+    const at = firstNonFinite(array);
+    if (at >= 0) this.refuse(`number ${at} of section "${name}" is ${array[at]}, not a finite one`);
     return array;
   }
 

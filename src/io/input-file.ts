@@ -101,6 +101,21 @@ const endsTooSoon = (path: string, position: number, missing: number): FileForma
     { path, position, missing },
   );
 
+/** What `moving` resolves to; `each` sees a chunk meanwhile, and where it throws, that is thrown when it is settled. */
+export async function meanwhile<T>(
+  moving: Promise<T>,
+  chunk: Uint8Array,
+  each: ((chunk: Uint8Array) => void) | undefined,
+): Promise<T> {
+  try {
+    if (chunk.length > 0) each?.(chunk);
+  } catch (error) {
+    await moving.catch(() => undefined);
+    throw error;
+  }
+  return moving;
+}
+
 /** An open file of known size. */
 export class InputFile implements ByteSource {
   readonly path: string;
@@ -113,23 +128,28 @@ export class InputFile implements ByteSource {
     this.#handle = handle;
   }
 
-  /** Fills `target` from `position` on, chunk by chunk; `each` sees every chunk as it arrives. */
+  /**
+   * Fills `target` from `position` on, chunk by chunk; `each` sees every chunk, in order, while the next one is read.
+   */
   async read(
     target: Uint8Array,
     position: number,
     control: RunControl,
     each?: (chunk: Uint8Array) => void,
   ): Promise<void> {
+    let arrived = target.subarray(0, 0);
     for (let done = 0; done < target.length;) {
       throwIfAborted(control.signal);
       const wanted = Math.min(CHUNK_BYTES, target.length - done);
-      const { bytesRead } = await this.#handle.read(target, done, wanted, position + done).catch((error: unknown) => {
+      const reading = this.#handle.read(target, done, wanted, position + done).catch((error: unknown) => {
         throw accessError(error, 'read', this.path);
       });
+      const { bytesRead } = await meanwhile(reading, arrived, each);
       if (bytesRead === 0) throw endsTooSoon(this.path, position + done, target.length - done);
-      each?.(target.subarray(done, done + bytesRead));
+      arrived = target.subarray(done, done + bytesRead);
       done += bytesRead;
     }
+    if (arrived.length > 0) each?.(arrived);
   }
 
   /** At most `count` bytes from `position` on: fewer where the file ends. */

@@ -106,7 +106,7 @@ export class ZipWriter {
   }
 
   /**
-   * Adds a member: `before`, then the bytes of `array`, every chunk of which `each` sees before it is written. Returns
+   * Adds a member: `before`, then the bytes of `array`, every chunk of which `each` sees while it is written. Returns
    * its number and its checksum.
    */
   async add(

@@ -3,6 +3,7 @@
  * What `data.ts` promises is verified part by part, in O(stored skeletons + leaves + blocks) and one pass over the
  * values: afterwards every view that a product makes lies inside its array, and every pair of indices is covered once.
  */
+import { firstNonFinite } from '../../core/floats.js';
 import { leftChild, rightChild } from '../../core/indices.js';
 import { type ClusterTree, firstLeaf, leavesOf, nodesOf } from '../../tree/cluster-tree.js';
 import { diagonalOrder, sharesZeros, type HierarchicalData } from './data.js';
@@ -247,6 +248,6 @@ function checkBlocks(
 }
 
 function checkValues({ values }: HierarchicalData, refuse: Refuse): void {
-  for (let i = 0; i < values.length; i++)
-    if (values[i] - values[i] !== 0) refuse(`value ${i} is ${values[i]}, not a finite number`);
+  const at = firstNonFinite(values);
+  if (at >= 0) refuse(`value ${at} is ${values[at]}, not a finite number`);
 }
