@@ -88,7 +88,7 @@ export function checkInputOptions(options: InputOptions, otherwise = ''): InputK
 export async function loadInput(options: InputOptions): Promise<void> {
   if (options.named !== undefined) await import('../../datasets/named.js');
   else if (options.matrix !== undefined)
-    await Promise.all([import('../io/npy.js'), import('../source/dense-source.js')]);
+    await Promise.all([import('../io/matrix-file.js'), import('../source/dense-source.js')]);
   else if (options.points !== undefined)
     await Promise.all([import('../source/kernel-source.js'), import('../io/points.js')]);
 }
@@ -141,12 +141,12 @@ function namingOption<T>(open: () => T): T {
 async function openMatrix(path: string, system: AskedSystem, control: TeamControl): Promise<OpenInput> {
   if (isTable(path))
     throw new UsageError(
-      `--matrix ${path}: a stored matrix is an .npy file (numpy.save, or writeNpyMatrix of hmatrix/io); a table of ` +
-        'points goes with --points.',
+      `--matrix ${path}: a stored matrix is an .npy file (numpy.save, or writeNpyMatrix of hmatrix/io) or .mtx; a ` +
+        'table of points goes with --points.',
     );
-  const { readNpyMatrix } = await import('../io/npy.js');
+  const { readMatrixFile } = await import('../io/matrix-file.js');
   const { addedToDiagonal, storedSource } = await import('../source/dense-source.js');
-  const matrix = await readNpyMatrix(path, control);
+  const matrix = await readMatrixFile(path, control);
   if (matrix.rows !== matrix.cols)
     throw new FileFormatError(
       `${path}: the matrix is ${matrix.rows} × ${matrix.cols}; a square symmetric one is needed.`,

@@ -72,7 +72,7 @@ export async function runRecorded<T extends object>(
 /** What a file can hold, and what it may be called. */
 const KINDS = {
   matrix: { what: 'a hierarchical matrix', names: ['.hm', '.npz'] },
-  vectors: { what: 'a file of vectors', names: ['.npy', '.csv', '.tsv'] },
+  vectors: { what: 'a file of vectors', names: ['.npy', '.csv', '.tsv', '.mtx'] },
   weights: { what: 'a file of weights', names: ['.npz', '.safetensors'] },
   record: { what: 'the record of the run in JSON', names: ['.json'] },
   picture: { what: 'a picture', names: ['.svg', '.png', '.html'] },
@@ -80,7 +80,7 @@ const KINDS = {
 } as const;
 
 /** Names that say what a file holds. */
-const TELLING = /\.(hm|npy|npz|csv|tsv|json|safetensors|txt|gz|xlsx|mat|h5|pt|svg|png|html?|pdf|jpe?g)$/i;
+const TELLING = /\.(hm|npy|npz|csv|tsv|mtx|json|safetensors|txt|gz|xlsx|mat|h5|pt|svg|png|html?|pdf|jpe?g)$/i;
 
 /** Throws UsageError where the name of --`flag`'s file says that it holds something else than what is written. */
 export function requireKind(

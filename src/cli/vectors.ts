@@ -10,6 +10,7 @@ import { randomVectors } from '../experiment/compression-run.js';
 import { readColumns } from '../experiment/split-columns.js';
 import { isTable, type CsvFormat } from '../io/csv-format.js';
 import { writeCsvMatrix } from '../io/csv-write.js';
+import { isMatrixMarket, readMatrixMarket, writeMatrixMarket } from '../io/matrix-market.js';
 import { readNpyOrdered, writeNpy, writeNpyMatrix } from '../io/npy.js';
 import { readPoints, type PointTable } from '../io/points.js';
 import type { TeamControl } from '../parallel/team-control.js';
@@ -73,6 +74,10 @@ async function readVectors(options: VectorOptions, control: TeamControl): Promis
       columns === undefined ? await readPoints(x, how) : await readColumns(x, columns, how, options.columnOption),
     );
   }
+  if (isMatrixMarket(x)) {
+    const vectors = await readMatrixMarket(x, { signal: control.signal });
+    return { vectors, flat: false, name: basename(x) };
+  }
   const { shape, rows, cols, data } = await readNpyOrdered(x, 'F', undefined, control);
   return { vectors: view(data, 0, rows, cols), flat: shape.length === 1, name: basename(x) };
 }
@@ -105,8 +110,9 @@ function requireRows(path: string, x: Matrix, size: number): void {
 }
 
 /**
- * Writes what was computed from vectors: a table where the file is called .csv or .tsv, its columns called `name`; else
- * .npy in their shape, (N,) if they were `flat`, else (N, p). Throws as writeNpy.
+ * Writes what was computed from vectors: a table where the file is called .csv or .tsv, its columns called `name`; as
+ * Matrix Market where it is called .mtx; else .npy in their shape, (N,) if they were `flat`, else (N, p). Throws as
+ * writeNpy.
  */
 export async function writeVectors(
   path: string,
@@ -116,6 +122,7 @@ export async function writeVectors(
   control: TeamControl,
 ): Promise<void> {
   if (isTable(path)) await writeCsvMatrix(path, name, y, control);
+  else if (isMatrixMarket(path)) await writeMatrixMarket(path, y, { signal: control.signal });
   else if (flat) await writeNpy(path, { shape: [y.rows], data: y.data.subarray(y.offset, y.offset + y.rows) }, control);
   else await writeNpyMatrix(path, y, control);
 }

@@ -16,6 +16,7 @@ import { isGzip } from './gzip.js';
 import { isIdx, readIdx } from './idx.js';
 import { sharedBuffer, withInputFile } from './input-file.js';
 import { hex, NPY_MAGIC } from './npy-header.js';
+import { isMatrixMarket, readMatrixMarket } from './matrix-market.js';
 import { readNpyOrdered } from './npy.js';
 import { readNpz, readNpzNames } from './npz.js';
 import { elementCount } from './shape-size.js';
@@ -81,11 +82,12 @@ interface WithValues {
   readonly values: Float64Array;
 }
 
-type Kind = 'npy' | 'npz' | 'csv' | 'idx';
+type Kind = 'npy' | 'npz' | 'csv' | 'idx' | 'mtx';
 
 /** By name where the name says it, else by the first bytes (MNIST's files have no extension of their own). */
 async function kindOf(path: string, control: RunControl, archives: boolean): Promise<Kind> {
   if (/\.npy$/i.test(path)) return 'npy';
+  if (isMatrixMarket(path)) return 'mtx';
   if (archives && /\.npz$/i.test(path)) return 'npz';
   if (/\.(csv|tsv)$/i.test(path)) return 'csv';
   const start = await withInputFile(path, control, (file) => file.head(TELLING_BYTES));
@@ -122,6 +124,14 @@ async function idxPoints(path: string, options: ReadPointsOptions): Promise<Poin
   if (data instanceof Uint8Array) for (let i = 0; i < coordinates.length; i++) coordinates[i] = data[i] / 255;
   else coordinates.set(data.subarray(0, coordinates.length));
   return { dimension, count, coordinates, total: shape[0] };
+}
+
+async function mtxPoints(path: string, options: ReadPointsOptions): Promise<PointTable> {
+  const { signal, onProgress, limit = Infinity } = options;
+  const { data, rows, cols } = await readMatrixMarket(path, { signal, onProgress });
+  const coordinates = new Float64Array(sharedBuffer(data.byteLength, path));
+  transposeInto(view(coordinates, 0, cols, rows), view(data, 0, rows, cols));
+  return first({ dimension: cols, count: rows, coordinates, total: rows }, limit);
 }
 
 async function csvPoints(path: string, options: ReadPointsOptions): Promise<PointTable> {
@@ -222,7 +232,7 @@ async function readRows(path: string, options: ReadSamplesOptions, archives: boo
       throw new OptionError(text, { option: misplaced, path, advice: [advice] });
     }
   }
-  const readers = { npy: npyPoints, npz: npzPoints, csv: csvPoints, idx: idxPoints };
+  const readers = { npy: npyPoints, npz: npzPoints, csv: csvPoints, idx: idxPoints, mtx: mtxPoints };
   const points = await readers[kind](path, options);
   const { dimension, count, coordinates } = points;
   if (count === 0 || dimension === 0)

@@ -11,6 +11,7 @@ export {
   type SampleMatrix,
 } from '../io/points.js';
 export { readNpyMatrix, writeNpyMatrix } from '../io/npy.js';
+export { readMatrixMarket, writeMatrixMarket } from '../io/matrix-market.js';
 export { readCifar10, type ReadCifar10Options } from '../io/cifar10.js';
 export type { LabeledImages } from '../io/labeled-images.js';
 export { readTensors, writeTensors, type NamedTensors, type ReadTensorsOptions } from '../io/tensors.js';

@@ -102,6 +102,7 @@ export const TAKE_NONE = [
   'shapeImages',
   'readCifar10',
   'readLabels',
+  'readMatrixMarket',
   'readNpyMatrix',
   'readPoints',
   'readSamples',

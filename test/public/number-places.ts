@@ -459,6 +459,13 @@ export const TAKE_NUMBERS: Readonly<Record<string, readonly Place[]>> = {
         written(join(folder, 'weights.npz'), (path) => hmatrix.networks.writeWeights(path, network, numbers)),
     },
   ],
+  writeMatrixMarket: [
+    {
+      name: /matrix/,
+      numbers: vector,
+      result: (numbers) => written(join(folder, 'vector.mtx'), (path) => hmatrix.io.writeMatrixMarket(path, numbers)),
+    },
+  ],
   writeNpyMatrix: [
     {
       name: /matrix/,
