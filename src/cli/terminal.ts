@@ -43,12 +43,6 @@ export function printJson(value: object): void {
   print(JSON.stringify(value, null, 2));
 }
 
-/** Writes a file's bytes to standard output, as they are. */
-export async function printFile(path: string): Promise<void> {
-  for await (const chunk of createReadStream(path))
-    if (!process.stdout.write(chunk as Uint8Array)) await new Promise((done) => process.stdout.once('drain', done));
-}
-
 /** Lines on standard error; where that cannot be written to there is nobody to tell. */
 export function printError(text: string): void {
   try {
