@@ -10,8 +10,8 @@ import type { HessianTask } from './protocol.js';
 import type { Run } from './run.js';
 
 const SEED = 1;
-/** Images that are shown. */
-const SHOWN = 24;
+/** Images that are shown: two rows of the canvas. */
+const SHOWN = 48;
 
 /** Answers with some of the images, then with the table. */
 export async function hessianTask({ hidden, samples, epochs }: HessianTask, { control, answer }: Run): Promise<void> {

@@ -180,6 +180,7 @@ const logdetHelp = await hmatrix(['logdet', '--help']);
 const trainHelp = await hmatrix(['train', '--help']);
 const compareHelp = await hmatrix(['compare', '--help']);
 const plotHelp = await hmatrix(['plot', '--help']);
+const multiplyHelp = await hmatrix(['multiply', '--help']);
 const demoHelp = await hmatrix(['demo', '--help']);
 
 const STRICT: ts.CompilerOptions = {
@@ -379,7 +380,8 @@ describe('the pages', () => {
       .join('\n')
       .replaceAll(/^```[\s\S]*?^```$/gm, '');
     const flags = new Set([...prose.matchAll(/`(--[a-z-]+)\b/g)].map(([, flag]) => flag));
-    const all = [help, tableHelp, solveHelp, eigsHelp, logdetHelp, trainHelp, compareHelp, plotHelp, demoHelp];
+    const some = [help, tableHelp, solveHelp, eigsHelp, logdetHelp, trainHelp, compareHelp];
+    const all = [...some, multiplyHelp, plotHelp, demoHelp];
     const helps = all.map(({ stdout }) => stdout);
     const known = `${helps.join(' ')} --help`;
     expect([...flags].filter((flag) => !new RegExp(`${flag}(?![a-z-])`).test(known))).toEqual([]);

@@ -4,7 +4,7 @@
  * bytes, the header's length (2 bytes in 1.0, 4 from 2.0 on, little-endian), then a Python dictionary literal {'descr',
  * 'fortran_order', 'shape'}.
  */
-import { foreignFile } from './foreign-file.js';
+import { foreignFile, TELLING_BYTES } from './foreign-file.js';
 import { FileFormatError } from '../core/errors.js';
 import type { ByteSource } from './byte-source.js';
 import { excerpt } from './excerpt.js';
@@ -114,7 +114,7 @@ const MAYBE_ARCHIVE = ' An .npz archive holds several arrays: unpack the one tha
  */
 export async function readNpyHeader(file: ByteSource): Promise<NpyHeader> {
   const { path } = file;
-  const start = await file.head(12);
+  const start = await file.head(TELLING_BYTES);
   const magic = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
   if (start.length < 10 || magic.some((byte, i) => start[i] !== byte)) {
     throw new FileFormatError(

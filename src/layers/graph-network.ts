@@ -109,6 +109,7 @@ export function graphNetwork(options: GraphNetworkOptions): GraphNetwork {
   const kinds: readonly InputKind[] = Array.isArray(inputs) ? inputs : [inputs];
   if (kinds.length === 0) refuseInput(describe(inputs));
   kinds.forEach((kind, k) => {
+    if (!isInputKind(kind)) refuseInput(kind === inputs ? describe(kind) : `a list with ${describe(kind)} at ${k}`);
     requireInputKind(kind, `Input ${k}`);
   });
   if (typeof layers !== 'function')
@@ -144,11 +145,10 @@ function refuseInput(given: string): never {
   );
 }
 
+const isInputKind = (given: unknown): boolean => typeof given === 'object' && given !== null && 'shape' in given;
+
 /** Throws OptionError, saying what is wrong, for what none of the three functions gives. */
-function requireInputKind(kind: InputKind, name: string): void {
-  const given: unknown = kind;
-  if (typeof given !== 'object' || given === null || !('shape' in given)) refuseInput(describe(given));
-  const { shape, planar, vocabulary } = given as Partial<InputKind>;
+function requireInputKind({ shape, planar, vocabulary }: Partial<InputKind>, name: string): void {
   const { perSample, dims } = (shape as Partial<Shape> | null | undefined) ?? {};
   const isList = Array.isArray(dims);
   const sizes = isList ? `[${dims.join(', ')}]` : describe(dims);

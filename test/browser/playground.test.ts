@@ -182,7 +182,7 @@ describe.skipIf(chromiumPath === undefined)(`the playground (skipped where ${NO_
       expect.arrayContaining(['HM-low', 'HM-high', 'RSVD-low', 'KFAC-low', 'EKFAC', 'Nystrom-low']),
     );
     await expect.poll(() => page.locator('#hessian svg path').count()).toBeGreaterThan(methods.length);
-    expect(await page.locator('#digits').getAttribute('aria-label')).toMatch('24 of the generated digits');
+    expect(await page.locator('#digits').getAttribute('aria-label')).toMatch('48 of the generated digits');
   });
 
   it.each(['light', 'dark'] as const)(
