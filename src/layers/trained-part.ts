@@ -4,7 +4,7 @@
  */
 import { floats, precisionOf, type FloatArray } from '../core/floats.js';
 import { OptionError } from '../core/errors.js';
-import { requireRole } from '../core/kind.js';
+import { describe, requireRole } from '../core/kind.js';
 import { asFloats } from '../core/numbers.js';
 import { requireCount, type GivenGraph } from './graph-model.js';
 import { requireGraphNetwork, type GraphNetwork, type NetworkGraph } from './graph-network.js';
@@ -19,11 +19,21 @@ export interface TrainedPart {
   readonly parameters: FloatArray;
 }
 
+/** Whether the block of that name is chosen. Throws OptionError for an answer that is neither true nor false. */
+function isChosen(isTrained: ChooseBlock, name: string): boolean {
+  const answer: unknown = isTrained(name);
+  if (typeof answer === 'boolean') return answer;
+  throw new OptionError(
+    `isTrained of trainedPart says true or false of a block, not ${describe(answer)} of ${JSON.stringify(name)}.`,
+    { option: 'isTrained' },
+  );
+}
+
 /**
  * The network with θ of which the blocks that `isTrained` chooses are trained, in their order at the beginning of θ;
  * all others stand behind them, as statistics do. Whatever takes networks of layers takes it: `gaussNewton` is of those
- * blocks alone, `train` changes no others (batch norm's statistics but for frozen ones). Throws OptionError where none
- * is chosen, ShapeError.
+ * blocks alone, `train` changes no others (batch norm's statistics but for frozen ones). A part is made of those that
+ * the network trains: of a part a smaller one. Throws OptionError where none of them is chosen, ShapeError.
  *
  * ```js
  * const last = trainedPart({ network, parameters }, (name) => /^(layer3\.2|linear)\./.test(name));
@@ -34,12 +44,14 @@ export function trainedPart({ network, parameters: given }: GivenGraph, isTraine
   requireGraphNetwork(network, 'trainedPart', 'layers of perceptrons are frozen by the groups of train');
   requireRole(isTrained, 'function', 'isTrained of trainedPart');
   const θ = requireCount(network, asFloats(given, 'parameters'));
-  const chosen = network.layers.map(({ name, offset }) => offset < network.trained && isTrained(name));
-  if (!chosen.includes(true))
+  const chosen = network.layers.map(({ name, offset }) => offset < network.trained && isChosen(isTrained, name));
+  if (!chosen.includes(true)) {
+    const names = network.layers.filter(({ offset }) => offset < network.trained).map(({ name }) => name);
     throw new OptionError(
-      `None of the blocks was chosen: their names are ${network.layers.map(({ name }) => name).join(', ')}.`,
+      `None of the blocks that the network trains was chosen: their names are ${names.join(', ')}.`,
       { option: 'isTrained' },
     );
+  }
   const parameters = floats(θ.length, precisionOf(θ));
   const layers: ParameterBlock[] = [];
   let offset = 0;

@@ -96,6 +96,13 @@ describe('parts_of_networks', () => {
   it('refuse_what_is_no_part', () => {
     const model = convolutional(2);
     expect(() => trainedPart(model, () => false)).toThrow(/their names are conv1.weight/);
+    // What is never trained is none that may be chosen.
+    expect(() => trainedPart(model, (name) => name.includes('running'))).toThrow(/names are (?!.*running)/);
+    const rest = trainedPart(model, (name) => name === 'fc.weight');
+    expect(() => trainedPart(rest, () => false)).toThrow(/their names are fc\.weight\.$/);
+    // Not what is true in JavaScript alone: a match, a promise.
+    expect(() => trainedPart(model, ((name: string) => /fc/.exec(name)) as never)).toThrow(/true or false .* not null/);
+    expect(() => trainedPart(model, (() => Promise.resolve(false)) as never)).toThrow(OptionError);
     expect(() => trainedPart(model, 'fc' as never)).toThrow(OptionError);
     expect(() => trainedPart({ ...model, parameters: new Float64Array(3) }, () => true)).toThrow(ShapeError);
   });
