@@ -3,7 +3,7 @@
  * that the words to be trained on make.
  */
 import type { RunControl } from '../core/context.js';
-import { FileFormatError } from '../core/errors.js';
+import { FileFormatError, ShapeError } from '../core/errors.js';
 import type { Precision } from '../core/floats.js';
 import { readText } from '../io/text-file.js';
 import { translationDataSet, type TranslationDataSet } from '../layers/translation-data.js';
@@ -49,38 +49,47 @@ export interface PairSets {
   readonly skipped: number;
 }
 
-/** The data of pairs; those that are too long are left out. Throws ShapeError, OptionError. */
+/**
+ * The data of pairs; those that are too long are left out, where it is all that are kept apart, too. Throws ShapeError
+ * where none is left to train on, OptionError.
+ */
 export function pairSets({ training, validation }: Apart<SentencePair>, options: SentenceSetOptions): PairSets {
   const { words, length, precision } = options;
-  const source = wordTokenizer(
-    training.map((pair) => pair.source),
-    { size: words },
-  );
-  const target = wordTokenizer(
-    training.map((pair) => pair.target),
-    { size: words },
-  );
-  const longest = (of: Tokenizer, side: 'source' | 'target'): number =>
-    Math.min(
-      length,
-      training.reduce((most, pair) => Math.max(most, of.encode(pair[side]).length + 1), 0),
+  const tokenizerOf = (side: keyof SentencePair): Tokenizer =>
+    wordTokenizer(
+      training.map((pair) => pair[side]),
+      { size: words },
     );
-  const lengths = { sourceLength: longest(source, 'source'), targetLength: longest(target, 'target') };
-  const how = { source, target, ...lengths, tooLong: 'skip', precision } as const;
-  const own = translationDataSet(training, how);
-  const apart = validation.length === 0 ? null : translationDataSet(validation, how);
-  const sizesOf = (tokenizer: Tokenizer, own: number): SentenceSizes => ({
-    length: own,
-    words: tokenizer.size,
-    padding: tokenizer.pad,
+  const [source, target] = [tokenizerOf('source'), tokenizerOf('target')];
+  const tokens = ({ source: text, target: translation }: SentencePair): readonly [number, number] => [
+    source.encode(text).length + 1,
+    target.encode(translation).length + 1,
+  ];
+  const isShort = (pair: SentencePair): boolean => Math.max(...tokens(pair)) <= length;
+  const [own, apart] = [training.filter(isShort), validation.filter(isShort)];
+  if (own.length === 0)
+    throw new ShapeError(
+      `There is no pair of at most ${length} tokens to train on, with the one that ends a sentence: give a larger ` +
+        '--length.',
+      { length },
+    );
+  const lengths = [...own, ...apart]
+    .map(tokens)
+    .reduce((most, [ofSource, ofTarget]) => [Math.max(most[0], ofSource), Math.max(most[1], ofTarget)], [0, 0]);
+  const [sourceLength, targetLength] = lengths;
+  const how = { source, target, sourceLength, targetLength, precision };
+  const sizesOf = ({ size, pad }: Tokenizer, most: number): SentenceSizes => ({
+    length: most,
+    words: size,
+    padding: pad,
   });
   return {
-    sizes: { source: sizesOf(source, lengths.sourceLength), target: sizesOf(target, lengths.targetLength) },
-    training: own,
-    validation: apart,
+    sizes: { source: sizesOf(source, sourceLength), target: sizesOf(target, targetLength) },
+    training: translationDataSet(own, how),
+    validation: apart.length === 0 ? null : translationDataSet(apart, how),
     source,
     target,
-    skipped: training.length + validation.length - own.samples - (apart?.samples ?? 0),
+    skipped: training.length + validation.length - own.length - apart.length,
   };
 }
 
@@ -97,10 +106,8 @@ export function sentenceSets({ training, validation }: Apart<string>, options: S
   const { words, length, precision } = options;
   const tokenizer = wordTokenizer(training, { size: words });
   const tokens = training.map((text) => tokenizer.encode(text));
-  const longest = Math.min(
-    length,
-    tokens.reduce((most, own) => Math.max(most, own.length + 1), 0),
-  );
+  const apart = validation.map((text) => tokenizer.encode(text));
+  const longest = [...tokens, ...apart].reduce((most, own) => Math.max(most, Math.min(length, own.length + 1)), 0);
   const columns = { length: longest, truncate: true, precision };
   const data = (own: readonly Int32Array[]): DataSet =>
     memoryDataSet(
@@ -111,7 +118,7 @@ export function sentenceSets({ training, validation }: Apart<string>, options: S
   return {
     sizes: { length: longest, words: tokenizer.size, padding: tokenizer.pad },
     training: data(tokens),
-    validation: validation.length === 0 ? null : data(validation.map((text) => tokenizer.encode(text))),
+    validation: apart.length === 0 ? null : data(apart),
     tokenizer,
   };
 }

@@ -7,6 +7,7 @@ import { digitImages } from '#datasets/digits.js';
 import { greySets } from '#hmatrix/experiment/image-sets.js';
 import { MODEL_NAMES, type ModelName } from '#hmatrix/experiment/model-names.js';
 import { MODELS } from '#hmatrix/experiment/models.js';
+import { pairSets, sentenceSets } from '#hmatrix/experiment/sentence-sets.js';
 import type { TrainingRecord } from '#hmatrix/experiment/training-run.js';
 import { readTensors } from '#hmatrix/io/tensors.js';
 import { meanLoss } from '#hmatrix/layers/gradient.js';
@@ -141,6 +142,7 @@ describe('hmatrix train --model', () => {
     'newton-cg',
     'gauss-newton-cg',
     'hessian-free',
+    'levenberg-marquardt',
     'newton-lanczos',
     'kfac',
     'ekfac-adam',
@@ -259,10 +261,30 @@ describe('words', () => {
     expect(stdout).toMatch(/of long\.tsv \(1 pairs of more than 8 tokens left out\)/);
     expect(stdout).toMatch(/\nblocks of parameters: \d+ adam; \d+ ekfac-adam/);
     expect(stdout).toMatch(/\nBLEU \d\.\d{3} of \d sentences that were kept apart, by the likeliest next word\n {2}\S/);
+    const none = await run(...args.with(-1, '2'));
+    expect([none.status, none.stderr]).toEqual([1, expect.stringMatching(/no pair of at most 2 tokens.*--length/)]);
     const alone = await recordOf(...args, '--validation', '0');
     expect(alone.translation).toBeUndefined();
     await writeFile(at('untabbed.tsv'), 'one two\n');
     expect((await run(...args.with(3, 'untabbed.tsv'))).stderr).toMatch(/line 1.*there is no tab/);
+  });
+
+  it('that are kept apart have as many tokens as --length lets them have, though none that is trained on has', () => {
+    const sentence = (count: number): string => Array.from({ length: count }, (_, k) => WORDS[k % 5]).join(' ');
+    const options = { words: 100, length: 8, precision: 'f32' } as const;
+    const [short, long] = [sentence(2), sentence(6)];
+    const sets = sentenceSets({ training: [short], validation: [long] }, options);
+    expect([sets.sizes.length, sets.validation!.inputs]).toEqual([7, 7]);
+    const pair = (source: string, target: string) => ({ source, target });
+    const kept = { training: [pair(short, short)], validation: [pair(long, short), pair(short, long)] };
+    const { skipped, validation, sizes } = pairSets(kept, options);
+    expect([skipped, validation!.samples, sizes.source.length, sizes.target.length]).toEqual([0, 2, 7, 7]);
+    // What is too long by --length is left out, and makes nothing longer.
+    const cut = pairSets({ ...kept, training: [...kept.training, pair(sentence(40), short)] }, options);
+    expect([cut.skipped, cut.sizes.source.length]).toEqual([1, 7]);
+    // Where none of those that are kept apart is short enough, none is.
+    const apart = pairSets({ training: kept.training, validation: [pair(sentence(40), short)] }, options);
+    expect([apart.skipped, apart.validation]).toEqual([1, null]);
   });
 
   it('follow each other: a language model of the sentences of a file', async () => {

@@ -248,6 +248,10 @@ describe('directions by products', () => {
     expect(chooseLmSolver('auto', network, 100)).toBe('dense');
     expect(chooseLmSolver('auto', { ...network, parameters: 1e6 }, 1000)).toBe('cg');
     expect(chooseLmSolver('cg', network, 20)).toBe('cg');
+    // Of layers there is no dual system.
+    const ofLayers = { ...network, kind: 'graph' };
+    expect(chooseLmSolver('auto', ofLayers, 20)).toBe('dense');
+    expect(chooseLmSolver('auto', { ...ofLayers, parameters: 1e4 }, 20)).toBe('cg');
   });
 
   it('need_fewer_iterations_with_a_preconditioner', async () => {

@@ -4,6 +4,7 @@
  */
 import { requireName } from '../../core/checks.js';
 import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
+import { isGraphNetwork } from '../../layers/graph-model.js';
 import type { ParameterLayout } from '../../network/parameter-layout.js';
 import type { Optimizer } from '../optimizer.js';
 import { cgSolver } from '../newton/cg-solver.js';
@@ -21,8 +22,8 @@ export type LmSolver = (typeof LM_SOLVERS)[number];
 /** Options of {@link levenbergMarquardt}. */
 export interface LevenbergMarquardtOptions extends Omit<SearchOptions, 'radius' | 'mostRadius'> {
   /**
-   * 'dense' (N × N), 'dual' (nr × nr, for n samples of r outputs), 'cg'; 'auto': the smaller of the first two where it
-   * is at most 2,000, else 'cg'. Default 'auto'.
+   * 'dense' (N × N), 'dual' (nr × nr, for n samples of r outputs; of perceptrons alone), 'cg'; 'auto': the smaller of
+   * the first two that the network has, where it is at most 2,000, else 'cg'. Default 'auto'.
    */
   readonly solver?: LmSolver | undefined;
   /** Of 'cg': most iterations. Default 100. */
@@ -45,14 +46,11 @@ const MOST_ROWS = 2000;
 /** Most parameters of a dense matrix that is asked for: 3.2 GB. */
 const MOST_DENSE = 20_000;
 
-/** The form for a network and a batch. */
-export function chooseLmSolver(
-  solver: LmSolver,
-  { parameters, outputs }: ParameterLayout,
-  batchSize: number,
-): LmSolver {
+/** The form for a network and a batch; one of layers has no dual form. */
+export function chooseLmSolver(solver: LmSolver, network: ParameterLayout, batchSize: number): LmSolver {
   if (solver !== 'auto') return solver;
-  const rows = batchSize * outputs;
+  const { parameters, outputs } = network;
+  const rows = isGraphNetwork(network) ? Infinity : batchSize * outputs;
   if (Math.min(parameters, rows) > MOST_ROWS) return 'cg';
   return parameters < rows ? 'dense' : 'dual';
 }
