@@ -2,10 +2,10 @@
  * --config FILE.json: a command's options from a file, under the names of its flags. Flags win.
  */
 import { readFile } from 'node:fs/promises';
-import { InvalidArgumentError, type Command, type Option } from 'commander';
+import type { Command, Option } from 'commander';
 import { nearestName } from '../core/known-options.js';
 import { accessError } from '../io/input-file.js';
-import { UsageError } from './usage.js';
+import { isInvalidArgument, UsageError } from './usage.js';
 
 type Values = Readonly<Record<string, unknown>>;
 
@@ -78,7 +78,7 @@ function parsed(name: string, value: unknown, flag: Option, path: string): unkno
     const text = asText(value, flag);
     return flag.parseArg === undefined ? text : flag.parseArg(text, undefined as never);
   } catch (error) {
-    if (error instanceof InvalidArgumentError) return refuse(error.message);
+    if (isInvalidArgument(error)) return refuse(error.message);
     throw error;
   }
 }

@@ -7,6 +7,10 @@ import { nearestName } from '../core/known-options.js';
 /** Wrong usage found after parsing: exit status 2. */
 export class UsageError extends Error {}
 
+/** Whether an option's value was refused: by its code, as the command's bundle may hold commander's classes twice. */
+export const isInvalidArgument = (error: unknown): error is Error =>
+  error instanceof Error && (error as { readonly code?: unknown }).code === 'commander.invalidArgument';
+
 /** The library's name of an option as the command writes it: leafSize → --leaf-size, with a value --leaf-size 64. */
 export const asFlag = (option: string, value?: string | number): string =>
   `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}${value === undefined ? '' : ` ${value}`}`;

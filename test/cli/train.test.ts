@@ -14,7 +14,7 @@ import { readSamples } from '#hmatrix/io/points.js';
 import type { Evaluated } from '#hmatrix/training/train-options.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
 import { randomMatrix } from '../support.js';
-import { hmatrix, type Outcome } from './command.js';
+import { hmatrix, hmatrixProcess, type Outcome } from './command.js';
 
 const folder = temporaryFolder();
 const at = (name: string): string => join(folder, name);
@@ -292,6 +292,13 @@ describe('a file of options', () => {
     const { status, stdout, stderr } = await withConfig(wrong);
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
     expect(stderr).toMatch(message);
+  });
+
+  it('that_is_wrong_is_said_by_the_packages_command_too', async () => {
+    await writeFile(at('wrong.json'), JSON.stringify({ model: 'resnet21' }));
+    const { status, stdout, stderr } = await hmatrixProcess(['train', '--config', 'wrong.json'], { cwd: folder });
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+    expect(stderr).toMatch(/wrong\.json: "model": Allowed choices are simple-cnn, /);
   });
 });
 
