@@ -2,23 +2,13 @@
  * What a run depends on, as names and values that a checkpoint keeps and compares.
  */
 import { precisionOf } from '../core/floats.js';
-import { isGraphNetwork, type GraphModel } from '../layers/graph-model.js';
+import type { GraphModel } from '../layers/graph-model.js';
 import type { Model } from '../network/model.js';
 import type { TrainSettings } from './check-options.js';
 import type { RunSettings } from './checkpoint.js';
+import { networkText } from './network-text.js';
 import type { Setting } from './optimizer.js';
-import type { AnyNetwork, Outline } from './prepare.js';
-
-/** Widths, activations and biases: "784-100-10 tanh linear"; of networks of layers their blocks. */
-const networkText = (network: AnyNetwork): string => {
-  if (isGraphNetwork(network))
-    return network.layers.map(({ name, width, outputs }) => `${name} ${width} × ${outputs}`).join(', ');
-  const { inputs, layers } = network;
-  return (
-    `${[inputs, ...layers.map(({ outputs }) => outputs)].join('-')} ` +
-    layers.map(({ activation, bias }) => `${activation}${bias ? '' : ' (no bias)'}`).join(' ')
-  );
-};
+import type { Outline } from './prepare.js';
 
 const under = (prefix: string, settings: Readonly<Record<string, Setting>>): Record<string, Setting> =>
   Object.fromEntries(Object.entries(settings).map(([name, value]) => [`${prefix}.${name}`, value]));

@@ -5,6 +5,14 @@ import { describe, expect, it } from 'vitest';
 import { AbortedError, FileAccessError, FileFormatError, OptionError } from '#hmatrix/core/errors.js';
 import { openBlas } from '#hmatrix/dense/backend.js';
 import { writeContainer } from '#hmatrix/io/container.js';
+import { gaussNewton } from '#hmatrix/curvature/products/gauss-newton.js';
+import { dense } from '#hmatrix/layers/affine.js';
+import { multiHeadAttention } from '#hmatrix/layers/attention.js';
+import { dropout, flatten, stack, unflatten } from '#hmatrix/layers/compose.js';
+import { graphNetwork, initialParameters, vectorInput } from '#hmatrix/layers/graph-network.js';
+import { batchNorm } from '#hmatrix/layers/normalization.js';
+import { trainedPart } from '#hmatrix/layers/trained-part.js';
+import { labelTargets, memoryDataSet } from '#hmatrix/network/data-set.js';
 import { readWeights } from '#hmatrix/network/weights-file.js';
 import { readCheckpoint } from '#hmatrix/training/checkpoint.js';
 import { adagrad, adam, adamw, momentum, nesterov, rmsprop, sgd } from '#hmatrix/training/optimizers/first-order.js';
@@ -13,6 +21,7 @@ import { train } from '#hmatrix/training/train.js';
 import type { TrainingRun, TrainOptions } from '#hmatrix/training/train-options.js';
 import { smallModel } from '../network/models.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
+import { randomMatrix } from '../support.js';
 
 const blas = openBlas();
 const control = { blas };
@@ -132,6 +141,47 @@ describe('a run that is gone on with', () => {
     await expect(train({ ...model, parameters }, { ...frozen, resume: true }, control)).rejects.toThrow(
       /other parameters in its frozen first layers/,
     );
+  });
+});
+
+describe('a run of layers that is gone on with', () => {
+  const samples = memoryDataSet(
+    randomMatrix(12, 30, 1),
+    labelTargets(
+      Int32Array.from({ length: 30 }, (_, k) => k % 3),
+      3,
+    ),
+  );
+  /** Networks whose θ has the same blocks. */
+  const network = ({ share = 0.3, heads = 2, momentum = 0.1, frozen = false } = {}) =>
+    graphNetwork({
+      inputs: vectorInput(12),
+      layers: stack({
+        words: unflatten(4, 3),
+        attention: multiHeadAttention({ heads }),
+        drop: dropout(share),
+        flatten,
+        norm: batchNorm({ momentum, frozen }),
+        out: dense(3),
+      }),
+      loss: 'cross-entropy',
+    });
+  const start = (own = network()) => ({ network: own, parameters: initialParameters(own), data: samples });
+
+  it('is the same network, with all that it computes, and has the bits of a whole one', async () => {
+    const options: TrainOptions = { optimizer: adam(), batchSize: 10, epochs: 2, checkpoint: fresh(), seed: 3 };
+    await train(start(), { ...options, epochs: 1 }, control);
+    const others = [{ share: 0.2 }, { heads: 1 }, { momentum: 0.2 }, { frozen: true }].map((own) => network(own));
+    const part = trainedPart(start(), (name) => !name.startsWith('out.'));
+    for (const other of [...others.map((own) => start(own)), { ...part, data: samples }])
+      await expect(train(other, { ...options, resume: true }, control)).rejects.toThrow(
+        /is of another run, with network attention\.\S+ … \S+ of \d+ parameters \(checksum .*, not network attention/,
+      );
+    // Curvature of the network leaves what it computes as it is.
+    const own = start();
+    gaussNewton(own);
+    const resumed = await train(own, { ...options, resume: true }, control);
+    expect(bits(resumed)).toEqual(bits(await train(start(), { ...options, checkpoint: undefined }, control)));
   });
 });
 
