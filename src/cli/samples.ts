@@ -25,7 +25,7 @@ export function checkData(options: DataOptions): void {
   if (targets !== undefined && data === undefined)
     throw new UsageError('--targets goes with --data: a row of both is a sample.');
   if (labels !== undefined && images === undefined)
-    throw new UsageError('--labels goes with --images: the generated digits have their own labels.');
+    throw new UsageError('--labels goes with --images: what is generated has labels of its own.');
   const tables = [data, targets].filter((path) => path !== undefined && isTable(path));
   if (target !== undefined) {
     if (targets !== undefined)

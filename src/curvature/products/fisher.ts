@@ -35,9 +35,12 @@ export function empiricalFisher(
   return new SampleOperator(asModel(model, 'empiricalFisher'), { kind: 'gradients', draws: 1, seed: null }, backed);
 }
 
+/** Most draws of a network of layers, each with nodes of its own. */
+const MOST_DRAWS = 10_000;
+
 /** Options of {@link monteCarloFisher}. */
 export interface MonteCarloOptions extends CurvatureOptions {
-  /** Labels drawn for each data point; 1 unless given. */
+  /** Labels drawn for each data point; 1 unless given. Of a network of layers at most 10,000. */
   readonly draws?: number | undefined;
   /** Default 0. Seeds the draws. */
   readonly seed?: number | undefined;
@@ -82,6 +85,12 @@ export function monteCarloFisher(
     throw new OptionError(`seed must be a whole number, not ${describe(seed)}.`, { seed });
   if (isGivenGraph(model)) {
     const given = asGraphModel(model, 'monteCarloFisher');
+    if (draws > MOST_DRAWS)
+      throw new OptionError(
+        `monteCarloFisher of a network of layers takes at most ${MOST_DRAWS} draws, not ${draws}, as its graph has a ` +
+          'part for each: take the mean of operators of several seeds, or gaussNewton, which they tend to.',
+        { draws, most: MOST_DRAWS },
+      );
     requireRoots(given.network, 'monteCarloFisher');
     return new GraphOperator(given, { kind: 'monte-carlo-fisher', draws, seed }, backed);
   }

@@ -184,6 +184,8 @@ describe('fisher_of_graphs', () => {
 
   it('refuses_what_is_wrong', () => {
     const model = convolutional(3);
+    // As many as a graph can have parts for: a billion would never end.
+    expect(() => monteCarloFisher(model, { draws: 1e9 })).toThrow(/at most 10000 draws, not 1000000000/);
     for (const draws of [0, 1.5, Number.NaN]) expect(() => monteCarloFisher(model, { draws })).toThrow(OptionError);
     expect(() => monteCarloFisher(model, { seed: 0.5 })).toThrow(OptionError);
     // A term of the loss that does not tell how errors are drawn of it.
