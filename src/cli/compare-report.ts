@@ -14,25 +14,28 @@ const settingsText = (settings: BestOf['settings']): string =>
 const targetText = ({ targets: { measure, of } }: ComparisonRecord, value: number): string =>
   measure === 'loss' ? `${of} loss ≤ ${inDigits(value)}` : `${of} accuracy ≥ ${inPercent(value)}`;
 
-function secondsCell({ seconds, least, most, runs }: BestOf): string {
-  if (seconds === null) return 'missed';
-  return runs === 1 ? inSeconds(seconds) : `${inSeconds(seconds)} (${range(least)} … ${range(most)})`;
-}
-
-const range = (value: number | null): string => (value === null ? 'missed' : inSeconds(value));
+const timeText = (seconds: number | null, unit = ''): string =>
+  seconds === null ? 'missed' : `${inSeconds(seconds)}${unit}`;
 
 function row(record: ComparisonRecord, one: BestOf): string[] {
-  const { measure, ratioToAdam, samples, reached, runs, blasShare, tied } = one;
+  const { measure, ratioToAdam, seconds, samples, reached, runs } = one;
   const came = measure === null ? '?' : record.targets.measure === 'loss' ? inDigits(measure, 4) : inPercent(measure);
   return [
-    `${one.optimizer}${tied ? ' (tie)' : ''}`,
-    secondsCell(one),
+    one.optimizer,
+    timeText(seconds),
     ratioToAdam === null ? '' : inDigits(ratioToAdam, 3),
     samples === null ? '' : grouped(samples),
     `${reached} of ${runs}`,
     came,
-    blasShare === null ? '' : inPercent(blasShare),
   ];
+}
+
+/** What the table has no room for. */
+function detailLine({ optimizer, settings, seconds, least, most, runs, blasShare, tied }: BestOf): string {
+  const range = seconds === null || runs === 1 ? [] : [`${timeText(least, ' s')} … ${timeText(most, ' s')}`];
+  const inBlas = blasShare === null ? [] : [`${inPercent(blasShare)} of steps in BLAS`];
+  const tie = tied ? ['a tie with the first'] : [];
+  return `  ${optimizer}: ${[settingsText(settings), ...range, ...inBlas, ...tie].join('; ')}`;
 }
 
 function standingText({ optimizer, value, adam, ties }: Standing, show: (value: number) => string): string {
@@ -68,11 +71,12 @@ export function compareReport(record: ComparisonRecord, portable: boolean): stri
     `target: ${targets.values.map((value) => targetText(record, value)).join(', then ')}` +
       `${targets.chosen === null ? '' : `, ${targets.chosen}`}; ${rows.length} runs: grid ${grid}, ${seeds} ` +
       `seed${seeds === 1 ? '' : 's'} each, ${limit} a run at most`,
+    `To ${targetText(record, least)}:`,
     table(
-      [`to ${targetText(record, least)}`, 'seconds', '× adam', 'samples', 'reached', targets.measure, 'in BLAS'],
+      ['optimizer', 'seconds', '× adam', 'samples', 'reached', targets.measure],
       best.map((one) => row(record, one)),
     ),
-    ...best.map(({ optimizer, settings }) => `  ${optimizer}: ${settingsText(settings)}`),
+    ...best.map(detailLine),
     ...winners.map((winner) => winnerLine(record, winner)),
     'Seconds: medians over seeds (and their range), of steps and what comes before the first one; of each optimizer ' +
       'its settings that are best by time, for the first in samples by samples.',

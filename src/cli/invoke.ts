@@ -6,7 +6,7 @@ import { WARNING_TYPE } from '../core/warning.js';
 import { createProgram } from './commands.js';
 import { rememberCommandLine } from './command-line.js';
 import { EXIT_STATUS, inCommandWords, reportFailure } from './outcome.js';
-import { hasPipes, withPipes, type PipeOptions } from './pipes.js';
+import { hasPipes, PIPE, withPipes, type PipeOptions } from './pipes.js';
 import { say } from './terminal.js';
 import type { Handlers } from './command-options.js';
 
@@ -35,8 +35,18 @@ const handlers: Handlers = {
   preconditioners: async (options) => (await import('./preconditioners.js')).preconditioners(options),
   train: async (options) => (await import('./train.js')).trainCommand(await options()),
   compare: async (options) => (await import('./compare.js')).compareCommand(await options()),
-  plot: async (file, options) => (await import('./plot.js')).plotCommand(file, options),
-  report: async (files, options) => (await import('./report.js')).reportCommand(files, options),
+  plot: (file, options) => piped(file, options, async (...taken) => (await import('./plot.js')).plotCommand(...taken)),
+  report: (files, options) => {
+    // One of the files may be standard input.
+    const input = files.indexOf(PIPE);
+    return piped(files[input], options, async (file, taken) => {
+      const { reportCommand } = await import('./report.js');
+      return reportCommand(
+        files.map((one, k) => (k === input && file !== undefined ? file : one)),
+        taken,
+      );
+    });
+  },
   demo: async (options) => (await import('./demo.js')).demo(options),
 };
 

@@ -11,16 +11,25 @@ import type {
 import { grouped, inBytes, inPercent, inPowers, inSeconds } from '../core/number-text.js';
 import { blasLines, sampleLines, table } from './tables.js';
 
+/** With a star where it ended otherwise than by converging; how, a line beneath the table says. */
 const iterations = ({ iterations: count, outcome }: Pick<SolveRow, 'iterations' | 'outcome'>): string =>
-  outcome === 'converged' ? String(count) : outcome === 'unavailable' ? '–' : `${count}, ${outcome}`;
+  outcome === 'converged' ? String(count) : outcome === 'unavailable' ? '–' : `${count}*`;
+
+/** How a solve ended, where that was not by converging. */
+const endOf = (what: string, outcome: SolveRow['outcome']): string[] =>
+  outcome === 'converged' || outcome === 'unavailable' ? [] : [`  * ${what}: ${outcome}`];
+
+/** Seconds in few characters: a table of eight columns is to fit a terminal. */
+const briefly = (seconds: number): string => (seconds < 1e-3 ? '<0.001' : inSeconds(seconds));
 
 function printedTable({ printed: { rows, shift, tolerance } }: PreconditionerRecord): string[] {
   if (rows.length === 0) return [];
   return [
     `As published: λ = ${shift} on ‖K‖ = 1, until ‖r‖/‖x₀‖ < ${tolerance} from a random x₀; the first step is ` +
-      'not counted. At this shift the condition number is at most 2, and any preconditioner will do.',
+      'not counted. At this shift the condition number is at most 2, and any preconditioner will do. near: what near ' +
+      'blocks hold of the matrix.',
     table(
-      ['matrix', 'N', 'near blocks', 'HSS', 'product ε', 'solve ε', 'solve, s', 'iterations'],
+      ['matrix', 'N', 'near', 'HSS', 'product ε', 'solve ε', 'solve, s', 'steps'],
       rows.map((row) => [
         row.matrix,
         grouped(row.size),
@@ -28,19 +37,23 @@ function printedTable({ printed: { rows, shift, tolerance } }: PreconditionerRec
         row.preconditioner === 'hss' ? 'yes' : 'no',
         inPowers(row.matvecError),
         inPowers(row.solveError),
-        inSeconds(row.seconds.solve),
+        briefly(row.seconds.solve),
         iterations(row),
       ]),
     ),
+    ...rows.flatMap(({ matrix, preconditioner, outcome }) => endOf(`${matrix} with ${preconditioner}`, outcome)),
   ];
 }
 
 const shiftsOf = ({ rows }: SolveSweep): number[] => [...new Set(rows.map(({ relativeShift }) => relativeShift))];
-const methodsOf = ({ rows }: SolveSweep): string[] => [...new Set(rows.map(({ preconditioner }) => preconditioner))];
+const methodsOf = ({ rows }: Pick<SolveSweep, 'rows'>): string[] => [
+  ...new Set(rows.map(({ preconditioner }) => preconditioner)),
+];
 const notesOf = ({ rows }: SolveSweep): string[] =>
-  rows.flatMap(({ preconditioner, relativeShift, note }) =>
-    note === undefined ? [] : [`  ${preconditioner} at ${relativeShift}: ${note}`],
-  );
+  rows.flatMap(({ preconditioner, relativeShift, outcome, note }) => [
+    ...endOf(`${preconditioner} at ${relativeShift}`, outcome),
+    ...(note === undefined ? [] : [`  ${preconditioner} at ${relativeShift}: ${note}`]),
+  ]);
 
 function sweepTable(sweep: MatrixSweep): string[] {
   const { matrix, size, rows, productSeconds } = sweep;
@@ -58,23 +71,14 @@ function sweepTable(sweep: MatrixSweep): string[] {
             .join(', ')}`
     }`,
     table(
-      [
-        'λ/‖K‖',
-        'none, iterations',
-        'HSS, iterations',
-        'none, s',
-        'HSS in all, s',
-        'compress, s',
-        'factor, s',
-        'solve, s',
-      ],
+      ['λ/‖K‖', 'none', 'HSS', 'none, s', 'HSS, s', 'compress', 'factor', 'solve'],
       shiftsOf(sweep).map((shift) => [
         shift.toExponential(0),
         cell(shift, 'none', iterations),
         cell(shift, 'hss', iterations),
-        cell(shift, 'none', ({ seconds }) => inSeconds(seconds.solve)),
+        cell(shift, 'none', ({ seconds }) => briefly(seconds.solve)),
         ...(['total', 'compress', 'factor', 'solve'] as const).map((part) =>
-          cell(shift, 'hss', ({ seconds }) => inSeconds(seconds[part])),
+          cell(shift, 'hss', ({ seconds }) => briefly(seconds[part])),
         ),
       ]),
     ),
@@ -82,29 +86,36 @@ function sweepTable(sweep: MatrixSweep): string[] {
   ];
 }
 
+/** A row for each preconditioner: a cell for each shift, and what it took to make it. */
+const methodRows = (
+  { rows }: SolveSweep,
+  cell: (row: SolveRow) => string,
+  making: (made: SolveRow) => string[],
+): string[][] =>
+  methodsOf({ rows }).map((method) => {
+    const own = rows.filter(({ preconditioner }) => preconditioner === method);
+    return [method, ...own.map(cell), ...making(own.find(({ outcome }) => outcome !== 'unavailable') ?? own[0])];
+  });
+
 function networkTable(sweep: NetworkSweep): string[] {
-  const { network, activation, loss, size, samples, data, rows, tolerance, lambdaMax, productSeconds } = sweep;
-  const shifts = shiftsOf(sweep);
+  const { network, activation, loss, size, samples, data, tolerance, lambdaMax, productSeconds } = sweep;
+  const heads = shiftsOf(sweep).map((shift) => shift.toExponential(0));
   return [
     `${network} (${activation}, ${loss}), N = ${grouped(size)}, n = ${grouped(samples)} of ${data}; λ_max = ` +
-      `${inPowers(lambdaMax)}, a product ${inSeconds(productSeconds)} s. Iterations (seconds of the solve) to ` +
-      `‖r‖/‖b‖ ≤ ${tolerance}:`,
+      `${inPowers(lambdaMax)}, a product ${inSeconds(productSeconds)} s. Iterations to ‖r‖/‖b‖ ≤ ${tolerance}, and ` +
+      'seconds:',
     ...sampleLines(sweep),
     table(
-      ['λ/λ_max', ...shifts.map((shift) => shift.toExponential(0)), '%K', 'compress, s', 'factor, s'],
-      methodsOf(sweep).map((method) => {
-        const own = rows.filter(({ preconditioner }) => preconditioner === method);
-        const made = own.find(({ outcome }) => outcome !== 'unavailable') ?? own[0];
-        return [
-          method,
-          ...own.map(
-            (row) => `${iterations(row)}${row.outcome === 'unavailable' ? '' : ` (${inSeconds(row.seconds.solve)})`}`,
-          ),
-          inPercent(made.share),
-          inSeconds(made.seconds.compress),
-          inSeconds(made.seconds.factor),
-        ];
-      }),
+      ['λ/λ_max', ...heads, '%K'],
+      methodRows(sweep, iterations, ({ share }) => [inPercent(share)]),
+    ),
+    table(
+      ['seconds', ...heads, 'compress', 'factor'],
+      methodRows(
+        sweep,
+        ({ outcome, seconds }) => (outcome === 'unavailable' ? '–' : briefly(seconds.solve)),
+        ({ seconds }) => [briefly(seconds.compress), briefly(seconds.factor)],
+      ),
     ),
     ...notesOf(sweep),
   ];
@@ -117,7 +128,10 @@ export function preconditionerReport(record: PreconditionerRecord, portable: boo
     ...printedTable(record),
     ...(sweep.length === 0
       ? []
-      : [`(K + λI) x = b, b random, by conjugate gradients until the true ‖r‖/‖b‖ ≤ ${sweep[0].tolerance}:`]),
+      : [
+          `(K + λI) x = b, b random, by conjugate gradients until the true ‖r‖/‖b‖ ≤ ${sweep[0].tolerance}: ` +
+            'iterations without preconditioner and with HSS, seconds of both, and of HSS by part:',
+        ]),
     ...sweep.flatMap(sweepTable),
     ...networks.flatMap(networkTable),
     `seed ${seed}, ${workers} worker${workers === 1 ? '' : 's'}; in all ${inSeconds(seconds.total)} s; memory of ` +

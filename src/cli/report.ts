@@ -12,6 +12,8 @@ import { isRecordFile, matrixFileView, recordFileView } from './subjects.js';
 import { print, printJson } from './terminal.js';
 import type { ReportCommandOptions } from './command-options.js';
 
+const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
+
 /** Draws views and writes them as one page; returns its size in bytes. */
 export async function writePage(
   path: string,
@@ -55,6 +57,7 @@ export async function reportCommand(files: readonly string[], options: ReportCom
   const bytes = await writePage(out, views, title, {});
   const figures = views.reduce((count, { charts }) => count + charts.length, 0);
   if (options.json === true) printJson({ out, bytes, runs: views.map((view) => view.title), figures });
-  else if (options.quiet !== true) print(`${figures} figures of ${views.length} files (${inBytes(bytes)}): ${out}`);
+  else if (options.quiet !== true)
+    print(`${counted(figures, 'figure')} of ${counted(views.length, 'file')} (${inBytes(bytes)}): ${out}`);
   return EXIT_STATUS.done;
 }

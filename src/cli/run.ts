@@ -90,6 +90,10 @@ export function requireKind(
 ): void {
   const [told] = TELLING.exec(path ?? '') ?? [];
   const { what, names } = KINDS[kind];
+  if (path === '-')
+    throw new UsageError(
+      `--${flag} -: ${what} goes to a file: give its name${flag === 'record' ? '; --json prints it' : ''}.`,
+    );
   if (told === undefined || (names as readonly string[]).includes(told.toLowerCase())) return;
   const all = names.length === 1 ? names[0] : `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`;
   throw new UsageError(`--${flag} ${path}: ${what} is written, not ${told}: call the file ${all}.`);

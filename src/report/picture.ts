@@ -77,7 +77,7 @@ export function chosenCharts(charts: readonly Chart[], names: readonly string[] 
     throw new OptionError(`figures must be a list of ${known.join(', ')}, not ${describe(names)}.`, {
       option: 'figures',
     });
-  return names.map((name: string) => {
+  return [...new Set(names)].map((name: string) => {
     const found = charts.find(({ id }) => id === name);
     if (found !== undefined) return found;
     const near = typeof name === 'string' ? nearestName(name, known) : undefined;

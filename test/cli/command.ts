@@ -24,6 +24,15 @@ export interface ProcessOptions {
   readonly watch?: (child: ChildProcess, stdout: string, stderr: string) => void;
 }
 
+/** Columns that the widest line of a table in a report takes. */
+export const widestTable = (report: string): number =>
+  Math.max(
+    ...report
+      .split('\n')
+      .filter((line) => /^[┌│├└]/.test(line))
+      .map((line) => [...line].length),
+  );
+
 /** `hmatrix ...args` in a process of its own; resolves when that has ended and its output is complete. */
 export function hmatrixProcess(args: readonly string[], options: ProcessOptions = {}): Promise<Outcome> {
   return new Promise((done, fail) => {

@@ -2,9 +2,10 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { compareReport } from '#hmatrix/cli/compare-report.js';
 import type { ComparisonRecord } from '#hmatrix/experiment/comparison-record.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
-import { hmatrix, type Outcome } from './command.js';
+import { hmatrix, widestTable, type Outcome } from './command.js';
 
 const folder = temporaryFolder();
 const at = (name: string): string => join(folder, name);
@@ -99,9 +100,25 @@ describe('hmatrix compare', () => {
     expect(stdout).toMatch(/\ntarget: validation accuracy ≥ 0\.0 %, then validation accuracy ≥ 1\.0 %; 12 runs: /);
     expect(stdout).toMatch(/: grid small, 2 seeds each, 60 s or 3 epochs a run at most\n/);
     expect(stdout).toMatch(/│ adam.* of 2 │/);
-    expect(stdout).toMatch(/\n {2}ekfac-adam: learningRate .*, batchSize 200\n/);
+    expect(stdout).toMatch(/\n {2}ekfac-adam: learningRate .*, batchSize 200; .* s … .* s[;\n]/);
+    expect(stdout).toMatch(/\nTo validation accuracy ≥ 1\.0 %:\n┌/);
+    expect(widestTable(stdout)).toBeLessThanOrEqual(80);
     expect(stdout).toMatch(/\nFirst to validation accuracy ≥ 1\.0 % in time is .*; in samples .*\.\n/);
     expect(stdout).not.toMatch(/One seed/);
+  });
+
+  it('prints_a_table_that_fits_a_terminal_whatever_the_numbers', async () => {
+    await run('--optimizers', 'adam', '--target-loss', '2', '--epochs', '2', '--record', 'wide.json');
+    const record = JSON.parse(await readFile(at('wide.json'), 'utf8')) as ComparisonRecord;
+    const most = {
+      ...record.best[0],
+      ...{ optimizer: 'levenberg-marquardt' as const, seconds: 86_399.9999, least: 0.00001234, most: null },
+      ...{ samples: 1_234_567, ratioToAdam: 123.456, reached: 10, runs: 10, measure: 0.00012345, tied: true },
+    };
+    const text = compareReport({ ...record, unevenScales: null, skipped: [], best: [most] }, false);
+    expect(widestTable(text)).toBeLessThanOrEqual(80);
+    expect(text).toMatch(/│ levenberg-marquardt │ 86400\.000 │ +123 │ 1,234,567 │ 10 of 10 │/);
+    expect(text).toMatch(/\n {2}levenberg-marquardt: .*; 0\.0000123 s … missed; .*a tie with the first\n/);
   });
 
   it('takes_the_loss_that_adam_reaches_where_no_target_is_given', async () => {

@@ -76,14 +76,29 @@ describe('standard input and output', () => {
     expect(difference).toBeLessThan(1e-6 * Math.hypot(...b.data));
   });
 
+  it('what_is_saved_and_what_a_run_printed_are_drawn', async () => {
+    const saved = readFileSync(at('K.hm'));
+    const page = await piped(['report', '-', '--out', '-'], saved);
+    expect({ status: page.status, stderr: page.stderr }).toEqual({ status: 0, stderr: '' });
+    await piped(['report', at('K.hm'), '--out', at('K.html'), '--quiet'], new Uint8Array(0));
+    const named = readFileSync(at('K.html'), 'utf8').replaceAll('K.hm', 'standard-input');
+    expect(page.stdout.toString()).toBe(named);
+    const record = await piped(['solve', at('K.hm'), '--shift', '1', '--json'], new Uint8Array(0));
+    const drawn = await piped(['plot', '-'], record.stdout);
+    expect({ status: drawn.status, stderr: drawn.stderr }).toEqual({ status: 0, stderr: '' });
+    expect(drawn.stdout.toString()).toMatch(/^Solve: K\.hm, N = 200\n\nConvergence/);
+  });
+
   it('nothing_is_left_behind', () => {
     expect(readdirSync(folder).filter((name) => name.startsWith('hmatrix-'))).toEqual([]);
   });
 
   it.each<readonly [readonly string[], Uint8Array, number, RegExp]>([
-    [['solve', '-', '--rhs', '-'], new Uint8Array(0), 2, /Standard input is one file/],
+    [['solve', '-', '--rhs', '-'], new Uint8Array(0), 2, /Standard input is one file: give another for --rhs\./],
+    [['compress', '--matrix', '-', '--record', '-'], new Uint8Array(0), 2, /--record -: .* goes to a file.*--json/],
+    [['plot', '-', '--out', '-'], new Uint8Array(0), 2, /a picture ends in \.svg/],
     [['compress', '--matrix', '-', '--out', '-', '--json'], new Uint8Array(0), 2, /--json and --out - both write/],
-    [['compress', '--matrix', '-', '--out', '-'], new Uint8Array(0), 1, /not an \.npy file/],
+    [['compress', '--matrix', '-', '--out', '-'], new Uint8Array(0), 1, /^hmatrix: standard input: not an \.npy file/],
     [['compress', '--matrix', '-', '--out', '-'], Buffer.from('1,2\n3,4\n'), 1, /not an \.npy file/],
     [['multiply', '-', '--x', 'seeded'], Buffer.from('PK'), 1, /not a zip archive|not a hierarchical matrix/],
   ])('%j_is_refused', async (args, input, expected, message) => {

@@ -2,9 +2,10 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { preconditionerReport } from '#hmatrix/cli/preconditioner-report.js';
 import type { PreconditionerRecord } from '#hmatrix/experiment/preconditioner-record.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
-import { hmatrix } from './command.js';
+import { hmatrix, widestTable } from './command.js';
 
 const folder = temporaryFolder();
 const network = ['--network', '196-3-196', '--samples', '30', '--epochs', '1'];
@@ -105,12 +106,41 @@ describe('the tables', () => {
     expect(status).toBe(0);
     for (const text of [
       /As published: λ = 1/,
-      /λ\/‖K‖ .*none, iterations.*HSS, iterations/,
+      /λ\/‖K‖ .*none │ +HSS │ +none, s │ +HSS, s │/,
       /λ\/λ_max .*1e-2.*1e-5.*%K/,
+      /│ seconds .*1e-2.*1e-5.*factor/,
       /│ jacobi/,
       /196-3-196 \(tanh, mse\)/,
     ])
       expect(stdout).toMatch(text);
+    expect(widestTable(stdout)).toBeLessThanOrEqual(80);
+  });
+
+  it('fit_a_terminal_whatever_the_numbers_and_how_solves_ended', () => {
+    const seconds = { compress: 1e-7, factor: 1234.5678, solve: 0.00987654, total: 1234.5679 };
+    const solve = { iterations: 2000, outcome: 'maxIterations', residual: 0.1, bytes: 1e9, share: 0.1234, details: {} };
+    const rows = ['none', 'hss', 'kronecker-sum', 'block-jacobi'].flatMap((preconditioner) =>
+      [1e-2, 1e-3, 1e-4, 1e-5].map((relativeShift) => ({ ...solve, preconditioner, relativeShift, seconds })),
+    );
+    const sweep = { rows, tolerance: 1e-8, maxIterations: 2000, productSeconds: 1e-7, size: 262_144, samples: 60_000 };
+    const network = { network: '784-50-784', activation: 'tanh', loss: 'mse', data: 'digits', lambdaMax: 1, ...sweep };
+    const printed = { matrix: 'MATERN', size: 262_144, budget: 0.1, preconditioner: 'hss', ...solve, seconds };
+    const record = {
+      printed: { rows: [{ ...printed, matvecError: 1.25e-12, solveError: 1.25e-12 }], shift: 1, tolerance: 1e-3 },
+      sweep: [{ matrix: 'MATERN', ...sweep }],
+      networks: [network],
+      seed: 0,
+      workers: 2,
+      seconds: { total: 1 },
+      memory: { peakBytes: 1 },
+      blas: 'portable',
+      gflops: { dgemm: 1 },
+    } as unknown as PreconditionerRecord;
+    const text = preconditionerReport(record, false);
+    expect(widestTable(text)).toBeLessThanOrEqual(80);
+    expect(text).toContain('2000*');
+    expect(text).toContain('  * none at 0.01: maxIterations');
+    expect(text).toContain('  * MATERN with hss: maxIterations');
   });
 });
 

@@ -147,6 +147,7 @@ export const RECORDS: { readonly [K in RunRecord['record']]: RecordKind<Extract<
         'targets.values': 'numbers',
         'targets.measure': 'text',
         'rows[].optimizer': 'text',
+        'rows[].preparation': 'number',
         'rows[].evaluations[].samples': 'number',
         'best[].optimizer': 'text',
       },

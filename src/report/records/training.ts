@@ -109,7 +109,11 @@ export function comparisonCharts({ rows, best, targets, task }: ComparisonRecord
   const runs = best.slice(0, MOST_OPTIMIZERS).flatMap((one) => medianRun(rows, one) ?? []);
   const rules = values.map((target): Rule => ({ along: 'y', value: target, label: `target ${target}` }));
   const left = best.length - MOST_OPTIMIZERS;
-  return progresses(task.training).map(({ id, axis, of: progress }): CurveChart => ({
+  // The time of a run begins with what comes before its first step, as in the table.
+  const shown = progresses(task.training).map((one) =>
+    one.id === 'seconds' ? { ...one, axis: { ...one.axis, label: 'time (s)' } } : one,
+  );
+  return shown.map(({ id, axis, of: progress }): CurveChart => ({
     kind: 'curves',
     id: `optimizers-by-${id}`,
     title: `Optimizers by ${id}`,
@@ -121,7 +125,10 @@ export function comparisonCharts({ rows, best, targets, task }: ComparisonRecord
       (left > 0 ? ` ${left} slower ones are left out.` : ''),
     x: axis,
     y: measure === 'loss' ? { label: `${of} loss`, scale: 'log' } : { label: `${of} accuracy (share)` },
-    curves: runs.map(({ optimizer, evaluations }) => curveOf(optimizer, evaluations, progress, value)),
+    curves: runs.map(({ optimizer, evaluations, preparation }) => {
+      const before = id === 'seconds' ? preparation : 0;
+      return curveOf(optimizer, evaluations, (evaluation) => before + progress(evaluation), value);
+    }),
     rules,
   }));
 }
