@@ -121,6 +121,8 @@ export interface FactorCommandOptions
   readonly seed: number;
   /** Of `logdet` alone. */
   readonly probes?: number | undefined;
+  /** Of `factor` alone. */
+  readonly out?: string | undefined;
   readonly record?: string | undefined;
 }
 /** Options of `hmatrix multiply`. */

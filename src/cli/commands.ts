@@ -146,7 +146,10 @@ export async function createProgram(
         'Solve (A + λI) x = b: a saved hierarchical matrix, a stored matrix, a kernel over points, a test matrix, ' +
           'or the Gauss–Newton matrix of a network',
       )
-      .argument('[file]', 'what compress --out wrote; of format hss or hodlr it is factored'),
+      .argument(
+        '[file]',
+        'what compress --out wrote, of format hss or hodlr factored here, or what factor --out wrote',
+      ),
   ).action(async (file: string | undefined, options: SolveCommandOptions) => {
     finish(await handlers.solve(file, options));
   });
@@ -196,8 +199,9 @@ export async function createProgram(
     });
   for (const command of [compress, factor, logdet]) {
     if (!args.includes(command.name())) continue;
-    const { withFactor, withInput, withProbes, withRun } = await import('./options/matrix.js');
+    const { withFactor, withFactorsOut, withInput, withProbes, withRun } = await import('./options/matrix.js');
     if (command === logdet) withProbes(command);
+    if (command === factor) withFactorsOut(command);
     (await import('./options/network.js')).withNetwork(
       command === compress ? withInput(withRun(command)) : withFactor(command),
     );

@@ -3,6 +3,7 @@
  */
 import { HmatrixError, NotPositiveDefiniteError } from '../core/errors.js';
 import type { FactorRecord } from '../experiment/factor-run.js';
+import type { Factorization } from '../hierarchical/factor/factorization.js';
 import type { CompressOptions } from '../hierarchical/from-entries/options.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { compressOptions, statusOf } from './compress.js';
@@ -10,6 +11,7 @@ import { checkDistance, checkInputOptions, INPUT_OPTIONS, openInput } from './in
 import { EXIT_STATUS, withFlags } from './outcome.js';
 import { requireKind, requireWritable, runRecorded } from './run.js';
 import { openSaved, refuseBesides, tellShift } from './saved.js';
+import { print } from './terminal.js';
 import { UsageError } from './usage.js';
 import type { FactorCommandOptions } from './command-options.js';
 
@@ -46,8 +48,14 @@ async function run(
   control: TeamControl,
 ): Promise<FactorRecord> {
   const { runFactor } = await import('../experiment/factor-run.js');
-  const { shift, seed, memoryLimit, probes } = options;
-  const asked = { record, shift, seed, memoryLimit, probes };
+  const { shift, seed, memoryLimit, probes, out } = options;
+  const { signal, onProgress } = control;
+  const keep =
+    out === undefined
+      ? undefined
+      : async (factorization: Factorization) =>
+          (await import('../files/save.js')).save(out, factorization, { signal, onProgress });
+  const asked = { record, shift, seed, memoryLimit, probes, keep };
   if (file !== undefined) {
     const began = performance.now();
     const { matrix, input } = await openSaved(file, control);
@@ -80,6 +88,8 @@ async function factored(
   options: FactorCommandOptions,
 ): Promise<number> {
   checkOptions(file, options);
+  requireKind('out', options.out, 'factors');
+  await requireWritable(options.out);
   requireKind('record', options.record, 'record');
   await requireWritable(options.record);
   const otherwise = file === undefined ? 'give a smaller --tolerance' : 'compress to a tighter tolerance';
@@ -88,6 +98,7 @@ async function factored(
     (control) => namingFlags(otherwise, () => run(record, file, options, control)),
     async () => (await import('./factor-report.js')).factorReport,
   );
+  if (options.out !== undefined && options.json !== true && options.quiet !== true) print(`saved to ${options.out}`);
   const { error } = done;
   return error === null ? EXIT_STATUS.done : statusOf({ ...done, error });
 }

@@ -72,6 +72,7 @@ export async function runRecorded<T extends object>(
 /** What a file can hold, and what it may be called. */
 const KINDS = {
   matrix: { what: 'a hierarchical matrix', names: ['.hm', '.npz'] },
+  factors: { what: 'a factorization', names: ['.hm', '.npz'] },
   vectors: { what: 'a file of vectors', names: ['.npy', '.csv', '.tsv', '.mtx'] },
   weights: { what: 'a file of weights', names: ['.npz', '.safetensors'] },
   record: { what: 'the record of the run in JSON', names: ['.json'] },

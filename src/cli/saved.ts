@@ -4,6 +4,7 @@
 import { basename } from 'node:path';
 import { NotPositiveDefiniteError } from '../core/errors.js';
 import type { InputDescription } from '../experiment/record.js';
+import type { Factorization } from '../hierarchical/factor/factorization.js';
 import type { HierarchicalMatrix } from '../hierarchical/matrix/hierarchical-matrix.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { inDigits, roundedUp } from '../core/number-text.js';
@@ -24,17 +25,37 @@ export function requireSaved(file: string): void {
   );
 }
 
+/** What a record says of the file's matrix. */
+function inputOf(file: string, matrix: HierarchicalMatrix, source?: InputDescription): InputDescription {
+  const { size, leafSize, maxRank, tolerance, seed } = matrix.report;
+  const { format, dtype } = matrix.data;
+  const compression = { format, leafSize, maxRank, tolerance, dtype, seed };
+  return { kind: 'file', name: basename(file), size, source, compression };
+}
+
 /** Loads a saved matrix. Throws as `load` does. */
 export async function openSaved(file: string, control: TeamControl): Promise<OpenSaved> {
   const { describeMatrixFile, loadMatrix } = await import('../hierarchical/matrix/file.js');
   const { readOrigin } = await import('../experiment/origin.js');
   const { about } = await describeMatrixFile(file, { signal: control.signal });
   const matrix = await loadMatrix(file, control);
-  const { size, leafSize, maxRank, tolerance, seed } = matrix.report;
-  const { format, dtype } = matrix.data;
-  const compression = { format, leafSize, maxRank, tolerance, dtype, seed };
-  const source = readOrigin(about)?.input;
-  return { matrix, input: { kind: 'file', name: basename(file), size, source, compression } };
+  return { matrix, input: inputOf(file, matrix, readOrigin(about)?.input) };
+}
+
+/**
+ * Loads a saved factorization with its matrix; undefined where the file holds something else. Throws as `load` does.
+ */
+export async function openFactors(
+  file: string,
+  control: TeamControl,
+): Promise<(OpenSaved & { readonly factorization: Factorization }) | undefined> {
+  const { readContainerHeader } = await import('../io/container.js');
+  const { header } = await readContainerHeader(file, { signal: control.signal });
+  if (header['content'] !== 'factorization') return undefined;
+  const { load } = await import('../files/load.js');
+  const factorization = await load(file, { kind: 'factorization', ...control });
+  const { matrix } = factorization.kept;
+  return { factorization, matrix, input: inputOf(file, matrix) };
 }
 
 /** Throws UsageError for options of `sources` or `compressing` that are given besides a saved matrix. */

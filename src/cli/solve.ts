@@ -5,6 +5,7 @@ import { basename, resolve } from 'node:path';
 import { throwIfAborted } from '../core/context.js';
 import { HmatrixError, NotPositiveDefiniteError, OptionError } from '../core/errors.js';
 import type { Matrix } from '../dense/matrix.js';
+import type { Factorization } from '../hierarchical/factor/factorization.js';
 import type { SolveRecord, SolveSetup } from '../experiment/solve-run.js';
 import { resolveOptions, type CompressOptions } from '../hierarchical/from-entries/options.js';
 import { isTable } from '../io/csv-format.js';
@@ -12,7 +13,7 @@ import type { PointTable } from '../io/points.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { checkDistance, checkInputOptions, INPUT_OPTIONS, openInput } from './input.js';
 import { readJsonObject } from './config-file.js';
-import { openSaved, refuseBesides, tellShift } from './saved.js';
+import { openFactors, openSaved, refuseBesides, tellShift } from './saved.js';
 import { inDigits } from '../core/number-text.js';
 import { EXIT_STATUS, withFlags } from './outcome.js';
 import { requireKind, requireWritable, runRecorded } from './run.js';
@@ -110,13 +111,45 @@ function compressOptions({
 }
 
 /** What is solved with. */
-type OpenSystem = Pick<SolveSetup, 'input' | 'source' | 'model' | 'matrix'> & {
+type OpenSystem = Pick<SolveSetup, 'input' | 'source' | 'model' | 'matrix' | 'factorization'> & {
   /** Columns of the points' own table that are right-hand sides. */
   readonly values?: PointTable | undefined;
 };
 
-/** A saved matrix. Throws UsageError for what only a preconditioner would take, where none is made. */
+/** Throws UsageError for what a saved factorization settles, given otherwise. */
+function checkFactored(file: string, factorization: Factorization, options: SolveCommandOptions): void {
+  const { shift = factorization.shift, shiftRelative, preconditioner, method } = options;
+  const settled = MAKING.find((name) => options[name] !== undefined);
+  const refused =
+    settled !== undefined
+      ? flag(settled)
+      : shiftRelative !== undefined
+        ? '--shift-relative'
+        : preconditioner !== 'auto'
+          ? `--preconditioner ${preconditioner}`
+          : method !== 'cg'
+            ? `--method ${method}`
+            : undefined;
+  if (refused !== undefined)
+    throw new UsageError(`${refused} does not go with ${file}: a saved factorization is what is solved with.`);
+  if (shift !== factorization.shift)
+    throw new UsageError(
+      `--shift ${shift} does not go with ${file}, factored with λ = ${factorization.shift}: give the saved matrix, ` +
+        'or factor with the other λ.',
+    );
+  if (factorization.indefinite)
+    throw new UsageError(`${file} is an indefinite factorization: load (hmatrix/io) takes it, and solves with it.`);
+}
+
+/**
+ * A saved matrix, or a factorization. Throws UsageError for what only a preconditioner would take, where none is made.
+ */
 async function openSavedSystem(file: string, options: SolveCommandOptions, control: TeamControl): Promise<OpenSystem> {
+  const factored = await openFactors(file, control);
+  if (factored !== undefined) {
+    checkFactored(file, factored.factorization, options);
+    return factored;
+  }
   const opened = await openSaved(file, control);
   const { isDirect } = await import('../experiment/direct-solve.js');
   const making = MAKING.find((name) => options[name] !== undefined);

@@ -88,6 +88,8 @@ export interface FactorSetup {
   readonly memoryLimit?: number | undefined;
   /** Probes that the log determinant of the matrix itself is estimated with; 0 for none of it; default 16, */
   readonly probes?: number | undefined;
+  /** Called with the factorization before it is released. */
+  readonly keep?: ((factorization: Factorization) => Promise<void>) | undefined;
 }
 
 const PROBES = 16;
@@ -123,6 +125,7 @@ export async function runFactor(setup: FactorSetup, control: TeamControl): Promi
           ? await exactOf(setup, compress, factorization, control)
           : undefined;
       const exactSeconds = (performance.now() - solvedAt) / 1000;
+      await setup.keep?.(factorization);
       const { logdet, bytes: factors } = factorization;
       const decision = estimate === undefined ? undefined : decide(estimate, tolerance);
       return {

@@ -3,6 +3,7 @@
  */
 import type { Matrix } from '../dense/matrix.js';
 import { compressEntries } from '../hierarchical/from-entries/compress.js';
+import type { Factorization } from '../hierarchical/factor/factorization.js';
 import type { CompressOptions } from '../hierarchical/from-entries/options.js';
 import { peakMemory } from '../io/machine.js';
 import { decide, type Decision } from '../hierarchical/measure/error-interval.js';
@@ -88,6 +89,8 @@ export interface SolveRecord {
  */
 export interface SolveSetup extends RunMatrix {
   readonly input: InputDescription;
+  /** Of `matrix`, to solve with directly, with its own λ; released at the end. */
+  readonly factorization?: Factorization | undefined;
   /** Solve with the compressed matrix instead. */
   readonly compress?: CompressOptions | undefined;
   readonly rightHandSides: (size: number) => Promise<Matrix>;
@@ -132,7 +135,7 @@ export async function runSolve(setup: SolveSetup, control: TeamControl): Promise
     const { method = 'cg', preconditioner: asked = 'auto', making: _, ...rest } = options;
     const solved =
       setup.matrix !== undefined && isDirect(setup.matrix) && method === 'cg' && asked === 'auto'
-        ? await solveDirectly(setup.matrix, b, rest, control)
+        ? await solveDirectly(setup.matrix, b, rest, control, setup.factorization)
         : await solveSystem(system.operator, b, { ...options, source: system.source }, control);
     const {
       x,

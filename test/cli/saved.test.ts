@@ -39,6 +39,13 @@ async function record<T = SolveRecord>(args: readonly string[], expected = 0): P
   return JSON.parse(stdout) as T;
 }
 
+/** What --record wrote, but for the command line, which --json has not. */
+async function recorded(path: string): Promise<object> {
+  const { command, ...rest } = JSON.parse(await readFile(path, 'utf8')) as { command: string };
+  expect(command).toMatch(/^hmatrix /);
+  return rest;
+}
+
 beforeAll(async () => {
   for (const format of FORMATS) {
     const budget = format === 'fmm' ? ['--budget', '0.2'] : [];
@@ -48,6 +55,43 @@ beforeAll(async () => {
   }
 });
 
+describe('factor --out FILE and solve FILE', () => {
+  it.each(['hss', 'hodlr'] as const)('solves_to_the_same_bits_as_with_the_matrix: %s', async (format) => {
+    const [factors, b, x, y] = [at(`${format}-factors.hm`), at('fb.npy'), at('fx.npy'), at('fy.npy')];
+    await writeNpyMatrix(b, randomMatrix(size, 2, 11));
+    const factored = await hmatrix(['factor', file(format), '--shift', '0.5', '--out', factors]);
+    expect({ status: factored.status, stderr: factored.stderr }).toEqual({ status: 0, stderr: '' });
+    expect(factored.stdout).toMatch(/\nsaved to .*-factors\.hm\n$/);
+    const solved = await record(['solve', factors, '--rhs', b, '--out', x]);
+    expect(solved).toMatchObject({
+      ...{ residualOf: 'compressed', decision: 'met', shift: 0.5, iterations: 0, matrix: format },
+      input: { kind: 'file', name: `${format}-factors.hm`, size, compression: { format, leafSize: 50 } },
+    });
+    expect(solved.reason).toContain('its factorization was saved');
+    await record(['solve', file(format), '--rhs', b, '--shift', '0.5', '--out', y]);
+    expect((await readFile(x)).equals(await readFile(y))).toBe(true);
+  });
+
+  it.each([
+    [['--shift', '0.25'], /--shift 0\.25 does not go with .*factored with λ = 0\.5/],
+    [['--shift-relative', '0.1'], /--shift-relative does not go with/],
+    [['--preconditioner', 'hss'], /--preconditioner hss does not go with/],
+    [['--method', 'minres'], /--method minres does not go with/],
+    [['--leaf-size', '64'], /--leaf-size does not go with/],
+  ])('refuses %j', async (args, message) => {
+    const { status, stdout, stderr } = await hmatrix(['solve', at('hss-factors.hm'), ...args]);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+    expect(stderr).toMatch(message);
+  });
+
+  it('commands_of_matrices_say_what_the_file_holds_and_logdet_saves_none', async () => {
+    const { status, stderr } = await hmatrix(['eigs', at('hss-factors.hm')]);
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/a container of "factorization", not of a hierarchical matrix/);
+    expect((await hmatrix(['logdet', file('hss'), '--out', at('no.hm')])).stderr).toMatch(/unknown option '--out'/);
+  });
+});
+
 describe('solve FILE', () => {
   it.each(FORMATS)('solves_the_system_of_the_compressed_matrix: %s', async (format) => {
     const [rhs, x, run] = [at('b.npy'), at('x.npy'), at('run.json')];
@@ -55,8 +99,7 @@ describe('solve FILE', () => {
     await writeNpyMatrix(rhs, b);
     const args = ['solve', file(format), '--rhs', rhs, '--shift', '0.1', '--out', x, '--record', run];
     const solved = await record([...args, '--tolerance', '1e-9']);
-    const command = expect.stringMatching(/^hmatrix solve \w+\.hm --rhs b\.npy --shift 0\.1/) as string;
-    expect(JSON.parse(await readFile(run, 'utf8'))).toEqual({ ...solved, command });
+    expect(await recorded(run)).toEqual(solved);
     expect(solved).toMatchObject({
       input: { kind: 'file', name: `${format}.hm`, size, compression: { format, leafSize: 50, tolerance: 1e-6 } },
       matrix: format,
@@ -183,8 +226,7 @@ describe('logdet and factor', () => {
     const exact = denseLogdet(shiftedDense(await denseOfFile(file(format)), 0.1));
     const logdet = await record<FactorRecord>(['logdet', file(format), '--shift', '0.1']);
     const factor = await record<FactorRecord>(['factor', file(format), '--shift', '0.1', '--record', run]);
-    const command = expect.stringMatching(/^hmatrix factor \w+\.hm --shift 0\.1$/) as string;
-    expect(JSON.parse(await readFile(run, 'utf8'))).toEqual({ ...factor, command });
+    expect(await recorded(run)).toEqual(factor);
     for (const found of [logdet, factor]) {
       expect(Math.abs(found.logdet / exact - 1)).toBeLessThan(1e-9);
       expect(found).toMatchObject({
@@ -275,7 +317,7 @@ describe('logdet and factor', () => {
     [[file('hss'), '--ridge', '1'], /--ridge does not go with/],
     [[file('hss'), '--format', 'hss'], /--format does not go with .*: a saved matrix is compressed already/],
     [[file('hss'), '--tolerance', '0.1'], /--tolerance does not go with/],
-    [[file('hss'), '--out', 'f.hm'], /unknown option '--out'/],
+    [[file('hss'), '--out', 'f.csv'], /unknown option '--out'|a factorization is written/],
     [[...source, '--format', 'fmm'], /--format.*hss, hodlr/],
     [[...source, '--shift', '-1'], /--shift/],
     [['--points', 'normal:100,2', '--matrix', 'K.npy'], /not --matrix and --points/],

@@ -80,6 +80,11 @@ export function withTune(command: Command): Command {
     .option('--quiet', 'print nothing but failures');
 }
 
+/** Where the factorization goes. */
+export function withFactorsOut(command: Command): Command {
+  return command.option('--out <file>', 'save the factorization, for solve FILE; - is standard output');
+}
+
 /** How the log determinant of the matrix itself is estimated. */
 export function withProbes(command: Command): Command {
   return command.option(
