@@ -19,6 +19,9 @@ VERSION = 2
 
 def load(path, verify=False):
     """The matrix or factorization in a file; with `verify` every checksum is compared first. Raises ValueError."""
+    if not zipfile.is_zipfile(path):
+        with open(path, 'rb'):
+            raise ValueError(f'{path}: not a file that hmatrix wrote, or one that is cut off')
     with zipfile.ZipFile(path) as archive, open(path, 'rb') as file:
         members = archive.infolist()
         if not members or members[0].filename != 'hmatrix.json':
@@ -75,7 +78,12 @@ class Saved:
         self.header, self.arrays, self.shape = header, arrays, (size, size)
 
     def __matmul__(self, x):
-        x = np.asarray(x, dtype=np.float64)
+        x = np.asarray(x)
+        if x.dtype.kind not in 'fiub':
+            raise ValueError(f'x has elements of type {x.dtype}, not real numbers')
+        if x.ndim not in (1, 2):
+            raise ValueError(f'x has {x.ndim} dimensions, not 1 or 2')
+        x = x.astype(np.float64, copy=False)
         if x.shape[0] != self.shape[1]:
             raise ValueError(f'x has {x.shape[0]} rows, the matrix {self.shape[1]} columns')
         return self._multiply(x.reshape(len(x), -1)).reshape(x.shape)

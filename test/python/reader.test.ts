@@ -160,6 +160,43 @@ describe(`Python's reader${without(numpy, 'numpy')}`, () => {
   });
 });
 
+describe(`what is no file, and no vectors${without(numpy, 'numpy')}`, () => {
+  it.skipIf(!numpy)('is a ValueError that says so', async () => {
+    const [whole, cut, other] = ['whole.npz', 'cut.npz', 'other.npz'].map((name) => join(folder, name));
+    await save(whole, await matrix({ format: 'hss' }));
+    writeFileSync(cut, readFileSync(whole).subarray(0, 5000));
+    const program = `
+import sys, numpy, hmatrix_reader
+whole, cut, other = sys.argv[1:]
+numpy.savez(other, a=numpy.ones(3))
+matrix = hmatrix_reader.load(whole)
+n = matrix.shape[0]
+def refused(work):
+    try:
+        work()
+    except ValueError as error:
+        return str(error).replace(cut, 'cut').replace(other, 'other')
+    return 'taken'
+print(refused(lambda: hmatrix_reader.load(cut)))
+print(refused(lambda: hmatrix_reader.load(other)))
+for x in (numpy.ones(n + 1), numpy.ones(n) * 1j, numpy.ones((n, 2, 2)), 3.0, numpy.ones(n, dtype=int)):
+    print(refused(lambda: matrix @ x))
+`;
+    const lines = (await python(program, whole, cut, other)).trim().split('\n');
+    const expected = [
+      /^cut: not a file that hmatrix wrote, or one that is cut off$/,
+      /^other: not a file that hmatrix wrote$/,
+      /^x has \d+ rows, the matrix \d+ columns$/,
+      /^x has elements of type complex128, not real numbers$/,
+      /^x has 3 dimensions, not 1 or 2$/,
+      /^x has 0 dimensions, not 1 or 2$/,
+      /^taken$/,
+    ];
+    expect(lines).toHaveLength(expected.length);
+    for (const [k, message] of expected.entries()) expect(lines[k]).toMatch(message);
+  });
+});
+
 describe(`SciPy's LinearOperator${without(scipy, 'scipy')}`, () => {
   it.skipIf(!scipy)('solves with the matrix, preconditioned by its factorization', async () => {
     const [k, f] = ['k.npz', 'f.npz'].map((name) => join(folder, name));
