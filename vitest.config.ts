@@ -2,7 +2,10 @@ import { relative } from 'node:path';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** The files that take longest, by seconds of processor time: begun first, so that both lanes end together. */
+/**
+ * The files that take longest, by seconds of processor time: begun first, so that both lanes end together. Among them
+ * those that start Chromium and Python: a process that has had arrays of many gigabytes may not fork.
+ */
 const LONGEST = [
   'package/package',
   'docs',
@@ -20,6 +23,10 @@ const LONGEST = [
   'hierarchical/factor',
   'cli/solve',
   'curvature/kronecker-positive',
+  'python/reader',
+  'browser/core',
+  'browser/playground',
+  'report/browser',
   'models/pytorch',
   'io/container-mutations',
   'io/bad-npz',
