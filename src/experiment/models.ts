@@ -230,8 +230,9 @@ const ON_CODES: ModelTraining = {
 };
 
 /**
- * Deep networks of images: measured on ResNet-20 (docs/benchmarks.md), seconds are fewest by Adam. In so few epochs of
- * so little data a rate that stays is ahead of one that falls as a cosine (ResNet-8: 46.6 against 33.5 % right).
+ * Deep networks of images: measured on ResNet-20 and MobileNet (docs/benchmarks.md), where Adam and ekfac-adam take
+ * about the same seconds to a target, and a step of Adam the fewest. In so few epochs of so little data a rate that
+ * stays is ahead of one that falls as a cosine (ResNet-8: 46.6 against 33.5 % right).
  */
 const DEEP: ModelTraining = {
   optimizer: 'adam',

@@ -4,15 +4,13 @@
  * the errors where weights are multiplied, and in every parameter J_iᵀs. Of a cross-entropy of tokens a sample has a
  * column for every class at every position; of a loss of several terms, for every number of each term's output.
  */
-import { block } from '../../dense/matrix.js';
 import type { Blas } from '../../dense/blas.js';
 import { drawLabels, drawSeeds, rootAtOutputs, type DrawnSlice } from '../../layers/draw.js';
 import type { Machine } from '../../tape/primitive.js';
 import type { GraphModel } from '../../layers/graph-model.js';
 import type { DrawPlan } from '../../layers/network-plan.js';
 import { Passes } from '../../layers/passes.js';
-import { readSamples } from '../../layers/read-samples.js';
-import { lossWeight } from '../../layers/targets.js';
+import { eachSample } from '../../layers/read-samples.js';
 import type { FloatArray, Matrix } from '../../dense/matrix.js';
 import { numbersEach, rowsOf } from '../../tape/shape.js';
 
@@ -45,15 +43,12 @@ export interface ColumnVisitor {
   readonly sample?: (sample: WalkedSample) => void;
 }
 
-/** Samples read at a time where nobody says. */
-const BATCH = 256;
-
 /**
  * Walks over all columns, in double precision; those that are zero, of padding, are left out. Returns what sums over
  * samples and their columns are divided by. Throws as `readSamples`.
  */
-export function eachColumn({ model, sampling, batchSize = BATCH, blas }: GraphWalk, visitor: ColumnVisitor): number {
-  const { network, loss, data } = model;
+export function eachColumn({ model, sampling, batchSize, blas }: GraphWalk, visitor: ColumnVisitor): number {
+  const { network, loss } = model;
   const parameters = Float64Array.from(model.parameters);
   const byLabels = sampling?.of === 'labels';
   const passes = new Passes({
@@ -66,30 +61,23 @@ export function eachColumn({ model, sampling, batchSize = BATCH, blas }: GraphWa
   });
   const draw = passes.plan.draw!;
   const columns = sampling === null ? exactColumns(draw) : sampling.draws;
-  let weight = 0;
-  for (let first = 0; first < data.samples; first += batchSize) {
-    const count = Math.min(batchSize, data.samples - first);
-    const { inputs, targets } = readSamples(model, first, count);
-    weight += lossWeight(loss, targets);
-    for (let i = 0; i < count; i++) {
-      const own = { inputs: block(inputs, 0, i, inputs.rows, 1), targets: block(targets, 0, i, targets.rows, 1) };
-      passes.eachSlice(own, ({ tape }) => {
-        const sample: WalkedSample = { plan: draw, machine: tape.machine };
-        const slice = { loss, plan: passes.plan, tape, seed: sampling?.seed ?? 0, first: first + i };
-        if (byLabels) drawLabels(slice);
-        for (let column = 0; column < columns; column++) {
-          if (sampling === null) placeRoot(slice, own.targets, column);
-          else if (byLabels) placeErrors(slice, column);
-          else drawSeeds(slice, own.targets, column);
-          if (draw.seeds.every((leaf) => leaf === null || tape.numbers(leaf).every((value) => value === 0))) continue;
-          tape.pass('pullback');
-          visitor.column(sample, passes.result);
-        }
-        visitor.sample?.(sample);
-      });
-    }
-  }
-  return 1 / (Math.max(1, weight) * (sampling?.draws ?? 1));
+  const weight = eachSample(model, batchSize, (own, first) => {
+    passes.eachSlice(own, ({ tape }) => {
+      const sample: WalkedSample = { plan: draw, machine: tape.machine };
+      const slice = { loss, plan: passes.plan, tape, seed: sampling?.seed ?? 0, first };
+      if (byLabels) drawLabels(slice);
+      for (let column = 0; column < columns; column++) {
+        if (sampling === null) placeRoot(slice, own.targets, column);
+        else if (byLabels) placeErrors(slice, column);
+        else drawSeeds(slice, own.targets, column);
+        if (draw.seeds.every((leaf) => leaf === null || tape.numbers(leaf).every((value) => value === 0))) continue;
+        tape.pass('pullback');
+        visitor.column(sample, passes.result);
+      }
+      visitor.sample?.(sample);
+    });
+  });
+  return 1 / (weight * (sampling?.draws ?? 1));
 }
 
 /** Columns of a sample: the numbers of all outputs. */

@@ -5,11 +5,9 @@
 import { NonFiniteError } from '../../core/errors.js';
 import type { FloatArray } from '../../core/floats.js';
 import type { Blas } from '../../dense/blas.js';
-import { block } from '../../dense/matrix.js';
 import type { GraphModel } from '../../layers/graph-model.js';
 import { Passes } from '../../layers/passes.js';
-import { readSamples } from '../../layers/read-samples.js';
-import { lossWeight } from '../../layers/targets.js';
+import { eachSample } from '../../layers/read-samples.js';
 import { columnsOfSample, eachColumn } from './graph-columns.js';
 
 /** Which matrix has its diagonal summed, and how. */
@@ -60,21 +58,11 @@ export function graphDiagonal(model: GraphModel, options: GraphDiagonalOptions):
 /** Visits the gradient of every sample's loss. Returns what sums over samples are divided by. */
 function eachGradient(
   model: GraphModel,
-  { blas, batchSize = 256 }: GraphDiagonalOptions,
+  { blas, batchSize }: GraphDiagonalOptions,
   visit: (gradient: FloatArray) => void,
 ): number {
-  const { network, loss, data } = model;
+  const { network } = model;
   const parameters = Float64Array.from(model.parameters);
   const passes = new Passes({ network, parameters, samples: 1, gradient: true, blas });
-  let weight = 0;
-  for (let first = 0; first < data.samples; first += batchSize) {
-    const count = Math.min(batchSize, data.samples - first);
-    const { inputs, targets } = readSamples(model, first, count);
-    weight += lossWeight(loss, targets);
-    for (let i = 0; i < count; i++) {
-      const own = { inputs: block(inputs, 0, i, inputs.rows, 1), targets: block(targets, 0, i, targets.rows, 1) };
-      passes.eachSlice(own, () => visit(passes.gradient));
-    }
-  }
-  return 1 / Math.max(1, weight);
+  return 1 / eachSample(model, batchSize, (sample) => passes.eachSlice(sample, () => visit(passes.gradient)));
 }
