@@ -62,7 +62,7 @@ async function readPlain(path: string, size: number): Promise<Uint8Array> {
 const folder = await mkdtemp(join(tmpdir(), 'hmatrix-bench-'));
 const team = await Team.open({ workers: 2 });
 try {
-  const source = kernelSource(uniformPoints(40_000, 3, 1), gaussian(0.2), { blas: team.blas });
+  const source = kernelSource(uniformPoints(49_000, 3, 1), gaussian(0.2), { blas: team.blas });
   const options = { format: 'fmm', budget: 0.24, leafSize: 512, maxRank: 64, tolerance: 1e-2 } as const;
   const matrix = await compress(source, options, { team });
   const [saved, plain] = [join(folder, 'saved.npz'), join(folder, 'plain')];
