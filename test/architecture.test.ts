@@ -13,6 +13,8 @@ const root = resolve(import.meta.dirname, '..');
 /** Layer of each part of src; a part may import from its own layer and from lower ones. */
 const LAYERS: Readonly<Record<string, number>> = {
   core: 0,
+  native: 0,
+  distributed: 1,
   dense: 1,
   parallel: 1,
   io: 1,
@@ -45,7 +47,7 @@ const DATASETS_USERS = ['cli', 'public'];
 
 /** The folders and files that may import a package (or a module of Node); a folder includes the folders below it. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
-  koffi: ['src/dense/system'],
+  koffi: ['src/native'],
   'fastest-levenshtein': ['src/core'],
   mathjs: ['src/source'],
   'csv-parse': ['src/io'],
@@ -71,7 +73,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'node:v8': ['src/parallel/collect.ts'],
   'node:vm': ['src/parallel/collect.ts'],
   // cli: its compile cache.
-  'node:module': ['src/dense/system', 'src/cli/main.ts', 'src/report/png.ts'],
+  'node:module': ['src/native', 'src/cli/main.ts', 'src/report/png.ts'],
   'node:os': ['src/io', 'src/parallel', 'src/hierarchical'],
 };
 /** Rooms that only the folder they stand in uses. */

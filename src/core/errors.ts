@@ -107,6 +107,16 @@ export class ClosedError extends WorkerError {
   }
 }
 
+/**
+ * Ranks that could not communicate: a failure that MPI reports, a message of another length, a rank that has ended;
+ * `data` holds rank and size, and where known the function, MPI's error code and the other rank.
+ */
+export class CommunicationError extends HmatrixError {
+  constructor(message: string, data: Readonly<Record<string, unknown>> = {}) {
+    super('communication', message, data);
+  }
+}
+
 /** The caller's AbortSignal fired. */
 export class AbortedError extends HmatrixError {
   constructor(message = 'The operation was aborted.', data: Readonly<Record<string, unknown>> = {}) {

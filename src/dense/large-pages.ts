@@ -7,7 +7,7 @@
  */
 import { PLATFORM } from '../core/environment.js';
 import type { FloatArray } from '../core/floats.js';
-import { arrayAddress, processFunction, type NativeFunction } from './system/library.js';
+import { arrayAddress, processFunction, type NativeFunction } from '../native/koffi.js';
 
 /** Smaller arrays are not worth a call, and would not fill a page. */
 const LEAST_BYTES = 2 ** 23;

@@ -75,7 +75,7 @@ describe.skipIf(library === undefined)('a process', () => {
       const [first, second] = [describe(), describe()];
       const code =
         "Promise.all([import('node:worker_threads'), import('${types}'), import('${libraries}')])" +
-        ".then(([w, t, l]) => w.parentPort.postMessage(t.coreName(new l.NativeLibrary(['${library}']))))";
+        ".then(([w, t, l]) => w.parentPort.postMessage(t.coreName(new l.BlasLibrary(['${library}']))))";
       const worker = await new Promise((resolve, reject) =>
         new Worker(code, { eval: true }).once('message', resolve).once('error', reject));
       console.log(JSON.stringify({ first, second, worker, left: process.env.OPENBLAS_CORETYPE ?? null }));`;

@@ -8,8 +8,8 @@ import { RandomStream } from '#hmatrix/core/random.js';
 import { sharedFloat64 } from '#hmatrix/core/shared-array.js';
 import { view } from '#hmatrix/dense/matrix.js';
 import { FortranArguments } from '#hmatrix/dense/system/fortran-arguments.js';
-import { NativeLibrary } from '#hmatrix/dense/system/library.js';
-import type { NativeFunction, NativeType } from '#hmatrix/dense/system/library.js';
+import { BlasLibrary } from '#hmatrix/dense/system/library.js';
+import type { NativeFunction, NativeType } from '#hmatrix/native/koffi.js';
 import { openOpenblas, trySystemLibraries } from '#hmatrix/dense/system/open.js';
 import { SystemBlas } from '#hmatrix/dense/system/system-blas.js';
 import { describeBlas } from './conformance.js';
@@ -30,7 +30,7 @@ if (missing === undefined) describeBlas('the system library', () => openOpenblas
 else it.skip(`the system library conforms to the dense contract: ${missing}`, () => undefined);
 
 /** A library whose CBLAS is missing, as that of many distributions' reference BLAS is. */
-class WithoutCblas extends NativeLibrary {
+class WithoutCblas extends BlasLibrary {
   override find(symbol: string, result: NativeType, parameters: readonly NativeType[]): NativeFunction | undefined {
     return symbol.startsWith('cblas_') ? undefined : super.find(symbol, result, parameters);
   }

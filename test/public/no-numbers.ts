@@ -75,6 +75,7 @@ export const TAKE_NONE = [
   'multiply',
   'nystrom',
   'openBlas',
+  'openMpi',
   'openTeam',
   'operatorError',
   'periodic',

@@ -338,6 +338,7 @@ const TAKE_OPTIONS: Readonly<Record<string, readonly Entry[]>> = {
   writeMatrixMarket: [['signal', (o) => hmatrix.io.writeMatrixMarket(join(folder, 'x.mtx'), b(), o)]],
   writeNpyMatrix: [['signal', (o) => hmatrix.io.writeNpyMatrix(join(folder, 'x.npy'), b(), o)]],
   openTeam: [['workers', (o) => hmatrix.openTeam(o)]],
+  openMpi: [['largestCount', (o) => hmatrix.teams.openMpi(o)]],
   Team: [['stallSeconds', (o) => hmatrix.teams.Team.open(o)]],
   HierarchicalMatrix: [
     ['columns', (o) => f.matrix.estimateError(f.source, o)],
@@ -433,6 +434,8 @@ const TAKE_OTHERS: Readonly<Record<string, (value: unknown) => boolean>> = {
   // The default, as HMATRIX_BLAS has it.
   'openTeam.blas': (value) => value === '',
   'Team.blas': (value) => value === '',
+  // As HMATRIX_MPI has it.
+  'openMpi.library': (value) => value === '',
   batchNorm: isEmpty,
   padding: isNull,
   'kfacOptimizer.learningRate': isNull,

@@ -7,7 +7,7 @@
  * refuse before an address is asked for.
  */
 import type { FloatArray } from '../matrix.js';
-import { arrayAddress } from './library.js';
+import { arrayAddress } from '../../native/koffi.js';
 
 /** Finds the addresses of typed arrays and keeps those of the latest call reachable. */
 export class ArrayAddresses {

@@ -4,7 +4,8 @@
  * Addresses are numbers; matrices are column-major always.
  */
 import type { FortranArguments } from './fortran-arguments.js';
-import type { NativeFunction, NativeLibrary, NativeType } from './library.js';
+import type { NativeFunction, NativeType } from '../../native/koffi.js';
+import type { BlasLibrary } from './library.js';
 
 /** Enumerators of cblas.h. */
 export const COLUMN_MAJOR = 102;
@@ -156,7 +157,7 @@ const FORTRAN_PARAMETERS: Readonly<Record<Routine, readonly [number, number]>> =
 };
 
 /** Binds all seven routines. Throws LibraryError naming the first symbol that exists in neither form. */
-export function bindBlas(library: NativeLibrary, double: boolean, scalars: FortranArguments): BlasSymbols {
+export function bindBlas(library: BlasLibrary, double: boolean, scalars: FortranArguments): BlasSymbols {
   const prefix = double ? 'd' : 's';
   const cblas: Partial<Record<Routine, NativeFunction>> = {};
   for (const routine of ROUTINES) {
@@ -174,12 +175,7 @@ export function bindBlas(library: NativeLibrary, double: boolean, scalars: Fortr
 export const HIDDEN_LENGTH = 1;
 
 /** A Fortran subroutine with that many arguments, the last of them `characters` hidden lengths more. */
-export function fortranRoutine(
-  library: NativeLibrary,
-  name: string,
-  count: number,
-  characters: number,
-): NativeFunction {
+export function fortranRoutine(library: BlasLibrary, name: string, count: number, characters: number): NativeFunction {
   return library.fortran(name, new Array<NativeType>(count + characters).fill('int64'));
 }
 
@@ -194,7 +190,7 @@ const LETTER_OF: Readonly<Record<number, string>> = {
   [RIGHT]: 'R',
 };
 
-function bindFortranBlas(library: NativeLibrary, prefix: 'd' | 's', scalars: FortranArguments): BlasSymbols {
+function bindFortranBlas(library: BlasLibrary, prefix: 'd' | 's', scalars: FortranArguments): BlasSymbols {
   const double = prefix === 'd';
   const bind = (routine: Routine): NativeFunction =>
     fortranRoutine(library, prefix + routine, FORTRAN_PARAMETERS[routine][0], FORTRAN_PARAMETERS[routine][1]);

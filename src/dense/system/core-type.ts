@@ -5,7 +5,7 @@
  * loaded: it is loaded again with the kernels of the widest vectors that the processor has. Not where the user set the
  * variable, nor on libraries that are not OpenBLAS or that name no core.
  */
-import { NativeLibrary } from './library.js';
+import { BlasLibrary } from './library.js';
 import { processorFlags } from '../processor.js';
 import { withEnvironment, withoutThreadsAtLoad } from './vendor.js';
 
@@ -30,7 +30,7 @@ const OLD_CORES: ReadonlySet<string> = new Set([
 ]);
 
 /** The processor that OpenBLAS took its kernels for ("Haswell"); undefined where the library does not say. */
-export const coreName = (library: NativeLibrary): string | undefined =>
+export const coreName = (library: BlasLibrary): string | undefined =>
   library.find('openblas_get_corename', 'const char *', [])?.() as unknown as string | undefined;
 
 /**
@@ -57,8 +57,8 @@ let replaced: { readonly by: string; readonly core: string } | undefined;
  * environment of the process, which only the main thread's process.env is: elsewhere nothing changes, unless that
  * thread opened the library first, as a team's does.
  */
-export function loadLibrary(names: readonly string[]): NativeLibrary {
-  const open = (): NativeLibrary => withoutThreadsAtLoad(() => new NativeLibrary(names));
+export function loadLibrary(names: readonly string[]): BlasLibrary {
+  const open = (): BlasLibrary => withoutThreadsAtLoad(() => new BlasLibrary(names));
   const library = open();
   const core = coreName(library);
   const better =
@@ -74,7 +74,7 @@ export function loadLibrary(names: readonly string[]): NativeLibrary {
 }
 
 /** The core in use: "Zen", or "SkylakeX, chosen over Prescott". */
-export function describeCore(library: NativeLibrary): string | undefined {
+export function describeCore(library: BlasLibrary): string | undefined {
   const core = coreName(library);
   return core !== undefined && core === replaced?.by ? `${core}, chosen over ${replaced.core}` : core;
 }

@@ -3,7 +3,7 @@
  * Integers are 32 bits wide in slots of 64 bits whose upper halves stay 0, so that a library built for 64-bit integers
  * reads the right value too, and can be told by what it writes.
  */
-import { arrayAddress } from './library.js';
+import { arrayAddress } from '../../native/koffi.js';
 
 const INTEGERS = 16;
 const REALS_AT = 8 * INTEGERS;

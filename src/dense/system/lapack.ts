@@ -21,7 +21,8 @@ import {
 import type { ArrayAddresses } from './addresses.js';
 import { HIDDEN_LENGTH, fortranRoutine } from './blas-symbols.js';
 import type { FortranArguments } from './fortran-arguments.js';
-import type { NativeFunction, NativeLibrary } from './library.js';
+import type { NativeFunction } from '../../native/koffi.js';
+import type { BlasLibrary } from './library.js';
 import { Workspace } from './workspace.js';
 
 /** Fortran arguments of each routine, and how many of them are characters. */
@@ -45,7 +46,7 @@ function entriesOf(a: Matrix): FloatArray {
   return kept;
 }
 
-function bindLapack(library: NativeLibrary, prefix: 'd' | 's'): LapackSymbols {
+function bindLapack(library: BlasLibrary, prefix: 'd' | 's'): LapackSymbols {
   const symbols: Partial<LapackSymbols> = {};
   for (const [routine, [count, characters]] of Object.entries(ROUTINES)) {
     symbols[routine as keyof LapackSymbols] = fortranRoutine(library, prefix + routine, count, characters);
@@ -72,7 +73,7 @@ export class Lapack {
   readonly #integers = new Workspace();
 
   /** Throws LibraryError where a symbol is missing. */
-  constructor(library: NativeLibrary, scalars: FortranArguments, addresses: ArrayAddresses) {
+  constructor(library: BlasLibrary, scalars: FortranArguments, addresses: ArrayAddresses) {
     this.#double = bindLapack(library, 'd');
     this.#single = bindLapack(library, 's');
     this.#scalars = scalars;

@@ -12,7 +12,7 @@ import { checkIntegerWidth, checkResults } from './self-check.js';
 import { SystemBlas } from './system-blas.js';
 import { describeLibrary, useOneThread } from './vendor.js';
 
-export { nativeModuleFailure } from './library.js';
+export { nativeModuleFailure } from '../../native/koffi.js';
 
 /**
  * `library`: the path or name of a shared library; two separated by a comma where BLAS and LAPACK are apart; or a

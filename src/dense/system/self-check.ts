@@ -8,14 +8,15 @@ import { HmatrixError, LibraryError } from '../../core/errors.js';
 import { view } from '../matrix.js';
 import type { FortranArguments } from './fortran-arguments.js';
 import { INFO } from './lapack.js';
-import { REMEDY, arrayAddress } from './library.js';
-import type { NativeLibrary } from './library.js';
+import { arrayAddress } from '../../native/koffi.js';
+import { REMEDY } from './library.js';
+import type { BlasLibrary } from './library.js';
 import type { SystemBlas } from './system-blas.js';
 
 /**
  * Throws LibraryError if the library's BLAS reads 64-bit integers. To be called before anything that writes integers.
  */
-export function checkIntegerWidth(library: NativeLibrary, scalars: FortranArguments): void {
+export function checkIntegerWidth(library: BlasLibrary, scalars: FortranArguments): void {
   const idamax = library.fortran('idamax', ['int64', 'int64', 'int64'], 'int');
   const x = Float64Array.of(1, 3, 2);
   const address = arrayAddress(x);
@@ -35,7 +36,7 @@ export function checkIntegerWidth(library: NativeLibrary, scalars: FortranArgume
 }
 
 /** Throws LibraryError unless 2 × 2 products and a Cholesky factorization come out right in both precisions. */
-export function checkResults(blas: SystemBlas, library: NativeLibrary, scalars: FortranArguments): void {
+export function checkResults(blas: SystemBlas, library: BlasLibrary, scalars: FortranArguments): void {
   const refuse = (what: string): never => {
     throw new LibraryError(`${library.describeNames()} cannot be used: ${what}. ${REMEDY}`, {
       libraries: library.names,

@@ -32,7 +32,7 @@ import {
 import type { BlasSymbols } from './blas-symbols.js';
 import type { FortranArguments } from './fortran-arguments.js';
 import { Lapack } from './lapack.js';
-import type { NativeLibrary } from './library.js';
+import type { BlasLibrary } from './library.js';
 
 const transposeFlag = (trans: Transpose): number => (trans === 'T' ? TRANSPOSE : NO_TRANSPOSE);
 const triangleFlag = (uplo: Triangle): number => (uplo === 'U' ? UPPER : LOWER);
@@ -49,7 +49,7 @@ export class SystemBlas implements Blas {
   readonly #lapack: Lapack;
 
   /** Binds all symbols. Throws LibraryError naming the first that is missing. */
-  constructor(library: NativeLibrary, scalars: FortranArguments, description: string) {
+  constructor(library: BlasLibrary, scalars: FortranArguments, description: string) {
     this.description = description;
     this.#double = bindBlas(library, true, scalars);
     this.#single = bindBlas(library, false, scalars);

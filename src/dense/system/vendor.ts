@@ -3,8 +3,8 @@
  * Parallelism belongs to the team of workers; a library that starts threads of its own under each worker would only
  * fight them.
  */
-import { arrayAddress } from './library.js';
-import type { NativeLibrary } from './library.js';
+import { arrayAddress } from '../../native/koffi.js';
+import type { BlasLibrary } from './library.js';
 
 /** Intel oneMKL developer reference, "Support functions": layers must be set before the first call. */
 const MKL_INTERFACE_LP64 = 0;
@@ -16,7 +16,7 @@ const BLAS_THREADING_SINGLE_THREADED = 1;
  * One thread per call, from this JavaScript thread on: some libraries keep the setting per thread, so every worker sets
  * it.
  */
-export function useOneThread(library: NativeLibrary): void {
+export function useOneThread(library: BlasLibrary): void {
   library.find('MKL_Set_Interface_Layer', 'int', ['int'])?.(MKL_INTERFACE_LP64);
   library.find('MKL_Set_Threading_Layer', 'int', ['int'])?.(MKL_THREADING_SEQUENTIAL);
   library.find('MKL_Set_Num_Threads', 'void', ['int'])?.(1);
@@ -47,11 +47,11 @@ export const withoutThreadsAtLoad = <T>(open: () => T): T => withEnvironment('OP
  * Vendor, version and processor kernel where the library tells, then the files: "OpenBLAS 0.3.21 (Zen),
  * libopenblas.so.0".
  */
-export function describeLibrary(library: NativeLibrary, core: string | undefined): string {
+export function describeLibrary(library: BlasLibrary, core: string | undefined): string {
   return `${vendorOf(library, core)}, ${library.names.join(' + ')}`;
 }
 
-function vendorOf(library: NativeLibrary, core: string | undefined): string {
+function vendorOf(library: BlasLibrary, core: string | undefined): string {
   const text = (symbol: string): string | undefined =>
     library.find(symbol, 'const char *', [])?.() as unknown as string | undefined;
   const config = text('openblas_get_config');
@@ -75,7 +75,7 @@ function vendorOf(library: NativeLibrary, core: string | undefined): string {
   return `BLAS with ${lapack}`;
 }
 
-function lapackVersion(library: NativeLibrary): string {
+function lapackVersion(library: BlasLibrary): string {
   const ilaver = library.findFortran('ilaver', ['int64', 'int64', 'int64']);
   if (ilaver === undefined) return 'LAPACK';
   // Slots of 64 bits: safe for any integer width.

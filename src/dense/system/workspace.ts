@@ -1,7 +1,7 @@
 /**
  * Memory for native routines that belongs to one backend instance, grown on demand.
  */
-import { arrayAddress } from './library.js';
+import { arrayAddress } from '../../native/koffi.js';
 
 /** What is kept between calls; a larger workspace is released after the call that needed it. */
 const KEPT_BYTES = 32 * 1024 * 1024;

@@ -1,0 +1,155 @@
+/** The communicator over MPI: every operation on one to four ranks of each library that is here, and every bad end. */
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { LAUNCHERS, runAlone, runRanks, type Launcher } from './launchers.js';
+
+/** Ranks of a program that ends badly are gone by then, in seconds; it takes about one. */
+const GONE = 20;
+
+interface Checked {
+  readonly size: number;
+  readonly description: string;
+  readonly failures: readonly string[];
+}
+
+const describeLauncher = (name: string, of: (launcher: Launcher) => void): void => {
+  for (const launcher of LAUNCHERS)
+    if (launcher.missing === undefined) describe(`${name} (${launcher.family})`, () => of(launcher));
+    else it.skip(`${name} (${launcher.family}): ${launcher.missing}`, () => undefined);
+};
+
+describeLauncher('all operations of MPI', (launcher) => {
+  // Whole, and in pieces of five elements: more than 2³¹ − 1 go the same way.
+  const runs = [
+    [1, 5],
+    [2, 2 ** 31 - 1],
+    [2, 5],
+    [3, 5],
+    [4, 2 ** 31 - 1],
+  ];
+  it.each(runs)('on_%i_ranks_in_pieces_of_%i_do_what_their_equations_say', async (ranks, pieces) => {
+    const { status, stdout, stderr } = await runRanks(launcher, ranks, ['mpi-checks.mjs', String(pieces)]);
+    expect({ status, stderr: status === 0 ? '' : stderr }).toEqual({ status: 0, stderr: '' });
+    const { size, description, failures } = JSON.parse(stdout) as Checked;
+    expect(failures).toEqual([]);
+    expect(size).toBe(ranks);
+    expect(description).toMatch(launcher.library);
+    expect(description).toMatch(ranks === 1 ? / 1 rank$/ : new RegExp(` ${ranks} ranks$`));
+  });
+});
+
+/** Whether a process of that number runs: one that has ended may stay listed until its parent asks for its status. */
+function runs(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return !/^\d+ \(.*\) [ZX]/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
+/** Which of them still run when they should long be gone. */
+async function leftOf(pids: readonly number[]): Promise<number[]> {
+  const deadline = performance.now() + 1000 * GONE;
+  while (pids.some(runs) && performance.now() < deadline) await new Promise((done) => setTimeout(done, 50));
+  return pids.filter(runs);
+}
+
+describeLauncher('the end of a rank', (launcher) => {
+  const end = async (how: string, waiting: string) => {
+    const ended = await runRanks(launcher, 3, ['mpi-ending.mjs', how, waiting], { limit: 2 * GONE });
+    const pids = [...ended.stdout.matchAll(/^pid (\d+)$/gm)].map(([, pid]) => Number(pid));
+    return { ...ended, left: await leftOf(pids), pids: pids.length };
+  };
+
+  it.each(['receive', 'send', 'allreduce', 'startAllreduce', 'alltoall', 'barrier'])(
+    'by_an_error_ends_all_that_wait_in_%s_and_says_why',
+    async (waiting) => {
+      const { status, stderr, seconds, left } = await end('throw', waiting);
+      expect(status).toBe(1);
+      expect(stderr).toMatch(/^rank 1 of 3: RangeError: what went wrong\n\s+at /m);
+      expect(left).toEqual([]);
+      expect(seconds).toBeLessThan(GONE);
+    },
+  );
+
+  it.each(['receive', 'allreduce', 'alltoall'])('by_SIGKILL_ends_all_that_wait_in_%s', async (waiting) => {
+    const { status, seconds, left } = await end('kill', waiting);
+    expect(status).not.toBe(0);
+    expect(status).not.toBeNull();
+    expect(left).toEqual([]);
+    expect(seconds).toBeLessThan(GONE);
+  });
+
+  it.each([
+    ['reject', 1],
+    ['status', 5],
+    ['abort', 7],
+  ])('by_%s_ends_all_with_status_%i', async (how, wanted) => {
+    const { status, left } = await end(how, 'receive');
+    expect(status).toBe(wanted);
+    expect(left).toEqual([]);
+  });
+
+  it('without_close_is_a_good_one', async () => {
+    const { status, pids } = await end('end', 'nothing');
+    expect([status, pids]).toEqual([0, 3]);
+  });
+});
+
+describeLauncher('misuse', (launcher) => {
+  it('is_refused_by_typed_errors_before_and_after_communication', async () => {
+    const { status, stdout, stderr } = await runRanks(launcher, 2, ['mpi-misuse.mjs']);
+    expect({ status, stderr: status === 0 ? '' : stderr }).toEqual({ status: 0, stderr: '' });
+    const { short, long, pending, second, closed } = JSON.parse(stdout) as Record<string, string>;
+    expect(short).toMatch(
+      /^CommunicationError: The message from rank 0 to rank 1 with tag 1 holds 2 elements; 5 elements/,
+    );
+    expect(long).toMatch(/^CommunicationError: MPI_(Recv|Waitall) failed on rank 1 of 2 \(.*\): .*truncat/i);
+    expect(pending).toMatch(/^CommunicationError: Rank 1 of 2 closes .* while 1 of the operations/);
+    expect(second).toMatch(/^CommunicationError: .* has been initialized in this process already/);
+    expect(closed).toMatch(/^CommunicationError: The communicator is closed/);
+  });
+
+  it('of_a_library_that_does_not_fit_the_launcher_names_both', async () => {
+    const other = LAUNCHERS.find(({ family }) => family !== launcher.family)!;
+    if (other.missing !== undefined) return;
+    const { status, stderr } = await runRanks(launcher, 2, ['mpi-checks.mjs', '3'], {
+      env: { HMATRIX_MPI: other.family },
+    });
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/LibraryError: (Open MPI|MPICH) .* sees 1 rank where .*mpirun.* has started 2/);
+    expect(stderr).toMatch(new RegExp(other.library.source.slice(1)));
+  });
+
+  it('HMATRIX_MPI_self_leaves_ranks_alone', async () => {
+    const { status, stdout } = await runRanks(launcher, 2, ['mpi-checks.mjs', '3'], { env: { HMATRIX_MPI: 'self' } });
+    expect(status).toBe(0);
+    const alone = '{"size":1,"description":"one process","failures":[]}\n';
+    expect(stdout).toBe(alone + alone);
+  });
+
+  it('a_family_that_is_named_is_used_without_a_launcher', async () => {
+    const { stdout } = await runAlone(['mpi-checks.mjs', '3'], { env: { HMATRIX_MPI: launcher.family } });
+    const { size, description, failures } = JSON.parse(stdout) as Checked;
+    expect({ size, failures }).toEqual({ size: 1, failures: [] });
+    expect(description).toMatch(launcher.library);
+  });
+});
+
+describe('without a launcher', () => {
+  it('a_process_is_alone_and_opens_no_library', async () => {
+    const { status, stdout } = await runAlone(['mpi-checks.mjs', '3']);
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout)).toEqual({ size: 1, description: 'one process', failures: [] });
+  });
+
+  it.each([
+    ['/nowhere/libmpi.so', /LibraryError: Cannot open the library "\/nowhere\/libmpi.so": .* HMATRIX_MPI=self/],
+    ['libm.so.6', /LibraryError: "libm.so.6" is no MPI library.* HMATRIX_MPI=self/],
+  ])('the_library_%s_is_refused', async (library, wanted) => {
+    const { status, stderr } = await runAlone(['mpi-checks.mjs', '3'], { env: { HMATRIX_MPI: library } });
+    expect(status).toBe(1);
+    expect(stderr).toMatch(wanted);
+  });
+});
