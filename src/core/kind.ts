@@ -21,6 +21,7 @@ export type Kind =
   | 'kernel'
   | 'tree'
   | 'team'
+  | 'communicator'
   | 'model'
   | 'network'
   | 'weights'
@@ -67,6 +68,7 @@ export function kindOf(value: unknown): Kind {
   if (isFunction(o['batch']) && 'samples' in o) return 'data set';
   if ('layers' in o && 'parameters' in o) return typeof o['parameters'] === 'number' ? 'network' : 'weights';
   if (isFunction(o['runSync']) && isFunction(o['share'])) return 'team';
+  if (isFunction(o['allreduce']) && isFunction(o['startSend'])) return 'communicator';
   return memberOperator(o) === undefined ? 'object' : 'result';
 }
 
@@ -153,6 +155,7 @@ export type Role =
   | 'data set'
   | 'tree'
   | 'team'
+  | 'communicator'
   | 'path'
   | 'function';
 
@@ -308,6 +311,7 @@ const ROLES: Readonly<Record<Role, Part>> = {
     instead: { object: 'pass the tree itself: hessianTree returns it as .tree' },
   },
   team: { name: 'a team (of openTeam)', kinds: ['team'], instead: {} },
+  communicator: { name: 'a communicator (of openMpi)', kinds: ['communicator'], instead: {} },
   path: {
     name: 'a path',
     kinds: ['text'],

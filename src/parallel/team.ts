@@ -7,10 +7,13 @@ import { availableParallelism } from 'node:os';
 import { throwIfAborted, type RunControl } from '../core/context.js';
 import { AbortedError, ClosedError, WorkerError } from '../core/errors.js';
 import { nextTurn } from '../core/event-loop.js';
+import { requireRole } from '../core/kind.js';
 import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { sharedInt32 } from '../core/shared-array.js';
 import { openBlas } from '../dense/backend.js';
 import type { Blas } from '../dense/blas.js';
+import type { Communicator } from '../distributed/communicator.js';
+import { selfCommunicator } from '../distributed/self.js';
 import { collectGarbage, isWorthCollecting } from './collect.js';
 import { controlWords, EVENT, FAILED, FINISHED, GENERATION, signalEvent } from './control-block.js';
 import { Executor } from './executor.js';
@@ -37,9 +40,14 @@ export interface TeamOptions {
    * worker whose thread has ended is noticed at once.
    */
   readonly stallSeconds?: number | undefined;
+  /**
+   * The ranks that this team's process is one of (`openMpi`): every function that gets the team shares its work with
+   * theirs, and must be called by all of them. Default: one process.
+   */
+  readonly communicator?: Communicator | undefined;
 }
 /** The keys of {@link TeamOptions}. */
-const TEAM_KEYS: KeysOf<TeamOptions> = { workers: 'number', blas: 'text', stallSeconds: 'number' };
+const TEAM_KEYS: KeysOf<TeamOptions> = { workers: 'number', blas: 'text', stallSeconds: 'number', communicator: true };
 
 /** A state every worker of the team holds. */
 export interface Shared<S> {
@@ -68,6 +76,7 @@ interface TeamParts {
   /** The shared control block (schedule.ts). */
   readonly control: Int32Array;
   readonly stallSeconds: number;
+  readonly communicator: Communicator;
 }
 
 /**
@@ -76,6 +85,8 @@ interface TeamParts {
 export class Team {
   /** Number of workers, the calling thread included. */
   readonly workers: number;
+  /** The ranks that its process is one of. */
+  readonly communicator: Communicator;
   readonly #threads: readonly Thread[];
   readonly #control: Int32Array;
   readonly #executor: Executor;
@@ -91,8 +102,9 @@ export class Team {
   /** Resolves when the asynchronous phase before has left: phases of one team run one after the other. */
   #turnstile: Promise<void> = Promise.resolve();
 
-  private constructor({ workers, blas, threads, control, stallSeconds }: TeamParts) {
+  private constructor({ workers, blas, threads, control, stallSeconds, communicator }: TeamParts) {
     this.workers = workers;
+    this.communicator = communicator;
     this.#threads = threads;
     this.#control = control;
     this.#stallMilliseconds = 1000 * stallSeconds;
@@ -110,7 +122,8 @@ export class Team {
     const workers = requireWhole(options.workers ?? availableParallelism(), 'workers', 1, 1024);
     warnOfWorkers(workers);
     const control = sharedInt32(controlWords(workers));
-    const stallSeconds = options.stallSeconds ?? 60;
+    const { stallSeconds = 60, communicator = selfCommunicator() } = options;
+    requireRole(communicator, 'communicator', 'The communicator of openTeam');
     const starts: WorkerStart[] = [];
     for (let worker = 1; worker < workers; worker++) starts.push({ worker, workers, control, blas: options.blas });
     // The threads start while this one opens the backend.
@@ -126,7 +139,7 @@ export class Team {
       throw error;
     }
     const threads = await starting;
-    const team = new Team({ workers, blas, threads, control, stallSeconds });
+    const team = new Team({ workers, blas, threads, control, stallSeconds, communicator });
     threads.forEach((thread, index) => {
       if (thread.hasEnded()) team.#lose(index + 1, new Error('its thread has ended'));
       thread.onEnd((error) => {
