@@ -2,7 +2,7 @@
  * Matrix Market files (.mtx): text, dense or sparse.
  * Source: R. F. Boisvert, R. Pozo, K. A. Remington, "The Matrix Market exchange formats: initial design", NISTIR 5935,
  * 1996. Real, integer and pattern matrices are read, general, symmetric and skew-symmetric ones, as dense matrices;
- * entries that stand twice are added, as SciPy does. Dense real general ones are written.
+ * entries that stand twice are added, as SciPy does; exponents may be Fortran's (1.5D-3). Dense real general ones are written.
  */
 import { requireControl, type RunControl } from '../core/context.js';
 import { FileFormatError } from '../core/errors.js';
@@ -17,8 +17,18 @@ import { readText } from './text-file.js';
 const FORMS = ['array', 'coordinate'];
 const FIELDS = ['real', 'integer', 'pattern', 'double'];
 const SYMMETRIES = ['general', 'symmetric', 'skew-symmetric'];
+/** A real number as Fortran writes it: exponents by D (or Q), or by their sign alone where they have three digits. */
+const FORTRAN = /^([+-]?(?:\d+\.?\d*|\.\d+))(?:[dq]([+-]?\d+)|([+-]\d+))$/i;
 /** Numbers that are written at once. */
 const AT_ONCE = 65_536;
+
+/** The number that a word is: 1.5, 1.5e-3, Fortran's 1.5D-3 and 1.5-103; NaN where it is none. */
+function numberOf(word: string): number {
+  const value = Number(word);
+  if (!Number.isNaN(value)) return value;
+  const [, digits, exponent, signed] = FORTRAN.exec(word) ?? [];
+  return digits === undefined ? NaN : Number(`${digits}e${exponent ?? signed}`);
+}
 
 /** Whether a file's name says that it is one. */
 export const isMatrixMarket = (path: string): boolean => /\.mtx(\.gz)?$/i.test(path);
@@ -76,7 +86,7 @@ export async function readMatrixMarket(path: string, control: RunControl = {}): 
   let [seen, i, j] = [0, strict, 0];
   for (const [line, number] of lines) {
     const words = line.split(/\s+/);
-    const value = field === 'pattern' ? 1 : Number(words[sparse ? 2 : 0]);
+    const value = field === 'pattern' ? 1 : numberOf(words[sparse ? 2 : 0]);
     if (words.length !== (sparse ? 2 : 0) + (field === 'pattern' ? 0 : 1) || !Number.isFinite(value))
       refuse(`"${excerpt(line)}" is not ${sparse ? 'row, column and value' : 'a number'}`, number);
     if (++seen > expected) refuse(`more than the ${expected} entries announced`, number);

@@ -74,6 +74,33 @@ describe('Matrix Market', () => {
     ]);
   });
 
+  it('exponents as Fortran writes them: by D and Q, and of three digits by their sign alone', async () => {
+    const digits = fc.double({ noNaN: true, noDefaultInfinity: true, min: -1e99, max: 1e99 });
+    await fc.assert(
+      fc.asyncProperty(digits, fc.constantFrom('D', 'd', 'Q'), async (x, letter) => {
+        const written = x.toExponential();
+        // A capital may be followed by a sign or not; an integer's mantissa by a point.
+        const text = written
+          .replace(/^(-?\d)e/, '$1.e')
+          .replace('e+', 'e')
+          .replace('e', letter);
+        const [[first, second]] = await rowsOf(`%%MatrixMarket matrix array real general\n1 2\n${text}\n${written}\n`);
+        expect(first).toBe(second);
+      }),
+      { numRuns: 40 },
+    );
+    expect(
+      await rowsOf('%%MatrixMarket matrix coordinate double general\n2 2 3\n1 1 5D0\n1 2 1.5d-3\n2 1 .25-103\n'),
+    ).toEqual([
+      [5, 1.5e-3],
+      [0.25e-103, 0],
+    ]);
+    for (const bad of ['5D', 'D3', '1.5D-3.2', '1-', '1D400', '--1D0'])
+      await expect(rowsOf(`%%MatrixMarket matrix array real general\n1 1\n${bad}\n`), bad).rejects.toThrow(
+        FileFormatError,
+      );
+  });
+
   it('rows are points', async () => {
     writeFileSync(path, '%%MatrixMarket matrix array real general\n2 3\n1\n2\n3\n4\n5\n6\n');
     const { dimension, count, coordinates } = await readPoints(path);
