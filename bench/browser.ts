@@ -1,9 +1,8 @@
 /**
- * The browser: `node dist/bench/browser.js [--write]` measures Chromium beside Node, in turns, and the playground
+ * The browser: `npm run bench -- --only browser [--write]` measures Chromium beside Node, in turns, and the playground
  * (`npm run playground:build` first). `--write` keeps the record in bench/results/browser.json and the table of
  * docs/benchmarks.md. Of all rounds the fastest counts, and the median is told beside it.
  */
-import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { chromium, type Browser, type Page } from 'playwright-core';
@@ -11,6 +10,7 @@ import { preview } from 'vite';
 import { median } from '../src/core/median.js';
 import { portableGemm } from './portable-gemm.js';
 import { rounded, writeRecord } from './record.js';
+import { browserLacks, chromiumPath } from './script-cases.js';
 import { replaceSection } from './section.js';
 
 const SIZES = [128, 256, 512];
@@ -21,7 +21,6 @@ const PICTURES = 7;
 const FIRST = '';
 const LARGE = '#count=4096';
 
-const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 interface Rate {
@@ -126,9 +125,9 @@ function tableOf({ gemm, pictures: all }: Result): string {
   ].join('\n');
 }
 
-const executablePath = PLACES.find((path) => existsSync(path));
-if (executablePath === undefined) throw new Error('There is no Chromium here (Debian: apt-get install chromium).');
-const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
+const lacking = browserLacks();
+if (lacking !== undefined) throw new Error(lacking);
+const browser = await chromium.launch({ executablePath: chromiumPath()!, args: ['--no-sandbox'] });
 const result: Result = { gemm: await gemmRates(browser), pictures: await pictures(browser) };
 const version = browser.version();
 await browser.close();

@@ -1,5 +1,5 @@
 /**
- * Saving and loading beside plain writing and reading of as many bytes: `node dist/bench/files.js [--write]` makes a
+ * Saving and loading beside plain writing and reading of as many bytes: `npm run bench -- --only files [--write]` makes a
  * hierarchical matrix of about one gigabyte, and saves and loads it, by turns with a file of the same bytes that is
  * written and read in pieces of 8 MiB: to a new name, synchronized to the device and renamed, as saving is. Read is
  * what the system keeps in memory: the device decides nothing. bench/results/files.json and docs/benchmarks.md hold

@@ -13,6 +13,7 @@ import { KRONECKER_CASES, type KroneckerCase } from './kronecker-cases.js';
 import { LAYER_HESSIAN_CASES } from './layer-hessian-cases.js';
 import { TRAINING_CASES } from './training-cases.js';
 import { LEAF_CASES } from './leaf-cases.js';
+import { SCRIPT_CASES } from './script-cases.js';
 import { TAPE_CASES } from './tape-cases.js';
 import { TOLERANCE_CASES } from './tolerance-cases.js';
 import { PRECONDITIONER_CASES, type PreconditionerCase } from './preconditioners-cases.js';
@@ -86,6 +87,7 @@ export const CHOICES: readonly Choice[] = [
   ...LEAF_CASES.map(({ name }) => ({ name, labels: [] })),
   ...CHOOSE_CASES.map(({ name }) => ({ name, labels: [] })),
   ...TAPE_CASES.map(({ name }) => ({ name, labels: [] })),
+  ...SCRIPT_CASES.map(({ name, label }) => ({ name, labels: [label] })),
 ];
 
 /** As typed or copied: without the marks of bold text, whatever the spaces and the case of letters. */

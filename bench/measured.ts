@@ -16,6 +16,6 @@ export function outputOf(script: string, args: readonly string[], dist = OWN_DIS
     encoding: 'utf8',
     maxBuffer: 2 ** 26,
   });
-  if (child.status !== 0) throw new Error(`${args[0]} of ${dist} failed:\n${child.stderr}`);
+  if (child.status !== 0) throw new Error(`${args[0] ?? script} of ${dist} failed:\n${child.stderr}`);
   return child.stdout;
 }

@@ -5,12 +5,12 @@
  * layer-hessian.json: of networks of layers, kronecker.json, preconditioners.json, training.json, scaling.json,
  * graph.json: critical paths of task graphs, coverage.json: how often stated intervals hold, tolerance.json: whether
  * asked tolerances are kept, choose.json: what `auto` takes beside the best of a grid, leaf.json: leaf sizes that were
- * chosen, tape.json: passes of networks of layers), and makes the tables of docs/benchmarks.md and the pictures of
- * docs/benchmarks.html from those. Training takes `--data DIR` (default ../shared/data, with mnist/) and `--quick`,
- * which also leaves out large sizes. `--samples` and `--epochs` try the networks on less, `--size` the matrices of
- * preconditioners; such results, and quick ones, are not written. Tolerances take `--seed`, the first of five, and
- * `--quick`, one seed of the small matrices. Choices run their grid where none is kept, or with `--grid`; else the best
- * of it again.
+ * chosen, tape.json: passes of networks of layers, files.json, browser.json), and makes the tables of
+ * docs/benchmarks.md and the pictures of docs/benchmarks.html from those. Training takes `--data DIR` (default
+ * ../shared/data, with mnist/) and `--quick`, which also leaves out large sizes. `--samples` and `--epochs` try the
+ * networks on less, `--size` the matrices of preconditioners; such results, and quick ones, are not written. Tolerances
+ * take `--seed`, the first of five, and `--quick`, one seed of the small matrices. Choices run their grid where none is
+ * kept, or with `--grid`; else the best of it again. The browser needs Chromium and `npm run playground:build`.
  */
 import { parseArgs } from 'node:util';
 import type { CompressionRecord } from '../src/experiment/record.js';
@@ -46,6 +46,7 @@ import type { PreconditionerResult } from './preconditioners.js';
 import { PRECONDITIONER_CASES } from './preconditioners-cases.js';
 import { makePreconditionerTables, writePreconditionerTables } from './preconditioners-table.js';
 import { resultsOf, rounded, writeRecord } from './record.js';
+import { SCRIPT_CASES } from './script-cases.js';
 import { SCALING_CASES } from './scaling-cases.js';
 import { makeScalingTable, writeScalingTable } from './scaling-table.js';
 import type { ScalingResult, Skipped } from './scaling.js';
@@ -460,5 +461,13 @@ measureKind({
   make: chooseSummary,
   write: writeChooseTable,
 });
+
+// Files and the browser, by scripts that keep their own records; what is not asked for by name may be skipped.
+for (const { name, lacks } of SCRIPT_CASES.filter((one) => chosen.has(one.name))) {
+  const lacking = lacks?.();
+  if (lacking === undefined) process.stdout.write(outputOf(`${name}.js`, args.write ? ['--write'] : []));
+  else if (args.only === undefined) console.log(`${name} is skipped: ${lacking}`);
+  else refuse(lacking);
+}
 
 if (args.write) await writeBenchmarkPage();
