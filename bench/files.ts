@@ -1,6 +1,6 @@
 /**
- * Saving and loading beside plain writing and reading of as many bytes: `npm run bench -- --only files [--write]` makes a
- * hierarchical matrix of about one gigabyte, and saves and loads it, by turns with a file of the same bytes that is
+ * Saving and loading beside plain writing and reading of as many bytes: `npm run bench -- --only files [--write]` makes
+ * a hierarchical matrix of about one gigabyte, and saves and loads it, by turns with a file of the same bytes that is
  * written and read in pieces of 8 MiB: to a new name, synchronized to the device and renamed, as saving is. Read is
  * what the system keeps in memory: the device decides nothing. bench/results/files.json and docs/benchmarks.md hold
  * the medians.

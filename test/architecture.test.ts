@@ -331,6 +331,20 @@ describe('the architecture', () => {
     expect([...used].sort()).toEqual(Object.keys(dependencies).sort());
   });
 
+  it('loads_each_optional_package_in_one_file_by_a_name_that_no_bundler_follows', () => {
+    const { peerDependencies, peerDependenciesMeta, devDependencies } = JSON.parse(read('package.json')) as Record<
+      string,
+      Record<string, unknown>
+    >;
+    for (const name of Object.keys(peerDependencies)) {
+      expect(peerDependenciesMeta[name]).toEqual({ optional: true });
+      // The tests run with it.
+      expect(devDependencies[name]).toBe(peerDependencies[name]);
+      expect(imports.filter(({ specifier }) => packageOf(specifier) === name)).toEqual([]);
+      expect(sources.filter((path) => new RegExp(`const PACKAGE = '${name}[/']`).test(read(path)))).toHaveLength(1);
+    }
+  });
+
   it('keeps_the_kernels_compiled_to_WebAssembly_apart', () => {
     const assembly = 'src/dense/portable/assembly/';
     const crossing = inner

@@ -93,10 +93,13 @@ export async function createProgram(
       .command('multiply')
       .description('Multiply a saved hierarchical matrix with vectors')
       .argument('<file>', 'what compress --out wrote')
-      .requiredOption('--x <x>', "an .npy file or a table (.csv) of N rows, or 'seeded' for standard normal vectors")
+      .requiredOption(
+        '--x <x>',
+        "an .npy or .h5 file or a table (.csv) of N rows, or 'seeded' for standard normal vectors",
+      )
       .option('--vectors <p>', "how many vectors 'seeded' makes", wholeNumber(1, 65_536), 64)
       .option('--seed <s>', "of 'seeded'", wholeNumber(0), 0)
-      .option('--out <file>', 'write the product, .npy or .csv, in the shape of X'),
+      .option('--out <file>', 'write the product, .npy, .h5 or .csv, in the shape of X'),
   )
     .option('--quiet', 'print nothing but failures')
     .action(async (file: string, options: MultiplyOptions) => {

@@ -1,11 +1,11 @@
 /**
  * From the command's options to a matrix source: a stored matrix, a kernel over points, a named test matrix.
  */
-import { basename } from 'node:path';
 import { FileFormatError, HmatrixError, OptionError } from '../core/errors.js';
 import type { Blas } from '../dense/blas.js';
 import type { InputDescription } from '../experiment/record.js';
 import { isTable, READING_OPTIONS, tableTaken, TABLE_OPTIONS, type CsvReading } from '../io/csv-format.js';
+import { fileName } from '../io/hdf5-path.js';
 import type { PointTable, ReadPointsOptions } from '../io/points.js';
 import type { Model } from '../network/model.js';
 import type { TeamControl } from '../parallel/team-control.js';
@@ -141,8 +141,8 @@ function namingOption<T>(open: () => T): T {
 async function openMatrix(path: string, system: AskedSystem, control: TeamControl): Promise<OpenInput> {
   if (isTable(path))
     throw new UsageError(
-      `--matrix ${path}: a stored matrix is an .npy file (numpy.save, or writeNpyMatrix of hmatrix/io) or .mtx; a ` +
-        'table of points goes with --points.',
+      `--matrix ${path}: a stored matrix is an .npy file (numpy.save, or writeNpyMatrix of hmatrix/io), .h5 or .mtx; ` +
+        'a table of points goes with --points.',
     );
   const { readMatrixFile } = await import('../io/matrix-file.js');
   const { addedToDiagonal, storedSource } = await import('../source/dense-source.js');
@@ -153,7 +153,7 @@ async function openMatrix(path: string, system: AskedSystem, control: TeamContro
       { path, rows: matrix.rows, cols: matrix.cols },
     );
   const source = storedSource(matrix, addedToDiagonal(system));
-  return { source, input: { kind: 'matrix', name: basename(path), size: source.size } };
+  return { source, input: { kind: 'matrix', name: fileName(path), size: source.size } };
 }
 
 /** `normal:N,d` or `uniform:N,d` taken apart; undefined for a file. */
@@ -190,7 +190,7 @@ async function openPoints(options: InputOptions, seed: number, control: TeamCont
   const { signal, onProgress } = control;
   const how = { signal, onProgress, limit, columns, header, delimiter, decimal, incompleteRows };
   const { points, values } = await readFile(text, options, how);
-  return { points, values, table: points.table, name: basename(text) };
+  return { points, values, table: points.table, name: fileName(text) };
 }
 
 /** Points of a file, and the columns of a table that are values. */

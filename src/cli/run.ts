@@ -5,6 +5,7 @@ import { access, constants, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { RunControl } from '../core/context.js';
 import { FileAccessError } from '../core/errors.js';
+import { requireDatasetName, splitHdf5Path } from '../io/hdf5-path.js';
 import type { Team } from '../parallel/team.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { openTeam } from '../parallel/default-team.js';
@@ -73,15 +74,15 @@ export async function runRecorded<T extends object>(
 const KINDS = {
   matrix: { what: 'a hierarchical matrix', names: ['.hm', '.npz'] },
   factors: { what: 'a factorization', names: ['.hm', '.npz'] },
-  vectors: { what: 'a file of vectors', names: ['.npy', '.csv', '.tsv', '.mtx'] },
-  weights: { what: 'a file of weights', names: ['.npz', '.safetensors'] },
+  vectors: { what: 'a file of vectors', names: ['.npy', '.csv', '.tsv', '.mtx', '.h5', '.hdf5'] },
+  weights: { what: 'a file of weights', names: ['.npz', '.safetensors', '.h5', '.hdf5'] },
   record: { what: 'the record of the run in JSON', names: ['.json'] },
   picture: { what: 'a picture', names: ['.svg', '.png', '.html'] },
   page: { what: 'a page', names: ['.html'] },
 } as const;
 
 /** Names that say what a file holds. */
-const TELLING = /\.(hm|npy|npz|csv|tsv|mtx|json|safetensors|txt|gz|xlsx|mat|h5|pt|svg|png|html?|pdf|jpe?g)$/i;
+const TELLING = /\.(hm|npy|npz|csv|tsv|mtx|json|safetensors|txt|gz|xlsx|mat|h5|hdf5|pt|svg|png|html?|pdf|jpe?g)$/i;
 
 /** Throws UsageError where the name of --`flag`'s file says that it holds something else than what is written. */
 export function requireKind(
@@ -89,7 +90,7 @@ export function requireKind(
   path: string | undefined,
   kind: keyof typeof KINDS,
 ): void {
-  const [told] = TELLING.exec(path ?? '') ?? [];
+  const [told] = TELLING.exec(splitHdf5Path(path ?? '').file) ?? [];
   const { what, names } = KINDS[kind];
   if (path === '-')
     throw new UsageError(
@@ -100,9 +101,14 @@ export function requireKind(
   throw new UsageError(`--${flag} ${path}: ${what} is written, not ${told}: call the file ${all}.`);
 }
 
-/** Throws FileAccessError where `path` cannot become a file: better known before a long run than after it. */
-export async function requireWritable(path: string | undefined): Promise<void> {
-  if (path === undefined) return;
+/**
+ * Throws FileAccessError where `given` cannot become a file, OptionError where it names no dataset: better known before
+ * a long run than after it.
+ */
+export async function requireWritable(given: string | undefined): Promise<void> {
+  if (given === undefined) return;
+  const { file: path, dataset } = splitHdf5Path(given);
+  if (dataset !== undefined) requireDatasetName(dataset, path);
   const refuse = (why: string): never => {
     throw new FileAccessError(`Cannot write ${path}: ${why}.`, { path });
   };

@@ -1,10 +1,10 @@
 /**
  * The samples of a network, from the command's options: files of one's own, images, or generated digits.
  */
-import { basename } from 'node:path';
 import type { NetworkSamples } from '../experiment/network-data.js';
 import type { NamedFile } from '../experiment/sample-table.js';
 import { isTable, READING_OPTIONS, type CsvFormat } from '../io/csv-format.js';
+import { fileName } from '../io/hdf5-path.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { say } from './terminal.js';
 import { asFlag, UsageError } from './usage.js';
@@ -60,7 +60,7 @@ export async function openData(
   const { images, labels, data, targets, target, samples, seed } = options;
   if (data !== undefined) {
     const { readSampleTable } = await import('../experiment/sample-table.js');
-    const named = (path: string): NamedFile => ({ path, name: basename(path) });
+    const named = (path: string): NamedFile => ({ path, name: fileName(path) });
     const wanted = targets === undefined ? undefined : named(targets);
     const name = [named(data), ...(wanted === undefined ? [] : [wanted])].map((file) => file.name).join(' and ');
     const { columns, header, delimiter, decimal, incompleteRows } = options;
@@ -75,7 +75,7 @@ export async function openData(
   const { readLabeledImages } = await import('../experiment/network-data.js');
   const read = await readLabeledImages(images, labels, samples, control);
   const { count, dimension, table } = read.images;
-  const name = basename(images);
+  const name = fileName(images);
   return { ...read, tables: table === undefined ? undefined : [{ name, count, dimension, table }], name };
 }
 

@@ -80,8 +80,8 @@ async function check(options: TrainCommandOptions): Promise<void> {
   if (keep === 'average' && average === undefined)
     throw new UsageError('--keep average goes with --average, such as --average 0.99.');
   requireKind('out', out, 'weights');
-  if (out !== undefined && !/\.(npz|safetensors)$/i.test(out))
-    throw new UsageError(`--out ${out}: the name of a file of weights ends in .safetensors or .npz.`);
+  if (out !== undefined && !/\.(npz|safetensors|h5|hdf5)$/i.test(out))
+    throw new UsageError(`--out ${out}: the name of a file of weights ends in .safetensors, .npz or .h5.`);
   if (out !== undefined && model !== undefined && !/\.safetensors$/i.test(out))
     throw new UsageError(`--out ${out}: weights of a --model have up to four axes, which .safetensors files hold.`);
   requireKind('record', options.record, 'record');

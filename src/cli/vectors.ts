@@ -1,17 +1,19 @@
 /**
  * Vectors that come from files, or are seeded, and go to files.
  */
-import { basename } from 'node:path';
 import { NonFiniteError, ShapeError } from '../core/errors.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import { view, type Matrix } from '../dense/matrix.js';
 import { transposeInto } from '../dense/transpose.js';
 import { randomVectors } from '../experiment/compression-run.js';
 import { readColumns } from '../experiment/split-columns.js';
+import { readArrayOrdered } from '../io/array-file.js';
 import { isTable, type CsvFormat } from '../io/csv-format.js';
 import { writeCsvMatrix } from '../io/csv-write.js';
 import { isMatrixMarket, readMatrixMarket, writeMatrixMarket } from '../io/matrix-market.js';
-import { readNpyOrdered, writeNpy, writeNpyMatrix } from '../io/npy.js';
+import { fileName, isHdf5 } from '../io/hdf5-path.js';
+import { writeHdf5Vectors } from '../io/hdf5-write.js';
+import { writeNpy, writeNpyMatrix } from '../io/npy.js';
 import { readPoints, type PointTable } from '../io/points.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { asFlag, UsageError } from './usage.js';
@@ -26,7 +28,7 @@ export interface OpenVectors {
 
 /** What says which vectors. */
 export interface VectorOptions extends Omit<CsvFormat, 'columns' | 'values' | 'incompleteRows'> {
-  /** 'seeded', or a file: .npy, or a table. */
+  /** 'seeded', or a file: .npy, HDF5, Matrix Market, or a table. */
   readonly x: string;
   /** Of a table. */
   readonly columns?: readonly (string | number)[] | undefined;
@@ -60,7 +62,7 @@ export function tableVectors(path: string, { count, dimension, coordinates, tabl
   return {
     vectors,
     flat: dimension === 1,
-    name: `${dimension === 1 ? 'column' : 'columns'} ${names} of ${basename(path)}`,
+    name: `${dimension === 1 ? 'column' : 'columns'} ${names} of ${fileName(path)}`,
   };
 }
 
@@ -76,10 +78,10 @@ async function readVectors(options: VectorOptions, control: TeamControl): Promis
   }
   if (isMatrixMarket(x)) {
     const vectors = await readMatrixMarket(x, { signal: control.signal });
-    return { vectors, flat: false, name: basename(x) };
+    return { vectors, flat: false, name: fileName(x) };
   }
-  const { shape, rows, cols, data } = await readNpyOrdered(x, 'F', undefined, control);
-  return { vectors: view(data, 0, rows, cols), flat: shape.length === 1, name: basename(x) };
+  const { shape, rows, cols, data } = await readArrayOrdered(x, 'F', undefined, control);
+  return { vectors: view(data, 0, rows, cols), flat: shape.length === 1, name: fileName(x) };
 }
 
 /** Vectors from a file, or seeded ones. Throws ShapeError, NonFiniteError, and the errors of files. */
@@ -111,8 +113,8 @@ function requireRows(path: string, x: Matrix, size: number): void {
 
 /**
  * Writes what was computed from vectors: a table where the file is called .csv or .tsv, its columns called `name`; as
- * Matrix Market where it is called .mtx; else .npy in their shape, (N,) if they were `flat`, else (N, p). Throws as
- * writeNpy.
+ * Matrix Market where it is called .mtx; else .npy, or where it is called .h5 a dataset of HDF5, in their shape, (N,)
+ * if they were `flat`, else (N, p). Throws as writeNpy and writeHdf5Matrix.
  */
 export async function writeVectors(
   path: string,
@@ -123,6 +125,12 @@ export async function writeVectors(
 ): Promise<void> {
   if (isTable(path)) await writeCsvMatrix(path, name, y, control);
   else if (isMatrixMarket(path)) await writeMatrixMarket(path, y, { signal: control.signal });
+  else if (isHdf5(path))
+    await writeHdf5Vectors(
+      path,
+      { vectors: y, flat, name },
+      { signal: control.signal, onProgress: control.onProgress },
+    );
   else if (flat) await writeNpy(path, { shape: [y.rows], data: y.data.subarray(y.offset, y.offset + y.rows) }, control);
   else await writeNpyMatrix(path, y, control);
 }

@@ -66,6 +66,7 @@ export {
   withoutFiles as dirname,
   withoutFiles as inflateRaw,
   withoutFiles as join,
+  withoutFiles as resolve,
 };
 
 export { withoutNode as createRequire, withoutNode as runInNewContext, withoutNode as setFlagsFromString };

@@ -1,11 +1,12 @@
 /**
- * Samples of one's own, a row each, and their targets: .npy, .npz, tables, IDX.
+ * Samples of one's own, a row each, and their targets: .npy, .npz, HDF5, tables, IDX.
  */
 import type { RunControl } from '../core/context.js';
 import { FileFormatError, OptionError, ShapeError } from '../core/errors.js';
 import { view } from '../dense/matrix.js';
 import { tableTaken, type CsvFormat, isTable } from '../io/csv-format.js';
-import { readNpzNames } from '../io/npz.js';
+import { splitHdf5Path, isHdf5 } from '../io/hdf5-path.js';
+import { readArrayNames } from '../io/named-arrays.js';
 import { readPoints, readSamples, type PointTable } from '../io/points.js';
 import { labelTargets, memoryDataSet, type DataSet } from '../network/data-set.js';
 import { lossOf, type LossName } from '../network/losses/table.js';
@@ -40,8 +41,8 @@ const taken = ({ name, table }: Rows): string => (table === undefined ? '' : ` $
 const NAMES = { data: ['data', 'x', 'X', 'inputs'], targets: ['targets', 'y', 'Y', 'labels'] } as const;
 
 /** Rows of an array of an archive: of the only one, or of that with one of the usual names. */
-async function npzRows(path: string, role: keyof typeof NAMES, control: RunControl): Promise<PointTable> {
-  const names = await readNpzNames(path, control);
+async function archiveRows(path: string, role: keyof typeof NAMES, control: RunControl): Promise<PointTable> {
+  const names = await readArrayNames(path, control);
   const usual = NAMES[role];
   const name = names.length === 1 ? names[0] : usual.find((one) => names.includes(one));
   if (name === undefined)
@@ -69,8 +70,9 @@ async function readRows(
   control: RunControl,
 ): Promise<Rows> {
   const { signal, onProgress } = control;
-  const read = /\.npz$/i.test(path)
-    ? await npzRows(path, role, { signal, onProgress })
+  const several = /\.npz$/i.test(path) || (isHdf5(path) && splitHdf5Path(path).dataset === undefined);
+  const read = several
+    ? await archiveRows(path, role, { signal, onProgress })
     : await readPoints(path, { ...(isTable(path) ? format : {}), signal, onProgress });
   return rowsOf(read, name);
 }
@@ -100,10 +102,10 @@ async function readBoth(
 }
 
 /**
- * Reads samples, a row each, and their targets: .npy, CSV, IDX, or an .npz (the only array, or the one called data, x,
- * X, inputs; targets, y, Y, labels). `how` says which columns of tables are taken, and `target` which columns of the
- * data are the targets, instead of a file of them. Throws ShapeError unless both files have equally many rows,
- * FileFormatError, and what readPoints and readNpz throw.
+ * Reads samples, a row each, and their targets: .npy, CSV, IDX, a dataset of HDF5, or an .npz or .h5 (the only array,
+ * or the one called data, x, X, inputs; targets, y, Y, labels). `how` says which columns of tables are taken, and
+ * `target` which columns of the data are the targets, instead of a file of them. Throws ShapeError unless both files
+ * have equally many rows, FileFormatError, and what readPoints and readNpz throw.
  */
 export async function readSampleTable(
   data: NamedFile,

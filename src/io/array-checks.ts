@@ -2,7 +2,7 @@
  * What messages say of arrays of files, and checks of them.
  */
 import { NonFiniteError } from '../core/errors.js';
-import type { NamedArray } from './named-arrays.js';
+import type { NamedArray } from './named-array.js';
 
 /** "(3, 4)", "(3,)". */
 export const shapeText = (shape: readonly number[]): string => `(${shape.join(', ')}${shape.length === 1 ? ',' : ''})`;

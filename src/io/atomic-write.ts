@@ -101,14 +101,15 @@ async function syncFolder(folder: string): Promise<void> {
 }
 
 /**
- * Writes `path` through `produce`, whole or not at all.
+ * Writes `path` through `produce`, whole or not at all; `produce` is told the temporary file's path too, for libraries
+ * that open files by name.
  * Failure: FileAccessError (no such folder, permission, device full), AbortedError, or whatever `produce` throws; then
  * `path` is as it was.
  */
 export async function writeAtomically(
   path: string,
   control: RunControl,
-  produce: (file: OutputFile) => Promise<void>,
+  produce: (file: OutputFile, temporary: string) => Promise<void>,
 ): Promise<void> {
   requirePath(path);
   throwIfAborted(control.signal);
@@ -123,7 +124,7 @@ export async function writeAtomically(
   }
   try {
     try {
-      await produce(new OutputFile(path, handle, control));
+      await produce(new OutputFile(path, handle, control), temporary);
       await handle.sync();
     } finally {
       await handle.close();

@@ -4,7 +4,8 @@
 /** What the library's own files of version 1 begin with; later ones are archives (container-layout.ts). */
 export const CONTAINER_MAGIC = Uint8Array.of(0x89, 0x48, 0x4d, 0x58, 0x0d, 0x0a, 0x1a, 0x0a);
 const NPY = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
-const HDF5 = [0x89, 0x48, 0x44, 0x46];
+/** What HDF5 files begin with, or what stands behind a user's block of theirs. */
+export const HDF5_SIGNATURE = Uint8Array.of(0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a);
 /** What archives begin with. */
 export const ZIP = [0x50, 0x4b];
 const GZIP = [0x1f, 0x8b];
@@ -41,7 +42,8 @@ const MATRIX =
   'a hierarchical matrix, which load (hmatrix/io) reads, and the command takes by itself: hmatrix solve FILE';
 const CHECKPOINT = 'a checkpoint of training, which readCheckpoint (hmatrix/training) reads with its folder';
 const SHEET = 'a spreadsheet: save its sheet as .csv';
-const HDF5_FILE = 'an HDF5 file: write its arrays as .npy (numpy.save) or safetensors';
+const HDF5_FILE =
+  'an HDF5 file, which readHdf5Matrix, readPoints, readSamples and readTensors (hmatrix/io) read: call it .h5';
 const PICKLE = 'a pickle of PyTorch: write its tensors with safetensors.torch.save_file';
 const MATLAB = "a file of MATLAB: write its arrays as .npy (numpy.save of scipy.io.loadmat's)";
 const TABLE = 'a table, which readPoints and readSamples (hmatrix/io) read';
@@ -52,8 +54,6 @@ const BY_NAME: Readonly<Record<string, string>> = {
   xlsx: SHEET,
   xls: SHEET,
   ods: SHEET,
-  h5: HDF5_FILE,
-  hdf5: HDF5_FILE,
   pt: PICKLE,
   pth: PICKLE,
   mat: MATLAB,
@@ -70,7 +70,7 @@ export function foreignFile(path: string, head: Uint8Array): string {
     ? (byName ?? MATRIX)
     : startsWith(head, NPY)
       ? NPY_FILE
-      : startsWith(head, HDF5)
+      : startsWith(head, HDF5_SIGNATURE)
         ? HDF5_FILE
         : startsWith(head, ZIP)
           ? (byName ?? ARCHIVE)

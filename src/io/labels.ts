@@ -32,7 +32,7 @@ const QMNIST_COLUMNS = 8;
 async function requireIdx(path: string, control: RunControl): Promise<void> {
   const head = await withInputFile(path, control, (file) => file.head(6));
   if (isGzip(head) || isIdx(head)) return;
-  const kind = hex(head) === NPY_MAGIC ? 'npy' : /\.(npy|npz|csv|tsv)$/i.exec(path)?.[1].toLowerCase();
+  const kind = hex(head) === NPY_MAGIC ? 'npy' : /\.(npy|npz|h5|hdf5|csv|tsv)$/i.exec(path)?.[1].toLowerCase();
   if (kind === undefined) return;
   const table = kind === 'csv' || kind === 'tsv';
   const column = table ? ", { columns: ['label'] }" : '';

@@ -1,11 +1,14 @@
 /**
- * A matrix from a file, .npy or Matrix Market by name.
+ * A matrix from a file: .npy, HDF5, Matrix Market.
  */
 import type { RunControl } from '../core/context.js';
-import type { Matrix } from '../dense/matrix.js';
+import { view, type Matrix } from '../dense/matrix.js';
 import { isMatrixMarket, readMatrixMarket } from './matrix-market.js';
-import { readNpyMatrix } from './npy.js';
+import { readArrayOrdered } from './array-file.js';
 
-/** Throws as `readMatrixMarket` and `readNpyMatrix` do. */
-export const readMatrixFile = (path: string, { signal, onProgress }: RunControl): Promise<Matrix> =>
-  (isMatrixMarket(path) ? readMatrixMarket : readNpyMatrix)(path, { signal, onProgress });
+/** Throws as `readMatrixMarket`, `readNpyMatrix` and `readHdf5Matrix` do. */
+export async function readMatrixFile(path: string, { signal, onProgress }: RunControl): Promise<Matrix> {
+  if (isMatrixMarket(path)) return readMatrixMarket(path, { signal, onProgress });
+  const { rows, cols, data } = await readArrayOrdered(path, 'F', undefined, { signal, onProgress });
+  return view(data, 0, rows, cols);
+}

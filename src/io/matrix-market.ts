@@ -2,7 +2,8 @@
  * Matrix Market files (.mtx): text, dense or sparse.
  * Source: R. F. Boisvert, R. Pozo, K. A. Remington, "The Matrix Market exchange formats: initial design", NISTIR 5935,
  * 1996. Real, integer and pattern matrices are read, general, symmetric and skew-symmetric ones, as dense matrices;
- * entries that stand twice are added, as SciPy does; exponents may be Fortran's (1.5D-3). Dense real general ones are written.
+ * entries that stand twice are added, as SciPy does; exponents may be Fortran's (1.5D-3). Dense real general ones are
+ * written.
  */
 import { requireControl, type RunControl } from '../core/context.js';
 import { FileFormatError } from '../core/errors.js';

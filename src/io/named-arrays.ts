@@ -1,62 +1,77 @@
 /**
- * Files of named arrays, .npz or safetensors, behind one face.
- * Which of the two a file is, its first bytes tell; its name only where they do not, so that the right reader says what
+ * Files of named arrays, .npz, safetensors or HDF5, behind one face.
+ * Which of them a file is, its first bytes tell; its name only where they do not, so that the right reader says what
  * is wrong.
  */
-import { TELLING_BYTES, foreignFile } from './foreign-file.js';
+import { TELLING_BYTES, foreignFile, HDF5_SIGNATURE, startsWith } from './foreign-file.js';
 import type { RunControl } from '../core/context.js';
 import { FileFormatError, OptionError } from '../core/errors.js';
+import { readHdf5Header, readHdf5Tensors } from './hdf5-read.js';
+import { isHdf5 } from './hdf5-path.js';
+import { writeHdf5Tensors } from './hdf5-write.js';
 import { withInputFile } from './input-file.js';
 import { hex } from './npy-header.js';
+import type { NamedArray } from './named-array.js';
 import { readNpz, readNpzNames, writeNpz } from './npz.js';
 import { readSafetensors, readSafetensorsHeader, writeSafetensors, type Tensor } from './safetensors.js';
 
-/** An array of a file, by either reader. */
-export interface NamedArray extends Tensor {
-  /** For rank 2: element (i, j) of (rows, cols) is data[i + j·rows] if true, data[i·cols + j] if not. */
-  readonly fortranOrder: boolean;
-}
-
 /** Kinds of files of named arrays. */
-export type ArrayFileKind = 'npz' | 'safetensors';
+export type ArrayFileKind = 'npz' | 'safetensors' | 'hdf5';
 
 const kindByName = (path: string): ArrayFileKind | undefined =>
-  /\.npz$/i.test(path) ? 'npz' : /\.safetensors$/i.test(path) ? 'safetensors' : undefined;
+  /\.npz$/i.test(path) ? 'npz' : /\.safetensors$/i.test(path) ? 'safetensors' : isHdf5(path) ? 'hdf5' : undefined;
 
-/** Which of the two a file is. Throws FileFormatError, FileAccessError, AbortedError. */
+/** Which of them a file is. Throws FileFormatError, FileAccessError, AbortedError. */
 export async function arrayFileKind(path: string, control: RunControl): Promise<ArrayFileKind> {
   const start = await withInputFile(path, control, (file) => file.head(TELLING_BYTES));
   const head = start.subarray(0, 9);
-  const kind = head[0] === 0x50 && head[1] === 0x4b ? 'npz' : head[8] === 0x7b ? 'safetensors' : kindByName(path);
+  const kind =
+    head[0] === 0x50 && head[1] === 0x4b
+      ? 'npz'
+      : startsWith(head, HDF5_SIGNATURE)
+        ? 'hdf5'
+        : head[8] === 0x7b
+          ? 'safetensors'
+          : kindByName(path);
   if (kind === undefined)
     throw new FileFormatError(
-      `${path}: neither .npz nor safetensors: it starts with ${hex(head)}.${foreignFile(path, start)}`,
+      `${path}: neither .npz, nor safetensors, nor HDF5: it starts with ${hex(head)}.${foreignFile(path, start)}`,
       { path },
     );
   return kind;
 }
 
-/** The names of the arrays, in the file's order. Throws FileFormatError, FileAccessError, AbortedError. */
+/**
+ * The names of the arrays, in the file's order (of HDF5 those of numbers). Throws FileFormatError, FileAccessError,
+ * LibraryError (of HDF5: h5wasm is not installed), AbortedError.
+ */
 export async function readArrayNames(path: string, control: RunControl = {}): Promise<string[]> {
-  return (await arrayFileKind(path, control)) === 'npz'
-    ? readNpzNames(path, control)
-    : [...(await readSafetensorsHeader(path, control)).tensors.keys()];
+  const kind = await arrayFileKind(path, control);
+  if (kind === 'npz') return readNpzNames(path, control);
+  if (kind === 'safetensors') return [...(await readSafetensorsHeader(path, control)).tensors.keys()];
+  return [...(await readHdf5Header(path, control))]
+    .filter(([, { type }]) => typeof type !== 'string')
+    .map(([name]) => name);
 }
 
-/** The arrays called `names`. Throws as readNpz and readSafetensors do. */
+/** The arrays called `names`. Throws as readNpz, readSafetensors and readHdf5Matrix do. */
 export async function readNamedArrays(
   path: string,
   names: readonly string[],
   control: RunControl = {},
 ): Promise<Map<string, NamedArray>> {
-  if ((await arrayFileKind(path, control)) === 'npz') return readNpz(path, { ...control, names });
-  const { tensors } = await readSafetensors(path, { ...control, names });
+  const kind = await arrayFileKind(path, control);
+  if (kind === 'npz') return readNpz(path, { ...control, names });
+  const tensors =
+    kind === 'hdf5'
+      ? await readHdf5Tensors(path, names, control)
+      : (await readSafetensors(path, { ...control, names })).tensors;
   return new Map([...tensors].map(([name, { shape, data }]) => [name, { shape, data, fortranOrder: false }]));
 }
 
 /**
- * Writes arrays in C order as what the path's ending says, whole or not at all. Throws OptionError, and as writeNpz and
- * writeSafetensors do.
+ * Writes arrays in C order as what the path's ending says, whole or not at all. Throws OptionError, and as writeNpz,
+ * writeSafetensors and writeHdf5Matrix do.
  */
 export async function writeNamedArrays(
   path: string,
@@ -65,8 +80,12 @@ export async function writeNamedArrays(
 ): Promise<void> {
   const kind = kindByName(path);
   if (kind === undefined)
-    throw new OptionError(`${path}: name the file .npz or .safetensors: the ending says which of the two it becomes.`, {
-      path,
-    });
-  await (kind === 'npz' ? writeNpz(path, arrays, control) : writeSafetensors(path, arrays, control));
+    throw new OptionError(
+      `${path}: name the file .npz, .safetensors or .h5: the ending says which of them it becomes.`,
+      {
+        path,
+      },
+    );
+  const write = { npz: writeNpz, safetensors: writeSafetensors, hdf5: writeHdf5Tensors }[kind];
+  await write(path, arrays, control);
 }

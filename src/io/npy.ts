@@ -12,7 +12,7 @@ import { asVectors, view, type FloatArray, type Matrix, type Precision, type Vec
 import { writeAtomically } from './atomic-write.js';
 import { swapBytes } from './byte-order.js';
 import type { ByteSource } from './byte-source.js';
-import { widenBinary16 } from './half-precision.js';
+import { convertElements } from './elements.js';
 import { bytesOf, CHUNK_BYTES, sharedBuffer, withInputFile } from './input-file.js';
 import { formatNpyHeader, readNpyHeader, type NpyHeader } from './npy-header.js';
 import type { NumberType, RecordType } from './npy-type.js';
@@ -37,34 +37,6 @@ const floatArray = (header: NpyHeader, precision: Precision | undefined, path: s
   (precision ?? (header.single ? 'f32' : 'f64')) === 'f32'
     ? new Float32Array(sharedBuffer(4 * header.count, path))
     : new Float64Array(sharedBuffer(8 * header.count, path));
-
-/** out[start …] ← the elements in `raw`, aligned and in this machine's byte order, rounded to out's precision. */
-function convert(raw: Uint8Array, { kind, itemBytes }: NumberType, out: FloatArray, start: number): void {
-  const { buffer, byteOffset, length } = raw;
-  const n = length / itemBytes;
-  if (kind === 'f' && itemBytes === 2) {
-    const single = out instanceof Float32Array ? out.subarray(start, start + n) : new Float32Array(n);
-    widenBinary16(new Uint16Array(buffer, byteOffset, n), single);
-    if (out instanceof Float64Array) out.set(single, start);
-  } else if (kind === 'f')
-    out.set(itemBytes === 8 ? new Float64Array(buffer, byteOffset, n) : new Float32Array(buffer, byteOffset, n), start);
-  else if (kind === 'b') for (let i = 0; i < n; i++) out[start + i] = raw[i] === 0 ? 0 : 1;
-  else if (itemBytes === 1) out.set(kind === 'i' ? new Int8Array(buffer, byteOffset, n) : raw, start);
-  else if (itemBytes === 2)
-    out.set(kind === 'i' ? new Int16Array(buffer, byteOffset, n) : new Uint16Array(buffer, byteOffset, n), start);
-  else if (itemBytes === 4)
-    out.set(kind === 'i' ? new Int32Array(buffer, byteOffset, n) : new Uint32Array(buffer, byteOffset, n), start);
-  else {
-    // Two exact terms and one rounding: the float64 nearest to the 64-bit integer.
-    const words = new DataView(buffer, byteOffset, length);
-    const little = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
-    const highAt = little ? 4 : 0;
-    for (let i = 0; i < n; i++) {
-      const high = kind === 'i' ? words.getInt32(8 * i + highAt, little) : words.getUint32(8 * i + highAt, little);
-      out[start + i] = high * 4294967296 + words.getUint32(8 * i + 4 - highAt, little);
-    }
-  }
-}
 
 /** The elements of one file, read range by range. */
 interface Elements {
@@ -97,7 +69,7 @@ async function readElements(elements: Elements, first: number, out: FloatArray):
     const raw = staging.subarray(0, n * itemBytes);
     await file.read(raw, position + done * itemBytes, control);
     if (swap) swapBytes(raw, itemBytes);
-    convert(raw, type, out, done);
+    convertElements(raw, type, out, done);
   }
 }
 
@@ -183,7 +155,7 @@ async function readRecords(
         for (let p = i * recordBytes + offset, end = p + itemBytes; p < end; p++) packed[to++] = raw[p];
       const bytes = packed.subarray(0, n * itemBytes);
       if (field.swap) swapBytes(bytes, itemBytes);
-      convert(bytes, field, column, 0);
+      convertElements(bytes, field, column, 0);
       for (let i = 0, q = done * rowStep + f * columnStep; i < n; i++, q += rowStep) out[q] = column[i];
     }
     control.onProgress?.({ phase: 'read', done: (done + n) * columns, total: header.count });

@@ -1,7 +1,8 @@
 /**
- * Points from a file, whatever its kind: .npy, CSV, IDX images; samples of those and of .npz archives.
+ * Points from a file, whatever its kind: .npy, HDF5, CSV, Matrix Market, IDX images; samples of those and of .npz
+ * archives.
  */
-import { TELLING_BYTES, foreignFile } from './foreign-file.js';
+import { TELLING_BYTES, foreignFile, HDF5_SIGNATURE, startsWith } from './foreign-file.js';
 import { requireWhole } from '../core/checks.js';
 import { inCode } from '../core/advice.js';
 import type { RunControl } from '../core/context.js';
@@ -13,11 +14,13 @@ import { transposeInto } from '../dense/transpose.js';
 import { TABLE_OPTIONS, type CsvFormat, type CsvReading } from './csv-format.js';
 import { readCsv } from './csv.js';
 import { isGzip } from './gzip.js';
+import { isHdf5, splitHdf5Path } from './hdf5-path.js';
+import { readHdf5Ordered } from './hdf5-read.js';
 import { isIdx, readIdx } from './idx.js';
 import { sharedBuffer, withInputFile } from './input-file.js';
 import { hex, NPY_MAGIC } from './npy-header.js';
 import { isMatrixMarket, readMatrixMarket } from './matrix-market.js';
-import { readNpyOrdered } from './npy.js';
+import { readNpyOrdered, type OrderedArray } from './npy.js';
 import { readNpz, readNpzNames } from './npz.js';
 import { elementCount } from './shape-size.js';
 
@@ -42,7 +45,7 @@ const READ_POINTS_KEYS: KeysOf<ReadPointsOptions & { readonly team?: unknown | u
 
 /** Options of {@link readSamples}. */
 export interface ReadSamplesOptions extends ReadPointsOptions {
-  /** Which array of an archive (.npz); needed where there are several. */
+  /** Which array of an archive (.npz, .h5); needed where there are several. */
   readonly name?: string | undefined;
 }
 const READ_SAMPLES_KEYS: KeysOf<ReadSamplesOptions & { readonly team?: unknown | undefined }> = {
@@ -82,22 +85,24 @@ interface WithValues {
   readonly values: Float64Array;
 }
 
-type Kind = 'npy' | 'npz' | 'csv' | 'idx' | 'mtx';
+type Kind = 'npy' | 'npz' | 'csv' | 'idx' | 'mtx' | 'hdf5';
 
 /** By name where the name says it, else by the first bytes (MNIST's files have no extension of their own). */
 async function kindOf(path: string, control: RunControl, archives: boolean): Promise<Kind> {
   if (/\.npy$/i.test(path)) return 'npy';
   if (isMatrixMarket(path)) return 'mtx';
+  if (isHdf5(path)) return 'hdf5';
   if (archives && /\.npz$/i.test(path)) return 'npz';
   if (/\.(csv|tsv)$/i.test(path)) return 'csv';
   const start = await withInputFile(path, control, (file) => file.head(TELLING_BYTES));
   const head = start.subarray(0, 6);
   if (isGzip(head) || isIdx(head)) return 'idx';
   if (hex(head) === NPY_MAGIC) return 'npy';
+  if (startsWith(start, HDF5_SIGNATURE)) return 'hdf5';
   if (archives && head[0] === 0x50 && head[1] === 0x4b) return 'npz';
   throw new FileFormatError(
-    `${path}: neither .npy${archives ? ', nor .npz' : ''}, nor .csv or .tsv by name, nor IDX (MNIST, .gz as it ` +
-      `comes): it starts with ${hex(head)}.${foreignFile(path, start)}`,
+    `${path}: neither .npy${archives ? ', nor .npz' : ''}, nor .h5, nor .csv or .tsv by name, nor IDX (MNIST, .gz as ` +
+      `it comes): it starts with ${hex(head)}.${foreignFile(path, start)}`,
     { path },
   );
 }
@@ -140,10 +145,21 @@ async function csvPoints(path: string, options: ReadPointsOptions): Promise<Poin
   return { dimension: cols, count: rows, coordinates: data, total, table, values, keptRows };
 }
 
-async function npyPoints(path: string, options: ReadPointsOptions): Promise<PointTable> {
-  const { rows, cols, data } = await readNpyOrdered(path, 'C', 'f64', options);
-  const all = { dimension: cols, count: rows, coordinates: data as Float64Array, total: rows };
-  return first(all, options.limit ?? Infinity);
+const arrayPoints = ({ rows, cols, data }: OrderedArray, { limit = Infinity }: ReadPointsOptions): PointTable =>
+  first({ dimension: cols, count: rows, coordinates: data as Float64Array, total: rows }, limit);
+
+const npyPoints = async (path: string, options: ReadPointsOptions): Promise<PointTable> =>
+  arrayPoints(await readNpyOrdered(path, 'C', 'f64', options), options);
+
+async function hdf5Points(path: string, { name, ...options }: ReadSamplesOptions): Promise<PointTable> {
+  if (name !== undefined && splitHdf5Path(path).dataset !== undefined)
+    throw new OptionError(`${path} names a dataset, and so does the option name: give one of them.`, {
+      option: 'name',
+      path,
+    });
+  const { signal, onProgress } = options;
+  const reading = { order: 'C', precision: 'f64', dataset: name } as const;
+  return arrayPoints(await readHdf5Ordered(path, reading, { signal, onProgress }), options);
 }
 
 async function npzPoints(path: string, { name, limit, ...control }: ReadSamplesOptions): Promise<PointTable> {
@@ -162,7 +178,8 @@ async function npzPoints(path: string, { name, limit, ...control }: ReadSamplesO
 }
 
 /**
- * Reads N points in ℝᵈ: an .npy array of N rows and d columns (or N records of d real fields), a CSV table of N rows,
+ * Reads N points in ℝᵈ: an .npy array of N rows and d columns (or N records of d real fields), such a dataset of HDF5
+ * (`FILE.h5` of one, `FILE.h5:/group/name`; it takes the package h5wasm), a Matrix Market file, a CSV table of N rows,
  * or IDX images (each one point; bytes scaled to [0, 1]). What was measured at the points is read from a table in the
  * same call: rows are judged by the columns taken, so two calls may skip different ones. `keptRows` says which rows of
  * the file the points are. Failure: NonFiniteError with point and coordinate, FileFormatError, OptionError,
@@ -191,11 +208,11 @@ export async function readPoints(path: string, options: ReadPointsOptions = {}):
 /**
  * Reads n samples of d numbers into a d × n matrix, in float64 over shared memory: the file's rows are samples, as
  * NumPy's users have them, and the matrix's columns are, as this library takes them everywhere (row j of the file is
- * column j). An .npy array (n, d), one of an .npz archive, a CSV table of n rows, or IDX images (each one sample; bytes
- * scaled to [0, 1]); an array (n) is n samples of one number. Of a table the matrix has, besides, `values` where that
- * column was asked for (as `readPoints` takes it: targets or labels of the same rows), `table`, whose `skippedRows`
- * says how many rows were left out, and `keptRows`, which rows of the file its columns are. Failure: as readPoints, and
- * OptionError where an archive holds several arrays and none is named.
+ * column j). An .npy array (n, d), one of an .npz archive or an .h5 file, a CSV table of n rows, or IDX images (each
+ * one sample; bytes scaled to [0, 1]); an array (n) is n samples of one number. Of a table the matrix has, besides,
+ * `values` where that column was asked for (as `readPoints` takes it: targets or labels of the same rows), `table`,
+ * whose `skippedRows` says how many rows were left out, and `keptRows`, which rows of the file its columns are.
+ * Failure: as readPoints, and OptionError where an archive holds several arrays and none is named.
  */
 export async function readSamples(
   path: string,
@@ -219,8 +236,8 @@ async function readRows(path: string, options: ReadSamplesOptions, archives: boo
   if (name !== undefined && typeof name !== 'string')
     throw new OptionError(`name must be the name of an array, not ${describe(name)}.`, { option: 'name' });
   const kind = await kindOf(path, options, archives);
-  if (kind !== 'npz' && name !== undefined)
-    throw new OptionError(`The option name is for archives of arrays, .npz; ${path} is none.`, {
+  if (kind !== 'npz' && kind !== 'hdf5' && name !== undefined)
+    throw new OptionError(`The option name is for archives of arrays, .npz and .h5; ${path} is none.`, {
       option: 'name',
       path,
     });
@@ -232,7 +249,7 @@ async function readRows(path: string, options: ReadSamplesOptions, archives: boo
       throw new OptionError(text, { option: misplaced, path, advice: [advice] });
     }
   }
-  const readers = { npy: npyPoints, npz: npzPoints, csv: csvPoints, idx: idxPoints, mtx: mtxPoints };
+  const readers = { npy: npyPoints, npz: npzPoints, csv: csvPoints, idx: idxPoints, mtx: mtxPoints, hdf5: hdf5Points };
   const points = await readers[kind](path, options);
   const { dimension, count, coordinates } = points;
   if (count === 0 || dimension === 0)

@@ -1,6 +1,6 @@
 /**
- * Tensors by name, of any rank, from and to the files of PyTorch, JAX and NumPy users: safetensors, and .npz up to
- * rank 2. What the names mean is for the models to know.
+ * Tensors by name, of any rank, from and to the files of PyTorch, JAX and NumPy users: safetensors, HDF5, and .npz up
+ * to rank 2. What the names mean is for the models to know.
  */
 import type { RunControl } from '../core/context.js';
 import { FileFormatError, OptionError, ShapeError } from '../core/errors.js';
@@ -11,7 +11,9 @@ import { asFloats } from '../core/numbers.js';
 import { view } from '../dense/matrix.js';
 import { transposeInto } from '../dense/transpose.js';
 import { requireFiniteArray, shapeText } from './array-checks.js';
-import { arrayFileKind, readArrayNames, readNamedArrays, writeNamedArrays, type NamedArray } from './named-arrays.js';
+import { readHdf5Header } from './hdf5-read.js';
+import type { NamedArray } from './named-array.js';
+import { arrayFileKind, readArrayNames, readNamedArrays, writeNamedArrays } from './named-arrays.js';
 import { isFloatType, readSafetensorsHeader, type Tensor } from './safetensors.js';
 
 /** Which tensors to read; abort and progress. */
@@ -77,8 +79,15 @@ async function contentsOf(
   path: string,
   control: RunControl,
 ): Promise<ReadonlyMap<string, { readonly shape?: readonly number[]; readonly readable: boolean }>> {
-  if ((await arrayFileKind(path, control)) === 'npz')
-    return new Map((await readArrayNames(path, control)).map((name) => [name, { readable: true }]));
+  const kind = await arrayFileKind(path, control);
+  if (kind === 'hdf5')
+    return new Map(
+      [...(await readHdf5Header(path, control))].map(([name, { shape, type }]) => {
+        const readable = shape !== null && typeof type !== 'string' && type.kind === 'f';
+        return [name, shape === null ? { readable } : { shape, readable }];
+      }),
+    );
+  if (kind === 'npz') return new Map((await readArrayNames(path, control)).map((name) => [name, { readable: true }]));
   const { tensors } = await readSafetensorsHeader(path, control);
   return new Map([...tensors].map(([name, { dtype, shape }]) => [name, { shape, readable: isFloatType(dtype) }]));
 }
@@ -93,9 +102,9 @@ function ordered({ shape, data, fortranOrder }: NamedArray): Tensor {
 }
 
 /**
- * Reads tensors by name from a safetensors or .npz file, shapes checked (safetensors: before anything is read). Throws
- * FileFormatError (foreign, truncated, damaged; a tensor is missing, or not of floating-point numbers), ShapeError,
- * NonFiniteError, OptionError, FileAccessError, MemoryError, AbortedError.
+ * Reads tensors by name from a safetensors, HDF5 ('group/name') or .npz file, shapes checked (but for .npz before
+ * anything is read). Throws FileFormatError (foreign, truncated, damaged; a tensor is missing, or not of floating-point
+ * numbers), ShapeError, NonFiniteError, OptionError, FileAccessError, MemoryError, AbortedError.
  */
 export async function readTensors(path: string, options: ReadTensorsOptions = {}): Promise<NamedTensors> {
   requireRole(path, 'path', 'readTensors');
@@ -132,9 +141,9 @@ const listed = (names: readonly string[]): string =>
     .join(', ') + (names.length > MOST_LISTED ? `, … (${names.length})` : '');
 
 /**
- * Writes tensors by name as .safetensors or .npz (the path's ending says which; .npz up to rank 2), float32 where a
- * Float32Array is given, else float64, whole or not at all. Throws ShapeError, OptionError, FileAccessError,
- * AbortedError; then `path` is as it was.
+ * Writes tensors by name as .safetensors, .h5 or .npz (the path's ending says which; .npz up to rank 2), float32 where
+ * a Float32Array is given, else float64, whole or not at all. Throws ShapeError, OptionError, LibraryError (of .h5:
+ * h5wasm is not installed), FileAccessError, AbortedError; then `path` is as it was.
  */
 export async function writeTensors(
   path: string,

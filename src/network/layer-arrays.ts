@@ -3,7 +3,7 @@
  */
 import { copyInto, view, zeros, type FloatArray } from '../dense/matrix.js';
 import { transposeInto } from '../dense/transpose.js';
-import type { NamedArray } from '../io/named-arrays.js';
+import type { NamedArray } from '../io/named-array.js';
 import type { Tensor } from '../io/safetensors.js';
 import { layerWeights, type Layer } from './network.js';
 

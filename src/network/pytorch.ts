@@ -7,7 +7,7 @@ import { describe, requireRole } from '../core/kind.js';
 import { asFloats } from '../core/numbers.js';
 import type { FloatArray } from '../dense/matrix.js';
 import { requireFiniteArray, shapeText } from '../io/array-checks.js';
-import type { NamedArray } from '../io/named-arrays.js';
+import type { NamedArray } from '../io/named-array.js';
 import type { Tensor } from '../io/safetensors.js';
 import { fillLayer, layerArrays } from './layer-arrays.js';
 import { checkParameters, type Layer, type Network } from './network.js';

@@ -11,6 +11,8 @@ export {
   type SampleMatrix,
 } from '../io/points.js';
 export { readNpyMatrix, writeNpyMatrix } from '../io/npy.js';
+export { readHdf5Matrix } from '../io/hdf5-read.js';
+export { writeHdf5Matrix } from '../io/hdf5-write.js';
 export { readMatrixMarket, writeMatrixMarket } from '../io/matrix-market.js';
 export { readCifar10, type ReadCifar10Options } from '../io/cifar10.js';
 export type { LabeledImages } from '../io/labeled-images.js';

@@ -19,7 +19,7 @@ beforeAll(async () => {
   await writeSafetensors(at('net.safetensors'), new Map([['w', { shape: [2, 2], data }]]));
   await writeFile(at('c.txt'), '1 2\n3 4\n');
   await writeFile(at('t.xlsx'), Uint8Array.of(0x50, 0x4b, 3, 4, 0, 0, 0, 0, 0, 0, 0, 0));
-  await writeFile(at('a.h5'), Uint8Array.of(0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 0));
+  await writeFile(at('a.bin'), Uint8Array.of(0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 0));
   await writeFile(at('a.hm'), Uint8Array.of(...CONTAINER_MAGIC, ...new Uint8Array(60)));
 });
 
@@ -37,7 +37,8 @@ describe('a file of another kind', () => {
     ['c.txt', (path) => readPoints(path), /It is text: if it is a table of numbers, call it \.csv/],
     ['t.xlsx', (path) => readPoints(path), /It is a spreadsheet: save its sheet as \.csv/],
     ['t.xlsx', (path) => readNpyMatrix(path), /It is a spreadsheet/],
-    ['a.h5', (path) => readSamples(path), /It is an HDF5 file/],
+    ['a.bin', (path) => readNpyMatrix(path), /It is an HDF5 file, which readHdf5Matrix/],
+    ['a.bin', (path) => load(path), /It is an HDF5 file/],
     ['a.hm', (path) => readSamples(path), /It is a hierarchical matrix, which load/],
     ['a.hm', (path) => readWeights(path), /It is a hierarchical matrix/],
     ['a.hm', (path) => readNpyMatrix(path), /It is a hierarchical matrix/],

@@ -74,6 +74,6 @@ describe('samples from files', () => {
     await expect(readSamples(at('text'))).rejects.toThrow(FileFormatError);
     await expect(readSamples(at('text'))).rejects.toThrow(/neither \.npy, nor \.npz/);
     // Points are not read from archives.
-    await expect(readPoints(at('unnamed'))).rejects.toThrow(/neither \.npy, nor \.csv/);
+    await expect(readPoints(at('unnamed'))).rejects.toThrow(/neither \.npy, nor \.h5, nor \.csv/);
   });
 });

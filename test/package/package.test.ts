@@ -99,6 +99,31 @@ describe('a program', () => {
   });
 });
 
+describe('HDF5 files', () => {
+  it('take_h5wasm_from_ESM_CommonJS_and_the_command_line_and_without_it_say_what_to_install', async () => {
+    const place = join(folder, 'hdf5');
+    const body = `
+      .then(({ readHdf5Matrix, writeHdf5Matrix }) =>
+        writeHdf5Matrix('a.h5:/g/x', [1, 2, 4]).then(() => readHdf5Matrix('a.h5')))
+      .then(({ data }) => console.log([...data].join()), ({ code, message }) => console.log(code, message));`;
+    writeFiles(place, {
+      'package.json': '{ "private": true }',
+      'hdf5.mjs': `import('hmatrix/io')${body}`,
+      'hdf5.cjs': `Promise.resolve(require('hmatrix/io'))${body}`,
+    });
+    await unpackInto(place, packed);
+    const files = ['hdf5.mjs', 'hdf5.cjs'];
+    for (const file of files)
+      expect((await node([file], place)).stdout).toMatch(/^library a\.h5: HDF5 files take .*npm install h5wasm\.\n$/);
+    expect(readdirSync(place)).not.toContain('a.h5');
+    link(place, 'h5wasm');
+    for (const file of files) expect(await node([file], place)).toMatchObject({ stdout: '1,2,4\n', stderr: '' });
+    const command = join(place, 'node_modules/hmatrix/dist/command/hmatrix.js');
+    const { stderr } = await run(process.execPath, [command, 'solve', '--matrix', 'a.h5'], place);
+    expect(stderr).toMatch(/the matrix is 3 × 1/);
+  });
+});
+
 /** The library's sources without their comments, by path below src. */
 function codeOfSources(): [string, string][] {
   const paths = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter(

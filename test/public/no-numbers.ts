@@ -102,6 +102,7 @@ export const TAKE_NONE = [
   'digitImages',
   'shapeImages',
   'readCifar10',
+  'readHdf5Matrix',
   'readLabels',
   'readMatrixMarket',
   'readNpyMatrix',

@@ -459,6 +459,17 @@ export const TAKE_NUMBERS: Readonly<Record<string, readonly Place[]>> = {
         written(join(folder, 'weights.npz'), (path) => hmatrix.networks.writeWeights(path, network, numbers)),
     },
   ],
+  writeHdf5Matrix: [
+    {
+      name: /matrix/,
+      numbers: vector,
+      // The file keeps the time at which it was made.
+      result: async (numbers) => {
+        await hmatrix.io.writeHdf5Matrix(join(folder, 'vector.h5'), numbers);
+        return (await hmatrix.io.readHdf5Matrix(join(folder, 'vector.h5'))).data;
+      },
+    },
+  ],
   writeMatrixMarket: [
     {
       name: /matrix/,

@@ -2,10 +2,8 @@
  * The readers in Python: what they make of a saved file multiplies and solves as the library does. Python and NumPy are
  * Debian's python3-numpy (SciPy for its LinearOperator: python3-scipy); without them these tests are skipped.
  */
-import { execFile, spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { RandomStream } from '#hmatrix/core/random.js';
 import { kroneckerHierarchical } from '#hmatrix/curvature/eigenbasis/compress.js';
@@ -30,24 +28,16 @@ import { smoothModel } from '../curvature/smooth-inputs.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
 import { relativeError } from '../support.js';
 import { sharedTeam } from '../teams.js';
+import { interpreterWith, runPython, without } from './interpreter.js';
 
 const readers = resolve(import.meta.dirname, '../../python');
 const folder = temporaryFolder();
-const has = (interpreter: string, module: string): boolean =>
-  spawnSync(interpreter, ['-c', `import ${module}`]).status === 0;
-// The system's, where the first on the path is another one, without Debian's packages.
-const interpreter = ['python3', '/usr/bin/python3'].find((one) => has(one, 'numpy')) ?? 'python3';
-const numpy = has(interpreter, 'numpy');
-const scipy = numpy && has(interpreter, 'scipy.sparse.linalg');
-const without = (there: boolean, what: string): string => (there ? '' : ` (skipped: there is no python3 with ${what})`);
+const interpreter = interpreterWith('numpy') ?? '';
+const numpy = interpreter !== '';
+const scipy = numpy && interpreterWith('numpy', 'scipy.sparse.linalg') === interpreter;
 
 /** Runs a program with the readers on its path; its standard output. */
-async function python(program: string, ...args: string[]): Promise<string> {
-  const { stdout } = await promisify(execFile)(interpreter, ['-c', program, ...args], {
-    env: { ...process.env, PYTHONPATH: readers, PYTHONDONTWRITEBYTECODE: '1' },
-  });
-  return stdout;
-}
+const python = (program: string, ...args: string[]): Promise<string> => runPython(interpreter, program, args, readers);
 
 const MULTIPLY = `
 import sys, numpy, hmatrix_reader

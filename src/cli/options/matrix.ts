@@ -108,8 +108,11 @@ export function withRun(command: Command): Command {
 /** Where a matrix comes from; of networks the options are `withNetwork`'s. */
 export function withInput(command: Command): Command {
   return withTableReading(command)
-    .option('--matrix <file>', 'a symmetric matrix, .npy or .mtx; - is standard input')
-    .option('--points <points>', 'points: .npy, .csv, IDX images (MNIST, .gz as it comes), normal:N,d or uniform:N,d')
+    .option('--matrix <file>', 'a symmetric matrix, .npy, .h5 or .mtx; - is standard input')
+    .option(
+      '--points <points>',
+      'points: .npy, .h5, .csv, IDX images (MNIST, .gz as it comes), normal:N,d or uniform:N,d',
+    )
     .option(
       '--kernel <kernel>',
       `${kernelFamilies.join(', ')}, or an expression in r (and h) such as "exp(-r^2/2)" (default: gaussian)`,

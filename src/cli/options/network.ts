@@ -72,7 +72,7 @@ export function withNetwork(
   add(new Option('--batch-size <b>', 'samples of a step of training').argParser(wholeNumber(1, MAX_SIZE)), batchSize);
   return withSamples(command).option(
     '--weights <file>',
-    'weights to begin from: .npz or safetensors of a PyTorch or Flax perceptron',
+    'weights to begin from: .npz, .h5 or safetensors of a PyTorch or Flax perceptron',
   );
 }
 
@@ -81,7 +81,10 @@ export const withSamples = (command: Command): Command =>
   command
     .option('--images <file>', 'images, IDX as MNIST comes (.gz too); default: generated digits')
     .option('--labels <file>', 'their labels, IDX; classifiers of --images need them')
-    .option('--data <file>', 'samples of yours, a row each: .npy, .npz, .csv, IDX; the first width is their columns')
+    .option(
+      '--data <file>',
+      'samples of yours, a row each: .npy, .npz, .h5, .csv, IDX; the first width is their columns',
+    )
     .option(
       '--targets <file>',
       'targets of --data, a row each; one column of whole numbers: class labels (--loss cross-entropy); without ' +

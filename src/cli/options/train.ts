@@ -81,7 +81,7 @@ function withTask(command: Command): Command {
     )
     .option(
       '--weights <file>',
-      'weights to begin from: .npz or safetensors of a PyTorch or Flax perceptron; of a --model safetensors',
+      'weights to begin from: .npz, .h5 or safetensors of a PyTorch or Flax perceptron; of a --model safetensors',
     )
     .option('--last-layer', 'train the last layer alone')
     .addOption(named('--precision <name>', 'of the arithmetic', ['f32', 'f64']).default('f32'));
@@ -146,7 +146,7 @@ export const withTrain = (command: Command): Command =>
         .option('--checkpoint <dir>', 'folder that keeps the whole state of the run')
         .option('--resume', 'go on from --checkpoint where there is one')
         .option('--metrics <file>', 'a line of JSON for every step and evaluation')
-        .option('--out <file>', 'write the weights, .safetensors or .npz')
+        .option('--out <file>', 'write the weights, .safetensors, .npz or .h5')
         .addOption(named('--keep <which>', 'which weights are written', KEPT).default('best')),
     ),
   );
