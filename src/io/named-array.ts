@@ -5,6 +5,6 @@ import type { Tensor } from './safetensors.js';
 
 /** An array of a file, by any reader. */
 export interface NamedArray extends Tensor {
-  /** For rank 2: element (i, j) of (rows, cols) is data[i + j·rows] if true, data[i·cols + j] if not. */
+  /** The first index is the fastest if true, the last one if not: (i, j) is data[i + j·rows] or data[i·cols + j]. */
   readonly fortranOrder: boolean;
 }

@@ -18,7 +18,7 @@ export interface NpyHeader {
   /** Every element is a float32: of type f4, or f2. */
   readonly single: boolean;
   readonly fortranOrder: boolean;
-  /** (n) or (rows, cols); of n records with d fields (n, d). */
+  /** (n) or (rows, cols), or of any rank where that was asked for; of n records with d fields (n, d). */
   readonly shape: readonly number[];
   /** Product of the shape. */
   readonly count: number;
@@ -109,10 +109,10 @@ function parseLiteral(text: string): Literal {
 const MAYBE_ARCHIVE = ' An .npz archive holds several arrays: unpack the one that is meant.';
 
 /**
- * Reads and checks a header: that it is one, that rank and type can be read, that the file's length is the one it
- * announces.
+ * Reads and checks a header: that it is one, that rank (1 or 2, or any) and type can be read, that the file's length is
+ * the one it announces.
  */
-export async function readNpyHeader(file: ByteSource): Promise<NpyHeader> {
+export async function readNpyHeader(file: ByteSource, anyRank = false): Promise<NpyHeader> {
   const { path } = file;
   const start = await file.head(TELLING_BYTES);
   const magic = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
@@ -182,7 +182,8 @@ export async function readNpyHeader(file: ByteSource): Promise<NpyHeader> {
   }
   const type = parseDescr(descr, path);
   const records = 'fields' in type;
-  if (shape.length < 1 || shape.length > (records ? 1 : 2)) {
+  const fits = records ? shape.length === 1 : anyRank || shape.length === 1 || shape.length === 2;
+  if (!fits) {
     throw new FileFormatError(
       `${path}: an array of rank ${shape.length} and shape ` +
         `(${excerpt(shape.join(', '))})` +

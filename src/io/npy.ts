@@ -17,11 +17,11 @@ import { bytesOf, CHUNK_BYTES, sharedBuffer, withInputFile } from './input-file.
 import { formatNpyHeader, readNpyHeader, type NpyHeader } from './npy-header.js';
 import type { NumberType, RecordType } from './npy-type.js';
 
-/** An array of rank 1 or 2, as an .npy file holds it. */
+/** An array, as an .npy file (of rank 1 or 2) or an .npz archive (of any rank) holds it. */
 export interface NpyArray {
-  /** (n) or (rows, cols). */
+  /** (n), (rows, cols), …. */
   readonly shape: readonly number[];
-  /** Element (i, j) of (rows, cols) is data[i + j·rows] if true, data[i·cols + j] if not. */
+  /** The first index is the fastest if true, the last one if not: (i, j) is data[i + j·rows] or data[i·cols + j]. */
   readonly fortranOrder: boolean;
   /**
    * Float32Array for f4 and f2 (and records of nothing else), Float64Array for everything else; over a
@@ -173,9 +173,9 @@ export async function readNpy(path: string, control: RunControl = {}): Promise<N
   return withInputFile(path, control, (file) => readNpyArray(file, control));
 }
 
-/** As readNpy, from bytes wherever they are. */
-export async function readNpyArray(source: ByteSource, control: RunControl = {}): Promise<NpyArray> {
-  const header = await readNpyHeader(source);
+/** As readNpy, from bytes wherever they are, and of any rank where that is said. */
+export async function readNpyArray(source: ByteSource, control: RunControl = {}, anyRank = false): Promise<NpyArray> {
+  const header = await readNpyHeader(source, anyRank);
   const { shape, fortranOrder, type } = header;
   const data =
     'fields' in type
@@ -231,7 +231,7 @@ export async function readNpyMatrix(path: string, control: RunControl = {}): Pro
   return view(data, 0, rows, cols);
 }
 
-/** An array of rank 1 or 2 to be written, in C order unless it says otherwise. */
+/** An array to be written, in C order unless it says otherwise. */
 export interface NpySource {
   readonly shape: readonly number[];
   readonly data: NpyData;
@@ -240,18 +240,21 @@ export interface NpySource {
 }
 
 /**
- * The header under which the array's elements are written. Throws ShapeError, saying that `what` wanted it, where shape
- * and elements do not fit.
+ * The header under which the array's elements are written, of rank 1 or 2, or of any. Throws ShapeError, saying that
+ * `what` wanted it, where shape and elements do not fit.
  */
-export function npyHeaderOf({ shape, data, fortranOrder = false }: NpySource, what: string): Uint8Array {
+export function npyHeaderOf(
+  { shape, data, fortranOrder = false }: NpySource,
+  what: string,
+  anyRank = false,
+): Uint8Array {
   if (
-    shape.length < 1 ||
-    shape.length > 2 ||
+    !(anyRank || shape.length === 1 || shape.length === 2) ||
     !shape.every((n) => Number.isSafeInteger(n) && n >= 0) ||
     shape.reduce((p, n) => p * n, 1) !== data.length
   ) {
     throw new ShapeError(
-      `${what}: shape (${shape.join(', ')}) does not describe ${data.length} elements in rank 1 or 2.`,
+      `${what}: shape (${shape.join(', ')}) does not describe ${data.length} elements${anyRank ? '' : ' in rank 1 or 2'}.`,
       { shape, length: data.length },
     );
   }

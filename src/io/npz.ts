@@ -63,7 +63,7 @@ export async function readNpzNames(path: string, control: RunControl = {}): Prom
 }
 
 /**
- * Reads an .npz file: arrays of rank 1 or 2, of every type that readNpy takes, stored or deflated; in the archive's
+ * Reads an .npz file: arrays of any rank, of every type that readNpy takes, stored or deflated; in the archive's
  * order. Progress counts arrays. Throws FileFormatError naming file and member (foreign, truncated, damaged, wrong
  * checksum, another type or rank), OptionError (no such array), FileAccessError, MemoryError, AbortedError.
  */
@@ -86,7 +86,7 @@ export async function readNpz(path: string, options: ReadNpzOptions = {}): Promi
     const arrays = new Map<string, NpyArray>();
     for (const [name, entry] of wanted) {
       const bytes = await readZipEntry(file, entry, { signal });
-      arrays.set(name, await readNpyArray(new MemoryBytes(`${path}: member "${entry.name}"`, bytes), { signal }));
+      arrays.set(name, await readNpyArray(new MemoryBytes(`${path}: member "${entry.name}"`, bytes), { signal }, true));
       onProgress?.({ phase: 'read', done: arrays.size, total: wanted.length });
     }
     return arrays;
@@ -94,7 +94,7 @@ export async function readNpz(path: string, options: ReadNpzOptions = {}): Promi
 }
 
 /**
- * Writes arrays of rank 1 or 2 as .npz, whole or not at all; numpy.load reads it. The arrays must not change meanwhile.
+ * Writes arrays of any rank as .npz, whole or not at all; numpy.load reads it. The arrays must not change meanwhile.
  * Progress counts bytes. Throws ShapeError, OptionError (a name that cannot be one), FileAccessError, AbortedError;
  * then `path` is as it was.
  */
@@ -105,7 +105,7 @@ export async function writeNpz(
 ): Promise<void> {
   const headers = [...arrays].map(([name, array]) => {
     requireMemberName(name, ARRAY_SUFFIX);
-    return npyHeaderOf(array, `writeNpz, array "${name}"`);
+    return npyHeaderOf(array, `writeNpz, array "${name}"`, true);
   });
   const total = [...arrays.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
   await writeAtomically(path, { signal }, async (file) => {

@@ -2,6 +2,7 @@
  * Points from a file, whatever its kind: .npy, HDF5, CSV, Matrix Market, IDX images; samples of those and of .npz
  * archives.
  */
+import { shapeText } from './array-checks.js';
 import { TELLING_BYTES, foreignFile, HDF5_SIGNATURE, startsWith } from './foreign-file.js';
 import { requireWhole } from '../core/checks.js';
 import { inCode } from '../core/advice.js';
@@ -170,6 +171,12 @@ async function npzPoints(path: string, { name, limit, ...control }: ReadSamplesO
   }
   const { signal, onProgress } = control;
   const array = (await readNpz(path, { names, signal, onProgress })).get(names[0])!;
+  if (array.shape.length < 1 || array.shape.length > 2)
+    throw new FileFormatError(
+      `${path}: "${names[0]}" has rank ${array.shape.length} and shape ${shapeText(array.shape)}; rank 1 or 2 is ` +
+        'needed. In NumPy: array.reshape(rows, -1).',
+      { path, name: names[0], shape: array.shape },
+    );
   const [rows, cols = 1] = array.shape;
   const coordinates = new Float64Array(sharedBuffer(8 * elementCount([rows, cols]), path));
   if (array.fortranOrder) transposeInto(view(coordinates, 0, cols, rows), view(array.data, 0, rows, cols));

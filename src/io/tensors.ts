@@ -1,6 +1,6 @@
 /**
- * Tensors by name, of any rank, from and to the files of PyTorch, JAX and NumPy users: safetensors, HDF5, and .npz up
- * to rank 2. What the names mean is for the models to know.
+ * Tensors by name, of any rank, from and to the files of PyTorch, JAX and NumPy users: safetensors, .npz and HDF5. What
+ * the names mean is for the models to know.
  */
 import type { RunControl } from '../core/context.js';
 import { FileFormatError, OptionError, ShapeError } from '../core/errors.js';
@@ -14,6 +14,7 @@ import { requireFiniteArray, shapeText } from './array-checks.js';
 import { readHdf5Header } from './hdf5-read.js';
 import type { NamedArray } from './named-array.js';
 import { arrayFileKind, readArrayNames, readNamedArrays, writeNamedArrays } from './named-arrays.js';
+import { elementCount } from './shape-size.js';
 import { isFloatType, readSafetensorsHeader, type Tensor } from './safetensors.js';
 
 /** Which tensors to read; abort and progress. */
@@ -95,9 +96,23 @@ async function contentsOf(
 /** In C order. */
 function ordered({ shape, data, fortranOrder }: NamedArray): Tensor {
   if (!fortranOrder || shape.length < 2) return { shape, data };
-  const [rows, cols] = shape;
   const turned = floats(data.length, precisionOf(data));
-  transposeInto(view(turned, 0, cols, rows), view(data, 0, rows, cols));
+  if (shape.length === 2) {
+    const [rows, cols] = shape;
+    transposeInto(view(turned, 0, cols, rows), view(data, 0, rows, cols));
+    return { shape, data: turned };
+  }
+  const index = shape.map(() => 0);
+  const strides = shape.map((_, k) => elementCount(shape.slice(0, k)));
+  for (let to = 0, from = 0; to < turned.length; to++) {
+    turned[to] = data[from];
+    for (let k = shape.length - 1; k >= 0; k--) {
+      from += strides[k];
+      if (++index[k] < shape[k]) break;
+      from -= strides[k] * shape[k];
+      index[k] = 0;
+    }
+  }
   return { shape, data: turned };
 }
 
@@ -141,7 +156,7 @@ const listed = (names: readonly string[]): string =>
     .join(', ') + (names.length > MOST_LISTED ? `, … (${names.length})` : '');
 
 /**
- * Writes tensors by name as .safetensors, .h5 or .npz (the path's ending says which; .npz up to rank 2), float32 where
+ * Writes tensors by name as .safetensors, .h5 or .npz (the path's ending says which), float32 where
  * a Float32Array is given, else float64, whole or not at all. Throws ShapeError, OptionError, LibraryError (of .h5:
  * h5wasm is not installed), FileAccessError, AbortedError; then `path` is as it was.
  */

@@ -7,6 +7,7 @@ import { AbortedError, FileAccessError, FileFormatError, HmatrixError, MemoryErr
 import { crc32 } from '#hmatrix/io/crc32.js';
 import { availableMemory } from '#hmatrix/io/machine.js';
 import { writeNpy } from '#hmatrix/io/npy.js';
+import { readSamples } from '#hmatrix/io/points.js';
 import { readNpz } from '#hmatrix/io/npz.js';
 import { numpyDeflated, numpyStored, savedArrays } from './array-fixtures.js';
 import { temporaryFolder } from './temporary-folder.js';
@@ -243,17 +244,18 @@ describe('bad .npz files', () => {
     },
   );
 
-  it('ranks that cannot be read name file and member', async () => {
+  it('arrays that are no rows of samples are named', async () => {
     const text = new TextDecoder('latin1').decode(npy);
-    const scalar = Uint8Array.from(
+    const cube = Uint8Array.from(
       Buffer.from(
         text.replace("'shape': (3,), }", "'shape': (1, 1, 3), }".padEnd(16)).replace(/ {5}\n/, '\n'),
         'latin1',
       ),
     );
-    expect((await failure(zipBytes([{ name: 'conv.npy', bytes: scalar }]))).message).toMatch(
-      /member "conv.npy": an array of rank 3/,
-    );
+    writeFileSync(file, zipBytes([{ name: 'conv.npy', bytes: cube }]));
+    expect((await readNpz(file)).get('conv')!.shape).toEqual([1, 1, 3]);
+    await expect(readSamples(file)).rejects.toThrow(FileFormatError);
+    await expect(readSamples(file)).rejects.toThrow(/a\.npz: "conv" has rank 3 and shape \(1, 1, 3\)/);
   });
 
   it('missing files and folders are told apart from damaged ones', async () => {

@@ -12,6 +12,7 @@ import {
 } from '#hmatrix/core/errors.js';
 import { RandomStream } from '#hmatrix/core/random.js';
 import { writeNpz } from '#hmatrix/io/npz.js';
+import { readSamples } from '#hmatrix/io/points.js';
 import { writeSafetensors } from '#hmatrix/io/safetensors.js';
 import { readTensors, writeTensors } from '#hmatrix/io/tensors.js';
 import { temporaryFolder } from './temporary-folder.js';
@@ -118,6 +119,23 @@ describe('tensors by name', () => {
     expect((await failureOf(() => readTensors(npz, { shapes: { w: [3, 2] } }))).message).toMatch(
       /"w" has shape \(2, 3\); \(3, 2\) is needed\. It would fit with its axes in the reverse order/,
     );
+  });
+
+  it('of any rank stand in archives of NumPy, of Fortran order too, and come back in C order', async () => {
+    const npz = join(folder, 'ranks.npz');
+    const shape = [2, 3, 4];
+    const data = numbers(24, 2);
+    const single = { shape: [], data: Float64Array.of(2.5) };
+    await writeTensors(npz, { a: { shape, data }, single, none: { shape: [0, 2, 2], data: [] } });
+    const { tensors } = await readTensors(npz);
+    expect(tensors.get('a')).toEqual({ shape, data });
+    expect(tensors.get('single')).toEqual(single);
+    expect(tensors.get('none')!.shape).toEqual([0, 2, 2]);
+    await writeNpz(npz, new Map([['a', { shape, data, fortranOrder: true }]]));
+    // Element (i, j, k) stood at i + 2j + 6k.
+    const expected = [...data].map((_, at) => data[Math.floor(at / 12) + 2 * (Math.floor(at / 4) % 3) + 6 * (at % 4)]);
+    expect([...(await readTensors(npz)).tensors.get('a')!.data]).toEqual(expected);
+    await expect(readSamples(npz)).rejects.toThrow(/"a" has rank 3 and shape \(2, 3, 4\); rank 1 or 2 is needed/);
   });
 
   it('that are missing, of another shape, or not finite are named', async () => {

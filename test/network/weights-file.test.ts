@@ -290,7 +290,7 @@ describe('what is written is read back, to the bit', () => {
     const network = defineNetwork({ widths: [3, 2] });
     await expect(writeWeights(npz, network, new Float64Array(7))).rejects.toThrow(ShapeError);
     await expect(writeWeights(join(folder, 'w.pt'), network, new Float64Array(8))).rejects.toThrow(
-      /\.npz or \.safetensors/,
+      /\.npz, \.safetensors or \.h5/,
     );
     await expect(writeWeights(npz, network, new Float64Array(8), { convention: 'keras' as 'flax' })).rejects.toThrow(
       OptionError,
@@ -426,7 +426,7 @@ describe('weights that do not fit', () => {
       }
     }
     writeFileSync(path, readFileSync(new URL(import.meta.url)));
-    await expect(readWeights(path)).rejects.toThrow(/neither .npz nor safetensors/);
+    await expect(readWeights(path)).rejects.toThrow(/neither \.npz, nor safetensors, nor HDF5/);
     await expect(readWeights(join(folder, 'none.npz'))).rejects.toThrow(FileAccessError);
     await expect(readWeights(path, undefined, { signal: AbortSignal.abort() })).rejects.toThrow(AbortedError);
   });
