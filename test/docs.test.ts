@@ -157,6 +157,7 @@ async function parse(args: readonly string[]): Promise<{ name: string; options: 
     solve: take('solve'),
     tune: take('tune'),
     eigs: take('eigs'),
+    sample: take('sample'),
     factor: take('factor'),
     logdet: take('logdet'),
     demo: take('demo'),

@@ -114,6 +114,16 @@ export interface EigsCommandOptions
   readonly out?: string | undefined;
   readonly record?: string | undefined;
 }
+/** Options of `hmatrix sample`. */
+export interface SampleCommandOptions extends CommonOptions, NetworkOptions, Omit<CsvFormat, 'values'> {
+  readonly count: number;
+  readonly shift: number;
+  readonly share?: number | undefined;
+  readonly seed: number;
+  readonly memoryLimit?: number | undefined;
+  readonly out?: string | undefined;
+  readonly record?: string | undefined;
+}
 /** Options of `hmatrix factor` and `hmatrix logdet`. */
 export interface FactorCommandOptions
   extends CommonOptions, InputOptions, Omit<CompressOptions, 'seed' | 'budget' | 'tree'> {
@@ -238,6 +248,7 @@ export interface Handlers {
   solve(file: string | undefined, options: SolveCommandOptions): Promise<number>;
   tune(options: TuneCommandOptions): Promise<number>;
   eigs(file: string | undefined, options: EigsCommandOptions): Promise<number>;
+  sample(options: SampleCommandOptions): Promise<number>;
   factor(file: string | undefined, options: FactorCommandOptions): Promise<number>;
   logdet(file: string | undefined, options: FactorCommandOptions): Promise<number>;
   preconditioners(options: PreconditionerTableOptions): Promise<number>;

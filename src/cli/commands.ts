@@ -17,6 +17,7 @@ import type {
   TuneCommandOptions,
   FactorCommandOptions,
   TableOptions,
+  SampleCommandOptions,
   SolveCommandOptions,
   MultiplyOptions,
   PlotCommandOptions,
@@ -170,6 +171,18 @@ export async function createProgram(
     finish(await handlers.eigs(file, options));
   });
   if (args.includes('eigs')) (await import('./options/eigs.js')).withEigs(eigs);
+
+  const sample = withCommon(
+    program
+      .command('sample')
+      .description(
+        "Draw a network's parameters from the Laplace approximation N(θ̂, (G + λI)⁻¹/n), G the Gauss–Newton matrix " +
+          'at the trained or given weights θ̂: arrays by the names of the weights',
+      ),
+  ).action(async (options: SampleCommandOptions) => {
+    finish(await handlers.sample(options));
+  });
+  if (args.includes('sample')) (await import('./options/sample.js')).withSample(sample);
 
   const tune = program
     .command('tune')

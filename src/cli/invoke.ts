@@ -29,6 +29,7 @@ const handlers: Handlers = {
   solve: (file, options) => piped(file, options, async (...taken) => (await import('./solve.js')).solve(...taken)),
   tune: (options) => piped(undefined, options, async (_, taken) => (await import('./tune.js')).tune(taken)),
   eigs: (file, options) => piped(file, options, async (...taken) => (await import('./eigs.js')).eigs(...taken)),
+  sample: async (options) => (await import('./sample.js')).sample(options),
   factor: (file, options) => piped(file, options, async (...taken) => (await import('./factor.js')).factor(...taken)),
   logdet: (file, options) => piped(file, options, async (...taken) => (await import('./factor.js')).logdet(...taken)),
   table: async (options) => (await import('./table.js')).table(options),

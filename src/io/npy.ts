@@ -254,7 +254,8 @@ export function npyHeaderOf(
     shape.reduce((p, n) => p * n, 1) !== data.length
   ) {
     throw new ShapeError(
-      `${what}: shape (${shape.join(', ')}) does not describe ${data.length} elements${anyRank ? '' : ' in rank 1 or 2'}.`,
+      `${what}: shape (${shape.join(', ')}) does not describe ${data.length} elements` +
+        `${anyRank ? '' : ' in rank 1 or 2'}.`,
       { shape, length: data.length },
     );
   }

@@ -15,9 +15,9 @@ import type { FloatArray, Precision } from '../dense/matrix.js';
 import { requireFiniteArray, shapeText } from '../io/array-checks.js';
 import type { NamedArray } from '../io/named-array.js';
 import { readArrayNames, readNamedArrays, writeNamedArrays } from '../io/named-arrays.js';
-import type { Tensor } from '../io/safetensors.js';
-import { fillLayer, layerArrays } from './layer-arrays.js';
+import { fillLayer } from './layer-arrays.js';
 import { findLayers, possibleOrders, type LayerName } from './layer-names.js';
+import { conventionalNames, weightArrays } from './weight-draws.js';
 import { checkParameters, defineNetwork, type Network } from './network.js';
 
 /** Options of {@link readWeights}. */
@@ -334,14 +334,6 @@ export async function writeWeights(
       convention,
     });
   checkParameters(network, parameters);
-  const arrays = new Map<string, Tensor>();
-  let position = 0;
-  network.layers.forEach((layer, ℓ) => {
-    const { weight, bias } = layerArrays(layer, parameters, convention === 'flax');
-    const stem = convention === 'flax' ? `Dense_${ℓ}/` : `${position}.`;
-    arrays.set(stem + (convention === 'flax' ? 'kernel' : 'weight'), weight);
-    if (bias !== undefined) arrays.set(`${stem}bias`, bias);
-    position += layer.activation === 'linear' ? 1 : 2;
-  });
+  const arrays = weightArrays(network, parameters, conventionalNames(network, convention));
   await writeNamedArrays(path, arrays, { signal, onProgress });
 }
