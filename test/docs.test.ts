@@ -181,6 +181,7 @@ const logdetHelp = await hmatrix(['logdet', '--help']);
 const trainHelp = await hmatrix(['train', '--help']);
 const compareHelp = await hmatrix(['compare', '--help']);
 const plotHelp = await hmatrix(['plot', '--help']);
+const sampleHelp = await hmatrix(['sample', '--help']);
 const multiplyHelp = await hmatrix(['multiply', '--help']);
 const demoHelp = await hmatrix(['demo', '--help']);
 
@@ -382,7 +383,7 @@ describe('the pages', () => {
       .replaceAll(/^```[\s\S]*?^```$/gm, '');
     const flags = new Set([...prose.matchAll(/`(--[a-z-]+)\b/g)].map(([, flag]) => flag));
     const some = [help, tableHelp, solveHelp, eigsHelp, logdetHelp, trainHelp, compareHelp];
-    const all = [...some, multiplyHelp, plotHelp, demoHelp];
+    const all = [...some, sampleHelp, multiplyHelp, plotHelp, demoHelp];
     const helps = all.map(({ stdout }) => stdout);
     const known = `${helps.join(' ')} --help`;
     expect([...flags].filter((flag) => !new RegExp(`${flag}(?![a-z-])`).test(known))).toEqual([]);
