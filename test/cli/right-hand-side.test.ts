@@ -154,7 +154,10 @@ describe('outputs', () => {
   it.each([
     [['compress', '--named', 'K02', '--size', '64', '--out', 'k.csv'], /a hierarchical matrix is written.*\.hm/],
     [['compress', '--named', 'K02', '--size', '64', '--record', 'k.npy'], /the record of the run in JSON .*\.json/],
-    [['solve', '--named', 'K02', '--size', '64', '--out', 'x.hm'], /a file of vectors .*\.npy, \.csv, \.tsv, \.mtx, \.h5 or \.hdf5/],
+    [
+      ['solve', '--named', 'K02', '--size', '64', '--out', 'x.hm'],
+      /a file of vectors .*\.npy, \.csv, \.tsv, \.mtx, \.h5 or \.hdf5/,
+    ],
     [['solve', '--named', 'K02', '--size', '64', '--out', 'x.json'], /a file of vectors .*\.npy/],
     [['factor', '--named', 'K02', '--size', '64', '--record', 'x.hm'], /the record of the run/],
     [['table', '--record', 'x.csv'], /the record of the run/],
