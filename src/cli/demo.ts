@@ -50,10 +50,15 @@ export async function demo(options: DemoOptions): Promise<number> {
         'every approximation measured against G itself.',
     );
   });
-  const view = await viewOf({ ...record, command: commandLine() }, 'demo', {}, {});
-  await writePage(options.report, [view], undefined, {});
+  // Where no method fitted its budget there is nothing to draw.
+  const found = record.rows.length > 0;
+  if (found) {
+    const view = await viewOf({ ...record, command: commandLine() }, 'demo', {}, {});
+    await writePage(options.report, [view], undefined, {});
+  }
   if (!talk) return EXIT_STATUS.done;
   print(verdict(record));
+  if (!found) return EXIT_STATUS.done;
   print(`Pictures of it, with all numbers and options: ${resolve(options.report)}`);
   return EXIT_STATUS.done;
 }

@@ -5,6 +5,9 @@
  * fit 784-d-784 without biases, d = 10, 25, 50.
  */
 
+/** Pixels of the images that they code. */
+const IMAGE = 784;
+
 /** ε_F by row of the table. */
 type PublishedErrors = Readonly<Partial<Record<string, number>>>;
 
@@ -37,4 +40,4 @@ const PUBLISHED: Readonly<Record<number, PublishedErrors>> = {
 
 /** ε_F by row of the table, of a network of these widths; nothing of others. */
 export const publishedErrors = ({ widths }: { readonly widths: readonly number[] }): PublishedErrors =>
-  widths.length === 3 && widths[0] === widths[2] ? (PUBLISHED[widths[1]] ?? {}) : {};
+  widths.length === 3 && widths[0] === IMAGE && widths[2] === IMAGE ? (PUBLISHED[widths[1]] ?? {}) : {};

@@ -2,15 +2,18 @@
  * What is shown of one run or one matrix: a title, charts, and the facts that a reader needs to judge and repeat it.
  */
 import { kindOf, describe } from '../core/kind.js';
-import { OptionError } from '../core/errors.js';
+import { FileFormatError, OptionError } from '../core/errors.js';
 import type { RunControl } from '../core/context.js';
 import type { HierarchicalMatrix } from '../hierarchical/matrix/hierarchical-matrix.js';
 import type { SolveResult } from '../solve/options.js';
 import type { TrainingRun } from '../training/train-options.js';
 import type { Chart } from './charts/chart.js';
+import { showsSomething } from './charts/draw.js';
 import { checkedRecord, isRecord } from './records/check.js';
 import { matrixCharts, type MatrixPictures } from './records/matrix.js';
+import { CONVERGENCE, EVALUATIONS } from './records/run-shapes.js';
 import { convergenceChart } from './records/runs.js';
+import { members, text, type Refuse } from './records/shape.js';
 import { RECORDS, type RunRecord } from './records/table.js';
 import { evaluationCharts } from './records/training.js';
 
@@ -55,15 +58,25 @@ export function factsOf(value: object, prefix = ''): Fact[] {
   });
 }
 
-function recordView(record: RunRecord): View {
-  const { title, charts } = RECORDS[record.record] as {
+/** The charts that show something. Throws FileFormatError where none does: `numbers` are what they are drawn of. */
+function shown(charts: readonly Chart[], numbers: string, of: string): Chart[] {
+  const found = charts.filter(showsSomething);
+  if (found.length > 0) return found;
+  throw new FileFormatError(`${of}: there is nothing to draw, for ${numbers} hold no number that an axis can show.`, {
+    of,
+  });
+}
+
+function recordView(record: RunRecord, of: string): View {
+  const { title, charts, numbers } = RECORDS[record.record] as {
     readonly title: (record: RunRecord) => string;
     readonly charts: (record: RunRecord) => Chart[];
+    readonly numbers: string;
   };
   const { command } = record;
   return {
     title: title(record),
-    charts: charts(record),
+    charts: shown(charts(record), numbers, of),
     facts: factsOf(record),
     command: typeof command === 'string' ? command : undefined,
     date: typeof record.date === 'string' ? record.date : undefined,
@@ -79,6 +92,33 @@ async function matrixView(matrix: HierarchicalMatrix, options: MatrixPictures, c
   };
 }
 
+/** Throws OptionError: what is wrong with a result that is called `of`. */
+const refusal =
+  (of: string, by: string): Refuse =>
+  (what) => {
+    throw new OptionError(`${of}: ${what}, as ${by} returns it.`, { of });
+  };
+
+function solveView(result: SolveResult, of: string): View {
+  members(CONVERGENCE)(result, '', refusal(of, 'solve'));
+  const { x: _, history, residuals: _residuals, ...rest } = result;
+  return {
+    title: 'Solve',
+    charts: shown([convergenceChart({ history, tolerance: rest.tolerance })], 'history', of),
+    facts: factsOf(rest),
+  };
+}
+
+function trainingView(run: TrainingRun, of: string): View {
+  members({ evaluations: EVALUATIONS, optimizer: members({ name: text }) })(run, '', refusal(of, 'train'));
+  const { evaluations, epochs, samples, outcome, optimizer } = run;
+  return {
+    title: `Training, ${optimizer.name}`,
+    charts: shown(evaluationCharts(evaluations), 'evaluations', of),
+    facts: factsOf({ outcome, epochs, samples, optimizer }),
+  };
+}
+
 /** What is shown of `subject`, which messages call `of`. Throws FileFormatError and OptionError for what is none. */
 export async function viewOf(
   subject: Subject,
@@ -87,20 +127,10 @@ export async function viewOf(
   control: RunControl,
 ): Promise<View> {
   if (kindOf(subject) === 'hierarchical matrix') return matrixView(subject as HierarchicalMatrix, options, control);
-  if (isRecord(subject)) return recordView(checkedRecord(subject, of));
-  const members: Readonly<Record<string, unknown>> = typeof subject === 'object' ? { ...(subject as object) } : {};
-  if (members['history'] !== undefined && typeof members['tolerance'] === 'number') {
-    const { x: _, history, residuals: _residuals, ...rest } = subject as SolveResult;
-    return { title: 'Solve', charts: [convergenceChart({ history, tolerance: rest.tolerance })], facts: factsOf(rest) };
-  }
-  if (Array.isArray(members['evaluations'])) {
-    const { evaluations, epochs, samples, outcome, optimizer } = subject as TrainingRun;
-    return {
-      title: `Training, ${optimizer.name}`,
-      charts: evaluationCharts(evaluations),
-      facts: factsOf({ outcome, epochs, samples, optimizer }),
-    };
-  }
+  if (isRecord(subject)) return recordView(checkedRecord(subject, of), of);
+  const own: Readonly<Record<string, unknown>> = typeof subject === 'object' ? { ...(subject as object) } : {};
+  if (own['history'] !== undefined) return solveView(subject as SolveResult, of);
+  if (own['evaluations'] !== undefined) return trainingView(subject as TrainingRun, of);
   throw new OptionError(
     `${of} takes a hierarchical matrix, the record of a run, or what solve or train returned, not ` +
       `${describe(subject)}.`,

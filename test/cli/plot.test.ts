@@ -54,7 +54,7 @@ describe('plot', () => {
     [['plot', 'points.csv'], 2, /is no matrix that hmatrix compress --out wrote/],
     [['plot', 'text.json'], 2, /is no JSON/],
     [['plot', 'other.json'], 1, /other\.json: an object with a is no record of a run.*what --record writes/],
-    [['plot', 'broken.json'], 1, /broken\.json: history is undefined, not a list of numbers/],
+    [['plot', 'broken.json'], 1, /broken\.json: history is undefined, not a list/],
     [['plot', 'K.hm', '-o', 'none/a.svg'], 1, /its folder does not exist/],
     [['report', 'run.json', '-o', 'a.svg'], 2, /a page is written, not \.svg/],
     [['report'], 2, /missing required argument 'files'/],

@@ -2,11 +2,13 @@
 import { beforeAll, afterAll, describe, expect, it } from 'vitest';
 import * as hmatrix from '#hmatrix/index.js';
 import { plainPower } from '#hmatrix/report/charts/chart.js';
+import { drawCharts } from '#hmatrix/report/charts/draw.js';
 import { RECORDS } from '#hmatrix/report/records/table.js';
 import { styleOf } from '#hmatrix/report/charts/palette.js';
-import type { Subject } from '#hmatrix/report/view.js';
+import { viewOf, type Subject, type View } from '#hmatrix/report/view.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
 import { failureOf, fixtures, type Fixtures } from '../public/fixtures.js';
+import { damagesOf } from './damages.js';
 import { KINDS, makeRecords, recordOf } from './records.js';
 
 const { plot } = hmatrix.report;
@@ -165,11 +167,39 @@ describe('hostile and broken records', () => {
       /ranks\[0\]\.max is/,
     ],
     ['no_error', (record) => ({ ...record, error: null }), /error is null, not an object/],
-    ['no_machine', (record) => ({ ...record, machine: 3 }), /does not tell its machine/],
+    ['no_machine', (record) => ({ ...record, machine: 3 }), /machine is 3, not an object/],
   ])('%s', async (_name, change, message) => {
     const failure = await failureOf(() => plot(change(recordOf(folder, 'compression')) as never));
     expect(failure).toBeInstanceOf(hmatrix.errors.HmatrixError);
     expect((failure as Error).message).toMatch(message);
+  });
+
+  it.each(KINDS)('of_%s_with_any_member_damaged_is_refused_by_its_name_or_drawn', async (kind) => {
+    const record = recordOf(folder, kind);
+    const whole = new Set(
+      (await viewOf(record as never, 'whole', {}, {})).charts.map((chart) => JSON.stringify(chart)),
+    );
+    let [refused, drawn] = [0, 0];
+    for (const { damaged, top, what } of damagesOf(record)) {
+      const outcome = await viewOf(damaged as never, 'run.json', {}, {}).catch((error: unknown) => error);
+      if (outcome instanceof Error) {
+        expect(outcome, what).toBeInstanceOf(hmatrix.errors.FileFormatError);
+        expect(outcome.message, what).toMatch(/^run\.json: /);
+        // Of the member, of one that it is held against, or of those that would have been drawn.
+        expect(outcome.message, what).toMatch(new RegExp(`\\b${top}\\b|there is nothing to draw, for`));
+        refused++;
+        continue;
+      }
+      const charts = (outcome as View).charts.filter((chart) => !whole.has(JSON.stringify(chart)));
+      expect((outcome as View).charts.length, what).toBeGreaterThan(0);
+      for (const { body, alt } of await drawCharts(charts)) {
+        expect(marksOf(body), what).toBeGreaterThan(3);
+        expect(/<[^>]*(NaN|undefined|Infinity)[^>]*>/.exec(body), what).toBe(null);
+        expect(alt, what).not.toMatch(/undefined|\[object/);
+        drawn++;
+      }
+    }
+    expect([refused > 10, drawn > 0], `${refused} refused, ${drawn} figures drawn`).toEqual([true, true]);
   });
 
   it('figures_that_there_are_none_of_and_themes_are_named', async () => {

@@ -1,7 +1,15 @@
 /**
  * Series over two axes: lines, marks, intervals and bands.
  */
-import { written, type Curve, type CurveChart, type CurvePoint, type ChartTable, type Rule } from './chart.js';
+import {
+  written,
+  type Axis,
+  type Curve,
+  type CurveChart,
+  type CurvePoint,
+  type ChartTable,
+  type Rule,
+} from './chart.js';
 import type { LegendEntry } from './legend.js';
 import { styleOf, type Style } from './palette.js';
 import type { Drawing, Mark, Plot } from './plot-library.js';
@@ -24,6 +32,10 @@ function thinned<T>(list: readonly T[], most: number): readonly T[] {
 /** The points that the axes can show. */
 const shownOf = ({ x, y }: CurveChart, { points }: Curve): CurvePoint[] =>
   points.filter((point) => isShown(x, point.x) && isShown(y, point.y));
+
+/** Whether its axes can show a point of it. */
+export const showsCurves = (chart: CurveChart): boolean =>
+  chart.curves.some((curve) => shownOf(chart, curve).length > 0);
 
 /** How each curve is drawn: those beside others as those, with open marks. */
 function styles({ curves }: CurveChart): readonly Style[] {
@@ -82,6 +94,10 @@ function marksOf(plot: Plot, chart: CurveChart, curve: Curve, style: Style): Mar
   return marks;
 }
 
+/** The rules at values that the axes can show. */
+export const shownRules = ({ rules = [], ...axes }: Pick<CurveChart, 'x' | 'rules'> & { readonly y?: Axis }): Rule[] =>
+  rules.filter(({ along, value }) => isShown(axes[along] ?? axes.x, value));
+
 /** Lines at values, with what they are. */
 export function ruleMarks(plot: Plot, rules: readonly Rule[]): Mark[] {
   const style = { stroke: 'currentColor', strokeDasharray: '4 3', strokeOpacity: 0.7 } as const;
@@ -100,7 +116,8 @@ export function ruleMarks(plot: Plot, rules: readonly Rule[]): Mark[] {
 
 /** The curves, drawn by Plot. */
 export function drawCurves(plot: Plot, chart: CurveChart): Drawing {
-  const { curves, rules = [] } = chart;
+  const { curves } = chart;
+  const rules = shownRules(chart);
   const points = curves.flatMap((curve) => shownOf(chart, curve));
   const along = (which: Rule['along']): Rule[] => rules.filter((rule) => rule.along === which);
   const looks = styles(chart);

@@ -3,10 +3,10 @@
  */
 import { blockLegend, blockTable, drawBlocks } from './blocks.js';
 import type { Chart, ChartTable } from './chart.js';
-import { curveLegend, curveTable, drawCurves, hiddenNote } from './curves.js';
+import { curveLegend, curveTable, drawCurves, hiddenNote, showsCurves } from './curves.js';
 import { drawLegend, FIGURE_WIDTH, widthOf, type LegendEntry } from './legend.js';
 import { openDrawer, type Drawer, type Drawing, type Plot } from './plot-library.js';
-import { drawSpans, spanLegend, spanTable } from './spans.js';
+import { drawSpans, showsSpans, spanLegend, spanTable } from './spans.js';
 
 /** A figure that is drawn. Pixels. */
 export interface Figure {
@@ -26,13 +26,17 @@ interface Kind<C> {
   readonly draw: (plot: Plot, chart: C) => Drawing;
   readonly legend: (chart: C) => LegendEntry[];
   readonly table: (chart: C) => ChartTable;
+  readonly shows: (chart: C) => boolean;
 }
 
 const KINDS: { readonly [K in Chart['kind']]: Kind<Extract<Chart, { readonly kind: K }>> } = {
-  curves: { draw: drawCurves, legend: curveLegend, table: curveTable },
-  spans: { draw: drawSpans, legend: spanLegend, table: spanTable },
-  blocks: { draw: drawBlocks, legend: blockLegend, table: blockTable },
+  curves: { draw: drawCurves, legend: curveLegend, table: curveTable, shows: showsCurves },
+  spans: { draw: drawSpans, legend: spanLegend, table: spanTable, shows: showsSpans },
+  blocks: { draw: drawBlocks, legend: blockLegend, table: blockTable, shows: () => true },
 };
+
+/** Whether there is anything in a chart's picture. */
+export const showsSomething = (chart: Chart): boolean => (KINDS[chart.kind] as Kind<Chart>).shows(chart);
 
 const GAP = 4;
 const FONT = { fontSize: '11px', fontFamily: 'inherit' } as const;

@@ -2,7 +2,7 @@
  * Stretches of an axis, row by row.
  */
 import { written, type ChartTable, type Span, type SpanChart } from './chart.js';
-import { ruleMarks } from './curves.js';
+import { ruleMarks, shownRules } from './curves.js';
 import { widthOf, type LegendEntry } from './legend.js';
 import { styleOf } from './palette.js';
 import type { Drawing, Plot } from './plot-library.js';
@@ -13,20 +13,27 @@ const SIZE = 11;
 
 const groupsOf = ({ spans }: SpanChart): string[] => [...new Set(spans.flatMap(({ group }) => group ?? []))];
 
+/** What the axis can show: of a stretch that it cannot show wholly, from its point on. */
+const shownOf = ({ x, spans }: SpanChart): Span[] =>
+  spans
+    .map((span) => ({
+      ...span,
+      start: isShown(x, span.start) ? span.start : (span.point ?? span.end),
+      end: isShown(x, span.end) ? span.end : (span.point ?? span.start),
+    }))
+    .filter(({ start, end }) => isShown(x, start) && isShown(x, end));
+
+/** Whether its axis can show a stretch of it. */
+export const showsSpans = (chart: SpanChart): boolean => shownOf(chart).length > 0;
+
 /** The stretches, drawn by Plot. */
 export function drawSpans(plot: Plot, chart: SpanChart): Drawing {
-  const { spans, rules = [] } = chart;
+  const { spans } = chart;
+  const rules = shownRules(chart);
   const rows = [...new Set(spans.map(({ row }) => row))];
   const groups = groupsOf(chart);
   const colourOf = ({ group }: Span): string => styleOf(Math.max(0, groups.indexOf(group ?? ''))).colour;
-  // What an axis cannot show of a stretch ends at its point.
-  const shown = spans
-    .map((span) => ({
-      ...span,
-      start: isShown(chart.x, span.start) ? span.start : (span.point ?? span.end),
-      end: isShown(chart.x, span.end) ? span.end : (span.point ?? span.start),
-    }))
-    .filter(({ start, end }) => isShown(chart.x, start) && isShown(chart.x, end));
+  const shown = shownOf(chart);
   const title = ({ row, label }: Span): string => `${row}: ${label}`;
   const [bars, points] = [
     shown.filter(({ point }) => point === undefined),

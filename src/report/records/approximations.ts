@@ -7,6 +7,7 @@ import type { PreconditionerRecord, SolveRow, SolveSweep } from '../../experimen
 import { tableBudgets } from '../../experiment/table-plan.js';
 import type { TableRecord, TableRow } from '../../experiment/table-record.js';
 import type { Chart, Curve, CurveChart } from '../charts/chart.js';
+import { known } from './measures.js';
 
 /** 'HM-low' and 'HM-high' are of one method. */
 const methodOf = ({ method }: TableRow): string => method.replace(/-(low|high)$/, '');
@@ -19,22 +20,36 @@ function byMethod(rows: readonly TableRow[]): Map<string, TableRow[]> {
 }
 
 const noteOf = ({ method, share, error }: TableRow): string =>
-  `${method}: ${inPercent(share)}, error ${inPowers(error.relative)}`;
+  `${method}: ${inPercent(share)}, error ${inPowers(known(error.relative))}`;
+
+/** The published errors of a network, where it is one of those and the budgets are theirs. */
+function publishedBeside({
+  network,
+  size,
+  bias,
+  budgets,
+}: Pick<TableRecord, 'network' | 'size' | 'bias' | 'budgets'>): ReturnType<typeof publishedErrors> {
+  const widths = network.split('-').map(Number);
+  const weights = widths.slice(1).reduce((sum, width, k) => sum + width * widths[k], 0);
+  const published = publishedErrors({ widths });
+  if (bias || size !== weights || Object.keys(published).length === 0) return {};
+  const { low, high } = tableBudgets(size);
+  return budgets.low === low && budgets.high === high ? published : {};
+}
 
 /** Errors against shares of memory; where the network was published on, with those errors at about the same shares. */
 function memoryChart({ rows, network, size, bias, budgets }: TableRecord): CurveChart {
   const methods = [...byMethod(rows)];
-  const { low, high } = tableBudgets(size);
-  const comparable = !bias && budgets.low === low && budgets.high === high;
-  const published = comparable ? publishedErrors({ widths: network.split('-').map(Number) }) : {};
-  const best = rows.reduce((least, row) => (row.error.relative < least.error.relative ? row : least));
+  const published = publishedBeside({ network, size, bias, budgets });
+  const error = (row: TableRow): number => known(row.error.relative);
+  const best = rows.reduce((least, row) => (Number.isNaN(error(least)) || error(row) < error(least) ? row : least));
   const own = methods.map(([name, those]): Curve => ({
     name,
     points: those.map((row) => ({
       x: 100 * row.share,
-      y: row.error.relative,
-      low: row.error.low,
-      high: row.error.high,
+      y: error(row),
+      low: known(row.error.low),
+      high: known(row.error.high),
       note: noteOf(row),
     })),
   }));
@@ -53,7 +68,7 @@ function memoryChart({ rows, network, size, bias, budgets }: TableRecord): Curve
     title: `Error at equal memory, ${network}`,
     alt:
       `Relative errors of ${methods.map(([name]) => name).join(', ')} against their share of the dense matrix's ` +
-      `memory, N = ${size}; the least is ${inPowers(best.error.relative)} of ${best.method} at ` +
+      `memory, N = ${size}; the least is ${inPowers(error(best))} of ${best.method} at ` +
       `${inPercent(best.share)}.`,
     caption:
       'Frobenius norm of the difference over that of the Gauss–Newton Hessian; bars are 95 % intervals where columns ' +
@@ -75,13 +90,12 @@ const timeChart = ({ rows, network }: TableRecord): CurveChart => ({
   curves: [...byMethod(rows)].map(([name, those]) => ({
     name,
     shape: 'marks',
-    points: those.map((row) => ({ x: row.seconds.build, y: row.error.relative, note: noteOf(row) })),
+    points: those.map((row) => ({ x: row.seconds.build, y: known(row.error.relative), note: noteOf(row) })),
   })),
 });
 
 /** Of `hmatrix table` and `hmatrix demo`. */
-export const tableCharts = (record: TableRecord): Chart[] =>
-  record.rows.length === 0 ? [] : [memoryChart(record), timeChart(record)];
+export const tableCharts = (record: TableRecord): Chart[] => [memoryChart(record), timeChart(record)];
 
 /** One sweep: iterations and seconds over the shift. */
 function sweepCharts({ rows, tolerance }: SolveSweep, name: string, id: string): CurveChart[] {

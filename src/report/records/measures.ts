@@ -7,6 +7,9 @@ import { MEMORY_PARTS, type LevelRanks } from '../../hierarchical/matrix/memory.
 import type { BlockStructure } from '../../hierarchical/matrix/block-structure.js';
 import { plainPower, type Axis, type BlockChart, type CurveChart, type Span, type SpanChart } from '../charts/chart.js';
 
+/** A number of a record; NaN and ∞ are null in JSON. */
+export const known = (value: number | null): number => value ?? Number.NaN;
+
 /** Time. */
 export const SECONDS: Axis = { label: 'time (s)', fromZero: true };
 
@@ -109,7 +112,8 @@ export function blocksChart(structure: BlockStructure): BlockChart {
 
 /** A measured error with its interval, beside what was asked. */
 export function errorChart(error: ErrorEstimate & { readonly tolerance: number }): SpanChart {
-  const { relative, low, high, exact, columns, tolerance } = error;
+  const { exact, columns, tolerance } = error;
+  const [relative, low, high] = [error.relative, error.low, error.high].map(known);
   const how = exact ? 'all columns compared' : `95 % interval from ${columns} columns`;
   return {
     kind: 'spans',

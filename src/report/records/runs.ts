@@ -8,7 +8,7 @@ import { COMPRESSION_PHASES, type CompressionRecord } from '../../experiment/rec
 import type { SolveRecord } from '../../experiment/solve-run.js';
 import type { TuneRecord } from '../../experiment/tune-run.js';
 import { plainPower, type Chart, type CurveChart } from '../charts/chart.js';
-import { blocksChart, errorChart, memoryChart, partsChart, phaseChart, rankChart } from './measures.js';
+import { blocksChart, errorChart, known, memoryChart, partsChart, phaseChart, rankChart } from './measures.js';
 
 /** Of `hmatrix compress`. */
 export function compressionCharts({ blocks, ranks, memory, seconds, error }: CompressionRecord): Chart[] {
@@ -32,7 +32,7 @@ export function convergenceChart({
   readonly history: ArrayLike<number>;
   readonly tolerance: number;
 }): CurveChart {
-  const residuals = Array.from(history);
+  const residuals = Array.from(history, known);
   const last = residuals.at(-1) ?? Number.NaN;
   return {
     kind: 'curves',
@@ -75,9 +75,11 @@ export function solveCharts(record: SolveRecord): Chart[] {
 const WIDE = 30;
 
 /** Of `hmatrix eigs`. */
-export function eigsCharts({ values, residuals, which, valuesOf }: EigsRecord): Chart[] {
-  const positive = values.every((value) => value > 0);
-  const [least, most] = [Math.min(...values), Math.max(...values)];
+export function eigsCharts({ values: given, residuals: bounds, which, valuesOf }: EigsRecord): Chart[] {
+  const [values, residuals] = [given.map(known), bounds.map(known)];
+  const finite = values.filter(Number.isFinite);
+  const positive = finite.every((value) => value > 0);
+  const [least, most] = [Math.min(...finite), Math.max(...finite)];
   return [
     {
       kind: 'curves',
@@ -102,7 +104,7 @@ export function eigsCharts({ values, residuals, which, valuesOf }: EigsRecord): 
 /** Of `hmatrix factor` and `hmatrix logdet`. */
 export function factorCharts({ seconds, memory, error, logdet, exact }: FactorRecord): Chart[] {
   const { load, compress, factor, solve } = seconds;
-  const itself = exact?.value ?? null;
+  const itself = known(logdet) === logdet ? (exact?.value ?? null) : null;
   return [
     phaseChart(
       [

@@ -13,6 +13,8 @@ import type { TuneRecord } from '../../experiment/tune-run.js';
 import type { Chart } from '../charts/chart.js';
 import { preconditionerCharts, tableCharts } from './approximations.js';
 import { compressionCharts, eigsCharts, factorCharts, solveCharts, tuneCharts } from './runs.js';
+import { COMPARISON, COMPRESSION, EIGS, FACTOR, PRECONDITIONERS, SOLVE, TABLE, TRAINING, TUNE } from './run-shapes.js';
+import type { Shape } from './shape.js';
 import { comparisonCharts, trainingCharts } from './training.js';
 
 /** The records of all kinds, as `--record` and `--json` write them; the command's have its command line too. */
@@ -28,39 +30,23 @@ export type RunRecord = (
   | ComparisonRecord
 ) & { readonly command?: string | undefined };
 
-/** What a member is. */
-export type MemberKind = 'number' | 'text' | 'object' | 'list' | 'numbers';
-
 /** A kind of record. */
 interface RecordKind<R> {
   readonly title: (record: R) => string;
   readonly charts: (record: R) => Chart[];
-  /** What is drawn of it, by its path; that of a list's items after "[]". */
-  readonly needs: Readonly<Record<string, MemberKind>>;
+  /** What is drawn of it. */
+  readonly shape: Shape;
+  /** The members that hold the numbers of its pictures. */
+  readonly numbers: string;
 }
 
 const inputOf = ({ name, size }: InputDescription): string => `${name}, N = ${size.toLocaleString('en-US')}`;
-const INPUT = { 'input.name': 'text', 'input.size': 'number' } as const;
-const ERROR = {
-  'error.relative': 'number',
-  'error.low': 'number',
-  'error.high': 'number',
-  'error.columns': 'number',
-  'error.tolerance': 'number',
-} as const;
-const SWEPT = {
-  size: 'number',
-  tolerance: 'number',
-  'rows[].preconditioner': 'text',
-  'rows[].seconds': 'object',
-} as const;
-const within = <K extends MemberKind>(list: string, needs: Readonly<Record<string, K>>): Record<string, K> =>
-  Object.fromEntries(Object.entries(needs).map(([path, kind]) => [`${list}[].${path}`, kind]));
 
-const FACTOR: RecordKind<FactorRecord> = {
+const FACTORED: RecordKind<FactorRecord> = {
   title: ({ input }) => `Factorization: ${inputOf(input)}`,
   charts: factorCharts,
-  needs: { ...INPUT, seconds: 'object', 'memory.matrix': 'number', 'memory.factors': 'number', logdet: 'number' },
+  shape: FACTOR,
+  numbers: 'seconds and memory',
 };
 
 /** What is known of the records of each kind. */
@@ -69,87 +55,51 @@ export const RECORDS: { readonly [K in RunRecord['record']]: RecordKind<Extract<
     compression: {
       title: ({ input }) => `Compression: ${inputOf(input)}`,
       charts: compressionCharts,
-      needs: {
-        ...INPUT,
-        ...ERROR,
-        seconds: 'object',
-        'ranks[].level': 'number',
-        'ranks[].max': 'number',
-        'ranks[].mean': 'number',
-        'memory.bytes': 'number',
-        'memory.share': 'number',
-        'memory.parts': 'object',
-      },
+      shape: COMPRESSION,
+      numbers: 'ranks, memory, error and seconds',
     },
     solve: {
       title: ({ input }) => `Solve: ${inputOf(input)}`,
       charts: solveCharts,
-      needs: {
-        ...INPUT,
-        history: 'numbers',
-        tolerance: 'number',
-        seconds: 'object',
-        memory: 'object',
-        'preconditioner.name': 'text',
-      },
+      shape: SOLVE,
+      numbers: 'history, seconds and memory',
     },
     eigs: {
       title: ({ input }) => `Eigenvalues: ${inputOf(input)}`,
       charts: eigsCharts,
-      needs: { ...INPUT, values: 'numbers', residuals: 'numbers' },
+      shape: EIGS,
+      numbers: 'values',
     },
-    factor: FACTOR,
-    logdet: FACTOR,
+    factor: FACTORED,
+    logdet: FACTORED,
     tune: {
       title: ({ input }) => `Choice of options: ${inputOf(input)}`,
       charts: tuneCharts,
-      needs: { ...INPUT, 'chosen.tried[].leafSize': 'number', 'chosen.measured': 'list', 'chosen.leafSize': 'number' },
+      shape: TUNE,
+      numbers: 'chosen.tried',
     },
     table: {
       title: ({ network, size }) => `Approximations: network ${network}, N = ${size.toLocaleString('en-US')}`,
       charts: tableCharts,
-      needs: {
-        network: 'text',
-        size: 'number',
-        budgets: 'object',
-        'rows[].method': 'text',
-        'rows[].share': 'number',
-        'rows[].error.relative': 'number',
-        'rows[].seconds.build': 'number',
-      },
+      shape: TABLE,
+      numbers: 'rows',
     },
     preconditioners: {
       title: () => 'Preconditioners over shifts',
       charts: preconditionerCharts,
-      needs: {
-        ...within('sweep', { matrix: 'text', ...SWEPT }),
-        ...within('networks', { network: 'text', ...SWEPT }),
-      },
+      shape: PRECONDITIONERS,
+      numbers: 'sweep and networks',
     },
     training: {
       title: ({ task, optimizer }) => `Training: ${task.network}, ${optimizer.name}`,
       charts: trainingCharts,
-      needs: {
-        'task.network': 'text',
-        'task.training': 'number',
-        'optimizer.name': 'text',
-        'evaluations[].samples': 'number',
-        'evaluations[].seconds': 'number',
-        targets: 'object',
-      },
+      shape: TRAINING,
+      numbers: 'evaluations',
     },
     comparison: {
       title: ({ task }) => `Optimizers: ${task.network}`,
       charts: comparisonCharts,
-      needs: {
-        'task.network': 'text',
-        'task.training': 'number',
-        'targets.values': 'numbers',
-        'targets.measure': 'text',
-        'rows[].optimizer': 'text',
-        'rows[].preparation': 'number',
-        'rows[].evaluations[].samples': 'number',
-        'best[].optimizer': 'text',
-      },
+      shape: COMPARISON,
+      numbers: 'rows and best',
     },
   };
