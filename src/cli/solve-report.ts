@@ -10,6 +10,7 @@ export function solveReport(record: SolveRecord, portable: boolean): string {
   const {
     shift,
     norm,
+    direct,
     preconditioner,
     outcome,
     iterations,
@@ -35,14 +36,13 @@ export function solveReport(record: SolveRecord, portable: boolean): string {
       : residualOf === 'compressed'
         ? '(K̃ + λI) x = b, K̃ the compressed matrix'
         : `(Ã + λI) x = b, Ã the matrix compressed as ${matrix}`;
-  const direct = residualOf === 'compressed' && iterations === 0 && matrix !== 'fmm';
   return [
     inputLine(record.input),
     `${system}: λ = ${shift.toPrecision(4)}${relative}; ${vectors} right-hand side${vectors === 1 ? '' : 's'}, ` +
       `${rightHandSide === 'seeded' ? `seed ${seed}` : rightHandSide}, ${workers} worker${workers === 1 ? '' : 's'}`,
     `${direct ? 'factored as' : 'preconditioner'} ${preconditioner.name}${details === '' ? '' : ` (${details})`}. ` +
       record.reason,
-    (direct
+    (direct && iterations === 0
       ? 'solved directly: '
       : `${outcome} after ${iterations} iteration${iterations === 1 ? '' : 's'} (${products} products): `) +
       residuals(record),
@@ -50,6 +50,7 @@ export function solveReport(record: SolveRecord, portable: boolean): string {
     table(
       ['phase', 'seconds'],
       [
+        ...(seconds.load > 0 ? [['loading', inSeconds(seconds.load)]] : []),
         ['operator', inSeconds(seconds.operator)],
         ['choosing', inSeconds(seconds.choose)],
         ['compression', inSeconds(seconds.compress)],

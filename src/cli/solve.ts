@@ -111,7 +111,7 @@ function compressOptions({
 }
 
 /** What is solved with. */
-type OpenSystem = Pick<SolveSetup, 'input' | 'source' | 'model' | 'matrix' | 'factorization'> & {
+type OpenSystem = Pick<SolveSetup, 'input' | 'source' | 'model' | 'matrix' | 'factorization' | 'loading'> & {
   /** Columns of the points' own table that are right-hand sides. */
   readonly values?: PointTable | undefined;
 };
@@ -145,12 +145,14 @@ function checkFactored(file: string, factorization: Factorization, options: Solv
  * A saved matrix, or a factorization. Throws UsageError for what only a preconditioner would take, where none is made.
  */
 async function openSavedSystem(file: string, options: SolveCommandOptions, control: TeamControl): Promise<OpenSystem> {
+  const began = performance.now();
+  const loading = (): number => (performance.now() - began) / 1000;
   const factored = await openFactors(file, control);
   if (factored !== undefined) {
     checkFactored(file, factored.factorization, options);
-    return factored;
+    return { ...factored, loading: loading() };
   }
-  const opened = await openSaved(file, control);
+  const opened = { ...(await openSaved(file, control)), loading: loading() };
   const { isDirect } = await import('../experiment/direct-solve.js');
   const making = MAKING.find((name) => options[name] !== undefined);
   if (making !== undefined && options.preconditioner === 'auto' && isDirect(opened.matrix)) {

@@ -40,6 +40,11 @@ export interface SolveRecord {
   /** λ, and ‖A‖₂ where it was measured. */
   readonly shift: number;
   readonly norm: number | null;
+  /**
+   * Whether the compressed matrix itself was factored, and x is its direct solution, refined where `iterations` > 0:
+   * `preconditioner` is then what its factors are.
+   */
+  readonly direct: boolean;
   readonly preconditioner: SolveResult['preconditioner'];
   readonly reason: string;
   readonly outcome: SolveResult['outcome'];
@@ -73,10 +78,10 @@ export interface SolveRecord {
   readonly met: boolean;
   readonly history: readonly number[];
   /**
-   * operator: training is not counted, evaluating the matrix or its passes is; compress: also of the matrix, where it
-   * is compressed.
+   * load: reading a saved matrix or its factors, 0 of others; operator: training is not counted, evaluating the matrix
+   * or its passes is; compress: also of the matrix, where it is compressed.
    */
-  readonly seconds: { readonly operator: number } & SolveResult['seconds'];
+  readonly seconds: { readonly load: number; readonly operator: number } & SolveResult['seconds'];
   readonly memory: SolveResult['memory'] & { readonly peakBytes: number };
   readonly blas: string;
   readonly machine: MachineDescription;
@@ -89,6 +94,8 @@ export interface SolveRecord {
  */
 export interface SolveSetup extends RunMatrix {
   readonly input: InputDescription;
+  /** Seconds that reading `matrix` took, and its factorization, where they were saved. */
+  readonly loading?: number | undefined;
   /** Of `matrix`, to solve with directly, with its own λ; released at the end. */
   readonly factorization?: Factorization | undefined;
   /** Solve with the compressed matrix instead. */
@@ -133,9 +140,13 @@ export async function runSolve(setup: SolveSetup, control: TeamControl): Promise
     const made = (performance.now() - began) / 1000;
     const b = await setup.rightHandSides(system.operator.rows);
     const { method = 'cg', preconditioner: asked = 'auto', making: _, ...rest } = options;
-    const solved =
+    const factored =
       setup.matrix !== undefined && isDirect(setup.matrix) && method === 'cg' && asked === 'auto'
-        ? await solveDirectly(setup.matrix, b, rest, control, setup.factorization)
+        ? setup.matrix
+        : undefined;
+    const solved =
+      factored !== undefined
+        ? await solveDirectly(factored, b, rest, control, setup.factorization)
         : await solveSystem(system.operator, b, { ...options, source: system.source }, control);
     const {
       x,
@@ -168,6 +179,7 @@ export async function runSolve(setup: SolveSetup, control: TeamControl): Promise
       vectors: b.cols,
       shift,
       norm: norm ?? null,
+      direct: factored !== undefined,
       preconditioner,
       reason,
       outcome,
@@ -178,7 +190,12 @@ export async function runSolve(setup: SolveSetup, control: TeamControl): Promise
       toleranceFrom,
       met: judged.decision === 'met',
       history: [...history],
-      seconds: { operator: made - system.compressing, ...seconds, compress: seconds.compress + system.compressing },
+      seconds: {
+        load: setup.loading ?? 0,
+        operator: made - system.compressing,
+        ...seconds,
+        compress: seconds.compress + system.compressing,
+      },
       memory: { ...memory, peakBytes: peakMemory() },
       blas: control.team.blas.description,
       ...circumstances(),

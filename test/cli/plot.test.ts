@@ -32,6 +32,23 @@ describe('plot', () => {
     expect(await read('a.html')).toContain('<h3>Convergence</h3>');
   });
 
+  it('of_a_direct_solve_names_factors_not_a_preconditioner_and_tells_what_loading_took', async () => {
+    expect((await run('factor', 'K.hm', '--shift', '10', '--out', 'F.hm', '--quiet')).status).toBe(0);
+    for (const args of [['K.hm', '--shift', '10'], ['F.hm']]) {
+      expect((await run('solve', ...args, '--record', 'direct.json', '--quiet')).status).toBe(0);
+      const { stdout } = await run('plot', 'direct.json', '--json');
+      const { figures } = JSON.parse(stdout) as { figures: { id: string; table: { rows: string[][] } }[] };
+      expect(figures.map(({ id }) => id)).toEqual(['residual', 'phases', 'memory']);
+      const [, phases, memory] = figures.map(({ table }) => table.rows.map(([name]) => name));
+      expect(memory).toEqual(['factors hss', 'workspace']);
+      expect(phases[0]).toBe('loading');
+      expect(phases.at(-1)).toBe('solve');
+    }
+    // As a preconditioner of an iteration that one asked for it is called so.
+    await run('solve', 'K.hm', '--shift', '10', '--preconditioner', 'hss', '--record', 'iterated.json', '--quiet');
+    expect((await run('plot', 'iterated.json')).stdout).toMatch(/│ iteration .*│ preconditioner hss /s);
+  });
+
   it('without_a_file_shows_blocks_and_numbers_within_80_columns', async () => {
     for (const file of ['K.hm', 'run.json', 'solve.json']) {
       const { status, stdout } = await run('plot', file);

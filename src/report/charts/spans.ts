@@ -45,11 +45,12 @@ export function drawSpans(plot: Plot, chart: SpanChart): Drawing {
     shown.flatMap(({ start, end, point = end }) => [start, end, point]),
     rules,
   );
+  const behind = { x: 'end', y: 'row', text: 'label', textAnchor: 'start', fontSize: SIZE } as const;
   return {
     height: ROW * rows.length + 60,
     marginTop: rules.length > 0 ? 22 : 10,
     marginLeft: Math.max(40, widest(rows) + 12),
-    marginRight: Math.max(16, widest([...spans, ...rules].map(({ label }) => label)) + 8),
+    marginRight: Math.max(16, widest([...spans, ...rules].map(({ label }) => label)) + 11),
     marginBottom: 40,
     x: { ...x, grid: true },
     y: { domain: rows, label: null, padding: 0.25 },
@@ -58,7 +59,9 @@ export function drawSpans(plot: Plot, chart: SpanChart): Drawing {
       plot.barX(bars, { x1: 'start', x2: 'end', y: 'row', fill: colourOf, title }),
       plot.ruleY(points, { x1: 'start', x2: 'end', y: 'row', stroke: colourOf, strokeWidth: 3 }),
       plot.dot(points, { x: 'point', y: 'row', r: 5, fill: colourOf, title }),
-      plot.text(shown, { x: 'end', y: 'row', text: 'label', textAnchor: 'start', dx: 6, fontSize: SIZE }),
+      // Behind the stretch, or the point's mark.
+      plot.text(bars, { ...behind, dx: 6 }),
+      plot.text(points, { ...behind, dx: 9 }),
       ...ruleMarks(plot, rules),
     ],
   };

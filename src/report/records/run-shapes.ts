@@ -41,8 +41,12 @@ export const CONVERGENCE = { history: is.list(is.measured, 1), tolerance: is.amo
 export const SOLVE = is.members({
   ...CONVERGENCE,
   input: INPUT,
-  iterations: is.amount,
-  seconds: is.members(each(['operator', 'choose', 'compress', 'factor', 'solve'], is.amount)),
+  // Earlier versions did not tell these two.
+  direct: is.optional(is.flag),
+  seconds: is.members({
+    ...each(['operator', 'choose', 'compress', 'factor', 'solve'], is.amount),
+    load: is.optional(is.amount),
+  }),
   memory: is.members(each(['preconditioner', 'workspace'], is.amount)),
   preconditioner: is.members({ name: is.text }),
 });

@@ -7,7 +7,7 @@ import type { FactorRecord } from '../../experiment/factor-run.js';
 import { COMPRESSION_PHASES, type CompressionRecord } from '../../experiment/record.js';
 import type { SolveRecord } from '../../experiment/solve-run.js';
 import type { TuneRecord } from '../../experiment/tune-run.js';
-import { plainPower, type Chart, type CurveChart } from '../charts/chart.js';
+import { plainPower, type Chart, type CurveChart, type SpanChart } from '../charts/chart.js';
 import { blocksChart, errorChart, known, memoryChart, partsChart, phaseChart, rankChart } from './measures.js';
 
 /** Of `hmatrix compress`. */
@@ -48,24 +48,44 @@ export function convergenceChart({
   };
 }
 
+/** The residual of a direct solution, beside what was asked. */
+function residualChart({ history, tolerance }: Pick<SolveRecord, 'history' | 'tolerance'>): SpanChart {
+  const residual = known(history.at(-1) ?? null);
+  return {
+    kind: 'spans',
+    id: 'residual',
+    title: 'Residual of the direct solution',
+    alt: `The relative residual is ${inPowers(residual)}; asked ${tolerance}.`,
+    caption: 'Of the compressed matrix, whose factors gave the solution without iterating.',
+    x: { label: 'relative residual', scale: 'log' },
+    spans: [{ row: 'residual', start: residual, end: residual, point: residual, label: inPowers(residual) }],
+    rules: [{ along: 'x', value: tolerance, label: `asked ${plainPower(tolerance)}` }],
+  };
+}
+
 /** Of `hmatrix solve`. */
 export function solveCharts(record: SolveRecord): Chart[] {
-  const { seconds, memory, preconditioner } = record;
+  const { seconds, memory, preconditioner, history } = record;
   const { operator, choose, compress, factor, solve } = seconds;
+  // Records of earlier versions tell neither.
+  const { direct = false } = record as Partial<SolveRecord>;
+  const { load = 0 } = seconds as Partial<SolveRecord['seconds']>;
+  const iterated = history.length > 1;
   return [
-    convergenceChart(record),
+    direct && !iterated ? residualChart(record) : convergenceChart(record),
     phaseChart(
       [
+        ['loading', load],
         ['matrix', operator],
         ['choice', choose],
         ['compression', compress],
         ['factorization', factor],
-        ['iteration', solve],
+        [direct ? (iterated ? 'solve and refinement' : 'solve') : 'iteration', solve],
       ],
       'Phases of the solve',
     ),
     memoryChart([
-      [`preconditioner ${preconditioner.name}`, memory.preconditioner],
+      [`${direct ? 'factors' : 'preconditioner'} ${preconditioner.name}`, memory.preconditioner],
       ['workspace', memory.workspace],
     ]),
   ];
