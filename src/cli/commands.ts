@@ -107,7 +107,10 @@ export async function createProgram(
       finish(await handlers.multiply(file, options));
     });
 
-  withCommon(program.command('info').description('What a saved hierarchical matrix is: options, ranks, memory'), false)
+  withCommon(
+    program.command('info').description('What a saved matrix or factorization is: options, ranks, memory'),
+    false,
+  )
     .argument('<file>', 'what compress --out wrote')
     .action(async (file: string, options: CommonOptions) => {
       finish(await handlers.info(file, options));
@@ -117,7 +120,8 @@ export async function createProgram(
     program
       .command('plot')
       .description(
-        'Pictures of a saved matrix or of the record of a run: SVG, PNG or a page; without --out in the terminal',
+        'Pictures of a saved matrix or factorization, or of the record of a run: SVG, PNG or a page; without --out in ' +
+          'the terminal',
       )
       .argument('<file>', 'what compress --out wrote, or the .json of a --record'),
   ).action(async (file: string, options: PlotCommandOptions) => {

@@ -5,6 +5,7 @@ import { HmatrixError, NotPositiveDefiniteError } from '../core/errors.js';
 import type { FactorRecord } from '../experiment/factor-run.js';
 import type { Factorization } from '../hierarchical/factor/factorization.js';
 import type { CompressOptions } from '../hierarchical/from-entries/options.js';
+import type { JsonObject } from '../io/container.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { compressOptions, statusOf } from './compress.js';
 import { checkDistance, checkInputOptions, INPUT_OPTIONS, openInput } from './input.js';
@@ -53,13 +54,15 @@ async function run(
   const keep =
     out === undefined
       ? undefined
-      : async (factorization: Factorization) =>
-          (await import('../files/save.js')).save(out, factorization, { signal, onProgress });
+      : async (factorization: Factorization, about: JsonObject | undefined) => {
+          const { writeFactorizationFile } = await import('../hierarchical/factor/file.js');
+          await writeFactorizationFile(out, factorization, about, { signal, onProgress });
+        };
   const asked = { record, shift, seed, memoryLimit, probes, keep };
   if (file !== undefined) {
     const began = performance.now();
-    const { matrix, input } = await openSaved(file, control);
-    const loaded = { matrix, seconds: (performance.now() - began) / 1000 };
+    const { matrix, input, about } = await openSaved(file, control);
+    const loaded = { matrix, about, seconds: (performance.now() - began) / 1000 };
     return runFactor({ ...asked, input, loaded }, control);
   }
   const { source, input, model } = await openInput(options, seed, control);

@@ -4,12 +4,11 @@
 import { sharedFloat32, sharedFloat64 } from '../core/shared-array.js';
 import { view } from '../dense/matrix.js';
 import { frobeniusNorm } from '../dense/norm.js';
-import { loadMatrix } from '../hierarchical/matrix/file.js';
 import { peakMemory } from '../io/machine.js';
 import { grouped, inBytes, inSeconds } from '../core/number-text.js';
 import { requireKind, requireWritable, withTeam } from './run.js';
 import { EXIT_STATUS } from './outcome.js';
-import { requireSaved } from './saved.js';
+import { openSaved, requireSaved } from './saved.js';
 import { print, printJson } from './terminal.js';
 import { checkVectors, openVectors, writeVectors } from './vectors.js';
 import type { MultiplyOptions } from './command-options.js';
@@ -22,7 +21,7 @@ export async function multiply(file: string, options: MultiplyOptions): Promise<
   await requireWritable(options.out);
   const result = await withTeam(options, async (control) => {
     const began = performance.now();
-    const matrix = await loadMatrix(file, control);
+    const { matrix } = await openSaved(file, control);
     const loaded = performance.now();
     const { vectors: x, flat } = await openVectors(options, matrix.size, control);
     const y = view(

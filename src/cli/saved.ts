@@ -2,10 +2,12 @@
  * Matrices that `hmatrix compress --out` wrote, as what a command works with.
  */
 import { basename } from 'node:path';
-import { NotPositiveDefiniteError } from '../core/errors.js';
+import { FileFormatError, NotPositiveDefiniteError } from '../core/errors.js';
+import type { RunControl } from '../core/context.js';
 import type { InputDescription } from '../experiment/record.js';
 import type { Factorization } from '../hierarchical/factor/factorization.js';
 import type { HierarchicalMatrix } from '../hierarchical/matrix/hierarchical-matrix.js';
+import type { JsonObject } from '../io/container.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { inDigits, roundedUp } from '../core/number-text.js';
 import { asFlag, UsageError } from './usage.js';
@@ -14,6 +16,8 @@ import { asFlag, UsageError } from './usage.js';
 export interface OpenSaved {
   readonly matrix: HierarchicalMatrix;
   readonly input: InputDescription;
+  /** What the file tells of the matrix's origin (experiment/origin.ts reads it). */
+  readonly about: JsonObject | undefined;
 }
 
 /** Throws UsageError for a file whose name says that it is no saved matrix. */
@@ -33,13 +37,25 @@ function inputOf(file: string, matrix: HierarchicalMatrix, source?: InputDescrip
   return { kind: 'file', name: basename(file), size, source, compression };
 }
 
-/** Loads a saved matrix. Throws as `load` does. */
+/** Whether a file says that it holds a factorization. Throws as `load` does. */
+export async function holdsFactors(file: string, { signal }: RunControl): Promise<boolean> {
+  const { readContainerHeader } = await import('../io/container.js');
+  return (await readContainerHeader(file, { signal })).header['content'] === 'factorization';
+}
+
+/** Loads a saved matrix. Throws as `load` does, and FileFormatError for a factorization, saying what takes it. */
 export async function openSaved(file: string, control: TeamControl): Promise<OpenSaved> {
   const { describeMatrixFile, loadMatrix } = await import('../hierarchical/matrix/file.js');
   const { readOrigin } = await import('../experiment/origin.js');
+  if (await holdsFactors(file, control))
+    throw new FileFormatError(
+      `${file} holds a factorization, and a matrix is taken here: give the file that hmatrix compress --out wrote. ` +
+        'hmatrix solve solves with a factorization, info tells its log determinant, plot draws it.',
+      { path: file },
+    );
   const { about } = await describeMatrixFile(file, { signal: control.signal });
   const matrix = await loadMatrix(file, control);
-  return { matrix, input: inputOf(file, matrix, readOrigin(about)?.input) };
+  return { matrix, about, input: inputOf(file, matrix, readOrigin(about)?.input) };
 }
 
 /**
@@ -49,13 +65,14 @@ export async function openFactors(
   file: string,
   control: TeamControl,
 ): Promise<(OpenSaved & { readonly factorization: Factorization }) | undefined> {
-  const { readContainerHeader } = await import('../io/container.js');
-  const { header } = await readContainerHeader(file, { signal: control.signal });
-  if (header['content'] !== 'factorization') return undefined;
+  if (!(await holdsFactors(file, control))) return undefined;
   const { load } = await import('../files/load.js');
+  const { describeFactorizationFile } = await import('../hierarchical/factor/file.js');
+  const { readOrigin } = await import('../experiment/origin.js');
+  const { about } = await describeFactorizationFile(file, { signal: control.signal });
   const factorization = await load(file, { kind: 'factorization', ...control });
   const { matrix } = factorization.kept;
-  return { factorization, matrix, input: inputOf(file, matrix) };
+  return { factorization, matrix, about, input: inputOf(file, matrix, readOrigin(about)?.input) };
 }
 
 /** Throws UsageError for options of `sources` or `compressing` that are given besides a saved matrix. */

@@ -3,7 +3,6 @@
  */
 import { basename } from 'node:path';
 import { readOrigin } from '../experiment/origin.js';
-import { describeMatrixFile, loadMatrix } from '../hierarchical/matrix/file.js';
 import type { RunControl } from '../core/context.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { HierarchicalMatrix } from '../hierarchical/matrix/hierarchical-matrix.js';
@@ -11,7 +10,7 @@ import type { MatrixPictures } from '../report/records/matrix.js';
 import { checkedRecord } from '../report/records/check.js';
 import { factsOf, viewOf, type View } from '../report/view.js';
 import { readJsonObject } from './config-file.js';
-import { requireSaved } from './saved.js';
+import { openFactors, openSaved, requireSaved } from './saved.js';
 import { inputLine } from './tables.js';
 
 /** Whether a file's name says that it holds a record. */
@@ -23,17 +22,20 @@ export async function recordFileView(file: string, control: RunControl): Promise
   return viewOf(record, file, {}, control);
 }
 
-/** What is shown of a saved matrix, and the matrix, which is the caller's to release. */
+/** What is shown of a saved matrix or factorization, and the matrix, which is the caller's to release. */
 export async function matrixFileView(
   file: string,
   options: MatrixPictures,
   control: TeamControl,
 ): Promise<{ readonly view: View; readonly matrix: HierarchicalMatrix }> {
   requireSaved(file);
-  const { about } = await describeMatrixFile(file, { signal: control.signal });
-  const matrix = await loadMatrix(file, control);
+  const { matrix, factorization, about } = (await openFactors(file, control)) ?? {
+    ...(await openSaved(file, control)),
+    factorization: undefined,
+  };
   const { signal, onProgress } = control;
-  const view = await viewOf(matrix, file, options, { signal, onProgress });
+  const view = await viewOf(factorization ?? matrix, file, options, { signal, onProgress });
+  factorization?.release();
   const origin = readOrigin(about);
   const note = origin === undefined ? undefined : `Compressed of the ${inputLine(origin.input)}.`;
   const facts = [...(origin === undefined ? [] : factsOf(origin)), ...view.facts];

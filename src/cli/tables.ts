@@ -149,9 +149,10 @@ export function rankTable(ranks: readonly LevelRanks[]): string {
 
 const parts = Object.entries(MEMORY_PARTS) as [keyof typeof MEMORY_PARTS, string][];
 
-/** Bytes of each part, and their share of the dense matrix. */
+/** Bytes of each part, and their share of the dense matrix; those of its `factors` beneath, where there are any. */
 export function memoryTable(
   memory: { readonly bytes: number; readonly share: number } & Readonly<Record<keyof typeof MEMORY_PARTS, number>>,
+  factors?: number,
 ): string {
   const dense = memory.bytes / memory.share;
   const row = (name: string, bytes: number): string[] => [name, inBytes(bytes), inPercent(bytes / dense)];
@@ -160,6 +161,7 @@ export function memoryTable(
     [
       ...parts.filter(([part]) => memory[part] > 0).map(([part, name]) => row(name, memory[part])),
       row('in all', memory.bytes),
+      ...(factors === undefined ? [] : [row('factors', factors)]),
     ],
   );
 }

@@ -10,6 +10,7 @@ import type { Factorization } from '../hierarchical/factor/factorization.js';
 import type { HierarchicalMatrix } from '../hierarchical/matrix/hierarchical-matrix.js';
 import type { CommonReport } from '../hierarchical/matrix/report.js';
 import { decide, type Decision, type ErrorEstimate } from '../hierarchical/measure/error-interval.js';
+import type { JsonObject } from '../io/container.js';
 import { peakMemory, type MachineDescription } from '../io/machine.js';
 import { shifted } from '../operator/shifted.js';
 import type { TeamControl } from '../parallel/team-control.js';
@@ -18,6 +19,7 @@ import { quadratureWith } from '../solve/log-determinant.js';
 import { operatorOf } from './matrix-operator.js';
 import { compressInput, type CompressedInput } from './compress-input.js';
 import { randomVectors } from './compression-run.js';
+import { originOf } from './origin.js';
 import { circumstances, type InputDescription, type Versions } from './record.js';
 
 /** log det(A + λI) with its 95 % interval, by quadrature with K̃'s factors, or by A written out (`exact`). */
@@ -81,15 +83,18 @@ export interface FactorRecord {
 export interface FactorSetup {
   readonly record: FactorRecord['record'];
   readonly input: InputDescription;
-  readonly loaded?: { readonly matrix: HierarchicalMatrix; readonly seconds: number } | undefined;
+  /** `about`: what its file tells of its origin. */
+  readonly loaded?:
+    | { readonly matrix: HierarchicalMatrix; readonly about?: JsonObject | undefined; readonly seconds: number }
+    | undefined;
   readonly compress?: (CompressedInput & { readonly options: CompressOptions }) | undefined;
   readonly shift: number;
   readonly seed: number;
   readonly memoryLimit?: number | undefined;
   /** Probes that the log determinant of the matrix itself is estimated with; 0 for none of it; default 16, */
   readonly probes?: number | undefined;
-  /** Called with the factorization before it is released. */
-  readonly keep?: ((factorization: Factorization) => Promise<void>) | undefined;
+  /** Called with the factorization before it is released, and what there is to tell of its matrix's origin. */
+  readonly keep?: ((factorization: Factorization, about: JsonObject | undefined) => Promise<void>) | undefined;
 }
 
 const PROBES = 16;
@@ -104,7 +109,10 @@ const EXACT_SIZE = 20_000;
 export async function runFactor(setup: FactorSetup, control: TeamControl): Promise<FactorRecord> {
   const { record, input, loaded, compress, shift, seed, memoryLimit } = setup;
   const began = performance.now();
-  const matrix = loaded?.matrix ?? (await compressInput(compress!, compress!.options, control)).matrix;
+  const { matrix, distance } =
+    loaded === undefined
+      ? await compressInput(compress!, compress!.options, control)
+      : { matrix: loaded.matrix, distance: undefined };
   try {
     const compressed = performance.now();
     const { report } = matrix;
@@ -125,9 +133,15 @@ export async function runFactor(setup: FactorSetup, control: TeamControl): Promi
           ? await exactOf(setup, compress, factorization, control)
           : undefined;
       const exactSeconds = (performance.now() - solvedAt) / 1000;
-      await setup.keep?.(factorization);
       const { logdet, bytes: factors } = factorization;
       const decision = estimate === undefined ? undefined : decide(estimate, tolerance);
+      const error =
+        estimate === undefined || decision === undefined
+          ? null
+          : { ...estimate, tolerance, met: decision === 'met', decision };
+      const about =
+        error === null || distance === undefined ? loaded?.about : originOf({ input, options: { distance }, error });
+      await setup.keep?.(factorization, about);
       return {
         record,
         input,
@@ -137,10 +151,7 @@ export async function runFactor(setup: FactorSetup, control: TeamControl): Promi
         shift,
         logdet,
         exact: exact ?? null,
-        error:
-          estimate === undefined || decision === undefined
-            ? null
-            : { ...estimate, tolerance, met: decision === 'met', decision },
+        error,
         limits,
         residual: solved?.residual ?? null,
         seconds: {

@@ -13,7 +13,11 @@ export interface Origin {
 }
 
 /** What is kept of a run in its matrix's file. */
-export function originOf({ input, options, error }: CompressionRecord): JsonObject {
+export function originOf({
+  input,
+  options,
+  error,
+}: Pick<Origin, 'input' | 'error'> & { readonly options: Pick<Origin, 'distance'> }): JsonObject {
   const origin: Origin = { input, distance: options.distance, error };
   // As JSON has it: without what is undefined.
   return JSON.parse(JSON.stringify(origin)) as JsonObject;

@@ -30,3 +30,4 @@ export { save } from '../files/save.js';
 export { load, type LoadOptions } from '../files/load.js';
 export type { Saved, SavedKind, SavedKinds } from '../files/kinds.js';
 export { describeMatrixFile, type MatrixFileSummary } from '../hierarchical/matrix/file.js';
+export { describeFactorizationFile, type FactorizationFileSummary } from '../hierarchical/factor/file.js';

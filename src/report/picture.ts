@@ -93,10 +93,10 @@ export function chosenCharts(charts: readonly Chart[], names: readonly string[] 
 export const drawnPicture = async (view: View): Promise<Picture> => new Picture(view, await drawCharts(view.charts));
 
 /**
- * Pictures of a hierarchical matrix (its blocks, ranks and memory; by `singularValues` and `spectrum` more), of the
- * record of a run (as `--record` writes it and JSON.parse reads it), or of what `solve` or `train` returned. `source`,
- * `singularValues`, `spectrum` and `seed` are about matrices alone. Throws OptionError, FileFormatError for a record
- * that lacks what is drawn of it, AbortedError, and what products and the source throw.
+ * Pictures of a hierarchical matrix or its factorization (blocks, ranks and memory; by `singularValues` and `spectrum`
+ * more), of the record of a run (as `--record` writes it and JSON.parse reads it), or of what `solve` or `train`
+ * returned. `source`, `singularValues`, `spectrum` and `seed` are about matrices alone. Throws OptionError,
+ * FileFormatError for a record that lacks what is drawn of it, AbortedError, and what products and the source throw.
  */
 export async function plot(subject: Subject, options: PlotOptions = {}, control: RunControl = {}): Promise<Picture> {
   requireKnownOptions(options, PLOT_KEYS, 'plot');

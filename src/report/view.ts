@@ -2,8 +2,10 @@
  * What is shown of one run or one matrix: a title, charts, and the facts that a reader needs to judge and repeat it.
  */
 import { kindOf, describe } from '../core/kind.js';
+import { inDigits } from '../core/number-text.js';
 import { FileFormatError, OptionError } from '../core/errors.js';
 import type { RunControl } from '../core/context.js';
+import type { Factorization } from '../hierarchical/factor/factorization.js';
 import type { HierarchicalMatrix } from '../hierarchical/matrix/hierarchical-matrix.js';
 import type { SolveResult } from '../solve/options.js';
 import type { TrainingRun } from '../training/train-options.js';
@@ -17,8 +19,11 @@ import { members, text, type Refuse } from './records/shape.js';
 import { RECORDS, type RunRecord } from './records/table.js';
 import { evaluationCharts } from './records/training.js';
 
-/** What can be drawn: a matrix, the record of a run (as JSON.parse gives it), or what `solve` or `train` returned. */
-export type Subject = HierarchicalMatrix | RunRecord | SolveResult | TrainingRun;
+/**
+ * What can be drawn: a matrix, a factorization with its matrix, the record of a run (as JSON.parse gives it), or what
+ * `solve` or `train` returned.
+ */
+export type Subject = HierarchicalMatrix | Factorization | RunRecord | SolveResult | TrainingRun;
 
 /** A name and a value, as it is written. */
 export type Fact = readonly [name: string, value: string];
@@ -84,6 +89,7 @@ function recordView(record: RunRecord, of: string): View {
 }
 
 async function matrixView(matrix: HierarchicalMatrix, options: MatrixPictures, control: RunControl): Promise<View> {
+  matrix.requireUsable();
   const size = matrix.size.toLocaleString('en-US');
   return {
     title: `Hierarchical matrix, ${matrix.data.format}, N = ${size}`,
@@ -119,6 +125,21 @@ function trainingView(run: TrainingRun, of: string): View {
   };
 }
 
+/** Of a factorization its matrix, and what it adds to that. */
+async function factorizationView(
+  factorization: Factorization,
+  options: MatrixPictures,
+  control: RunControl,
+): Promise<View> {
+  const { kept, size, shift, precision, indefinite, bytes, logdet } = factorization;
+  const { matrix } = kept;
+  return {
+    title: `Factorization with λ = ${inDigits(shift)}, ${matrix.data.format}, N = ${size.toLocaleString('en-US')}`,
+    charts: await matrixCharts(matrix, options, control, bytes),
+    facts: [...factsOf({ shift, precision, indefinite, logdet, factorBytes: bytes }), ...factsOf(matrix.report)],
+  };
+}
+
 /** What is shown of `subject`, which messages call `of`. Throws FileFormatError and OptionError for what is none. */
 export async function viewOf(
   subject: Subject,
@@ -127,13 +148,15 @@ export async function viewOf(
   control: RunControl,
 ): Promise<View> {
   if (kindOf(subject) === 'hierarchical matrix') return matrixView(subject as HierarchicalMatrix, options, control);
+  if (kindOf(subject) === 'factorization' && 'indefinite' in (subject as Factorization))
+    return factorizationView(subject as Factorization, options, control);
   if (isRecord(subject)) return recordView(checkedRecord(subject, of), of);
   const own: Readonly<Record<string, unknown>> = typeof subject === 'object' ? { ...(subject as object) } : {};
   if (own['history'] !== undefined) return solveView(subject as SolveResult, of);
   if (own['evaluations'] !== undefined) return trainingView(subject as TrainingRun, of);
   throw new OptionError(
-    `${of} takes a hierarchical matrix, the record of a run, or what solve or train returned, not ` +
-      `${describe(subject)}.`,
+    `${of} takes a hierarchical matrix or its factorization, the record of a run, or what solve or train returned, ` +
+      `not ${describe(subject)}.`,
     { of },
   );
 }

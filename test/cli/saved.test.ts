@@ -1,5 +1,5 @@
 /** hmatrix solve, logdet and factor: of a matrix that hmatrix compress --out wrote, of one compressed on the spot. */
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { FactorRecord } from '#hmatrix/experiment/factor-run.js';
@@ -7,6 +7,8 @@ import type { SolveRecord } from '#hmatrix/experiment/solve-run.js';
 import { openBlas } from '#hmatrix/dense/backend.js';
 import { view, zeros } from '#hmatrix/dense/matrix.js';
 import { load } from '#hmatrix/files/load.js';
+import type { FactorizationFileSummary } from '#hmatrix/hierarchical/factor/file.js';
+import { readContainer, writeContainer } from '#hmatrix/io/container.js';
 import { readNpy, readNpyMatrix, writeNpy, writeNpyMatrix } from '#hmatrix/io/npy.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
 import { norm2, residualOf } from '../krylov/systems.js';
@@ -85,10 +87,63 @@ describe('factor --out FILE and solve FILE', () => {
   });
 
   it('commands_of_matrices_say_what_the_file_holds_and_logdet_saves_none', async () => {
-    const { status, stderr } = await hmatrix(['eigs', at('hss-factors.hm')]);
-    expect(status).toBe(1);
-    expect(stderr).toMatch(/a container of "factorization", not of a hierarchical matrix/);
+    const factors = at('hss-factors.hm');
+    for (const args of [['eigs'], ['factor'], ['logdet'], ['multiply', '--x', 'seeded']]) {
+      const { status, stderr } = await hmatrix([args[0], factors, ...args.slice(1)]);
+      expect(status, args[0]).toBe(1);
+      expect(stderr).toMatch(
+        /hss-factors\.hm holds a factorization, and a matrix is taken here: .*hmatrix solve solves with a factor/,
+      );
+    }
     expect((await hmatrix(['logdet', file('hss'), '--out', at('no.hm')])).stderr).toMatch(/unknown option '--out'/);
+  });
+});
+
+describe('info and plot of a factorization', () => {
+  it.each(['hss', 'hodlr'] as const)('tell_what_the_factorization_itself_does: %s', async (format) => {
+    const factors = at(`${format}-factors.hm`);
+    const loaded = await load(factors, { kind: 'factorization', team: await sharedTeam(1) });
+    const { kept, shift, precision, indefinite, logdet } = loaded;
+    const told = await record<FactorizationFileSummary>(['info', factors, '--json']);
+    expect(told).toMatchObject({ content: 'factorization', size, shift, precision, indefinite, logdet });
+    const { bytes } = await stat(factors).then((found) => ({ bytes: found.size }));
+    expect(told.fileBytes).toBe(bytes);
+    expect(told.matrix).toMatchObject({ format, ranks: kept.matrix.ranks(), memory: kept.matrix.memory() });
+    const arrays = Object.values(kept.factors).reduce((sum, array) => sum + array.byteLength, 0);
+    expect(told.factorBytes).toBe(arrays);
+    const { stdout } = await hmatrix(['info', factors]);
+    expect(stdout).toMatch(/^factorization of K̃ \+ λI, λ = 0\.5, f64; K̃ the compressed matrix:\n400 × 400, /);
+    expect(stdout).toContain(`\nlog det(K̃ + λI) = ${Number(logdet.toPrecision(10))}\n`);
+    expect(stdout).toMatch(/│ factors +│/);
+    expect((await hmatrix(['plot', factors])).stdout).toMatch(
+      new RegExp(`^${format}-factors\\.hm: Factorization with λ = 0\\.5, ${format}, N = 400\n(.|\n)*│ factors `),
+    );
+    loaded.release();
+  });
+
+  it('keep_where_the_matrix_came_from: of_a_saved_matrix_and_of_one_compressed_on_the_spot', async () => {
+    const about = async (path: string): Promise<object> =>
+      ((await record<{ about: object }>(['info', path, '--json'])) as { about: object }).about;
+    const own = await about(file('hss'));
+    expect(own).toMatchObject({ input: { kind: 'points', size } });
+    expect(await about(at('hss-factors.hm'))).toEqual(own);
+    const made = at('made-factors.hm');
+    const spot = ['factor', ...source, '--format', 'hss', '--tolerance', '1e-6', '--shift', '0.5', '--quiet'];
+    expect((await hmatrix([...spot, '--out', made])).status).toBe(0);
+    expect(await about(made)).toEqual(own);
+    expect((await record(['solve', made])).input.source).toEqual((own as { input: object }).input);
+    expect((await hmatrix(['info', made])).stdout).toMatch(/\nof the kernel gaussian/);
+  });
+
+  it('of_a_file_whose_header_and_factors_disagree_are_refused', async () => {
+    const { header, arrays } = await readContainer(at('hss-factors.hm'));
+    await writeContainer(at('other-shift.hm'), { ...header, shift: 0.25 }, arrays);
+    const { status, stderr } = await hmatrix(['info', at('other-shift.hm')]);
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/its factors are of shift 0\.5, its header says 0\.25/);
+    const { logs: _, ...without } = arrays;
+    await writeContainer(at('no-logs.hm'), header, without);
+    expect((await hmatrix(['info', at('no-logs.hm')])).status).toBe(1);
   });
 });
 

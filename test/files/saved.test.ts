@@ -2,6 +2,7 @@
  * What `save` writes and `load` reads, of every kind: products, solutions and all that is asked of a factorization have
  * the bits of what was saved, on any team; what does not fit together is refused.
  */
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { FileFormatError, OptionError } from '#hmatrix/core/errors.js';
@@ -62,6 +63,38 @@ async function sameProducts(saved: Saved, kind: SavedKind): Promise<void> {
     expect(apply(loaded, x).data).toEqual(apply(saved, x).data);
   }
 }
+
+describe('what was released', () => {
+  it('is_refused_by_save_as_by_products_and_leaves_the_file_as_it_was', async () => {
+    const hierarchical = await matrix({ format: 'hss' });
+    const factorization = await factor(hierarchical, { shift: 1 }, { team });
+    const eigenbasis = await kroneckerHierarchical(model(), { share: 0.4, preserve: 'positive-definite' }, { team });
+    const kronecker = await factorKronecker(eigenbasis, { shift: 1 }, { team });
+    await save(path, hierarchical);
+    const before = await readFile(path);
+    const refused = async (saved: Saved): Promise<void> => {
+      let told = '';
+      try {
+        apply(saved, vectors(saved.rows, 1));
+      } catch (error) {
+        told = (error as Error).message;
+      }
+      expect(told).toMatch(/was released/);
+      await expect(save(path, saved)).rejects.toThrow(OptionError);
+      await expect(save(path, saved)).rejects.toThrow(told);
+      expect((await readFile(path)).equals(before)).toBe(true);
+    };
+    hierarchical.release();
+    await refused(hierarchical);
+    // A factorization goes on without its matrix, and so do its files.
+    await sameProducts(factorization, 'factorization');
+    await writeFile(path, before);
+    for (const saved of [factorization, kronecker, eigenbasis]) {
+      saved.release();
+      await refused(saved);
+    }
+  });
+});
 
 describe('a saved matrix', () => {
   it.each([{ format: 'hss' }, { format: 'hodlr', dtype: 'f32' }, { format: 'fmm', budget: 0.2 }] as CompressOptions[])(

@@ -52,6 +52,7 @@ export const TAKE_NONE = [
   'estimateDiagonal',
   'cosine',
   'decide',
+  'describeFactorizationFile',
   'describeMatrixFile',
   'entryOperator',
   'expressionKernel',

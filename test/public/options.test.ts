@@ -39,6 +39,7 @@ const TAKE_OPTIONS: Readonly<Record<string, readonly Entry[]>> = {
   tune: [['objective', (o) => hmatrix.hierarchical.tune(f.source, o)]],
   load: [['kind', (o) => hmatrix.io.load(path, o)]],
   save: [['onProgress', (o) => hmatrix.io.save(path, f.matrix, o)]],
+  describeFactorizationFile: [['signal', (o) => hmatrix.io.describeFactorizationFile(path, o)]],
   describeMatrixFile: [['signal', (o) => hmatrix.io.describeMatrixFile(path, o)]],
   kernelSource: [
     ['ridge', (o) => hmatrix.kernelSource(f.points, hmatrix.kernels.gaussian(1), o)],

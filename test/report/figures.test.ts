@@ -3,6 +3,7 @@ import { beforeAll, afterAll, describe, expect, it } from 'vitest';
 import * as hmatrix from '#hmatrix/index.js';
 import { plainPower } from '#hmatrix/report/charts/chart.js';
 import { drawCharts } from '#hmatrix/report/charts/draw.js';
+import { inBytes } from '#hmatrix/core/number-text.js';
 import { RECORDS } from '#hmatrix/report/records/table.js';
 import { styleOf } from '#hmatrix/report/charts/palette.js';
 import { viewOf, type Subject, type View } from '#hmatrix/report/view.js';
@@ -135,6 +136,29 @@ describe('the figures', () => {
     expect((await plot(trained)).figures.map(({ id }) => id)).toEqual(['loss-by-samples', 'loss-by-seconds']);
   });
 
+  it('of_a_factorization_are_those_of_its_matrix_and_what_the_factors_take', async () => {
+    const factorization = await hmatrix.factor(f.matrix, { shift: 2 }, { team: f.team });
+    const [own, factored] = [await plot(f.matrix), await plot(factorization)];
+    expect(factored.figures.map(({ id }) => id)).toEqual(own.figures.map(({ id }) => id));
+    expect(factored.figures[0]).toEqual(own.figures[0]);
+    const memory = factored.figures.find(({ id }) => id === 'memory')!;
+    expect(memory.table.rows.at(-1)![0]).toBe('factors');
+    expect(memory.alt).toContain(`factors ${inBytes(factorization.bytes)}`);
+    expect(factored.toHtml()).toContain('Factorization with λ = 2');
+    factorization.release();
+    await expect(plot(factorization)).rejects.toThrow(/The factorization was released/);
+  });
+
+  it('of_a_matrix_that_was_released_are_refused_as_its_products_are', async () => {
+    const matrix = await hmatrix.compress(f.source, { leafSize: 8 }, { team: f.team });
+    matrix.release();
+    const refused = (await failureOf(() => matrix.apply(new Float64Array(matrix.size)))) as hmatrix.errors.HmatrixError;
+    for (const use of [() => plot(matrix), () => hmatrix.report.report([matrix])]) {
+      const failure = (await failureOf(use)) as hmatrix.errors.HmatrixError;
+      expect([failure.code, failure.message]).toEqual([refused.code, refused.message]);
+    }
+  });
+
   it('tell_series_apart_by_more_than_colour', () => {
     const looks = Array.from({ length: 24 }, (_, k) => styleOf(k));
     expect(new Set(looks.map(({ colour, symbol, dash }) => `${colour} ${symbol} ${dash}`)).size).toBe(24);
@@ -158,7 +182,7 @@ describe('hostile and broken records', () => {
   });
 
   it.each<readonly [string, (record: Record<string, unknown>) => unknown, RegExp]>([
-    ['no_record', () => ({ a: 1 }), /takes a hierarchical matrix, the record of a run/],
+    ['no_record', () => ({ a: 1 }), /takes a hierarchical matrix or its factorization, the record of a run/],
     ['another_kind', (record) => ({ ...record, record: 'holiday' }), /there are records called compression, solve/],
     ['no_ranks', (record) => ({ ...record, ranks: undefined }), /ranks is undefined, not a list/],
     [

@@ -329,6 +329,7 @@ export class KroneckerFactorization implements LinearOperator {
 
   /** What a file keeps of it (`save`). Throws OptionError as `solve`. */
   get kept(): KroneckerFactors {
+    this.#product.requireUsable();
     this.#requireValid();
     return this.#factors;
   }

@@ -13,7 +13,9 @@ export const eigenbasisFile: FileKind<KroneckerHierarchicalMatrix> = {
   content: 'kronecker eigenbasis',
   holds: (value) => kindOf(value) === 'Kronecker matrix',
 
-  keep({ size, layers, core, report }) {
+  keep(matrix) {
+    matrix.requireUsable();
+    const { size, layers, core, report } = matrix;
     const basis = keepBasis(layers);
     const kept = core === null ? null : keptAs(matrixFile, core);
     return {

@@ -148,6 +148,11 @@ export class KroneckerHierarchicalMatrix implements LinearOperator {
     return { basis, complement, near, diagonal, structure, bytes, share: bytes / (8 * this.rows * this.rows) };
   }
 
+  /** Throws OptionError after `release`. */
+  requireUsable(): void {
+    this.#product.requireUsable();
+  }
+
   /** Frees what the workers hold; the matrix cannot multiply any more. */
   release(): void {
     this.#product.release();

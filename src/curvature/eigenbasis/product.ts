@@ -67,8 +67,13 @@ export class RotatedProduct {
     this.#letGo();
   }
 
-  #prepare(vectors: number): Shared<RotationState> {
+  /** Throws OptionError after `release`. */
+  requireUsable(): void {
     if (this.#released) throw new OptionError('The matrix was released.');
+  }
+
+  #prepare(vectors: number): Shared<RotationState> {
+    this.requireUsable();
     const width = vectors === 1 ? 1 : CHUNK;
     if (this.#rotation !== undefined && this.#rotation.state.width >= width) return this.#rotation;
     this.#letGo();

@@ -34,6 +34,15 @@ export type PlaceFactors = (name: string, length: number, precision: Precision) 
 /** Fresh memory, for factors that are to be computed. */
 export const freshFactors: PlaceFactors = (_, length, precision) => inLargePages(sharedFloats(length, precision));
 
+/**
+ * log |det(K̃ + λI)| of what `kept` holds: `logs` of each node's eliminated variables, and log |λ| of each of the
+ * `isolated` indices.
+ */
+export const logDeterminantOf = (
+  { logs, shift }: { readonly logs: Float64Array; readonly shift: Float64Array },
+  isolated: number,
+): number => logs.reduce((sum, log) => sum + log, isolated > 0 ? isolated * Math.log(Math.abs(shift[0])) : 0);
+
 /** Status of a node that was not factored because one below it failed. */
 export const SKIPPED = -1;
 

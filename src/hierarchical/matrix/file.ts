@@ -11,9 +11,10 @@ import {
   readContainerHeader,
   writeContainer,
   type ContainerArray,
+  type ContainerSummary,
   type JsonObject,
 } from '../../io/container.js';
-import { Contents, keptReport, readContents } from '../../io/contents.js';
+import { Contents, keptReport, readContents, type Kept } from '../../io/contents.js';
 import { keptAs, restoreAs, type FileKind } from '../../operator/file-kind.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import { checkHierarchicalData } from './check-data.js';
@@ -44,6 +45,9 @@ const SECTIONS = {
   'offsets.diagonal': 'f64',
   values: undefined,
 } as const;
+
+/** The section that ranks are told by. */
+export const RANKS = 'skeletons.begin' satisfies keyof typeof SECTIONS;
 
 /** What the header says of the matrix. */
 interface FileHeader {
@@ -77,40 +81,46 @@ export interface MatrixFileSummary extends FileHeader {
   readonly fileBytes: number;
 }
 
+/** What a file keeps of a matrix, released or not: a factorization goes on without it. */
+export function keepMatrix({ data, elements, report }: HierarchicalMatrix): Kept {
+  const { format, dtype, tree, lists, skeletons, offsets, values } = data;
+  const header: FileHeader = {
+    format,
+    dtype,
+    size: tree.size,
+    depth: tree.depth,
+    budgetUsed: lists.budgetUsed,
+    elements,
+    report,
+  };
+  const arrays: Record<keyof typeof SECTIONS, ContainerArray> = {
+    'tree.order': tree.order,
+    'tree.begin': tree.begin,
+    'tree.end': tree.end,
+    'lists.nearBegin': lists.nearBegin,
+    'lists.near': lists.near,
+    'lists.far': lists.far,
+    'skeletons.begin': skeletons.begin,
+    'skeletons.indices': skeletons.indices,
+    'skeletons.gather': skeletons.gather,
+    'skeletons.picked': skeletons.picked,
+    'offsets.basis': offsets.basis,
+    'offsets.coupling': offsets.coupling,
+    'offsets.near': offsets.near,
+    'offsets.diagonal': offsets.diagonal,
+    values,
+  };
+  return { header: { ...header, report: keptReport(report) } as unknown as JsonObject, arrays };
+}
+
 /** Hierarchical matrices of every format in files. */
 export const matrixFile: FileKind<HierarchicalMatrix> = {
   content: CONTENT,
   holds: (value) => kindOf(value) === 'hierarchical matrix',
 
-  keep({ data, elements, report }) {
-    const { format, dtype, tree, lists, skeletons, offsets, values } = data;
-    const header: FileHeader = {
-      format,
-      dtype,
-      size: tree.size,
-      depth: tree.depth,
-      budgetUsed: lists.budgetUsed,
-      elements,
-      report,
-    };
-    const arrays: Record<keyof typeof SECTIONS, ContainerArray> = {
-      'tree.order': tree.order,
-      'tree.begin': tree.begin,
-      'tree.end': tree.end,
-      'lists.nearBegin': lists.nearBegin,
-      'lists.near': lists.near,
-      'lists.far': lists.far,
-      'skeletons.begin': skeletons.begin,
-      'skeletons.indices': skeletons.indices,
-      'skeletons.gather': skeletons.gather,
-      'skeletons.picked': skeletons.picked,
-      'offsets.basis': offsets.basis,
-      'offsets.coupling': offsets.coupling,
-      'offsets.near': offsets.near,
-      'offsets.diagonal': offsets.diagonal,
-      values,
-    };
-    return { header: { ...header, report: keptReport(report) } as unknown as JsonObject, arrays };
+  keep(matrix) {
+    matrix.requireUsable();
+    return keepMatrix(matrix);
   },
 
   restore(contents, team) {
@@ -176,22 +186,33 @@ export async function describeMatrixFile(path: string, control: RunControl = {})
   const summary = await readContainerHeader(path, control);
   const contents = new Contents(path, summary.header, {});
   contents.requireContent(CONTENT);
+  const { arrays } = await readContainer(path, { signal: control.signal, sections: [RANKS] });
+  return { ...describedMatrix(contents, summary, arrays[RANKS]), fileBytes: summary.bytes };
+}
+
+/**
+ * What a matrix is: `contents` has its header, `begin` is its section {@link RANKS}, and the names of all its sections
+ * begin with `prefix`. Throws FileFormatError where one is missing or of another type.
+ */
+export function describedMatrix(
+  contents: Contents,
+  { sections }: Pick<ContainerSummary, 'sections'>,
+  begin: ContainerArray,
+  prefix = '',
+): Omit<MatrixFileSummary, 'fileBytes'> {
   const header = parseHeader(contents);
+  let structure = 0;
   for (const [name, type] of Object.entries(SECTIONS)) {
-    const section = summary.sections.find((candidate) => candidate.name === name);
-    contents.requireType(name, section?.type, type ?? header.dtype);
+    const section = sections.find((candidate) => candidate.name === prefix + name);
+    contents.requireType(prefix + name, section?.type, type ?? header.dtype);
+    if (name !== 'values') structure += section!.bytes;
   }
-  const { arrays } = await readContainer(path, { signal: control.signal, sections: ['skeletons.begin'] });
   const width = NUMBER_BYTES[header.dtype];
-  const structure = summary.sections
-    .filter(({ name }) => name !== 'values' && name in SECTIONS)
-    .reduce((sum, { bytes }) => sum + bytes, 0);
   const { basis, coupling, near, diagonal, total } = header.elements;
   const bytes = width * total + structure;
   return {
     ...header,
-    ranks: ranksByLevel(arrays['skeletons.begin'] as Int32Array),
-    fileBytes: summary.bytes,
+    ranks: ranksByLevel(begin as Int32Array),
     memory: {
       basis: width * basis,
       coupling: width * coupling,

@@ -166,8 +166,13 @@ export class HierarchicalMatrix<R extends CompressionReport = CompressionReport>
     this.#chunks.release();
   }
 
-  #prepare(vectors: number): { shared: Shared<ApplyState>; graph: TaskGraph } {
+  /** Throws OptionError after `release`. */
+  requireUsable(): void {
     if (this.#released) throw new OptionError('The matrix was released.');
+  }
+
+  #prepare(vectors: number): { shared: Shared<ApplyState>; graph: TaskGraph } {
+    this.requireUsable();
     const width = this.#chunks.width(vectors);
     if (this.#product !== undefined && this.#product.shared.state.width >= width) return this.#product;
     const { data } = this;

@@ -120,11 +120,12 @@ async function densityChart(matrix: HierarchicalMatrix, seed: number, control: R
   };
 }
 
-/** The charts of a matrix. Throws what its products and the source throw. */
+/** The charts of a matrix, and of what its `factors` take in bytes. Throws what its products and the source throw. */
 export async function matrixCharts(
   matrix: HierarchicalMatrix,
   options: MatrixPictures,
   control: RunControl,
+  factors = 0,
 ): Promise<Chart[]> {
   const { source, spectrum = false, seed = 0 } = options;
   const { bytes, share, ...parts } = matrix.memory();
@@ -133,7 +134,7 @@ export async function matrixCharts(
   return [
     blocksChart({ ...blockStructure(matrix.data), errors }),
     ...(ranks.length === 0 ? [] : [rankChart(ranks)]),
-    partsChart(parts, { bytes, share }),
+    partsChart(parts, { bytes, share }, factors),
     ...(options.singularValues === true ? await singularChart(matrix, control) : []),
     ...(spectrum ? [await densityChart(matrix, seed, control)] : []),
   ];

@@ -65,14 +65,18 @@ export function memoryChart(parts: readonly (readonly [name: string, bytes: numb
   };
 }
 
-/** The parts of a hierarchical matrix. */
+/** The parts of a hierarchical matrix, and its factors where they take any bytes. */
 export const partsChart = (
   parts: Readonly<Record<keyof typeof MEMORY_PARTS, number>>,
   { bytes, share }: { readonly bytes: number; readonly share: number },
+  factors = 0,
 ): SpanChart =>
   memoryChart(
-    Object.entries(MEMORY_PARTS).map(([part, name]) => [name, parts[part as keyof typeof MEMORY_PARTS]]),
-    `${inBytes(bytes)} in all, ${inPercent(share)} of the dense matrix.`,
+    [
+      ...Object.entries(MEMORY_PARTS).map(([part, name]) => [name, parts[part as keyof typeof MEMORY_PARTS]] as const),
+      ['factors', factors],
+    ],
+    `${factors > 0 ? 'The matrix takes ' : ''}${inBytes(bytes)} in all, ${inPercent(share)} of the dense matrix.`,
   );
 
 /** Ranks from level to level. */

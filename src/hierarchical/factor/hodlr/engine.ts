@@ -11,7 +11,14 @@ import { independentTasks, upwardTasks } from '../../../parallel/task-graph.js';
 import type { TeamControl } from '../../../parallel/team-control.js';
 import { isolatedOf, firstLeaf, nodesOf } from '../../../tree/cluster-tree.js';
 import { type HierarchicalData } from '../../matrix/data.js';
-import { freshFactors, type Breakdown, type FactorEngine, type Inertia, type PlaceFactors } from '../engine.js';
+import {
+  freshFactors,
+  logDeterminantOf,
+  type Breakdown,
+  type FactorEngine,
+  type Inertia,
+  type PlaceFactors,
+} from '../engine.js';
 import type { PassArguments, PassVectors } from '../pass.js';
 import { taskNodes } from '../tree.js';
 import { factorHodlr, type HodlrFactors } from './factor.js';
@@ -75,13 +82,7 @@ export class HodlrEngine implements FactorEngine {
   }
 
   get logdet(): number {
-    const {
-      logs,
-      shift,
-      data: { tree },
-    } = this.#factors;
-    const isolated = isolatedOf(tree);
-    return logs.reduce((sum, log) => sum + log, isolated > 0 ? isolated * Math.log(shift[0]) : 0);
+    return logDeterminantOf(this.#factors, isolatedOf(this.#factors.data.tree));
   }
 
   get inertia(): Inertia {
