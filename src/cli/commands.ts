@@ -120,8 +120,8 @@ export async function createProgram(
     program
       .command('plot')
       .description(
-        'Pictures of a saved matrix or factorization, or of the record of a run: SVG, PNG or a page; without --out in ' +
-          'the terminal',
+        'Pictures of a saved matrix or factorization, or of the record of a run: SVG, PNG or a page; without --out ' +
+          'in the terminal',
       )
       .argument('<file>', 'what compress --out wrote, or the .json of a --record'),
   ).action(async (file: string, options: PlotCommandOptions) => {

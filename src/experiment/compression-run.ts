@@ -20,6 +20,7 @@ import { compressInput } from './compress-input.js';
 import { median } from '../core/median.js';
 import { measureDgemm } from './dgemm-rate.js';
 import { circumstances, type CompressionRecord, type InputDescription } from './record.js';
+import { observeWorkers } from './worker-times.js';
 
 /** What one run compresses and measures. */
 export interface CompressionSetup {
@@ -112,7 +113,8 @@ export async function runCompression(setup: CompressionSetup, control: TeamContr
     if (!Number.isInteger(value) || value < 1)
       throw new OptionError(`${name} must be a whole number of at least 1, not ${value}.`, { option: name, value });
   }
-  const { matrix, distance, choosing } = await compressInput(setup, options, control);
+  const observed = observeWorkers(control.team);
+  const { matrix, distance, choosing } = await compressInput(setup, options, control).finally(observed.end);
   try {
     const { seconds: apply, products } = await timeProducts(matrix, vectors, limit, control);
     const peakBytes = peakMemory();
@@ -157,6 +159,7 @@ export async function runCompression(setup: CompressionSetup, control: TeamContr
       gflops: { apply: matrix.flops(vectors) / apply / 1e9, dgemm },
       error: { ...estimate, tolerance, met: decision === 'met', decision },
       memory: { bytes, share, peakBytes, wholePeakBytes: peakMemory(), parts },
+      timeline: observed.end(),
       ranks: matrix.ranks(),
       blocks,
       neighborRecall: report.recall,

@@ -21,6 +21,7 @@ import { compressInput, type CompressedInput } from './compress-input.js';
 import { randomVectors } from './compression-run.js';
 import { originOf } from './origin.js';
 import { circumstances, type InputDescription, type Versions } from './record.js';
+import { observeWorkers, type PhaseSpans } from './worker-times.js';
 
 /** log det(A + λI) with its 95 % interval, by quadrature with K̃'s factors, or by A written out (`exact`). */
 export interface ExactLogDeterminant {
@@ -72,6 +73,8 @@ export interface FactorRecord {
     readonly solve: number;
     readonly exact: number;
   };
+  /** When each worker was busy in which phase, of the compression, its error and the factorization. */
+  readonly timeline?: readonly PhaseSpans[] | undefined;
   /** Of the compressed matrix, of its factors, and of the process at its peak. */
   readonly memory: { readonly matrix: number; readonly factors: number; readonly peakBytes: number };
   readonly blas: string;
@@ -109,9 +112,13 @@ const EXACT_SIZE = 20_000;
 export async function runFactor(setup: FactorSetup, control: TeamControl): Promise<FactorRecord> {
   const { record, input, loaded, compress, shift, seed, memoryLimit } = setup;
   const began = performance.now();
+  const observed = observeWorkers(control.team);
   const { matrix, distance } =
     loaded === undefined
-      ? await compressInput(compress!, compress!.options, control)
+      ? await compressInput(compress!, compress!.options, control).catch((error: unknown) => {
+          observed.end();
+          throw error;
+        })
       : { matrix: loaded.matrix, distance: undefined };
   try {
     const compressed = performance.now();
@@ -124,6 +131,7 @@ export async function runFactor(setup: FactorSetup, control: TeamControl): Promi
         : await matrix.estimateError(compress.source, { seed: report.seed, tolerance }, control);
     const measured = performance.now();
     const factorization = await factor(matrix, { shift, memoryLimit }, control);
+    const timeline = observed.end();
     try {
       const factored = performance.now();
       const solved = record === 'factor' ? residualOf(matrix, factorization, seed) : undefined;
@@ -162,6 +170,7 @@ export async function runFactor(setup: FactorSetup, control: TeamControl): Promi
           solve: solved?.seconds ?? 0,
           exact: exact === undefined ? 0 : exactSeconds,
         },
+        timeline,
         memory: { matrix: matrix.memory().bytes, factors, peakBytes: peakMemory() },
         blas: control.team.blas.description,
         ...circumstances(),
@@ -170,6 +179,7 @@ export async function runFactor(setup: FactorSetup, control: TeamControl): Promi
       factorization.release();
     }
   } finally {
+    observed.end();
     matrix.release();
   }
 }

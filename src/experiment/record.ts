@@ -13,6 +13,7 @@ import type { MemoryUse, LevelRanks } from '../hierarchical/matrix/memory.js';
 import { writeAtomically } from '../io/atomic-write.js';
 import type { CsvReading } from '../io/csv-format.js';
 import { describeMachine, type MachineDescription } from '../io/machine.js';
+import type { PhaseSpans } from './worker-times.js';
 
 /**
  * What was compressed, for people and for grouping: a kind ('points', 'matrix', 'named', 'network', or 'file', a matrix
@@ -100,6 +101,8 @@ export interface CompressionRecord {
     readonly wholePeakBytes: number;
     readonly parts: Omit<MemoryUse, 'bytes' | 'share'>;
   };
+  /** When each worker was busy in which phase of the compression. */
+  readonly timeline?: readonly PhaseSpans[] | undefined;
   readonly ranks: readonly LevelRanks[];
   /** The blocks with their ranks and errors, where the run was to keep them. */
   readonly blocks?: BlockStructure | undefined;

@@ -16,6 +16,7 @@ import { isDirect, solveDirectly } from './direct-solve.js';
 import { exactResidual, type ExactResidual, type ResidualOptions } from './exact-residual.js';
 import { operatorOf, released, type OpenOperator, type RunMatrix } from './matrix-operator.js';
 import { circumstances, type InputDescription, type Versions } from './record.js';
+import { observeWorkers, type PhaseSpans } from './worker-times.js';
 import type { MachineDescription } from '../io/machine.js';
 
 /** A system that was solved. Seconds of wall time, bytes. */
@@ -82,6 +83,8 @@ export interface SolveRecord {
    * or its passes is; compress: also of the matrix, where it is compressed.
    */
   readonly seconds: { readonly load: number; readonly operator: number } & SolveResult['seconds'];
+  /** When each worker was busy in the phases that have names; products of the iteration have none. */
+  readonly timeline?: readonly PhaseSpans[] | undefined;
   readonly memory: SolveResult['memory'] & { readonly peakBytes: number };
   readonly blas: string;
   readonly machine: MachineDescription;
@@ -135,7 +138,11 @@ async function systemOf(setup: SolveSetup, control: TeamControl): Promise<System
 export async function runSolve(setup: SolveSetup, control: TeamControl): Promise<{ x: Matrix; record: SolveRecord }> {
   const { input, options } = setup;
   const began = performance.now();
-  const system = await systemOf(setup, control);
+  const observed = observeWorkers(control.team);
+  const system = await systemOf(setup, control).catch((error: unknown) => {
+    observed.end();
+    throw error;
+  });
   try {
     const made = (performance.now() - began) / 1000;
     const b = await setup.rightHandSides(system.operator.rows);
@@ -162,6 +169,7 @@ export async function runSolve(setup: SolveSetup, control: TeamControl): Promise
       tolerance,
       toleranceFrom,
     } = solved;
+    const timeline = observed.end();
     const { seed = 0 } = options;
     const checked =
       setup.compress === undefined || setup.source === undefined || outcome === 'aborted'
@@ -196,12 +204,14 @@ export async function runSolve(setup: SolveSetup, control: TeamControl): Promise
         ...seconds,
         compress: seconds.compress + system.compressing,
       },
+      timeline,
       memory: { ...memory, peakBytes: peakMemory() },
       blas: control.team.blas.description,
       ...circumstances(),
     };
     return { x, record };
   } finally {
+    observed.end();
     system.release();
   }
 }

@@ -13,6 +13,8 @@ export const FINISHED = 2;
 export const FAILED = 3;
 /** Word of the control block: workers that sleep until a task is ready. */
 export const SLEEPERS = 4;
+/** Word of the control block: whether the run's workers note when they are busy (busy-times.ts). */
+export const TIMED = 6;
 /** Word of the control block: independent tasks handed out so far. By itself: 32 words are two cache lines. */
 export const NEXT = 32;
 
@@ -35,6 +37,9 @@ export const DONE = 48;
 export const PARTS_LEFT = 64;
 /** Word of a lane: parts of that task that are done. */
 export const PARTS_DONE = 96;
+
+/** Words of a lane: when its worker was busy, six words for three doubles. By themselves on a cache line. */
+export const TIMES = 112;
 
 /** Length of the control block of a team, in int32 words. */
 export const controlWords = (workers: number): number => LANES + LANE_WORDS * workers;

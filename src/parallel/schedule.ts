@@ -24,6 +24,7 @@ import {
   TAKEN,
   wakeSleepers,
 } from './control-block.js';
+import { BusyTimes, sharedClock } from './busy-times.js';
 import { helpWithPart, STOPPED } from './parts.js';
 import type { TaskBody } from './task.js';
 import type { TaskGraph } from './task-graph.js';
@@ -119,6 +120,7 @@ export function* drain(
   const { count, independent, queue } = graph;
   const lanes = lanesOf(control);
   const own = laneAt(worker);
+  const times = BusyTimes.of(control, worker);
   // Who may still help with parts stays until the last task is done.
   const isOver = (): boolean => (part === undefined ? allTaken(control, count) : doneTasks(control) === count);
   for (let spins = 0; ;) {
@@ -126,14 +128,20 @@ export function* drain(
     let task: number;
     if (independent) {
       task = Atomics.add(control, NEXT, 1);
-      if (task >= count) return;
+      if (task >= count) {
+        times?.rest();
+        return;
+      }
     } else {
       task = claim(control, queue, worker, lanes);
-      if (task < 0 && helpWithPart(control, worker, part)) {
-        spins = 0;
-        continue;
-      }
       if (task < 0) {
+        times?.rest();
+        const since = times === undefined || Atomics.load(control, OFFERS) === 0 ? undefined : sharedClock();
+        if (helpWithPart(control, worker, part)) {
+          times?.work(since);
+          spins = 0;
+          continue;
+        }
         if (isOver()) {
           // Nobody else will wake those who sleep.
           wakeSleepers(control);
@@ -151,6 +159,7 @@ export function* drain(
       }
     }
     spins = 0;
+    times?.work();
     try {
       body(task);
     } catch (error) {

@@ -14,6 +14,7 @@ import { openBlas } from '../dense/backend.js';
 import type { Blas } from '../dense/blas.js';
 import type { Communicator } from '../distributed/communicator.js';
 import { selfCommunicator } from '../distributed/self.js';
+import { busyOf, setTimed, type Busy } from './busy-times.js';
 import { collectGarbage, isWorthCollecting } from './collect.js';
 import { controlWords, EVENT, FAILED, FINISHED, GENERATION, signalEvent } from './control-block.js';
 import { Executor } from './executor.js';
@@ -55,6 +56,13 @@ export interface Shared<S> {
   readonly state: S;
   /** Held by the calling thread only, because something in it cannot be shared: phases over it run there. */
   readonly solo: boolean;
+}
+
+/** When the workers of a team were busy in a phase that `run` ran. */
+export interface PhaseTimes {
+  readonly phase: string;
+  /** By worker, on the clock of `sharedClock`; null where it had no task. */
+  readonly workers: readonly (Busy | null)[];
 }
 
 const NO_FAILURE = 0;
@@ -99,6 +107,7 @@ export class Team {
   /** There are no threads any more. */
   #ended = false;
   #current: Phase | undefined;
+  readonly #observers = new Set<(times: PhaseTimes) => void>();
   /** Resolves when the asynchronous phase before has left: phases of one team run one after the other. */
   #turnstile: Promise<void> = Promise.resolve();
 
@@ -189,6 +198,15 @@ export class Team {
   }
 
   /**
+   * Has `observer` called after every phase of `run` that succeeds with when each worker was busy in it; returns what
+   * ends that. Phases of `runSync` are not told. Cost: two readings of a clock for each time that a worker waits.
+   */
+  observe(observer: (times: PhaseTimes) => void): () => void {
+    this.#observers.add(observer);
+    return () => this.#observers.delete(observer);
+  }
+
+  /**
    * Runs every task of the graph and returns when all are done. Between tasks the calling thread serves its event loop,
    * reports progress and honours the signal. Phases that are started while one runs wait for its end; `runSync` does
    * not wait, and then takes the remaining tasks itself. Rejects with what the first failing task threw, AbortedError,
@@ -211,10 +229,16 @@ export class Team {
     try {
       await before;
       throwIfAborted(control.signal);
-      await this.#runAlone(phase, graph.count, () => this.#begin(definition, shared, graph, args), control);
+      const timed = this.#observers.size > 0;
+      await this.#runAlone(phase, graph.count, () => this.#begin(definition, shared, graph, args, timed), control);
+      if (timed) this.#tell({ phase, workers: busyOf(this.#control) });
     } finally {
       leave();
     }
+  }
+
+  #tell(times: PhaseTimes): void {
+    for (const observer of this.#observers) observer(times);
   }
 
   /** Begins a phase of `total` tasks and takes its steps, with turns for the event loop. */
@@ -260,7 +284,7 @@ export class Team {
    * goes to the one who started it. Throws WorkerError where a task of the running phase itself calls it.
    */
   runSync<S, A = undefined>(definition: TaskDefinition<S, A>, shared: Shared<S>, graph: TaskGraph, args: A): void {
-    const phase = this.#begin(definition, shared, graph, args);
+    const phase = this.#begin(definition, shared, graph, args, false);
     this.#finish(phase, this.#stallMilliseconds);
     phase.conclude();
   }
@@ -291,7 +315,8 @@ export class Team {
   }
 
   /** Makes a phase the current one, after the one before has ended. */
-  #begin<S, A>(definition: TaskDefinition<S, A>, shared: Shared<S>, graph: TaskGraph, args: A): Phase {
+   
+  #begin<S, A>(definition: TaskDefinition<S, A>, shared: Shared<S>, graph: TaskGraph, args: A, timed: boolean): Phase {
     this.#check();
     const before = this.#current;
     if (before !== undefined) {
@@ -305,7 +330,7 @@ export class Team {
         );
       this.#check();
     }
-    const phase = new Phase(this.#steps(definition, shared, graph, args));
+    const phase = new Phase(this.#steps(definition, shared, graph, args, timed));
     this.#current = phase;
     return phase;
   }
@@ -376,17 +401,20 @@ export class Team {
    * The fork–join itself; yields what `drain` yields, then an event value to sleep on until every worker has left the
    * graph.
    */
+   
   *#steps<S, A>(
     definition: TaskDefinition<S, A>,
     shared: Shared<S>,
     graph: TaskGraph,
     args: A,
+    timed: boolean,
   ): Generator<number, void> {
     const control = this.#control;
     const helpers = shared.solo ? 0 : this.#threads.length;
     let thrown: Thrown | undefined;
     try {
       resetRun(control, graph);
+      setTimed(control, timed);
       if (helpers > 0) this.#postRun(definition, shared, graph, args);
       try {
         const body = this.#executor.body(shared.id, definition as TaskDefinition<never, never>);

@@ -87,7 +87,7 @@ describe('a value of another kind', () => {
     [
       'operator to plot',
       () => hmatrix.report.plot(f.operator as never),
-      /plot takes a hierarchical matrix or its factorization, the record of a run, or what .* returned, not an operator/,
+      /plot takes a hierarchical matrix or its factorization, the record of a run, .* returned, not an operator/,
     ],
     ['nothing to plot', () => hmatrix.report.plot(undefined as never), /not undefined/],
     ['a matrix to report', () => hmatrix.report.report(f.matrix as never), /report takes a list .* not a hierarchical/],

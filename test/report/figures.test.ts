@@ -4,6 +4,7 @@ import * as hmatrix from '#hmatrix/index.js';
 import { plainPower } from '#hmatrix/report/charts/chart.js';
 import { drawCharts } from '#hmatrix/report/charts/draw.js';
 import { inBytes } from '#hmatrix/core/number-text.js';
+import type { PhaseSpans } from '#hmatrix/experiment/worker-times.js';
 import { RECORDS } from '#hmatrix/report/records/table.js';
 import { styleOf } from '#hmatrix/report/charts/palette.js';
 import { viewOf, type Subject, type View } from '#hmatrix/report/view.js';
@@ -86,7 +87,7 @@ describe('the figures', () => {
     };
     const { figures } = await plot(record as never);
     const figureOf = (id: string): (typeof figures)[number] => figures.find((one) => one.id === id)!;
-    expect(figures.map(({ id }) => id)).toEqual(['blocks', 'ranks', 'memory', 'error', 'phases']);
+    expect(figures.map(({ id }) => id)).toEqual(['blocks', 'ranks', 'memory', 'error', 'phases', 'workers']);
     const largest = figureOf('ranks').table.rows.filter(([series]) => series === 'largest');
     expect(largest.map(([, level, rank]) => [Number(level), Number(rank)])).toEqual(
       record.ranks.map(({ level, max }) => [level, max]),
@@ -99,6 +100,21 @@ describe('the figures', () => {
       2 * errors.filter((error) => error !== null).length,
     );
     expect(figureOf('error').table.rows[0]).toContain(plainPower(record.error.relative));
+  });
+
+  it('of_the_workers_show_every_stretch_of_a_thousandth_of_the_time_and_none_where_the_record_tells_none', async () => {
+    const { timeline, ...older } = recordOf(folder, 'compression') as { timeline: PhaseSpans[] };
+    const spans = timeline.flatMap(({ workers }) => workers).filter((span) => span !== null);
+    const last = Math.max(...spans.map(([, to]) => to));
+    const [figure] = (await plot({ ...older, timeline } as never, { figures: ['workers'] })).figures;
+    const long = spans.filter(([from, to]) => to - from > 1e-3 * last);
+    expect(figure.table.rows.length).toBe(long.length);
+    expect([...figure.body.matchAll(/<title>worker \d+, [^<]+ to [^<]+ s(, busy [^<]+ of it)?<\/title>/g)].length).toBe(
+      long.length,
+    );
+    const phases = timeline.filter(({ workers }) => workers.some((span) => long.includes(span!)));
+    for (const { phase } of phases) expect(textsOf(figure.body)).toContain(phase);
+    expect((await plot(older as never)).figures.map(({ id }) => id)).not.toContain('workers');
   });
 
   it('of_a_solve_have_a_point_for_each_iteration_and_the_tolerance', async () => {

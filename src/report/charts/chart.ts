@@ -53,6 +53,8 @@ export interface Span {
   readonly label: string;
   /** What is told apart by colour; default: nothing is. */
   readonly group?: string | undefined;
+  /** Said beside it where one points at it; default: row and label. */
+  readonly note?: string | undefined;
 }
 
 /** What every chart says. */

@@ -11,6 +11,8 @@ export interface LegendEntry {
   readonly symbol?: string | undefined;
   readonly open?: boolean | undefined;
   readonly dash?: string | undefined;
+  /** Of the filled square. Default 1. */
+  readonly opacity?: number | undefined;
 }
 
 const sampleOf = ({ dash }: LegendEntry): number => (dash === undefined ? MARK : LINE);
@@ -57,7 +59,7 @@ export function drawLegend(plot: Plot, entries: readonly LegendEntry[]): Drawing
     y: { type: 'identity' },
     marks: [
       ...all.flatMap((entry) => {
-        const { x, y, colour, symbol, open, dash } = entry;
+        const { x, y, colour, symbol, open, dash, opacity = 1 } = entry;
         const [middle, end] = [x + sampleOf(entry) / 2, x + sampleOf(entry)];
         return [
           ...(dash === undefined
@@ -84,6 +86,7 @@ export function drawLegend(plot: Plot, entries: readonly LegendEntry[]): Drawing
                   stroke: symbol === undefined ? 'currentColor' : colour,
                   strokeWidth: symbol === undefined ? 0.5 : 1.5,
                   fill: open === true ? 'none' : colour,
+                  fillOpacity: opacity,
                 }),
               ]),
         ];

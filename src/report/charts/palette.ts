@@ -24,6 +24,9 @@ export const styleOf = (k: number): Style => ({
   dash: DASHES[(k + Math.floor(k / COLOURS.length)) % DASHES.length],
 });
 
+/** Whether the k-th series has a colour that one before it has. */
+export const isFaint = (k: number): boolean => k >= COLOURS.length;
+
 /** Of what is stored densely. */
 export const DENSE_COLOUR = '#D55E00';
 

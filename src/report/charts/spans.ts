@@ -4,14 +4,19 @@
 import { written, type ChartTable, type Span, type SpanChart } from './chart.js';
 import { ruleMarks, shownRules } from './curves.js';
 import { widthOf, type LegendEntry } from './legend.js';
-import { styleOf } from './palette.js';
+import { isFaint, styleOf } from './palette.js';
 import type { Drawing, Plot } from './plot-library.js';
 import { axisMarks, isShown, scaleOf } from './scales.js';
 
-const ROW = 26;
+/** Pixels of a row, and of each where there are many. */
+const [ROW, THIN_ROW, MOST_ROWS] = [26, 12, 16];
 const SIZE = 11;
+/** How opaque those groups are whose colours others have already. */
+const FAINT = 0.4;
 
-const groupsOf = ({ spans }: SpanChart): string[] => [...new Set(spans.flatMap(({ group }) => group ?? []))];
+const groupsOf = ({ spans }: Pick<SpanChart, 'spans'>): string[] => [
+  ...new Set(spans.flatMap(({ group }) => group ?? [])),
+];
 
 /** What the axis can show: of a stretch that it cannot show wholly, from its point on. */
 const shownOf = ({ x, spans }: SpanChart): Span[] =>
@@ -32,9 +37,10 @@ export function drawSpans(plot: Plot, chart: SpanChart): Drawing {
   const rules = shownRules(chart);
   const rows = [...new Set(spans.map(({ row }) => row))];
   const groups = groupsOf(chart);
-  const colourOf = ({ group }: Span): string => styleOf(Math.max(0, groups.indexOf(group ?? ''))).colour;
+  const place = ({ group }: Span): number => Math.max(0, groups.indexOf(group ?? ''));
+  const colourOf = (span: Span): string => styleOf(place(span)).colour;
   const shown = shownOf(chart);
-  const title = ({ row, label }: Span): string => `${row}: ${label}`;
+  const title = ({ row, label, note }: Span): string => note ?? `${row}: ${label}`;
   const [bars, points] = [
     shown.filter(({ point }) => point === undefined),
     shown.filter((span) => span.point !== undefined),
@@ -45,9 +51,11 @@ export function drawSpans(plot: Plot, chart: SpanChart): Drawing {
     shown.flatMap(({ start, end, point = end }) => [start, end, point]),
     rules,
   );
+  // Without it faint bars have no edge.
+  const outline = groups.length > 1 ? { stroke: colourOf, strokeWidth: 0.8 } : {};
   const behind = { x: 'end', y: 'row', text: 'label', textAnchor: 'start', fontSize: SIZE } as const;
   return {
-    height: ROW * rows.length + 60,
+    height: (rows.length > MOST_ROWS ? THIN_ROW : ROW) * rows.length + 60,
     marginTop: rules.length > 0 ? 22 : 10,
     marginLeft: Math.max(40, widest(rows) + 12),
     marginRight: Math.max(16, widest([...spans, ...rules].map(({ label }) => label)) + 11),
@@ -56,7 +64,15 @@ export function drawSpans(plot: Plot, chart: SpanChart): Drawing {
     y: { domain: rows, label: null, padding: 0.25 },
     marks: [
       ...axisMarks(plot, { axis: chart.x, scale: x }),
-      plot.barX(bars, { x1: 'start', x2: 'end', y: 'row', fill: colourOf, title }),
+      plot.barX(bars, {
+        x1: 'start',
+        x2: 'end',
+        y: 'row',
+        fill: colourOf,
+        fillOpacity: (span: Span) => (isFaint(place(span)) ? FAINT : 1),
+        ...outline,
+        title,
+      }),
       plot.ruleY(points, { x1: 'start', x2: 'end', y: 'row', stroke: colourOf, strokeWidth: 3 }),
       plot.dot(points, { x: 'point', y: 'row', r: 5, fill: colourOf, title }),
       // Behind the stretch, or the point's mark.
@@ -70,17 +86,27 @@ export function drawSpans(plot: Plot, chart: SpanChart): Drawing {
 /** What the colours of the groups mean; nothing of a single one. */
 export function spanLegend(chart: SpanChart): LegendEntry[] {
   const groups = groupsOf(chart);
-  return groups.length < 2 ? [] : groups.map((name, k) => ({ name, colour: styleOf(k).colour }));
+  return groups.length < 2
+    ? []
+    : groups.map((name, k) => ({ name, colour: styleOf(k).colour, opacity: isFaint(k) ? FAINT : 1 }));
 }
 
 /** The stretches, a row each. */
 export function spanTable({ x, spans }: SpanChart): ChartTable {
   const pointed = spans.some(({ point }) => point !== undefined);
   const from = spans.some(({ start }) => start !== 0);
+  const grouped = groupsOf({ spans }).length > 1;
   return {
-    head: ['', ...(pointed ? [x.label] : []), ...(from ? ['from'] : []), from ? 'to' : x.label],
-    rows: spans.map(({ row, start, end, point }) => [
+    head: [
+      '',
+      ...(grouped ? ['of'] : []),
+      ...(pointed ? [x.label] : []),
+      ...(from ? ['from'] : []),
+      from ? 'to' : x.label,
+    ],
+    rows: spans.map(({ row, start, end, point, group }) => [
       row,
+      ...(grouped ? [group ?? ''] : []),
       ...(pointed ? [point === undefined ? '' : written(x, point)] : []),
       ...(from ? [written(x, start)] : []),
       written(x, end),

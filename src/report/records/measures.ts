@@ -20,7 +20,7 @@ function unitOf(bytes: number): { readonly unit: string; readonly factor: number
 }
 
 /** Phases of a smaller share of the time are left out. */
-const SHORTEST_PHASE = 1e-3;
+export const SHORTEST_PHASE = 1e-3;
 
 /** Phases that follow each other, as a timeline. */
 export function phaseChart(phases: readonly (readonly [name: string, seconds: number])[], title: string): SpanChart {

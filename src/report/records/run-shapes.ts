@@ -16,6 +16,11 @@ const INPUT = is.members({ name: is.text, size: is.amount });
 const MEASURED = { ...each(['relative', 'low', 'high'], is.measured), exact: is.flag, columns: is.amount };
 const ERROR = is.members({ ...MEASURED, tolerance: is.amount });
 
+/** When workers were busy; records of earlier versions do not tell. */
+const TIMELINE = is.optional(
+  is.list(is.members({ phase: is.text, workers: is.list(is.nullable(is.list(is.amount, 3)), 1) })),
+);
+
 /** Of `hmatrix compress`. */
 export const COMPRESSION = is.members({
   input: INPUT,
@@ -32,6 +37,7 @@ export const COMPRESSION = is.members({
     parts: is.members(each(Object.keys(MEMORY_PARTS), is.amount)),
   }),
   blocks: is.optional(blockShape),
+  timeline: TIMELINE,
 });
 
 /** How residuals fell: of a record, and of what `solve` returns. */
@@ -49,6 +55,7 @@ export const SOLVE = is.members({
   }),
   memory: is.members(each(['preconditioner', 'workspace'], is.amount)),
   preconditioner: is.members({ name: is.text }),
+  timeline: TIMELINE,
 });
 
 /** As many items in one list as in another, of the same object. */
@@ -78,6 +85,7 @@ export const FACTOR = is.members({
   seconds: is.members(each(['load', 'compress', 'error', 'factor', 'solve', 'exact'], is.amount)),
   memory: is.members(each(['matrix', 'factors'], is.amount)),
   logdet: is.measured,
+  timeline: TIMELINE,
   exact: is.nullable(is.members(each(['value', 'lower', 'upper'], is.measured))),
   error: is.nullable(ERROR),
 });

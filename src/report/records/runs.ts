@@ -9,9 +9,10 @@ import type { SolveRecord } from '../../experiment/solve-run.js';
 import type { TuneRecord } from '../../experiment/tune-run.js';
 import { plainPower, type Chart, type CurveChart, type SpanChart } from '../charts/chart.js';
 import { blocksChart, errorChart, known, memoryChart, partsChart, phaseChart, rankChart } from './measures.js';
+import { timelineCharts } from './timeline.js';
 
 /** Of `hmatrix compress`. */
-export function compressionCharts({ blocks, ranks, memory, seconds, error }: CompressionRecord): Chart[] {
+export function compressionCharts({ blocks, ranks, memory, seconds, error, timeline }: CompressionRecord): Chart[] {
   return [
     ...(blocks === undefined ? [] : [blocksChart(blocks)]),
     ...(ranks.length === 0 ? [] : [rankChart(ranks)]),
@@ -21,6 +22,7 @@ export function compressionCharts({ blocks, ranks, memory, seconds, error }: Com
       COMPRESSION_PHASES.map(([phase, name]) => [name, seconds[phase] ?? 0]),
       'Phases of the compression',
     ),
+    ...timelineCharts(timeline),
   ];
 }
 
@@ -84,6 +86,7 @@ export function solveCharts(record: SolveRecord): Chart[] {
       ],
       'Phases of the solve',
     ),
+    ...timelineCharts(record.timeline),
     memoryChart([
       [`${direct ? 'factors' : 'preconditioner'} ${preconditioner.name}`, memory.preconditioner],
       ['workspace', memory.workspace],
@@ -122,7 +125,7 @@ export function eigsCharts({ values: given, residuals: bounds, which, valuesOf }
 }
 
 /** Of `hmatrix factor` and `hmatrix logdet`. */
-export function factorCharts({ seconds, memory, error, logdet, exact }: FactorRecord): Chart[] {
+export function factorCharts({ seconds, memory, error, logdet, exact, timeline }: FactorRecord): Chart[] {
   const { load, compress, factor, solve } = seconds;
   const itself = known(logdet) === logdet ? (exact?.value ?? null) : null;
   return [
@@ -137,6 +140,7 @@ export function factorCharts({ seconds, memory, error, logdet, exact }: FactorRe
       ],
       'Phases of the factorization',
     ),
+    ...timelineCharts(timeline),
     memoryChart([
       ['matrix', memory.matrix],
       ['factors', memory.factors],

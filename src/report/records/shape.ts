@@ -63,7 +63,8 @@ export const list =
   (item: Shape, least = 0): Shape =>
   (value, at, refuse) => {
     if (!Array.isArray(value) && !isTyped(value)) return refuse(`${at} is ${describe(value)}, not a list`);
-    if (value.length < least) return refuse(`${at} is an empty list`);
+    if (value.length < least)
+      return refuse(`${at} ${value.length === 0 ? 'is an empty list' : `has ${value.length} items, not ${least}`}`);
     for (let k = 0; k < value.length; k++) item(value[k], `${at}[${k}]`, refuse);
   };
 
