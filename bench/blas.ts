@@ -89,13 +89,19 @@ function tasks(n: number, o: Operands): Record<string, Task> {
   };
 }
 
-interface Row {
+/** A routine's rate. */
+export interface BlasRow {
   readonly routine: string;
   readonly precision: Precision;
   readonly size: number;
   readonly via: string;
   readonly microseconds: number;
   readonly gflops: number;
+}
+
+/** What blas.json holds, besides how it was measured. */
+export interface BlasRecord {
+  readonly rows: readonly BlasRow[];
 }
 
 /** gemm of the library itself, addresses computed beforehand. */
@@ -189,7 +195,7 @@ export function measureBlas(seconds: number, write: boolean): void {
   const backends = new Map<string, Blas>();
   if (libraries !== undefined) backends.set('system', openBlas(libraries.join(',')));
   backends.set('portable', openBlas('portable'));
-  const rows: Row[] = [];
+  const rows: BlasRow[] = [];
   const share: { precision: Precision; size: number; contractOverDirect: number }[] = [];
   for (const precision of ['f64', 'f32'] as const) {
     for (const size of SIZES) {

@@ -33,7 +33,8 @@ interface Picture {
   readonly fastest: number;
   readonly median: number;
 }
-interface Result {
+/** What browser.json holds. */
+export interface BrowserResult {
   readonly gemm: readonly Rate[];
   readonly pictures: readonly Picture[];
 }
@@ -110,7 +111,7 @@ async function pictures(browser: Browser): Promise<Picture[]> {
 }
 
 /** The table. */
-function tableOf({ gemm, pictures: all }: Result): string {
+function tableOf({ gemm, pictures: all }: BrowserResult): string {
   return [
     '| portable gemm, one thread | Node (GFLOP/s) | Chromium | Chromium / Node |',
     '|---|---|---|---|',
@@ -128,7 +129,7 @@ function tableOf({ gemm, pictures: all }: Result): string {
 const lacking = browserLacks();
 if (lacking !== undefined) throw new Error(lacking);
 const browser = await chromium.launch({ executablePath: chromiumPath()!, args: ['--no-sandbox'] });
-const result: Result = { gemm: await gemmRates(browser), pictures: await pictures(browser) };
+const result: BrowserResult = { gemm: await gemmRates(browser), pictures: await pictures(browser) };
 const version = browser.version();
 await browser.close();
 console.log(tableOf(result));

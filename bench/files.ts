@@ -26,7 +26,8 @@ type Work = 'write' | 'save' | 'read' | 'load';
 type OfEach = Readonly<Record<Work, number>>;
 
 /** Medians of the turns. */
-interface FilesResult {
+/** What files.json holds of each run: rates, and what the processor took. */
+export interface FilesResult {
   readonly bytes: number;
   readonly turns: number;
   readonly gigabytesPerSecond: OfEach;

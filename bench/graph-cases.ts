@@ -3,6 +3,9 @@
  */
 import type { CompressOptions } from '../src/hierarchical/from-entries/options.js';
 
+/** Simulated workers. */
+export const WORKERS = [1, 2, 4, 8] as const;
+
 export interface GraphCase {
   readonly name: string;
   readonly label: string;

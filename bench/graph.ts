@@ -8,13 +8,10 @@ import { compress } from '../src/hierarchical/from-entries/compress.js';
 import { Team } from '../src/parallel/team.js';
 import { kernelSource } from '../src/source/kernel-source.js';
 import { kernelOfFamily } from '../src/source/kernels/table.js';
-import { GRAPH_CASES, type GraphCase } from './graph-cases.js';
+import { WORKERS, GRAPH_CASES, type GraphCase } from './graph-cases.js';
 import { compressGraph, factorGraph, productGraph, solveGraph, type WeightedGraph } from './graph-flops.js';
 import { criticalPath, makespan } from './list-schedule.js';
 import { rounded } from './record.js';
-
-/** Simulated workers. */
-export const WORKERS = [1, 2, 4, 8] as const;
 
 export interface GraphFigures {
   readonly tasks: number;

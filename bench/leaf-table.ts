@@ -16,7 +16,8 @@ function best({ grid }: LeafRow, of: (one: GridRow) => number): GridRow {
   return (met.length > 0 ? met : grid).reduce((least, one) => (of(one) < of(least) ? one : least));
 }
 
-const ratios = (row: LeafRow): { memory: number; product: number; choosing: number } => ({
+/** What was chosen over the best of the grid, and the share of the compression that choosing took. */
+export const leafRatios = (row: LeafRow): { memory: number; product: number; choosing: number } => ({
   memory: row.memory.bytes / best(row, ({ bytes }) => bytes).bytes,
   product: row.product.product / best(row, ({ product }) => product).product,
   choosing: row.memory.choosing / row.memory.seconds,
@@ -28,7 +29,7 @@ const told = ({ format, budget, leafSize }: GridRow): string =>
 /** What all cases come to, in a sentence. */
 export function leafSummary(results: readonly LeafResult[]): string {
   const rows = results.flatMap((result) => result.rows);
-  const all = rows.map(ratios);
+  const all = rows.map(leafRatios);
   const of = (value: (one: (typeof all)[number]) => number): string => {
     const values = all.map(value);
     return `median ${digits(median(values), 3)}, worst ${digits(Math.max(...values), 3)}`;
@@ -48,7 +49,7 @@ function line(name: string, row: LeafRow): string {
   const { tolerance, memory, product } = row;
   const least = best(row, ({ bytes }) => bytes);
   const fastest = best(row, (one) => one.product);
-  const ratio = ratios(row);
+  const ratio = leafRatios(row);
   return `| ${[
     name.replace('leaf sizes, ', ''),
     String(tolerance),

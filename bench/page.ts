@@ -13,8 +13,10 @@ import type { FactorizationResult } from './factorization.js';
 import type { HessianResult } from './hessian.js';
 import type { KroneckerResult } from './kronecker.js';
 import type { PreconditionerResult } from './preconditioners.js';
-import { machineOf, resultsOf } from './record.js';
+import { tapeCharts, trainingCharts } from './network-charts.js';
+import { contentOf, machineOf, resultsOf } from './record.js';
 import type { ScalingResult } from './scaling.js';
+import { blasCharts, browserCharts, filesCharts, graphCharts, leafCharts } from './system-charts.js';
 import type { CaseResult } from './table.js';
 import type { ToleranceResult } from './tolerance.js';
 
@@ -215,18 +217,25 @@ const coverageCharts = (results: readonly CoverageResult[]): Chart[] => [
   },
 ];
 
+const hessianCharts = (results: readonly Pick<HessianResult, 'table'>[]): Chart[] =>
+  results.flatMap(({ table }) =>
+    tableCharts(table).map((chart) => ({ ...chart, id: `${chart.id}-${table.network}-${table.activation}` })),
+  );
+
 /** The sections of the page: each from one file of bench/results. */
-const SECTIONS: Readonly<Record<string, { readonly title: string; readonly charts: (results: never) => Chart[] }>> = {
+interface Section {
+  readonly title: string;
+  /** Of the file's results; or, where it has none, of all that it holds. */
+  readonly charts: (results: never) => Chart[];
+  readonly whole?: true;
+  /** What measures it again; default: `npm run bench` with its name. */
+  readonly command?: string;
+}
+const SECTIONS: Readonly<Record<string, Section>> = {
   compression: { title: 'Compression', charts: compressionCharts },
   scaling: { title: 'Scaling', charts: scalingCharts },
   factorization: { title: 'Factorization', charts: factorizationCharts },
-  hessian: {
-    title: 'Gauss–Newton Hessians',
-    charts: (results: readonly HessianResult[]) =>
-      results.flatMap(({ table }) =>
-        tableCharts(table).map((chart) => ({ ...chart, id: `${chart.id}-${table.network}-${table.activation}` })),
-      ),
-  },
+  hessian: { title: 'Gauss–Newton Hessians', charts: hessianCharts },
   kronecker: { title: 'Sums of Kronecker products', charts: kroneckerCharts },
   preconditioners: {
     title: 'Preconditioners',
@@ -235,16 +244,24 @@ const SECTIONS: Readonly<Record<string, { readonly title: string; readonly chart
   choose: { title: 'Choosing', charts: chooseCharts },
   tolerance: { title: 'Tolerances', charts: toleranceCharts },
   coverage: { title: 'Intervals', charts: coverageCharts },
+  training: { title: 'Training', charts: trainingCharts },
+  tape: { title: 'Networks of layers', charts: tapeCharts },
+  'layer-hessian': { title: 'Gauss–Newton matrices of networks of layers', charts: hessianCharts },
+  graph: { title: 'Task graphs', charts: graphCharts },
+  leaf: { title: 'Leaf sizes', charts: leafCharts },
+  files: { title: 'Files', charts: filesCharts, command: 'node dist/bench/files.js --write' },
+  browser: { title: 'Browsers', charts: browserCharts, whole: true, command: 'node dist/bench/browser.js --write' },
+  blas: { title: 'Dense kernels', charts: blasCharts, whole: true, command: 'node dist/bench/blas.js --write' },
 };
 
 /** The page, from bench/results alone; the same results give the same text. */
 export function benchmarkPage(): Promise<string> {
-  const views = Object.entries(SECTIONS).map(([name, { title, charts }]): View => ({
+  const views = Object.entries(SECTIONS).map(([name, { title, charts, whole, command }]): View => ({
     title,
     note: `From bench/results/${name}.json; tables and what they mean are in docs/benchmarks.md.`,
-    charts: charts(resultsOf(name) as never),
+    charts: charts((whole === true ? contentOf(name) : resultsOf(name)) as never),
     facts: factsOf(machineOf(name)),
-    command: `npm run bench -- --only ${name === 'compression' ? 'gaussian' : name} --write`,
+    command: command ?? `npm run bench -- --only ${name === 'compression' ? 'gaussian' : name} --write`,
   }));
   return drawnPage(views, 'Benchmarks of hmatrix');
 }

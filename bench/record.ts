@@ -28,6 +28,13 @@ function keptOf<R>(name: string): Kept<R> | undefined {
 /** The results of bench/results/NAME.json, none where there is no such file. */
 export const resultsOf = <R>(name: string): R[] => keptOf<R>(name)?.results ?? [];
 
+/** All that bench/results/NAME.json holds. Throws where there is no such file. */
+export function contentOf<T>(name: string): T {
+  const kept = keptOf(name);
+  if (kept === undefined) throw new Error(`There is no bench/results/${name}.json.`);
+  return kept as unknown as T;
+}
+
 /** The machine that they were measured on, and the version of Node. */
 export function machineOf(name: string): Partial<MachineDescription & { readonly node: string }> {
   const { machine, node } = keptOf(name) ?? {};

@@ -1,8 +1,8 @@
 /**
  * Figures as one SVG document, side by side beneath their titles.
  */
-import { linesOf, type Figure } from './charts/draw.js';
-import { FIGURE_WIDTH } from './charts/legend.js';
+import type { Figure } from './charts/draw.js';
+import { FIGURE_WIDTH, linesOf } from './charts/legend.js';
 import { escaped } from './escape.js';
 
 /** Colours of text and paper: of daylight, of the dark, or what the viewer prefers. */

@@ -1,9 +1,11 @@
 /** docs/benchmarks.html is what the results of the benchmarks make, and its commands run what they say. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { choose } from '../../dist/bench/labels.js';
 import { benchmarkPage, PAGE_PATH } from '../../dist/bench/page.js';
+
+const root = resolve(import.meta.dirname, '../..');
 
 describe('the page of benchmarks', () => {
   let page: string;
@@ -18,11 +20,15 @@ describe('the page of benchmarks', () => {
   });
 
   it('names_results_that_there_are_and_commands_that_measure_them', () => {
-    const files = [...page.matchAll(/From (bench\/results\/\w+\.json)/g)].map(([, file]) => file);
-    expect(files.length).toBeGreaterThan(7);
-    for (const file of files) expect(existsSync(join(resolve(import.meta.dirname, '../..'), file)), file).toBe(true);
-    const chosen = [...page.matchAll(/npm run bench -- --only (\w+) --write/g)].map(([, text]) => text);
-    expect(chosen.length).toBe(files.length);
+    const files = [...page.matchAll(/From (bench\/results\/[\w-]+\.json)/g)].map(([, file]) => file);
+    const drawn = files.map((file) => file.slice('bench/results/'.length, -'.json'.length));
+    // skeletons.json is of before and after a change: a table in docs/benchmarks.md.
+    const kept = readdirSync(join(root, 'bench/results')).map((file) => file.replace('.json', ''));
+    expect([...drawn, 'skeletons'].sort()).toEqual(kept.sort());
+    const chosen = [...page.matchAll(/npm run bench -- --only ([\w-]+) --write/g)].map(([, text]) => text);
+    const own = [...page.matchAll(/node (dist\/bench\/\w+\.js)/g)].map(([, path]) => path);
+    expect(chosen.length + own.length).toBe(files.length);
+    for (const path of own) expect(existsSync(join(root, path)), path).toBe(true);
     for (const text of chosen) expect(choose(text).size, text).toBeGreaterThan(0);
   });
 

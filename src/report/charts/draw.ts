@@ -4,7 +4,7 @@
 import { blockLegend, blockTable, drawBlocks } from './blocks.js';
 import type { Chart, ChartTable } from './chart.js';
 import { curveLegend, curveTable, drawCurves, hiddenNote, showsCurves } from './curves.js';
-import { drawLegend, FIGURE_WIDTH, widthOf, type LegendEntry } from './legend.js';
+import { drawLegend, FIGURE_WIDTH, type LegendEntry } from './legend.js';
 import { openDrawer, type Drawer, type Drawing, type Plot } from './plot-library.js';
 import { drawSpans, showsSpans, spanLegend, spanTable } from './spans.js';
 
@@ -71,15 +71,4 @@ function figureOf({ plot, draw }: Drawer, chart: Chart): Figure {
 export async function drawCharts(charts: readonly Chart[]): Promise<Figure[]> {
   const drawer = await openDrawer();
   return charts.map((chart) => figureOf(drawer, chart));
-}
-
-/** A text in lines that are at most so wide. */
-export function linesOf(text: string, width: number, size: number): string[] {
-  const lines: string[] = [];
-  for (const word of text.split(' ')) {
-    const longer = lines.length === 0 ? word : `${lines.at(-1)!} ${word}`;
-    if (lines.length > 0 && widthOf(longer, size) <= width) lines[lines.length - 1] = longer;
-    else lines.push(word);
-  }
-  return lines;
 }

@@ -35,6 +35,17 @@ const SIZE = 11;
 /** About how wide a text of this size is: no font is measured, so that all machines agree. */
 export const widthOf = (text: string, size: number): number => 0.61 * size * [...text].length;
 
+/** A text in lines that are at most so wide. */
+export function linesOf(text: string, width: number, size: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const longer = lines.length === 0 ? word : `${lines.at(-1)!} ${word}`;
+    if (lines.length > 0 && widthOf(longer, size) <= width) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  return lines;
+}
+
 /** Entries side by side, in as many rows as they take. */
 function placed(entries: readonly LegendEntry[]): Placed[] {
   let [x, y] = [4, ROW / 2];

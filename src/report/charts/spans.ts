@@ -3,7 +3,7 @@
  */
 import { written, type ChartTable, type Span, type SpanChart } from './chart.js';
 import { ruleMarks, shownRules } from './curves.js';
-import { widthOf, type LegendEntry } from './legend.js';
+import { linesOf, widthOf, type LegendEntry } from './legend.js';
 import { isFaint, styleOf } from './palette.js';
 import type { Drawing, Plot } from './plot-library.js';
 import { axisMarks, isShown, scaleOf } from './scales.js';
@@ -11,6 +11,8 @@ import { axisMarks, isShown, scaleOf } from './scales.js';
 /** Pixels of a row, and of each where there are many. */
 const [ROW, THIN_ROW, MOST_ROWS] = [26, 12, 16];
 const SIZE = 11;
+/** Pixels of a line of a row's name, and of the longest one. */
+const [LINE, NAME_WIDTH] = [14, 150];
 /** How opaque those groups are whose colours others have already. */
 const FAINT = 0.4;
 
@@ -36,6 +38,9 @@ export function drawSpans(plot: Plot, chart: SpanChart): Drawing {
   const { spans } = chart;
   const rules = shownRules(chart);
   const rows = [...new Set(spans.map(({ row }) => row))];
+  // Long names of rows are broken into lines, and all rows are as high as the highest.
+  const names = new Map(rows.map((row) => [row, linesOf(row, NAME_WIDTH, SIZE)]));
+  const lines = Math.max(1, ...[...names.values()].map(({ length }) => length));
   const groups = groupsOf(chart);
   const place = ({ group }: Span): number => Math.max(0, groups.indexOf(group ?? ''));
   const colourOf = (span: Span): string => styleOf(place(span)).colour;
@@ -55,15 +60,16 @@ export function drawSpans(plot: Plot, chart: SpanChart): Drawing {
   const outline = groups.length > 1 ? { stroke: colourOf, strokeWidth: 0.8 } : {};
   const behind = { x: 'end', y: 'row', text: 'label', textAnchor: 'start', fontSize: SIZE } as const;
   return {
-    height: (rows.length > MOST_ROWS ? THIN_ROW : ROW) * rows.length + 60,
+    height: Math.max(rows.length > MOST_ROWS ? THIN_ROW : ROW, LINE * lines) * rows.length + 60,
     marginTop: rules.length > 0 ? 22 : 10,
-    marginLeft: Math.max(40, widest(rows) + 12),
+    marginLeft: Math.max(40, widest([...names.values()].flat()) + 12),
     marginRight: Math.max(16, widest([...spans, ...rules].map(({ label }) => label)) + 11),
     marginBottom: 40,
     x: { ...x, grid: true },
     y: { domain: rows, label: null, padding: 0.25 },
     marks: [
       ...axisMarks(plot, { axis: chart.x, scale: x }),
+      plot.axisY({ tickFormat: (row: string) => names.get(row)!.join('\n') }),
       plot.barX(bars, {
         x1: 'start',
         x2: 'end',
