@@ -10,7 +10,7 @@ import { checkDistance, checkInputOptions, loadInput, openInput, type OpenInput 
 import { inDigits } from '../core/number-text.js';
 import { EXIT_STATUS } from './outcome.js';
 import { keepRecord, requireKind, requireWritable, withTeam } from './run.js';
-import { print, printJson, say } from './terminal.js';
+import { print, printJson, printReport, say } from './terminal.js';
 import { asFlag } from './usage.js';
 import type { CompressCommandOptions, RunOptions } from './command-options.js';
 
@@ -131,7 +131,7 @@ export async function compress(options: CompressCommandOptions): Promise<number>
     if (options.json === true) printJson({ ...record, blocks: undefined });
     else if (options.quiet !== true) {
       const { runReport } = await import('./tables.js');
-      print(runReport(record, portable));
+      printReport(runReport(record, portable));
       if (options.out !== undefined) print(`saved to ${options.out}`);
     }
     return statusOf(record);

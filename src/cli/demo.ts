@@ -10,7 +10,7 @@ import { requireKind, requireWritable } from './run.js';
 import { grouped, inBytes, inPercent, inPowers } from '../core/number-text.js';
 import { EXIT_STATUS } from './outcome.js';
 import { tableOf } from './table.js';
-import { print } from './terminal.js';
+import { print, printReport } from './terminal.js';
 import type { DemoOptions } from './command-options.js';
 
 /** What was found, in one sentence of measured numbers. */
@@ -38,14 +38,14 @@ export async function demo(options: DemoOptions): Promise<number> {
   await requireWritable(options.report);
   const record = await tableOf(options, ({ widths, samples, epochs }) => {
     if (!talk) return;
-    print(
+    printReport(
       `A network of ${widths.join('-')} units sees ${grouped(samples)} ` +
         (options.data === undefined
           ? `images of digits (${options.images ?? 'generated; --images FILE takes real ones'}), `
           : `samples of ${options.data}, `) +
         `${epochs} epochs of training.`,
     );
-    print(
+    printReport(
       'G = (1/n) Σ_i J_iᵀ Q_i J_i, its Gauss–Newton Hessian, is then approximated at equal memory, and the error of ' +
         'every approximation measured against G itself.',
     );
@@ -57,7 +57,7 @@ export async function demo(options: DemoOptions): Promise<number> {
     await writePage(options.report, [view], undefined, {});
   }
   if (!talk) return EXIT_STATUS.done;
-  print(verdict(record));
+  printReport(verdict(record));
   if (!found) return EXIT_STATUS.done;
   print(`Pictures of it, with all numbers and options: ${resolve(options.report)}`);
   return EXIT_STATUS.done;

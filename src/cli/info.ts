@@ -9,7 +9,7 @@ import { grouped, inBytes, inDigits, inPercent, inPowers, inSeconds } from '../c
 import { EXIT_STATUS, interruptSignal } from './outcome.js';
 import { errorLine, inputLine, memoryTable, optionsLine, rankTable, table } from './tables.js';
 import { holdsFactors, requireSaved } from './saved.js';
-import { print, printJson } from './terminal.js';
+import { printJson, printReport } from './terminal.js';
 import type { CommonOptions } from './command-options.js';
 
 /** What the compression itself saw of its error, where nothing was measured afterwards. */
@@ -76,11 +76,11 @@ export async function info(file: string, options: CommonOptions): Promise<number
     if (await holdsFactors(file, { signal })) {
       const summary = await describeFactorizationFile(file, { signal });
       if (options.json === true) printJson({ content: 'factorization', ...summary });
-      else print(factorizationInfo(summary));
+      else printReport(factorizationInfo(summary));
     } else {
       const summary = await describeMatrixFile(file, { signal });
       if (options.json === true) printJson(summary);
-      else print(matrixInfo(summary));
+      else printReport(matrixInfo(summary));
     }
     return EXIT_STATUS.done;
   } finally {

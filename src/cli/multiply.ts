@@ -9,7 +9,7 @@ import { grouped, inBytes, inSeconds } from '../core/number-text.js';
 import { requireKind, requireWritable, withTeam } from './run.js';
 import { EXIT_STATUS } from './outcome.js';
 import { openSaved, requireSaved } from './saved.js';
-import { print, printJson } from './terminal.js';
+import { print, printJson, printReport } from './terminal.js';
 import { checkVectors, openVectors, writeVectors } from './vectors.js';
 import type { MultiplyOptions } from './command-options.js';
 
@@ -49,7 +49,7 @@ export async function multiply(file: string, options: MultiplyOptions): Promise<
   const { size, vectors, seconds, gflops, norm, memory } = result;
   if (options.json === true) printJson(result);
   else if (options.quiet !== true) {
-    print(
+    printReport(
       `N = ${grouped(size)}, ${inBytes(memory.bytes)} read in ${inSeconds(seconds.load)} s; product with ` +
         `${vectors} vector${vectors === 1 ? '' : 's'} in ${inSeconds(seconds.apply)} s ` +
         `(${gflops.apply.toPrecision(3)} GFLOP/s, the first one)`,

@@ -12,7 +12,7 @@ import { openTeam } from '../parallel/default-team.js';
 import { commandLine } from './command-line.js';
 import { interruptSignal } from './outcome.js';
 import { openProgress } from './progress.js';
-import { print, printJson } from './terminal.js';
+import { printJson, printReport } from './terminal.js';
 import { UsageError } from './usage.js';
 import type { CommonOptions } from './command-options.js';
 
@@ -66,7 +66,7 @@ export async function runRecorded<T extends object>(
     return { record: done, portable: control.team.blas.kind === 'portable' };
   });
   if (options.json === true) printJson(printed(record));
-  else if (options.quiet !== true) print((await report())(record, portable));
+  else if (options.quiet !== true) printReport((await report())(record, portable));
   return record;
 }
 

@@ -59,7 +59,6 @@ export function tableReport(record: TableRecord, portable: boolean): string {
     seed,
     workers,
   } = record;
-  const product = `product${vectors === 1 ? '' : ` × ${vectors}`}, s`;
   const trained =
     training.epochs > 0
       ? `${training.epochs} epochs of Adam in ${inSeconds(training.seconds)} s`
@@ -71,7 +70,7 @@ export function tableReport(record: TableRecord, portable: boolean): string {
     `${training.weights === null ? '' : `weights from ${training.weights}, `}${trained}; mean loss ` +
       `${training.loss.toPrecision(4)}`,
     table(
-      ['method', '%K', 'ε_F', 'λ_min', 'build, s', product],
+      ['method', '%K', 'ε_F', 'λ_min', 'build, s', 'product, s'],
       rows.map((row) => [
         row.method,
         inPercent(row.share),
@@ -87,6 +86,7 @@ export function tableReport(record: TableRecord, portable: boolean): string {
     `%K: bytes stored over those of the dense matrix (${inBytes(8 * size ** 2)}). ε_F = ‖G − G̃‖/‖G‖ ` +
       `(Frobenius), ${howMeasured(rows)}; measured in ${inSeconds(seconds.error)} s. ` +
       `λ_max(G) = ${inPowers(exact.lambdaMax)}; ~: sign not settled.`,
+    ...(vectors === 1 ? [] : [`product: with ${vectors} vectors at a time`]),
     `G itself, without a matrix: ${inBytes(exact.bytes)} of data and activations (${inPercent(exact.share)}), ` +
       `exact, ${inSeconds(exact.seconds.build)} s to prepare, ${inSeconds(exact.seconds.apply)} s a ` +
       `product${vectors === 1 ? '' : ` with ${vectors} vectors`}; it grows with n. rank(G) ≤ ` +

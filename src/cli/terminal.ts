@@ -5,6 +5,7 @@
  */
 import { createReadStream } from 'node:fs';
 import { accessError } from '../io/input-file.js';
+import { withinColumns } from './columns.js';
 
 /**
  * What a terminal would obey and not show: control characters but for tab and line feed (C0, DEL, C1), and the marks
@@ -30,6 +31,11 @@ export function print(text: string): void {
   } catch (error) {
     throw cannotWrite(error);
   }
+}
+
+/** A report for people on standard output, within 80 columns. Throws as print does. */
+export function printReport(text: string): void {
+  print(withinColumns(text));
 }
 
 /** The bytes of a file on standard output, as they are: for whatever reads them. */

@@ -12,7 +12,7 @@ import { scheduleOf } from '../training/schedule-table.js';
 import { EXIT_STATUS } from './outcome.js';
 import { keepRecord, requireKind, requireWritable, withTeam } from './run.js';
 import { checkData } from './samples.js';
-import { print, printJson, say } from './terminal.js';
+import { printJson, printReport, say } from './terminal.js';
 import { checkModel, movedBy, trainingOf, writeModel } from './train-model.js';
 import { checkTask, openTaskData } from './training-setup.js';
 import { UsageError } from './usage.js';
@@ -140,7 +140,7 @@ export async function trainCommand(options: TrainCommandOptions): Promise<number
     if (options.json === true) printJson(record);
     else if (options.quiet !== true) {
       const { trainReport } = await import('./train-report.js');
-      print(trainReport(record, out));
+      printReport(trainReport(record, out));
     }
     return record.outcome === 'diverged' || record.reached === false ? EXIT_STATUS.toleranceMissed : EXIT_STATUS.done;
   } catch (error) {

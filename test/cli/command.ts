@@ -20,6 +20,8 @@ export interface Outcome {
 export interface ProcessOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Lines of reports as they are printed; default: whole. */
+  readonly broken?: boolean;
   /** Sees all of standard output and standard error whenever either grows. */
   readonly watch?: (child: ChildProcess, stdout: string, stderr: string) => void;
 }
@@ -53,7 +55,7 @@ export function hmatrixProcess(args: readonly string[], options: ProcessOptions 
     });
     child.on('error', fail);
     child.on('close', (status) => {
-      done({ status, stdout, stderr });
+      done({ status, stdout: options.broken === true ? stdout : unbroken(stdout), stderr });
     });
   });
 }
@@ -106,11 +108,17 @@ function lendTeams(): { readonly end: () => void } {
 /** What a machine that is slow writes while it works, every ten seconds: progress.test.ts is about it. */
 const PROGRESS = /^hmatrix: [a-zA-Z ]+: \d+ of \d+.*\n/gm;
 
+/** Lines of a report that were broken, whole again: they go on with four spaces more (src/cli/columns.ts). */
+const unbroken = (text: string): string => (text.startsWith('{') ? text : text.replace(/\n {4}(?: {2})?(?=\S)/g, ' '));
+
 /**
- * `hmatrix ...args` in this process, one at a time. Standard output is no terminal; lines of progress are left out, for
+ * `hmatrix ...args` in this process, one at a time. Reports have their lines whole, unless they are wanted `broken`. Standard output is no terminal; lines of progress are left out, for
  * whether there are any is the machine's to say.
  */
-export async function hmatrix(args: readonly string[], { cwd }: { readonly cwd?: string } = {}): Promise<Outcome> {
+export async function hmatrix(
+  args: readonly string[],
+  { cwd, broken = false }: { readonly cwd?: string; readonly broken?: boolean } = {},
+): Promise<Outcome> {
   const from = process.cwd();
   const warned = process.listeners('warning');
   const [stdout, stderr] = [collect(process.stdout), collect(process.stderr)];
@@ -131,5 +139,6 @@ export async function hmatrix(args: readonly string[], { cwd }: { readonly cwd?:
     stdout.end();
     teams.end();
   }
-  return { status, stdout: stdout.text(), stderr: stderr.text().replace(PROGRESS, '') };
+  const printed = stdout.text();
+  return { status, stdout: broken ? printed : unbroken(printed), stderr: stderr.text().replace(PROGRESS, '') };
 }

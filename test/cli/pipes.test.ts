@@ -86,7 +86,7 @@ describe('standard input and output', () => {
     const record = await piped(['solve', at('K.hm'), '--shift', '1', '--json'], new Uint8Array(0));
     const drawn = await piped(['plot', '-'], record.stdout);
     expect({ status: drawn.status, stderr: drawn.stderr }).toEqual({ status: 0, stderr: '' });
-    expect(drawn.stdout.toString()).toMatch(/^Solve: K\.hm, N = 200\n\nConvergence/);
+    expect(drawn.stdout.toString()).toMatch(/^Solve: K\.hm, N = 200\n\nResidual of the direct solution/);
   });
 
   it('nothing_is_left_behind', () => {
