@@ -112,8 +112,8 @@ const PROGRESS = /^hmatrix: [a-zA-Z ]+: \d+ of \d+.*\n/gm;
 const unbroken = (text: string): string => (text.startsWith('{') ? text : text.replace(/\n {4}(?: {2})?(?=\S)/g, ' '));
 
 /**
- * `hmatrix ...args` in this process, one at a time. Reports have their lines whole, unless they are wanted `broken`. Standard output is no terminal; lines of progress are left out, for
- * whether there are any is the machine's to say.
+ * `hmatrix ...args` in this process, one at a time. Reports have their lines whole, unless they are wanted `broken`.
+ * Standard output is no terminal; lines of progress are left out, for whether there are any is the machine's to say.
  */
 export async function hmatrix(
   args: readonly string[],
