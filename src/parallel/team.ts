@@ -315,7 +315,7 @@ export class Team {
   }
 
   /** Makes a phase the current one, after the one before has ended. */
-   
+
   #begin<S, A>(definition: TaskDefinition<S, A>, shared: Shared<S>, graph: TaskGraph, args: A, timed: boolean): Phase {
     this.#check();
     const before = this.#current;
@@ -401,7 +401,7 @@ export class Team {
    * The fork–join itself; yields what `drain` yields, then an event value to sleep on until every worker has left the
    * graph.
    */
-   
+
   *#steps<S, A>(
     definition: TaskDefinition<S, A>,
     shared: Shared<S>,
