@@ -68,7 +68,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'node:path': ['src/io', 'src/cli', 'src/source', 'src/report/png.ts'],
   'node:url': ['src/source'],
   // io: a thread's number keeps the names of temporary files apart.
-  'node:worker_threads': ['src/parallel', 'src/io'],
+  'node:worker_threads': ['src/parallel', 'src/io', 'src/distributed/threads/start.ts'],
   // parallel: what it collects garbage with.
   'node:v8': ['src/parallel/collect.ts'],
   'node:vm': ['src/parallel/collect.ts'],

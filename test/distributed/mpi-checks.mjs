@@ -1,9 +1,21 @@
 /** One rank of MPI that checks all operations, whole and in pieces, and prints what rank 0 knows of all ranks. */
 import { openMpi } from '#hmatrix/distributed/open-mpi.js';
+import { orderedSum } from '#hmatrix/distributed/ordered-sum.js';
+import { sliceCounts } from '#hmatrix/distributed/sum-tree.js';
 import { failuresOf } from './collective-checks.mjs';
 
 const world = await openMpi({ largestCount: Number(process.argv[2]) });
 const failures = failuresOf(world);
+// A sum whose bits depend on the order of its additions; all ranks must have the same.
+const total = new Float64Array(7);
+const part = (slice, into) => into.forEach((_, k) => (into[k] = Math.sin(31 * slice + k) * 10 ** (slice % 9)));
+orderedSum(world, { counts: sliceCounts(13, world.size), part }, total);
+const extremes = [total.slice(), total.slice()];
+world.allreduce(extremes[0], 'max');
+world.allreduce(extremes[1], 'min');
+if (!total.every((value, k) => value === extremes[0][k] && value === extremes[1][k]))
+  failures.push(`rank ${world.rank} has another ordered sum than others`);
+
 // Lines of all ranks, to rank 0.
 const own = new TextEncoder().encode(JSON.stringify(failures));
 const counts = new Int32Array(world.size);
@@ -18,6 +30,6 @@ if (world.rank === 0) {
   let at = 0;
   const found = Array.from(counts, (count) => JSON.parse(new TextDecoder().decode(all.subarray(at, (at += count)))));
   const { size, description } = world;
-  process.stdout.write(`${JSON.stringify({ size, description, failures: found.flat() })}\n`);
+  process.stdout.write(`${JSON.stringify({ size, description, failures: found.flat(), sum: Array.from(total) })}\n`);
 }
 world.close();
