@@ -3,6 +3,7 @@
  */
 import { version } from '../core/version.js';
 import { describeSearch } from '../dense/backend.js';
+import { describeMpi } from '../distributed/describe-mpi.js';
 import { measureDgemm } from '../experiment/dgemm-rate.js';
 import { writeRecord } from '../experiment/record.js';
 import { availableMemory, describeMachine, gpuDrivers } from '../io/machine.js';
@@ -73,6 +74,7 @@ export async function doctor(options: DoctorOptions): Promise<number> {
         choice: options.blas ?? process.env['HMATRIX_BLAS'] ?? null,
       },
       search: describeSearch(),
+      mpi: describeMpi(),
       wasm: { simd: webAssembly.validate(simdModule) },
       gpu: { drivers: gpuDrivers(), used: false },
       calibration: calibrating === undefined ? undefined : await calibrate(control),
@@ -83,7 +85,7 @@ export async function doctor(options: DoctorOptions): Promise<number> {
     printJson(found);
     return EXIT_STATUS.done;
   }
-  const { machine, memory, workers, blas, search, wasm, gpu } = found;
+  const { machine, memory, workers, blas, search, mpi, wasm, gpu } = found;
   print(`hmatrix ${found.hmatrix}, Node ${found.node}, ${machine.platform} ${machine.architecture}`);
   print(
     `processor: ${machine.processor} (${machine.vectors}), ${machine.cores} ` +
@@ -106,6 +108,24 @@ export async function doctor(options: DoctorOptions): Promise<number> {
       search.map(({ candidate, libraries, usable, description, reason }) => [
         candidate,
         libraries.join(' + '),
+        usable ? (description ?? 'usable') : brief(reason),
+      ]),
+    ),
+  );
+  const { launcher, library, choice } = mpi;
+  const rank =
+    launcher === null
+      ? 'this process is alone'
+      : `rank ${launcher.rank} of ${launcher.size ?? 'several'}, started by ${launcher.name}`;
+  const chosen = choice === null ? '' : ` (chosen: ${choice})`;
+  print(`MPI: ${rank}; openMpi takes ${library ?? 'no library that is here'}${chosen}`);
+  print('libraries of MPI (HMATRIX_MPI or the launcher chooses):');
+  print(
+    table(
+      ['family', 'library', 'outcome'],
+      mpi.search.map(({ family, library: name, usable, description, reason }) => [
+        family,
+        name,
         usable ? (description ?? 'usable') : brief(reason),
       ]),
     ),

@@ -1,13 +1,15 @@
 /**
  * A command line, from its arguments to its exit status.
  */
-import type { Option } from 'commander';
+import { CommanderError, type Option } from 'commander';
 import { WARNING_TYPE } from '../core/warning.js';
+import { detectLauncher } from '../distributed/mpi/launcher.js';
 import { createProgram } from './commands.js';
 import { rememberCommandLine } from './command-line.js';
 import { EXIT_STATUS, inCommandWords, reportFailure } from './outcome.js';
 import { hasPipes, PIPE, withPipes, type PipeOptions } from './pipes.js';
-import { say } from './terminal.js';
+import type * as Ranks from './ranks.js';
+import { say, writesResults } from './terminal.js';
 import type { Handlers } from './command-options.js';
 
 /** Runs a command with files in the place of standard input and output, where `-` stands for them. */
@@ -51,8 +53,15 @@ const handlers: Handlers = {
   demo: async (options) => (await import('./demo.js')).demo(options),
 };
 
+/** What runs of several ranks need, where a launcher started this one. */
+const rankedRun = async (): Promise<typeof Ranks | undefined> =>
+  detectLauncher() === undefined ? undefined : import('./ranks.js');
+
 /** The flags of the command that runs: what the library says of its options is said in them. */
 let flags: readonly Option[] = [];
+
+/** Ends a command before it begins, with status 0 and without a word. */
+const leftToRankZero = (): CommanderError => new CommanderError(EXIT_STATUS.done, 'hmatrix.rank', 'rank 0 does it');
 
 /** Runs `hmatrix ...args`; returns the exit status, after saying what went wrong. */
 export async function invoke(args: readonly string[]): Promise<number> {
@@ -64,10 +73,12 @@ export async function invoke(args: readonly string[]): Promise<number> {
       status = found;
     };
     const program = await createProgram(handlers, finish, args);
-    program.hook('preAction', (_program, command) => {
+    program.hook('preAction', async (_program, command) => {
       flags = command.options;
+      if ((await (await rankedRun())?.openRanks(command.name())) === false) throw leftToRankZero();
     });
     await program.parseAsync([...args], { from: 'user' });
+    (await rankedRun())?.closeRanks(status);
   } catch (error) {
     status = reportFailure(error, flags);
   }
@@ -76,5 +87,7 @@ export async function invoke(args: readonly string[]): Promise<number> {
 
 /** Warnings of the library are sentences for the user; Node's own line has a process number and a hint beside. */
 export const sayWarning = ({ name, message }: Error): void => {
+  // All ranks give the same.
+  if (!writesResults()) return;
   say(`${name === WARNING_TYPE ? 'warning' : name}: ${inCommandWords(message, flags)}`);
 };

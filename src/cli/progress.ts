@@ -4,7 +4,7 @@
 import type { SingleBar } from 'cli-progress';
 import type { Progress } from '../core/context.js';
 import { inDigits } from '../core/number-text.js';
-import { say, visible } from './terminal.js';
+import { say, visible, writesResults } from './terminal.js';
 
 /** Shows progress until it is stopped. */
 export interface ProgressDisplay {
@@ -59,7 +59,7 @@ function openLines(): ProgressDisplay {
 
 /** Where `wanted` a bar if standard error is a terminal, else lines. */
 export async function openProgress(wanted: boolean): Promise<ProgressDisplay> {
-  if (!wanted) return { onProgress: undefined, stop: () => undefined };
+  if (!wanted || !writesResults()) return { onProgress: undefined, stop: () => undefined };
   if (!process.stderr.isTTY) return openLines();
   const { default: cliProgress } = await import('cli-progress');
   const bar: SingleBar = new cliProgress.SingleBar(

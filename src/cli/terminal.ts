@@ -13,6 +13,20 @@ import { withinColumns } from './columns.js';
  */
 const OBEYED = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
+/** Who writes: one process alone, or one of several ranks, of which the first alone writes results. */
+let speaker = { rank: 0, size: 1 };
+
+/**
+ * From here on this process is rank `rank` of `size`: others than the first write nothing to standard output, and what
+ * they say on standard error begins with their rank.
+ */
+export function speakForRank(rank: number, size: number): void {
+  speaker = { rank, size };
+}
+
+/** Whether this process writes results and progress: the only one, or rank 0. */
+export const writesResults = (): boolean => speaker.rank === 0;
+
 const escaped = (mark: string): string => `\\u${mark.charCodeAt(0).toString(16).padStart(4, '0')}`;
 
 /**
@@ -24,8 +38,9 @@ export const visible = (text: string): string => text.replace(OBEYED, escaped);
 /** ENOSPC and the like as a FileAccessError. */
 const cannotWrite = (error: unknown): unknown => accessError(error, 'write', 'standard output');
 
-/** Writes lines to standard output. Throws FileAccessError where that fails at once (a full device). */
+/** Lines on standard output, on the first rank alone. Throws FileAccessError where that fails at once (a full device). */
 export function print(text: string): void {
+  if (!writesResults()) return;
   try {
     process.stdout.write(`${visible(text)}\n`);
   } catch (error) {
@@ -40,6 +55,7 @@ export function printReport(text: string): void {
 
 /** The bytes of a file on standard output, as they are: for whatever reads them. */
 export async function printFile(path: string): Promise<void> {
+  if (!writesResults()) return;
   for await (const chunk of createReadStream(path))
     if (!process.stdout.write(chunk as Uint8Array)) await new Promise((done) => process.stdout.once('drain', done));
 }
@@ -60,7 +76,8 @@ export function printError(text: string): void {
 
 /** A message on standard error, under the command's name. */
 export const say = (message: string): void => {
-  printError(`hmatrix: ${message}`);
+  const { rank, size } = speaker;
+  printError(`hmatrix${size > 1 ? ` (rank ${rank} of ${size})` : ''}: ${message}`);
 };
 
 /**

@@ -15,6 +15,7 @@ describe('doctor', () => {
       node: process.versions.node,
       workers: 1,
       wasm: { simd: true },
+      mpi: { launcher: null, choice: null, library: 'one process', search: expect.any(Array) },
       gpu: { used: false, drivers: expect.any(Array) },
       memory: { totalBytes: expect.any(Number), availableBytes: expect.any(Number) },
       blas: { description: expect.any(String), choice: process.env['HMATRIX_BLAS'] ?? null },

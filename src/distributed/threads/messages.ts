@@ -135,8 +135,8 @@ export class Messages {
       if (moved) continue;
       if (ended)
         throw new CommunicationError(
-          `Rank ${this.world.rank} of ${this.world.size} waits for rank ${peer}, which has ended: all ranks must call ` +
-            'the same operations before they close.',
+          `Rank ${this.world.rank} of ${this.world.size} waits for rank ${peer}, which has ended: all ranks must ` +
+            'call the same operations before they close.',
           { rank: this.world.rank, size: this.world.size, other: peer },
         );
       this.world.sleep(bell);

@@ -1,0 +1,48 @@
+/** The command under mpirun: said once, and refused where it does not run on several ranks. */
+import { resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { openRanks } from '#hmatrix/cli/ranks.js';
+import { LAUNCHERS, run, runRanks } from './launchers.js';
+
+const main = resolve(import.meta.dirname, '../../dist/command/hmatrix.js');
+
+for (const launcher of LAUNCHERS) {
+  const { family, missing, command } = launcher;
+  if (missing !== undefined) it.skip(`the command under mpirun (${family}): ${missing}`, () => undefined);
+  else
+    describe(`the command under mpirun (${family})`, () => {
+      const hmatrix = (...args: string[]) => run([...command, '-n', '3', process.execPath, main, ...args]);
+
+      it('doctor_tells_once_who_started_how_many', async () => {
+        const { status, stdout } = await hmatrix('doctor', '--json', '--workers', '1');
+        expect(status).toBe(0);
+        const { mpi } = JSON.parse(stdout) as { mpi: { library: string; search: { usable: boolean }[] } };
+        expect(mpi).toMatchObject({ launcher: { rank: 0, size: 3, name: expect.stringMatching(/mpirun/) as string } });
+        expect(mpi.library).toMatch(launcher.library);
+        expect(mpi.search.some(({ usable }) => usable)).toBe(true);
+      });
+
+      it('a_command_of_one_process_refuses_once', async () => {
+        const { status, stdout, stderr } = await hmatrix('solve', '--named', 'K02', '--size', '64');
+        expect([status, stdout]).toEqual([2, '']);
+        const refusals = stderr.match(/hmatrix: hmatrix solve runs in one process, and .* has started 3: .*/g);
+        expect(refusals).toEqual([expect.stringMatching(/HMATRIX_MPI=self .* No command of this version/)]);
+      });
+
+      it('rank_0_alone_writes_results_and_others_say_who_they_are', async () => {
+        const { status, stdout, stderr } = await runRanks(launcher, 3, ['command-ranks.mjs', '0']);
+        expect([status, stdout]).toEqual([0, 'the sum is 6\n']);
+        expect(stderr).toBe('hmatrix (rank 1 of 3): what this rank has to say\n');
+      });
+
+      it('a_rank_that_fails_ends_the_others_with_its_status', async () => {
+        const { status, stderr } = await runRanks(launcher, 3, ['command-ranks.mjs', '4']);
+        expect(status).toBe(4);
+        expect(stderr).toMatch(/^hmatrix \(rank 1 of 3\): what this rank has to say$/m);
+      });
+    });
+}
+
+it('without_a_launcher_every_command_runs_alone', async () => {
+  await expect(openRanks('solve')).resolves.toBe(true);
+});
