@@ -13,6 +13,7 @@ const LONGEST = [
   'hierarchical/matrix',
   'curvature/hessian-tree',
   'cli/table',
+  'distributed/mpi',
   'hierarchical/structured-matrices',
   'curvature/compress-hessian',
   'hierarchical/black-box',

@@ -38,7 +38,7 @@ export const visible = (text: string): string => text.replace(OBEYED, escaped);
 /** ENOSPC and the like as a FileAccessError. */
 const cannotWrite = (error: unknown): unknown => accessError(error, 'write', 'standard output');
 
-/** Lines on standard output, on the first rank alone. Throws FileAccessError where that fails at once (a full device). */
+/** Lines on standard output, on the first rank alone. Throws FileAccessError where that fails at once (full device). */
 export function print(text: string): void {
   if (!writesResults()) return;
   try {
