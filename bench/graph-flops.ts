@@ -128,14 +128,14 @@ export function productGraph(data: HierarchicalData): WeightedGraph {
 /** A ULV factorization. */
 export function factorGraph(data: HierarchicalData): WeightedGraph {
   const plan = planUlv(data, 'f64');
-  const { graph, tasks } = eliminationGraph(data.tree, plan, true);
+  const { graph, tasks } = eliminationGraph(data, plan, true);
   const flops = new Float64Array(graph.count);
   for (let task = 0; task < graph.count; task++) {
     const [step, top, part, columns] = tasks.subarray(TASK_NUMBERS * task, TASK_NUMBERS * (task + 1));
     const sizes = (ν: number): readonly [number, number] => [plan.begin[ν + 1] - plan.begin[ν], plan.rank[ν]];
     if (step !== WHOLE) flops[task] = splitFlops(step, ...sizes(top), { part, columns });
     else
-      walkUp(data.tree, top, (ν) => {
+      walkUp(data, top, (ν) => {
         const [r, k] = sizes(ν);
         flops[task] += r ** 3 / 3 + 4 * r * r * k + 3 * r * k * k - r * r * k;
       });
@@ -146,11 +146,11 @@ export function factorGraph(data: HierarchicalData): WeightedGraph {
 /** A solve with one vector. */
 export function solveGraph(data: HierarchicalData): WeightedGraph {
   const [rank, candidates] = [rankOf(data), candidatesOf(data)];
-  const graph = passGraph(data.tree);
-  const nodes = taskNodes(data.tree);
+  const graph = passGraph(data);
+  const nodes = taskNodes(data);
   const flops = new Float64Array(graph.count);
   for (let task = 0; task < nodes; task++) {
-    walkUp(data.tree, task, (ν) => {
+    walkUp(data, task, (ν) => {
       const k = rank(ν);
       const r = candidates(ν) - k;
       flops[task] += r * r + 4 * r * k;

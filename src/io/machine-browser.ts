@@ -35,3 +35,6 @@ export const describeMachine = (): MachineDescription => ({
 
 /** A browser does not say. */
 export const gpuDrivers = (): string[] => [];
+
+/** A page knows no other machine. */
+export const machineName = (): string => 'page';

@@ -2,7 +2,7 @@
  * What a measurement needs to say of the machine it was taken on: kinds and sizes, no names of hosts, users or folders.
  */
 import { existsSync, readFileSync } from 'node:fs';
-import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
+import { availableParallelism, cpus, freemem, hostname, totalmem } from 'node:os';
 import { processorFlags } from '../dense/processor.js';
 
 /** The machine of a measurement. */
@@ -40,6 +40,9 @@ export function describeMachine(): MachineDescription {
     memoryBytes: totalmem(),
   };
 }
+
+/** What tells this machine from others of a run, for comparing alone: it is shown nowhere. */
+export const machineName = (): string => hostname();
 
 /** Largest resident set this process ever had, in bytes. */
 export const peakMemory = (): number => process.resourceUsage().maxRSS * 1024;

@@ -6,6 +6,7 @@ import { OptionError } from '../core/errors.js';
 import { describe } from '../core/kind.js';
 import { type KeysOf, requireKnownOptions } from '../core/known-options.js';
 import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
+import { gatherPortions, ownPortion } from '../distributed/portion.js';
 import { onTeam, type Control } from '../parallel/default-team.js';
 import { runOnceWith } from '../parallel/run-once.js';
 import { type EntrySource, requireSource } from '../source/entry-source.js';
@@ -55,7 +56,8 @@ export async function buildClusterTree(
   if (place !== undefined) return tree;
   const top = subtreeLevel(ranges);
   const above = 2 ** top - 1;
-  const { graph, tasks } = splitGraph(ranges, top);
+  const { communicator } = control.team;
+  const { graph, tasks } = splitGraph(ranges, top, ownPortion(communicator, 2 ** top));
   const state: SplitState = {
     distance: data,
     ranges,
@@ -68,6 +70,7 @@ export async function buildClusterTree(
     seed,
   };
   await runOnceWith('tree', splitTask, { state, modules, solo }, graph, control);
+  gatherPortions(communicator, order, 2 ** top, { begin: isolated, endOf: (subtree) => end[above + subtree] });
   return tree;
 }
 

@@ -210,8 +210,13 @@ export const projectRandomly = defineTask<SearchState, TreeArgs>(
   },
 );
 
+/** The first of the tasks that this rank has of all. */
+export interface FirstTask {
+  readonly firstTask: number;
+}
+
 /** Per subtree: its projection tree, and the search of its leaves. */
-export const searchSubtree = defineTask<SearchState, Omit<TreeArgs, 'perNode'>>(
+export const searchSubtree = defineTask<SearchState, Omit<TreeArgs, 'perNode'> & FirstTask>(
   import.meta.url,
   'searchSubtree',
   (state, context) => {
@@ -221,13 +226,14 @@ export const searchSubtree = defineTask<SearchState, Omit<TreeArgs, 'perNode'>>(
       order,
       values,
     } = state;
-    return (task, { iteration, level }) => {
-      visitInner(firstOfLevel(level) + task, level, depth, (ν) => {
+    return (task, { iteration, level, firstTask }) => {
+      const subtree = firstTask + task;
+      visitInner(firstOfLevel(level) + subtree, level, depth, (ν) => {
         searcher.project(iteration, ν, begin[ν], end[ν]);
         splitAtMedian(order, values, begin[ν], end[ν]);
       });
       const leaves = 2 ** (depth - level);
-      const first = firstOfLevel(depth) + task * leaves;
+      const first = firstOfLevel(depth) + subtree * leaves;
       for (let leaf = first; leaf < first + leaves; leaf++)
         searcher.searchAmong(order.subarray(begin[leaf], end[leaf]), iteration > 1);
     };
@@ -251,15 +257,15 @@ export const searchTiles = defineTask<SearchState, { readonly pairs: Int32Array 
 );
 
 /** Per few rows of the sample: their exact lists. */
-export const searchSample = defineTask<SearchState>(import.meta.url, 'searchSample', (state, context) => {
+export const searchSample = defineTask<SearchState, FirstTask>(import.meta.url, 'searchSample', (state, context) => {
   const { sample, size } = state;
   const distance = openDistance(state.distance, context);
   const exact = new NearestLists(state.exact);
   const rows = TILE;
   const panel = new Float64Array(rows * SAMPLE_ROWS);
   const all = new Int32Array(rows);
-  return (task) => {
-    const first = task * SAMPLE_ROWS;
+  return (task, { firstTask }) => {
+    const first = (firstTask + task) * SAMPLE_ROWS;
     const cols = sample.subarray(first, first + SAMPLE_ROWS);
     exact.clear(first, first + cols.length);
     for (let from = 0; from < size; from += rows) {

@@ -12,6 +12,8 @@ import { type KeysOf, requireKnownOptions } from '../core/known-options.js';
 import { RandomStream } from '../core/random.js';
 import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
 import { inLargePages } from '../dense/large-pages.js';
+import { firstOfLevel } from '../core/indices.js';
+import { gatherPortions, ownPortion } from '../distributed/portion.js';
 import { onTeam, type Control } from '../parallel/default-team.js';
 import { independentTasks, taskGraph } from '../parallel/task-graph.js';
 import type { TeamControl } from '../parallel/team-control.js';
@@ -19,6 +21,7 @@ import type { Shared } from '../parallel/team.js';
 import { type EntrySource, type Points, requireSource } from '../source/entry-source.js';
 import { chooseDistance, resolvedDistance } from './distances/choose-distance.js';
 import type { DistanceName } from './distances/table.js';
+import { gatherLists } from './gather-lists.js';
 import { neighborsOnLine } from './line-neighbors.js';
 import { MOST_DIMENSIONS, neighborsOfPoints } from './point-neighbors.js';
 import { NearestLists, type NearestState } from './nearest-lists.js';
@@ -249,18 +252,13 @@ async function searchTrees(
 ): Promise<{ recall: number; iterations: number }> {
   const { team, signal } = control;
   const { state } = shared;
-  const { ranges, sample, size } = state;
+  const { ranges, size, order } = state;
   const top = subtreeLevel(ranges);
-  const subtrees = independentTasks(2 ** top);
+  const { communicator } = team;
+  const own = ownPortion(communicator, 2 ** top);
+  const subtrees = independentTasks(own.end - own.first);
   const leaf = size / 2 ** ranges.depth;
-  await team.run(
-    'neighbors',
-    searchSample,
-    shared,
-    independentTasks(Math.ceil(sample.length / SAMPLE_ROWS)),
-    undefined,
-    { signal },
-  );
+  await searchSampleRows(shared, control);
   let recall = 0;
   for (let iteration = 1; iteration <= maxIterations; iteration++) {
     for (let level = 0; level < top; level++) {
@@ -275,7 +273,19 @@ async function searchTrees(
       );
       await team.run('neighbors', cutNode, shared, independentTasks(2 ** level), { level }, { signal });
     }
-    await team.run('neighbors', searchSubtree, shared, subtrees, { iteration, level: top }, control);
+    await team.run(
+      'neighbors',
+      searchSubtree,
+      shared,
+      subtrees,
+      { iteration, level: top, firstTask: own.first },
+      control,
+    );
+    const first = firstOfLevel(top);
+    const endOf = (subtree: number): number => ranges.end[first + subtree];
+    gatherPortions(communicator, order, 2 ** top, { begin: 0, endOf });
+    const { capacity, indices, distances } = state.nearest;
+    gatherLists(communicator, { order, parts: 2 ** top, endOf, capacity, lists: [indices, distances] });
     const before = recall;
     recall = measureRecall(state);
     if (recall >= targetRecall) return { recall, iterations: iteration };
@@ -288,6 +298,18 @@ async function searchTrees(
     }
   }
   return { recall, iterations: maxIterations };
+}
+
+/** The exact lists of the sample; each of several ranks finds those of some of its rows. */
+async function searchSampleRows(shared: Shared<SearchState>, { team, signal }: TeamControl): Promise<void> {
+  const { sample, exact } = shared.state;
+  const { communicator } = team;
+  const tasks = Math.ceil(sample.length / SAMPLE_ROWS);
+  const { first, end } = ownPortion(communicator, tasks);
+  const graph = independentTasks(end - first);
+  await team.run('neighbors', searchSample, shared, graph, { firstTask: first }, { signal });
+  const endOf = (task: number): number => exact.capacity * Math.min(sample.length, (task + 1) * SAMPLE_ROWS);
+  for (const list of [exact.indices, exact.distances]) gatherPortions(communicator, list, tasks, { begin: 0, endOf });
 }
 
 /** Share of the sample's true neighbors that the lists hold; one as near as the farthest true one counts as true. */

@@ -10,10 +10,12 @@
 import { firstOfLevel, leftChild, parentOf } from '../core/indices.js';
 import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
 import { inLargePages } from '../dense/large-pages.js';
+import { ownPortion } from '../distributed/portion.js';
 import { independentTasks } from '../parallel/task-graph.js';
 import { defineTask } from '../parallel/task.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { Points } from '../source/entry-source.js';
+import { gatherLists } from './gather-lists.js';
 import { halvedRanges, splitAtMedian, subtreeLevel, visitInner, type Ranges } from './split.js';
 
 /** Above this dimension the boxes to be looked at become many. */
@@ -73,7 +75,15 @@ export async function neighborsOfPoints(
     for (let level = 0; level < top; level++)
       await team.run('neighbors', cutBoxes, shared, independentTasks(2 ** level), { level, whole: false }, { signal });
     await team.run('neighbors', cutBoxes, shared, subtrees, { level: top, whole: true }, { signal });
-    await team.run('neighbors', searchBoxes, shared, subtrees, { level: top }, control);
+    const { first, end } = ownPortion(team.communicator, 2 ** top);
+    await team.run('neighbors', searchBoxes, shared, independentTasks(end - first), { level: top, first }, control);
+    gatherLists(team.communicator, {
+      order,
+      parts: 2 ** top,
+      endOf: (subtree) => ranges.end[firstOfLevel(top) + subtree],
+      capacity: lists.capacity,
+      lists: [lists.indices, lists.distances],
+    });
   } finally {
     team.release(shared);
   }
@@ -236,17 +246,17 @@ class BoxSearch {
   }
 }
 
-/** Per subtree: the lists of its points. */
-export const searchBoxes = defineTask<PointSearchState, { readonly level: number }>(
+/** Per subtree, from the one numbered `first` on: the lists of its points. */
+export const searchBoxes = defineTask<PointSearchState, { readonly level: number; readonly first: number }>(
   import.meta.url,
   'searchBoxes',
   (state) => {
     const search = new BoxSearch(state);
     const { depth } = state.ranges;
-    return (task, { level }) => {
+    return (task, { level, first }) => {
       const leaves = 2 ** (depth - level);
-      const first = firstOfLevel(depth) + task * leaves;
-      for (let leaf = first; leaf < first + leaves; leaf++) search.run(leaf);
+      const leaf0 = firstOfLevel(depth) + (first + task) * leaves;
+      for (let leaf = leaf0; leaf < leaf0 + leaves; leaf++) search.run(leaf);
     };
   },
 );

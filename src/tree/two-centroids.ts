@@ -12,6 +12,7 @@ import { firstOfLevel, levelOf, parentOf, type NodeId } from '../core/indices.js
 import { RandomStream } from '../core/random.js';
 import { toShared } from '../core/shared-array.js';
 import { view } from '../dense/matrix.js';
+import type { Portion } from '../distributed/portion.js';
 import { defineTask, type WorkerContext } from '../parallel/task.js';
 import { middleOfNode, taskGraph, type TaskGraph } from '../parallel/task-graph.js';
 import { openDistance, type DistanceState } from './distances/choose-distance.js';
@@ -50,9 +51,13 @@ const [CHOOSE, PROJECT, CUT, SUBTREE] = [0, 1, 2, 3];
 
 /**
  * The whole split as one graph, and its tasks: a node above level `top` waits for its parent's cut, its chunks for its
- * centroids, its cut for its chunks; then the subtrees of that level.
+ * centroids, its cut for its chunks; then the subtrees of that level, or of several ranks those of this one.
  */
-export function splitGraph(ranges: Ranges, top: number): { readonly graph: TaskGraph; readonly tasks: Int32Array } {
+export function splitGraph(
+  ranges: Ranges,
+  top: number,
+  subtrees: Portion,
+): { readonly graph: TaskGraph; readonly tasks: Int32Array } {
   const tasks: number[] = [];
   const edges: number[] = [];
   const places: number[] = [];
@@ -64,6 +69,8 @@ export function splitGraph(ranges: Ranges, top: number): { readonly graph: TaskG
   for (let level = 0; level <= top; level++) {
     const perNode = chunksPerNode(ranges, level);
     for (let ν = firstOfLevel(level); ν < firstOfLevel(level + 1); ν++) {
+      const subtree = ν - firstOfLevel(top);
+      if (level === top && (subtree < subtrees.first || subtree >= subtrees.end)) continue;
       const middle = middleOfNode(ν);
       const first = add(level < top ? CHOOSE : SUBTREE, ν, 0, middle);
       if (level > 0) edges.push(cuts[parentOf(ν)], first);

@@ -118,15 +118,15 @@ describe('a compression', () => {
       },
     };
     const failure = await failureOf(counting, { memoryLimit: 1e6 });
-    expect(failure.data['bytes']).toBe(leastBytes(20_000, 20_000, { ...resolveOptions({}), leafSize: 64 }, 12));
+    expect(failure.data['bytes']).toBe(leastBytes(20_000, 20_000, { ...resolveOptions({}), leafSize: 64 }, 12, 1));
     // Validation alone.
     expect(asked).toBeLessThan(20_000);
   });
 
   it('that_stores_nearly_nothing_is_not_refused_for_indices_that_stand_in_no_leaf', () => {
     const options = { ...resolveOptions({ neighbors: 1 }), leafSize: 256 };
-    expect(leastBytes(1e6, 1000, options, 12)).toBe(12e6);
-    expect(leastBytes(1e6, 1e6, options, 12)).toBeGreaterThan(9e8);
+    expect(leastBytes(1e6, 1000, options, 12, 1)).toBe(12e6);
+    expect(leastBytes(1e6, 1e6, options, 12, 1)).toBeGreaterThan(9e8);
   });
 
   it('is_expected_to_take_more_than_it_stores_and_not_many_times_as_much', async () => {
@@ -136,7 +136,7 @@ describe('a compression', () => {
       const matrix = await compress(source, how, { team });
       const { bytes: stored } = matrix.memory();
       matrix.release();
-      const least = leastBytes(8192, 8192, { ...resolveOptions(how), leafSize: 64 }, 4);
+      const least = leastBytes(8192, 8192, { ...resolveOptions(how), leafSize: 64 }, 4, 1);
       const failure = await failureOf(source, { ...how, memoryLimit: least });
       const bytes = failure.data['bytes'] as number;
       expect(bytes).toBeGreaterThan(Math.max(least, stored));

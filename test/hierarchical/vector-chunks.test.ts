@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { sharedFloat64 } from '#hmatrix/core/shared-array.js';
 import { view, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import { VectorChunks, vectorsAtATime } from '#hmatrix/hierarchical/matrix/vector-chunks.js';
+import { selfCommunicator } from '#hmatrix/distributed/self.js';
 import { availableMemory, totalMemory } from '#hmatrix/io/machine.js';
 
 const ROWS = 5;
@@ -39,9 +40,9 @@ describe('vectorsAtATime', () => {
 
 describe('VectorChunks', () => {
   it('asks_for_no_more_room_than_the_next_power_of_two', () => {
-    const chunks = new VectorChunks(ROWS, 8);
+    const chunks = new VectorChunks(ROWS, 8, selfCommunicator());
     expect([1, 2, 3, 64, 65, 256, 1000].map((vectors) => chunks.width(vectors))).toEqual([1, 2, 4, 64, 128, 256, 256]);
-    expect(new VectorChunks(ROWS, 2 ** 50).width(1000)).toBe(1);
+    expect(new VectorChunks(ROWS, 2 ** 50, selfCommunicator()).width(1000)).toBe(1);
   });
 
   it.each([
@@ -53,7 +54,7 @@ describe('VectorChunks', () => {
     const out = view(make(56), 0, ROWS, 7, 8);
     out.data.fill(0.5);
     const widths: number[] = [];
-    new VectorChunks(ROWS, 8).run(out, x, 3, true, (to, from) => {
+    new VectorChunks(ROWS, 8, selfCommunicator()).run(out, x, 3, true, (to, from) => {
       widths.push(from.cols);
       expect(to.data.buffer).toBeInstanceOf(SharedArrayBuffer);
       expect(from.data.buffer).toBeInstanceOf(SharedArrayBuffer);
@@ -69,7 +70,7 @@ describe('VectorChunks', () => {
   });
 
   it('nothing_is_run_for_no_columns', () => {
-    new VectorChunks(ROWS, 8).run(zeros(ROWS, 0), zeros(ROWS, 0), 1, false, () => {
+    new VectorChunks(ROWS, 8, selfCommunicator()).run(zeros(ROWS, 0), zeros(ROWS, 0), 1, false, () => {
       throw new Error('no columns');
     });
   });

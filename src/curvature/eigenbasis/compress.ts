@@ -254,7 +254,7 @@ async function fillCore(
     control,
   );
   return new HierarchicalMatrix(
-    assemble(layout, lists, values, 'fmm'),
+    assemble(layout, lists, values, { format: 'fmm' }),
     layout.elements,
     {
       origin: 'eigenbasis',
@@ -368,7 +368,7 @@ function planOf(rotated: RotatedModel, cells: Cells, choice: Choice, fixed: numb
     { maxRank: 0, ranks: sharedInt32(nodes), choice: sharedInt32(0), skeletons: sharedInt32(0) },
     true,
   );
-  const data = assemble(layout, lists, new Float64Array(0), 'fmm');
+  const data = assemble(layout, lists, new Float64Array(0), { format: 'fmm' });
   return {
     choice,
     used,

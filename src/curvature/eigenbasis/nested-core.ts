@@ -41,7 +41,7 @@ export function nestedCore(core: HierarchicalMatrix, team: Team): HierarchicalMa
     if (ranks[lists.far[2 * f]] > 0)
       copyCoupling(data, lists.far[2 * f], lists.far[2 * f + 1], nested, layout.offsets.coupling[f]);
   return new HierarchicalMatrix(
-    assemble(layout, lists, nested, 'hss'),
+    assemble(layout, lists, nested, { format: 'hss' }),
     layout.elements,
     { ...core.report, format: 'hss', maxRank, budget: 0, budgetUsed: 0 },
     team,

@@ -126,7 +126,7 @@ function principalOf(
     { maxRank: 0, ranks: sharedInt32(tree.tree.begin.length), choice: sharedInt32(0), skeletons: sharedInt32(0) },
     true,
   );
-  const { bytes } = memoryUse(assemble(layout, lists, new Float64Array(0), 'fmm'), layout.elements);
+  const { bytes } = memoryUse(assemble(layout, lists, new Float64Array(0), { format: 'fmm' }), layout.elements);
   return {
     tree,
     lists,

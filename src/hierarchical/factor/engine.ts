@@ -3,10 +3,11 @@
  */
 import { sharedFloats } from '../../core/floats.js';
 import { inLargePages } from '../../dense/large-pages.js';
+import type { Blas } from '../../dense/blas.js';
 import type { FloatArray, Precision } from '../../dense/matrix.js';
 import type { TaskDefinition } from '../../parallel/task.js';
 import type { TeamControl } from '../../parallel/team-control.js';
-import type { PassArguments, PassVectors } from './pass.js';
+import type { NodePass, PassArguments, PassVectors, RankPassArguments } from './pass.js';
 
 /**
  * Where elimination stopped: the i-th variable that `node` eliminates (from 1), index `index` of the caller's
@@ -43,6 +44,13 @@ export const logDeterminantOf = (
   isolated: number,
 ): number => logs.reduce((sum, log) => sum + log, isolated > 0 ? isolated * Math.log(Math.abs(shift[0])) : 0);
 
+/** A solve of several ranks: its tasks, a pass at single nodes, and what of a node its parent needs. */
+export interface RankSolveParts {
+  readonly task: TaskDefinition<never, RankPassArguments>;
+  nodePass(state: PassVectors, blas: Blas): NodePass;
+  numbers(state: PassVectors, ν: number, p: number): FloatArray;
+}
+
 /** Status of a node that was not factored because one below it failed. */
 export const SKIPPED = -1;
 
@@ -65,6 +73,8 @@ export interface FactorEngine {
   /** State for passes over `vectors`, and the definition of the tasks that run them. */
   passState(vectors: PassVectors): PassVectors;
   readonly passTask: TaskDefinition<never, PassArguments>;
+  /** Where several ranks have the matrix, what their solves are made of; undefined for engines that know one alone. */
+  readonly rankSolve: RankSolveParts | undefined;
   /** diag((K̃ + λI)⁻¹) in the caller's order, exactly but for rounding. */
   diagonalOfInverse(control: TeamControl): Promise<Float64Array>;
 }

@@ -34,7 +34,8 @@ import { breakdownError } from './breakdown.js';
 import type { FactorEngine, Inertia } from './engine.js';
 import { VectorChunks } from '../matrix/vector-chunks.js';
 import { placesOf } from '../matrix/transposed-vectors.js';
-import { passGraph, type PassKind, type PassVectors } from './pass.js';
+import { passGraph, type PassArguments, type PassKind, type PassVectors } from './pass.js';
+import { RankSolve } from './rank-solve.js';
 import type { HierarchicalMatrix } from '../matrix/hierarchical-matrix.js';
 
 /** Options of `Factorization.conditionEstimate`. */
@@ -58,6 +59,12 @@ export interface ConditionEstimate {
   readonly largest: number;
   readonly smallest: number;
   readonly converged: boolean;
+}
+
+/** A workspace, and what runs passes over it. */
+interface PreparedPass {
+  readonly shared: Shared<PassVectors>;
+  readonly run: (args: PassArguments) => void;
 }
 
 const DIGITS_STREAM = 0xd16175;
@@ -85,7 +92,9 @@ export class Factorization implements LinearOperator {
   /** How many calls of `refactor` are under way. */
   #refactoring = 0;
   #released = false;
-  #pass: { shared: Shared<PassVectors>; graph: TaskGraph } | undefined;
+  #pass: PreparedPass | undefined;
+  #graph: TaskGraph | undefined;
+  #ranks: RankSolve | undefined;
   readonly #chunks: VectorChunks;
 
   /** Made by `factor`: the engine holds the factors for this shift. */
@@ -96,7 +105,7 @@ export class Factorization implements LinearOperator {
     this.#engine = engine;
     this.#shift = shift;
     this.#team = team;
-    this.#chunks = new VectorChunks(this.rows, engine.bytesOfVector);
+    this.#chunks = new VectorChunks(this.rows, engine.bytesOfVector, team.communicator);
   }
 
   get size(): number {
@@ -194,6 +203,7 @@ export class Factorization implements LinearOperator {
    */
   async diagonalOfInverse(control: RunControl = {}): Promise<Float64Array> {
     requireControl(control, 'diagonalOfInverse');
+    this.#requireAlone('The diagonal of the inverse');
     return this.#usable().diagonalOfInverse({ ...control, team: this.#team });
   }
 
@@ -284,7 +294,13 @@ export class Factorization implements LinearOperator {
     return this.#engine;
   }
 
+  #requireAlone(what: string): void {
+    if (this.#matrix.data.share !== undefined)
+      throw new OptionError(`${what} is known on a single rank alone: several ranks solve, and know log det.`, {});
+  }
+
   #requireDefinite(what: string): void {
+    this.#requireAlone(what);
     if (this.indefinite)
       throw new OptionError(
         `${what} and samples need a positive definite factorization: factor without { indefinite: true }.`,
@@ -326,19 +342,13 @@ export class Factorization implements LinearOperator {
 
   #run(kind: PassKind, out: Matrix, x: Matrix, alpha: number, beta: number): void {
     this.#usable();
-    const { shared, graph } = this.#prepare(x.cols);
+    const { shared, run } = this.#prepare(x.cols);
     this.#chunks.run(out, x, shared.state.width, beta !== 0, (to, from) => {
-      this.#team.runSync(this.#engine.passTask, shared as Shared<never>, graph, {
-        kind,
-        x: from,
-        out: to,
-        alpha,
-        beta,
-      });
+      run({ kind, x: from, out: to, alpha, beta });
     });
   }
 
-  #prepare(vectors: number): { shared: Shared<PassVectors>; graph: TaskGraph } {
+  #prepare(vectors: number): PreparedPass {
     const width = this.#chunks.width(vectors);
     if (this.#pass !== undefined && this.#pass.shared.state.width >= width) return this.#pass;
     const state = this.#engine.passState({
@@ -347,13 +357,25 @@ export class Factorization implements LinearOperator {
       staging: inLargePages(sharedFloats(this.rows * width, this.precision)),
       ordered: inLargePages(sharedFloats(this.rows * width, this.precision)),
     });
-    const graph = this.#pass?.graph ?? passGraph(this.#matrix.data.tree);
     this.#letGo();
     const team = this.#team;
     const shared = team.shareNow(state);
     abandoned.register(this, () => team.release(shared), this);
-    this.#pass = { shared, graph };
+    this.#pass = { shared, run: this.#runner(shared) };
     return this.#pass;
+  }
+
+  /** Runs passes over a workspace: on this rank's team, and where several have the matrix, with the others. */
+  #runner(shared: Shared<PassVectors>): PreparedPass['run'] {
+    const { data } = this.#matrix;
+    const team = this.#team;
+    const { passTask, rankSolve } = this.#engine;
+    if (data.share !== undefined && rankSolve !== undefined) {
+      const solve = (this.#ranks ??= new RankSolve(data, data.share, rankSolve, team));
+      return (args) => solve.run(shared, args);
+    }
+    const graph = (this.#graph ??= passGraph(data));
+    return (args) => team.runSync(passTask, shared as Shared<never>, graph, args);
   }
 
   #letGo(): void {

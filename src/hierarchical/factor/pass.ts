@@ -13,9 +13,9 @@ import { substituteRight } from '../../dense/substitution.js';
 import type { TaskBody } from '../../parallel/task.js';
 import { taskGraph, type TaskGraph } from '../../parallel/task-graph.js';
 import { isolatedOf, type ClusterTree } from '../../tree/cluster-tree.js';
-import { taskNodes, walkDown, walkUp } from './tree.js';
+import { taskNodes, walkDown, walkUp, type SharedTree } from './tree.js';
 import {
-  gatherVector,
+  gatherVectors,
   PANEL,
   passNumbers,
   passPlaces,
@@ -33,6 +33,12 @@ export interface PassArguments {
   readonly out: Matrix;
   readonly alpha: number;
   readonly beta: number;
+}
+
+/** One phase of a solve; `nodes` are those of its tasks. */
+export interface RankPassArguments extends PassArguments {
+  readonly phase: 'up' | 'down' | 'out';
+  readonly nodes: Int32Array;
 }
 
 /** Room for `width` vectors; a pass with p of them uses the first p·N numbers of each. */
@@ -55,8 +61,8 @@ export interface NodePass {
 }
 
 /** Tasks ν (upward) and nodes + ν (downward), the transpositions around them and two joints. */
-export function passGraph(tree: ClusterTree): TaskGraph {
-  const numbers = passNumbers(taskNodes(tree), tree.size);
+export function passGraph(data: SharedTree): TaskGraph {
+  const numbers = passNumbers(taskNodes(data), data.tree.size);
   const { nodes, panels, panelIn, panelOut, began, ended } = numbers;
   const roots = (nodes - 1) / 2;
   const edges: number[] = [];
@@ -69,11 +75,12 @@ export function passGraph(tree: ClusterTree): TaskGraph {
 
 /** Runs tasks of `passGraph`. */
 export function passBody(
-  tree: ClusterTree,
+  data: SharedTree,
   { staging, ordered, place }: PassVectors,
   pass: NodePass,
 ): TaskBody<PassArguments> {
-  const { nodes, panelIn, panelOut, began } = passNumbers(taskNodes(tree), tree.size);
+  const { tree } = data;
+  const { nodes, panelIn, panelOut, began } = passNumbers(taskNodes(data), tree.size);
   const roots = (nodes - 1) / 2;
   let p = 0;
   let kind: PassKind = 'solve';
@@ -85,12 +92,12 @@ export function passBody(
     const solve = kind === 'solve';
     if (task < nodes) {
       if (!solve) return;
-      if (p === 1 && task >= roots) gatherVector(staging, args.x, tree.order, tree.begin[task], tree.end[task]);
-      walkUp(tree, task, up);
+      if (p === 1 && task >= roots) gatherVectors(staging, args.x, tree.order, tree.begin[task], tree.end[task]);
+      walkUp(data, task, up);
     } else if (task < 2 * nodes) {
-      walkDown(tree, task - nodes, down);
+      walkDown(data, task - nodes, down);
       if (task !== nodes) return;
-      if (p === 1 && solve) gatherVector(staging, args.x, tree.order, 0, isolatedOf(tree));
+      if (p === 1 && solve) gatherVectors(staging, args.x, tree.order, 0, isolatedOf(tree));
       pass.isolated(p, kind);
     } else if (task < panelOut) {
       if (!solve) transposeIn((task - panelIn) * PANEL, args.x, ordered);

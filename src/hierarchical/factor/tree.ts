@@ -5,7 +5,7 @@ import { OptionError } from '../../core/errors.js';
 import { leftChild, rightChild } from '../../core/indices.js';
 import { sharedInt32 } from '../../core/shared-array.js';
 import { view, type FloatArray, type Matrix } from '../../dense/matrix.js';
-import { type ClusterTree, firstLeaf, leavesOf, nodesOf } from '../../tree/cluster-tree.js';
+import { firstLeaf, leavesOf, nodesOf } from '../../tree/cluster-tree.js';
 import { diagonalOrder, type HierarchicalData } from '../matrix/data.js';
 
 /**
@@ -14,19 +14,23 @@ import { diagonalOrder, type HierarchicalData } from '../matrix/data.js';
  */
 const SUBTREE_LEVEL = 6;
 
-/** The level whose nodes are each one task with all that lies below them. */
-export const subtreeRootLevel = (tree: ClusterTree): number => Math.min(tree.depth, SUBTREE_LEVEL);
+/** A matrix's tree, and where several ranks have it, this one's share. */
+export type SharedTree = Pick<HierarchicalData, 'tree' | 'share'>;
+
+/** The level whose nodes are each one task with all that lies below them, which is one rank's. */
+export const subtreeRootLevel = ({ tree, share }: SharedTree): number =>
+  Math.min(tree.depth, Math.max(SUBTREE_LEVEL, share?.level ?? 0));
 
 /** Nodes that are tasks: those of levels 0 … subtreeRootLevel. */
-export const taskNodes = (tree: ClusterTree): number => 2 ** (subtreeRootLevel(tree) + 1) - 1;
+export const taskNodes = (shared: SharedTree): number => 2 ** (subtreeRootLevel(shared) + 1) - 1;
 
 /**
  * Calls `act` for the nodes of task `ν`, children before parents: ν alone above the subtree level, else its whole
  * subtree.
  */
-export function walkUp(tree: ClusterTree, ν: number, act: (ν: number) => void): void {
-  if (ν < (taskNodes(tree) - 1) / 2) act(ν);
-  else visitUp(firstLeaf(tree), ν, act);
+export function walkUp(shared: SharedTree, ν: number, act: (ν: number) => void): void {
+  if (ν < (taskNodes(shared) - 1) / 2) act(ν);
+  else visitUp(firstLeaf(shared.tree), ν, act);
 }
 
 function visitUp(leaf0: number, ν: number, act: (ν: number) => void): void {
@@ -38,9 +42,9 @@ function visitUp(leaf0: number, ν: number, act: (ν: number) => void): void {
 }
 
 /** As `walkUp`, parents before children. */
-export function walkDown(tree: ClusterTree, ν: number, act: (ν: number) => void): void {
-  if (ν < (taskNodes(tree) - 1) / 2) act(ν);
-  else visitDown(firstLeaf(tree), ν, act);
+export function walkDown(shared: SharedTree, ν: number, act: (ν: number) => void): void {
+  if (ν < (taskNodes(shared) - 1) / 2) act(ν);
+  else visitDown(firstLeaf(shared.tree), ν, act);
 }
 
 function visitDown(leaf0: number, ν: number, act: (ν: number) => void): void {

@@ -6,6 +6,8 @@ import { type FloatArray, sharedFloats } from '../../core/floats.js';
 import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
 import { sharedInt32, toShared } from '../../core/shared-array.js';
 import { inLargePages } from '../../dense/large-pages.js';
+import { agreedLeast, ranksAlike } from '../../distributed/agreed.js';
+import { availableMemory, machineName } from '../../io/machine.js';
 import { onTeam, type Control } from '../../parallel/default-team.js';
 import { runOnceWith } from '../../parallel/run-once.js';
 import { independentTasks } from '../../parallel/task-graph.js';
@@ -19,6 +21,15 @@ import { interactionLists } from '../../tree/lists.js';
 import { comparisonBytes } from '../measure/columns-error.js';
 import { fillBlock, fillTasks, type FillState } from './evaluate-blocks.js';
 import { layOut, type Layout, assemble } from '../matrix/layout.js';
+import {
+  elementsOfAll,
+  exchangeOrders,
+  exchangeSkeletons,
+  gatherOrder,
+  ownLists,
+  shareOnTeam,
+} from '../ranks/whole.js';
+import type { Share } from '../ranks/share.js';
 import { HierarchicalMatrix } from '../matrix/hierarchical-matrix.js';
 import type { EntriesReport } from '../matrix/report.js';
 import { warnIfMissed } from '../matrix/tolerance-advice.js';
@@ -52,7 +63,8 @@ const TIGHTENED = 1 / 2;
  *
  * N × N, with ‖K − K̃‖_F ≤ tolerance·‖K‖_F as far as `maxRank` allows: `report.met` says whether it was met, as far as
  * was seen, and `report.limits` what was hit (measure it: `HierarchicalMatrix.estimateError`).
- * Cost: O(N log N) entries and flops for fixed rank. The same seed gives the same bits for any number of workers.
+ * Cost: O(N log N) entries and flops for fixed rank. The same seed gives the same bits for any number of workers, and
+ * of ranks (`openTeam({ communicator })`), which share nodes, blocks and factors of 'hss' and 'fmm' (ranks/share.ts).
  * Throws OptionError, the errors of `validateSource`, MemoryError (at once where no ranks would fit, else when those of
  * a few subtrees are known), AbortedError, WorkerError.
  * Source: C. Yu, J. Levitt, S. Reiz, G. Biros, SC17, arXiv 1707.00164; the departures are stated in skeletonize.ts and
@@ -74,7 +86,10 @@ export async function compress(
     requireKnownOptions(options, COMPRESS_KEYS as KeysOf<typeof options>, 'compress'),
     'compress',
   );
-  return warnIfMissed(await compressEntries(source, given, await onTeam(control, 'compress')), control);
+  const team = await onTeam(control, 'compress');
+  const matrix = await compressEntries(source, given, team);
+  // One of several ranks says it.
+  return team.team.communicator.rank === 0 ? warnIfMissed(matrix, control) : matrix;
 }
 
 /**
@@ -87,7 +102,7 @@ export async function compressEntries(
   control: TeamControl,
   leftover: Leftover = new Leftover(),
 ): Promise<HierarchicalMatrix<EntriesReport>> {
-  const resolved = resolveOptions(options);
+  const resolved = withAgreedMemory(resolveOptions(options), control);
   const start = performance.now();
   throwIfAborted(control.signal);
   const entries = scaledEntries(source, resolved.seed);
@@ -99,6 +114,13 @@ export async function compressEntries(
     return prepared;
   };
   return compressScaled(entries, resolved, { start, ready }, control);
+}
+
+/** Several ranks choose by the least memory that one of them has: those of one machine have equal parts of it. */
+function withAgreedMemory(options: AskedOptions, { team: { communicator } }: TeamControl): AskedOptions {
+  if (communicator.size === 1) return options;
+  const own = options.memoryLimit ?? availableMemory() / ranksAlike(communicator, machineName());
+  return { ...options, memoryLimit: agreedLeast(communicator, own) };
 }
 
 /** Rounds of a compression begin so. */
@@ -188,19 +210,26 @@ async function compressOnce(
   const lists = interactionLists(tree, neighbors, { budget: resolved.budget });
   const listed = performance.now();
   const needed = neededBases(tree, lists);
-  const input = { tree, lists, neighbors, perNeighbor, needed, round };
+  const share = shareOnTeam(tree, lists, resolved.format, team);
+  const input = { tree, lists, neighbors, perNeighbor, needed, round, share };
   const skeletons = await skeletonizeTree(source, resolved, input, normSquared, control);
   const skeletonized = performance.now();
   const { nested } = FORMAT_TABLE[resolved.format];
-  const zero = await findZeros(source, lists, skeletons, control);
-  const layout = layOut(tree, lists, skeletons, nested, zero);
+  const own = share === undefined ? lists : ownLists(tree, lists, share);
+  if (share !== undefined) exchangeSkeletons(skeletons, share, team.communicator);
+  const zero = await findZeros(source, own, skeletons, control);
+  const layout = layOut(tree, own, skeletons, nested, { zero, share });
+  if (share !== undefined) {
+    exchangeOrders(layout.skeletons, share, team.communicator);
+    gatherOrder(layout.tree, share, team.communicator);
+  }
   const bytes = letGo(neighbors, ['indices']);
   letGo(skeletons, VOTERS);
   team.collect(bytes);
   const data = await evaluateBlocks(
     source,
     resolved,
-    { lists, layout, found: skeletons, zero, factor: 1 / factor },
+    { lists: own, layout, found: skeletons, zero, factor: 1 / factor, share },
     control,
   );
   const filled = performance.now();
@@ -231,12 +260,13 @@ async function compressOnce(
     norm: Math.sqrt(normSquared) / factor,
     preserve: resolved.preserve ? 'positive-definite' : undefined,
   };
-  const unmeasured = new HierarchicalMatrix(data, layout.elements, {} as EntriesReport, team);
+  const elements = share === undefined ? layout.elements : elementsOfAll(layout.elements, team.communicator);
+  const unmeasured = new HierarchicalMatrix(data, elements, {} as EntriesReport, team);
   const verdict = await judge(
     { source, factor, approximation: unmeasured },
     {
-      found: skeletons,
-      share: skeletons.thresholdPerIndex / round.allowed,
+      found: share === undefined ? skeletons : { ...skeletons, ranks: share.skeletonRanks },
+      allowed: skeletons.thresholdPerIndex / round.allowed,
       limits: limitsOfMatrix(draft),
       normSquared,
     },
@@ -246,7 +276,7 @@ async function compressOnce(
     unmeasured.release();
   });
   team.collect(comparisonBytes(source.size));
-  return { data, elements: layout.elements, draft, verdict };
+  return { data, elements, draft, verdict };
 }
 
 /** What rows are drawn by, and what skeletonization found. */
@@ -289,18 +319,20 @@ interface FillInput {
   readonly zero: Int32Array;
   /** What is stored is this times the source's entries. */
   readonly factor: number;
+  /** Of several ranks, what this one holds. */
+  readonly share: Share | undefined;
 }
 
 async function evaluateBlocks(
   source: EntrySource,
   options: ResolvedOptions,
-  { lists, layout, found, zero, factor }: FillInput,
+  { lists, layout, found, zero, factor, share }: FillInput,
   control: TeamControl,
 ): Promise<HierarchicalMatrix['data']> {
   const { nested } = FORMAT_TABLE[options.format];
   const values = inLargePages(sharedFloats(layout.elements.total, options.dtype));
   const { modules, solo } = sourceState(source);
-  const tasks = fillTasks(layout, lists, nested, zero);
+  const tasks = fillTasks(layout, lists, { nested, zero, share });
   const state: FillState = {
     source: found.source,
     tree: layout.tree,
@@ -325,5 +357,5 @@ async function evaluateBlocks(
     independentTasks(tasks.length / 3),
     control,
   );
-  return assemble(layout, lists, values, options.format);
+  return assemble(layout, lists, values, { format: options.format, share });
 }

@@ -12,6 +12,7 @@ import { BasisComposer, type ComposeState } from './compose-basis.js';
 import { diagonalOrder } from '../matrix/data.js';
 import { requireFiniteValues } from '../matrix/finite-values.js';
 import { basisRows, type Layout } from '../matrix/layout.js';
+import { holdsLeaf, type Share } from '../ranks/share.js';
 import { firstLeaf, leavesOf, nodesOf } from '../../tree/cluster-tree.js';
 
 /** What filling the blocks reads and writes. */
@@ -34,13 +35,20 @@ const COUPLING = 2;
 const NEAR = 3;
 const DIAGONAL = 4;
 
-/** The tasks that fill everything laid out, but for couplings that are zero: new memory holds zeros. */
-export function fillTasks(layout: Layout, lists: InteractionLists, nested: boolean, zero: Int32Array): Int32Array {
+/**
+ * The tasks that fill everything laid out (of several ranks, what `share` holds), but for couplings that are zero: new
+ * memory holds zeros.
+ */
+export function fillTasks(
+  layout: Layout,
+  lists: InteractionLists,
+  { nested, zero, share }: { readonly nested: boolean; readonly zero: Int32Array; readonly share?: Share | undefined },
+): Int32Array {
   const tasks: number[] = [];
   const { tree, skeletons } = layout;
   const leaves = leavesOf(tree);
   for (let ν = nodesOf(tree) - 1; ν > 0; ν--) {
-    if (skeletons.begin[ν + 1] === skeletons.begin[ν]) continue;
+    if (skeletons.begin[ν + 1] === skeletons.begin[ν] || share?.held[ν] === 0) continue;
     if (nested || ν >= firstLeaf(tree)) tasks.push(PACK, ν, 0);
   }
   for (let leaf = nodesOf(tree) - 1; !nested && leaf > 0 && leaf >= firstLeaf(tree); leaf--)
@@ -48,7 +56,8 @@ export function fillTasks(layout: Layout, lists: InteractionLists, nested: boole
   for (let f = 0; f < lists.far.length / 2; f++) if (zero[f] === 0) tasks.push(COUPLING, f, 0);
   for (let α = 0; α < leaves; α++)
     for (let e = lists.nearBegin[α]; e < lists.nearBegin[α + 1]; e++) if (lists.near[e] > α) tasks.push(NEAR, α, e);
-  for (let leaf = 0; leaf < leaves; leaf++) tasks.push(DIAGONAL, leaf, 0);
+  for (let leaf = 0; leaf < leaves; leaf++)
+    if (share === undefined || holdsLeaf(tree, share, leaf)) tasks.push(DIAGONAL, leaf, 0);
   return toShared(Int32Array.from(tasks));
 }
 

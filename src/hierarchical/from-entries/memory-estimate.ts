@@ -33,17 +33,18 @@ const neighborBytes = (size: number, { neighbors }: AskedOptions): number => 4 *
 
 /**
  * Bytes that the compression of N indices takes at the very least, whatever the ranks are: lists of neighbors, so many
- * bytes for each, and diagonal blocks of the `inner` indices that stand in leaves.
+ * bytes for each, and diagonal blocks of the `inner` indices that stand in leaves, shared by so many ranks.
  */
 export function leastBytes(
   size: number,
   inner: number,
   options: AskedOptions & { readonly leafSize: number },
   bytesOfNeighbor: number,
+  ranks: number,
 ): number {
   const { leafSize, dtype, tree } = options;
   const leaf = inner / 2 ** (tree?.depth ?? depthFor(inner, leafSize));
-  const blocks = (NUMBER_BYTES[dtype] * inner * (leaf + 1)) / 2;
+  const blocks = (NUMBER_BYTES[dtype] * inner * (leaf + 1)) / 2 / ranks;
   return Math.max((bytesOfNeighbor / 4) * neighborBytes(size, options), blocks);
 }
 
@@ -109,6 +110,8 @@ export interface Expected {
   readonly bytesOfNeighbor: number;
   /** Bytes that interpolations are given room in, before any is known. */
   readonly slotBytes: number;
+  /** Of several ranks, this one's share of the leaves. */
+  readonly share: number;
 }
 
 /**
@@ -117,7 +120,7 @@ export interface Expected {
  */
 export function estimateCompression(
   tree: ClusterTree,
-  { lists, needed, ranks, bytesOfNeighbor, slotBytes }: Expected,
+  { lists, needed, ranks, bytesOfNeighbor, slotBytes, share }: Expected,
   options: ResolvedOptions,
   workers: number,
 ): number {
@@ -146,9 +149,9 @@ export function estimateCompression(
   }
   let coupling = 0;
   for (let f = 0; f < lists.far.length; f += 2) coupling += rankOf(lists.far[f]) * rankOf(lists.far[f + 1]);
-  const near = ((lists.near.length - (lists.nearBegin.length - 1)) / 2) * (size / 2 ** tree.depth) ** 2;
+  const near = ((lists.near.length - (lists.nearBegin.length - 1)) / 2) * (size / 2 ** tree.depth) ** 2 * share;
   const pair = 2 * Math.ceil(size / 2 ** tree.depth);
-  const diagonal = (size * (pair / 2 + 1)) / 2;
+  const diagonal = (share * size * (pair / 2 + 1)) / 2;
   const values = width * (basis + coupling + near + diagonal);
 
   const numbers = neighborBytes(size, options);

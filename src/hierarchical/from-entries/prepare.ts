@@ -60,7 +60,8 @@ export async function prepare(
   const perNeighbor = bytesOfNeighbor(source, distance, options.neighbors);
   const leafSize = options.leafSize ?? LEAF_SIZES[0];
   const inner = diagonal.reduce((count, d) => count + (d === 0 ? 0 : 1), 0) || source.size;
-  const least = leastBytes(source.size, inner, { ...options, leafSize }, perNeighbor);
+  const { size: ranks } = control.team.communicator;
+  const least = leastBytes(source.size, inner, { ...options, leafSize }, perNeighbor, ranks);
   requireMemory(least, options.memoryLimit ?? availableMemory(), COMPRESSION_NEED);
   const searched = performance.now();
   const neighbors = await searchNeighbors(source, options, control);

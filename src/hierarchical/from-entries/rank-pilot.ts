@@ -3,6 +3,8 @@
  * are skeletonized from all of their indices, small ones first, and larger ones extrapolated (memory-estimate.ts).
  */
 import { sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
+import type { Communicator } from '../../distributed/communicator.js';
+import { ownPortion } from '../../distributed/portion.js';
 import { independentTasks } from '../../parallel/task-graph.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import type { EntrySource } from '../../source/entry-source.js';
@@ -95,6 +97,7 @@ export async function pilotRanks(
     ranksOnly: true,
     done: sharedInt32(nodes),
   };
+  const { communicator } = control.team;
   const all = tree.end[0] - tree.begin[0];
   const measured: MeasuredRank[] = [];
   const shared = await control.team.share(state, { modules, solo });
@@ -113,7 +116,10 @@ export async function pilotRanks(
       const tried = Math.min(most, Math.ceil(ofLevel / NODES_PER_TRIED));
       const list = spreadOver(level, tried);
       state.forecast[0] = Math.ceil(GUESSED_SHARE * size);
-      await control.team.run('try ranks', skeletonizeNode, shared, independentTasks(tried), { nodes: list }, control);
+      const { first, end } = ownPortion(communicator, tried);
+      const nodes = list.slice(first, end);
+      await control.team.run('try ranks', skeletonizeNode, shared, independentTasks(nodes.length), { nodes }, control);
+      shareTried(communicator, list, state);
       const ranks = Array.from(list, (ν) => state.ranks[ν]);
       const indices = list.reduce((sum, ν) => sum + tree.end[ν] - tree.begin[ν], 0);
       measured.push({ level, size: indices / tried, rank: ranks.reduce((sum, rank) => sum + rank, 0) / tried });
@@ -126,4 +132,15 @@ export async function pilotRanks(
   if (last !== undefined && last.rank > FULL_SHARE * last.size)
     for (let level = last.level - 1; level > 0; level--) ranks[level] = last.rank * 2 ** (last.level - level);
   return { measured, ranks };
+}
+
+/** What each of several ranks found of the nodes of a list, to all of them. */
+function shareTried(communicator: Communicator, list: Int32Array, { ranks, done }: SkeletonState): void {
+  if (communicator.size === 1) return;
+  const found = Int32Array.from(list, (ν) => (done[ν] === 1 ? ranks[ν] : 0));
+  communicator.allreduce(found, 'sum');
+  list.forEach((ν, t) => {
+    ranks[ν] = found[t];
+    done[ν] = 1;
+  });
 }

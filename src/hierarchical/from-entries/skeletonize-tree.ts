@@ -2,11 +2,12 @@
  * Skeletonization of a whole tree: its state, a few nodes first, by whose ranks the others begin and memory is counted,
  * then all.
  */
-import { leftChild, parentOf, rightChild } from '../../core/indices.js';
+import { firstOfLevel, leftChild, parentOf, rightChild } from '../../core/indices.js';
 import { requireMemory } from '../../core/memory.js';
 import { sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
 import { availableMemory } from '../../io/machine.js';
 import { independentTasks, upwardTasks } from '../../parallel/task-graph.js';
+import type { Shared } from '../../parallel/team.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import type { EntrySource } from '../../source/entry-source.js';
 import { sourceState } from '../../source/share-source.js';
@@ -14,6 +15,8 @@ import { type ClusterTree, firstLeaf, leafOfIndices, nodesOf } from '../../tree/
 import type { InteractionLists } from '../../tree/interaction-lists.js';
 import type { Neighbors } from '../../tree/neighbors.js';
 import { COMPRESSION_NEED } from '../matrix/memory.js';
+import { SkeletonExchange } from '../ranks/skeleton-exchange.js';
+import { heldNodes, shareOfLeaves, type Share } from '../ranks/share.js';
 import { interpolationLimit } from './cost.js';
 import { estimateCompression, forecastRanks } from './memory-estimate.js';
 import type { ResolvedOptions } from './options.js';
@@ -49,13 +52,15 @@ export interface SkeletonInput {
   /** 1 for every node that needs a basis. */
   readonly needed: Int32Array;
   readonly round: Round;
+  /** Of several ranks, what this one holds. */
+  readonly share?: Share | undefined;
 }
 
 /** Throws MemoryError, NonFiniteError, AbortedError, WorkerError, what the source throws. */
 export async function skeletonizeTree(
   source: EntrySource,
   options: ResolvedOptions,
-  { tree, lists, neighbors, perNeighbor, needed, round }: SkeletonInput,
+  { tree, lists, neighbors, perNeighbor, needed, round, share }: SkeletonInput,
   normSquared: number,
   control: TeamControl,
 ): Promise<SkeletonState> {
@@ -64,13 +69,14 @@ export async function skeletonizeTree(
   const { handle, modules, solo } = sourceState(source);
   const leafOf = leafOfIndices(tree);
   const voters = findVoters(tree, leafOf, neighbors.indices, neighbors.count);
+  const pilot = pilotLeaves(tree);
+  const due = share === undefined ? needed : ownBases(needed, share, pilot);
   const slotBegin = sharedFloat64(nodes);
   let slots = 0;
   for (let ν = 0; ν < nodes; ν++) {
     slotBegin[ν] = slots;
     const size = tree.end[ν] - tree.begin[ν];
-    if (needed[ν] !== 0)
-      slots += interpolationLimit(ν >= firstLeaf(tree) ? size : candidates(tree, ν, maxRank), maxRank);
+    if (due[ν] !== 0) slots += interpolationLimit(ν >= firstLeaf(tree) ? size : candidates(tree, ν, maxRank), maxRank);
   }
   const state: SkeletonState = {
     source: handle,
@@ -85,7 +91,7 @@ export async function skeletonizeTree(
     maxRank,
     leafSize,
     seed,
-    needed,
+    needed: due,
     preserve: options.preserve ? options.dtype : undefined,
     thresholdPerIndex: (round.allowed * tolerance * tolerance * normSquared) / (2 * basisLevels(needed) * tree.size),
     ranks: sharedInt32(nodes),
@@ -103,13 +109,16 @@ export async function skeletonizeTree(
     split: splitMemory(control.team.workers, candidateLimit(tree.size, leafSize, maxRank), maxRank),
   };
   const shared = await control.team.share(state, { modules, solo });
+  // Nodes that several ranks hold wait for what others find.
+  const above = due.slice(0, firstOfLevel(share?.level ?? 0));
+  due.fill(0, 0, above.length);
   try {
-    // A few leaves first: their ranks are the forecast for the others.
-    const pilot = pilotLeaves(tree);
+    // A few leaves first: their ranks are the forecast for the others, on every rank the same.
     const some = independentTasks(pilot.length);
     await control.team.run('forecast ranks', skeletonizeNode, shared, some, { nodes: pilot }, control);
     const ranks = Array.from(pilot, (ν) => state.ranks[ν]);
     state.forecast[0] = Math.max(...ranks);
+    if (share !== undefined) for (const ν of pilot) due[ν] &= share.held[ν];
     const least = pilot.reduce((size, ν) => Math.min(size, tree.end[ν] - tree.begin[ν]), Infinity);
     state.forecast[1] = evenRanks(ranks, least) ? 1 : 0;
     // Then a few subtrees: whether what all need is there.
@@ -117,21 +126,52 @@ export async function skeletonizeTree(
     await control.team.run('forecast ranks', skeletonizeNode, shared, graph, { nodes: below }, control);
     const expected = {
       lists,
-      needed,
+      needed: due,
       ranks: forecastRanks(tree, state, maxRank),
       bytesOfNeighbor: perNeighbor,
       slotBytes: state.slots.byteLength,
+      share: share === undefined ? 1 : shareOfLeaves(share),
     };
     requireMemory(
       estimateCompression(tree, expected, options, control.team.workers),
       options.memoryLimit ?? availableMemory(),
       COMPRESSION_NEED,
     );
-    await control.team.run('skeletonize', skeletonizeNode, shared, upwardTasks(nodes), {}, control);
+    if (share === undefined)
+      await control.team.run('skeletonize', skeletonizeNode, shared, upwardTasks(nodes), {}, control);
+    else await skeletonizeShare(shared, share, above, control);
   } finally {
     control.team.release(shared);
   }
   return state;
+}
+
+/** What this rank's own nodes need, and the leaves that all ranks try. */
+function ownBases(needed: Int32Array, { held }: Share, pilot: Int32Array): Int32Array {
+  const own = sharedInt32(needed.length);
+  for (let ν = 0; ν < own.length; ν++) own[ν] = needed[ν] & held[ν];
+  for (const ν of pilot) own[ν] = needed[ν];
+  return own;
+}
+
+/** A rank's own subtrees, then the nodes above them, for which siblings of other ranks are asked for. */
+async function skeletonizeShare(
+  shared: Shared<SkeletonState>,
+  share: Share,
+  above: Int32Array,
+  control: TeamControl,
+): Promise<void> {
+  const { state } = shared;
+  const { team } = control;
+  const exchange = new SkeletonExchange(team.communicator, share, state);
+  await team.run('skeletonize', skeletonizeNode, shared, upwardTasks(state.needed.length), {}, control);
+  state.needed.set(above);
+  for (let level = share.level; level > 0; level--) {
+    exchange.run(level);
+    const nodes = heldNodes(share, level - 1);
+    await team.run('skeletonize', skeletonizeNode, shared, independentTasks(nodes.length), { nodes }, control);
+  }
+  exchange.gather();
 }
 
 /** 1 for every node that stands in a far pair or below one that does: those need a basis. */

@@ -31,7 +31,7 @@ export interface Judged {
 /** What nodes found, what each may err, squared and per index, limits of the matrix as a whole, and ‖factor·K‖_F². */
 export interface Evidence {
   readonly found: SkeletonState;
-  readonly share: number;
+  readonly allowed: number;
   readonly limits: readonly ToleranceLimit[];
   readonly normSquared: number;
 }
@@ -42,7 +42,7 @@ export interface Evidence {
  */
 export async function judge(
   { source, factor, approximation }: Judged,
-  { found, share, limits, normSquared }: Evidence,
+  { found, allowed, limits, normSquared }: Evidence,
   { tolerance, dtype, maxRank, preserve, seed }: ResolvedOptions,
   control: TeamControl,
 ): Promise<Verdict> {
@@ -61,7 +61,7 @@ export async function judge(
       'An entry of the matrix is not finite, in a block that no row was sampled from: mend the source.',
     );
   const met = seen <= allowedError(tolerance, dtype, source.size);
-  const missing = Array.from(missed.keys()).filter((ν) => missed[ν] > share * (tree.end[ν] - tree.begin[ν]));
+  const missing = Array.from(missed.keys()).filter((ν) => missed[ν] > allowed * (tree.end[ν] - tree.begin[ν]));
   const hit: ToleranceLimit[] = met
     ? []
     : [

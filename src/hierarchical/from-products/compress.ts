@@ -236,7 +236,7 @@ async function finish(
 ): Promise<HierarchicalMatrix<OperatorReport>> {
   const { team } = control;
   const { format, maxRank, tolerance, dtype, seed } = options;
-  const data = assemble(layout, lists, values, format);
+  const data = assemble(layout, lists, values, { format });
   const draft = new HierarchicalMatrix(data, layout.elements, {} as OperatorReport, team);
   throwIfAborted(control.signal);
   const error = measure(draft, tree, reference);

@@ -23,7 +23,7 @@ import { taskGraph, type TaskGraph } from '../../parallel/task-graph.js';
 import { isolatedOf, firstLeaf, nodesOf } from '../../tree/cluster-tree.js';
 import { diagonalOrder, sharesZeros, type HierarchicalData } from './data.js';
 import {
-  gatherVector,
+  gatherVectors,
   PANEL,
   passNumbers,
   passPlaces,
@@ -129,7 +129,8 @@ export function applyGraph(data: HierarchicalData): TaskGraph {
   return taskGraph(ended + 1, edges, passPlaces(numbers));
 }
 
-class Product {
+/** A product's work at each node, on one thread. */
+export class NodeProduct {
   readonly #state: ApplyState;
   readonly #blas: Blas;
   readonly #tasks: ReturnType<typeof passNumbers>;
@@ -148,22 +149,23 @@ class Product {
     const p = args.x.cols;
     const { nodes, panelIn, panelOut, began } = this.#tasks;
     const { input, output, place } = this.#state;
-    if (task < nodes) this.#upward(task, args.x);
-    else if (task < 2 * nodes) this.#downward(task - nodes, p);
+    if (task < nodes) this.up(task, args.x);
+    else if (task < 2 * nodes) this.down(task - nodes, p);
     else if (task < panelOut) {
       if (p > 1) transposeIn((task - panelIn) * PANEL, args.x, input, place);
     } else if (task < began)
       transposeOut((task - panelOut) * PANEL, args.out, args.alpha, args.beta, { values: output, place });
   }
 
-  #upward(ν: number, x: Matrix): void {
+  /** w̃_ν; at a leaf of a share its part of xᵀ besides. */
+  up(ν: number, x: Matrix): void {
     const p = x.cols;
     const { data, input, up } = this.#state;
     const { tree, skeletons, offsets, values } = data;
     const { begin } = skeletons;
     const k = begin[ν + 1] - begin[ν];
     const leaf = ν >= this.#leaf0;
-    if (leaf && p === 1) gatherVector(input, x, tree.order, tree.begin[ν], tree.end[ν]);
+    if (leaf && (p === 1 || data.share !== undefined)) gatherVectors(input, x, tree.order, tree.begin[ν], tree.end[ν]);
     if (k === 0) return;
     const out = view(up, begin[ν] * p, p, k);
     if (leaf) {
@@ -236,7 +238,8 @@ class Product {
     if (rightCount > 0) act(r, begin[r] + picked[r], rightCount, leftCount, leftCount + rightCount);
   }
 
-  #downward(ν: number, p: number): void {
+  /** ũ_ν, and at a leaf its part of yᵀ. */
+  down(ν: number, p: number): void {
     const { data, down, output } = this.#state;
     const { tree } = data;
     const { begin } = data.skeletons;
@@ -414,6 +417,6 @@ class Product {
 
 /** Runs task t of `applyGraph`. */
 export const applyTask = defineTask<ApplyState, ApplyArguments>(import.meta.url, 'applyTask', (state, context) => {
-  const product = new Product(state, context.blas);
+  const product = new NodeProduct(state, context.blas);
   return (task, args) => product.run(task, args);
 });

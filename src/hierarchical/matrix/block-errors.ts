@@ -12,6 +12,7 @@ import { zeros, type Matrix } from '../../dense/matrix.js';
 import { frobeniusNorm } from '../../dense/norm.js';
 import { requireSource, type EntrySource } from '../../source/entry-source.js';
 import { firstLeaf, leavesOf, type ClusterTree } from '../../tree/cluster-tree.js';
+import { requireAlone } from '../ranks/whole.js';
 import { sampleWithoutReplacement } from '../measure/error-estimate.js';
 import { leavesBelow } from './block-structure.js';
 import type { HierarchicalMatrix } from './hierarchical-matrix.js';
@@ -84,6 +85,7 @@ export async function blockErrors(
   const { columns = COLUMNS, seed = 0 } = options;
   requireWhole(columns, 'columns', 1);
   const { size, data } = matrix;
+  requireAlone(data, 'Errors by block of');
   if (source.size !== size)
     throw new ShapeError(`The source has ${source.size} rows, the matrix ${size}.`, { source: source.size, size });
   const { tree, lists } = data;

@@ -3,6 +3,7 @@
  */
 import { leftChild, rightChild } from '../../core/indices.js';
 import { firstLeaf, leavesOf, nodesOf } from '../../tree/cluster-tree.js';
+import { requireAlone } from '../ranks/whole.js';
 import { sharesZeros, type HierarchicalData } from './data.js';
 
 /** The partition of the symmetric matrix in tree order, and the ranks of its nodes. */
@@ -24,8 +25,9 @@ export interface BlockStructure {
   readonly errors?: readonly (number | null)[] | undefined;
 }
 
-/** What `data` is made of. O(blocks). */
+/** What `data` is made of. O(blocks). Throws OptionError where several ranks have it. */
 export function blockStructure(data: HierarchicalData): BlockStructure {
+  requireAlone(data, 'A picture of');
   const { tree, lists, skeletons, values } = data;
   const leaves = leavesOf(tree);
   const near: number[] = [];

@@ -9,6 +9,7 @@
 import type { Precision } from '../../dense/matrix.js';
 import { type ClusterTree, firstLeaf } from '../../tree/cluster-tree.js';
 import type { InteractionLists } from '../../tree/interaction-lists.js';
+import type { Share } from '../ranks/share.js';
 import type { HierarchicalFormat } from './format.js';
 
 /** Ranks, skeleton indices and the nesting of bases. */
@@ -63,6 +64,11 @@ export interface HierarchicalData {
   readonly offsets: BlockOffsets;
   /** All blocks, in the precision `dtype`; `offsets` says where each begins. */
   readonly values: Float64Array | Float32Array;
+  /**
+   * Where several ranks have the matrix: what this one holds. Blocks of other nodes are not here, and their ranks are 0
+   * but for those that concern it.
+   */
+  readonly share?: Share | undefined;
 }
 
 /** Order of the rectangle that the diagonal blocks of leaves 2q and 2q + 1 share. */

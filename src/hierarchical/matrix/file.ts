@@ -17,12 +17,13 @@ import {
 import { Contents, keptReport, readContents, type Kept } from '../../io/contents.js';
 import { keptAs, restoreAs, type FileKind } from '../../operator/file-kind.js';
 import type { TeamControl } from '../../parallel/team-control.js';
+import { requireAlone } from '../ranks/whole.js';
 import { checkHierarchicalData } from './check-data.js';
 import type { HierarchicalData } from './data.js';
 import { FORMATS } from './format.js';
 import { HierarchicalMatrix } from './hierarchical-matrix.js';
 import type { Layout } from './layout.js';
-import { ranksByLevel, type LevelRanks } from './memory.js';
+import { ranksByLevel, ranksOf, type LevelRanks } from './memory.js';
 import type { CompressionReport } from './report.js';
 
 const CONTENT = 'hierarchical matrix';
@@ -120,6 +121,7 @@ export const matrixFile: FileKind<HierarchicalMatrix> = {
 
   keep(matrix) {
     matrix.requireUsable();
+    requireAlone(matrix.data, 'Saving');
     return keepMatrix(matrix);
   },
 
@@ -212,7 +214,7 @@ export function describedMatrix(
   const bytes = width * total + structure;
   return {
     ...header,
-    ranks: ranksByLevel(begin as Int32Array),
+    ranks: ranksByLevel(ranksOf({ begin: begin as Int32Array })),
     memory: {
       basis: width * basis,
       coupling: width * coupling,

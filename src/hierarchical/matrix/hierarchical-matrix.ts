@@ -22,13 +22,14 @@ import { requireControl, type RunControl } from '../../core/context.js';
 import { precisionOf } from '../../core/floats.js';
 import { requireKnownOptions } from '../../core/known-options.js';
 import { requireSource, type EntrySource } from '../../source/entry-source.js';
-import { applyGraph, applyState, applyTask, bytesOfVector, type ApplyState } from './apply.js';
+import { applyGraph, applyState, applyTask, bytesOfVector, type ApplyArguments, type ApplyState } from './apply.js';
 import { diagonalOrder, type HierarchicalData } from './data.js';
 import { ERROR_KEYS, estimateError, type ErrorOptions } from '../measure/error-estimate.js';
 import type { ErrorEstimate } from '../measure/error-interval.js';
 import type { Layout } from './layout.js';
-import { memoryUse, type MemoryUse, ranksByLevel, type LevelRanks } from './memory.js';
+import { memoryUse, type MemoryUse, ranksByLevel, ranksOf, type LevelRanks } from './memory.js';
 import type { CompressionReport } from './report.js';
+import { RankProduct } from '../ranks/product.js';
 import { VectorChunks } from './vector-chunks.js';
 import { firstLeaf, leavesOf } from '../../tree/cluster-tree.js';
 
@@ -44,7 +45,9 @@ export class HierarchicalMatrix<R extends CompressionReport = CompressionReport>
   readonly elements: Layout['elements'];
   readonly report: R;
   readonly #team: Team;
-  #product: { shared: Shared<ApplyState>; graph: TaskGraph } | undefined;
+  #product: { shared: Shared<ApplyState>; run: (args: ApplyArguments) => void } | undefined;
+  #graph: TaskGraph | undefined;
+  #ranks: RankProduct | undefined;
   readonly #chunks: VectorChunks;
   #released = false;
 
@@ -55,7 +58,7 @@ export class HierarchicalMatrix<R extends CompressionReport = CompressionReport>
     this.elements = elements;
     this.report = report;
     this.#team = team;
-    this.#chunks = new VectorChunks(this.rows, bytesOfVector(data));
+    this.#chunks = new VectorChunks(this.rows, bytesOfVector(data), team.communicator);
   }
 
   get size(): number {
@@ -97,9 +100,9 @@ export class HierarchicalMatrix<R extends CompressionReport = CompressionReport>
 
   /** out ← α·K̃·X + β·out, shapes taken on trust. */
   applyUnchecked(out: Matrix, x: Matrix, alpha: number, beta: number): void {
-    const { shared, graph } = this.#prepare(x.cols);
+    const { shared, run } = this.#prepare(x.cols);
     this.#chunks.run(out, x, shared.state.width, beta !== 0, (to, from) => {
-      this.#team.runSync(applyTask, shared, graph, { x: from, out: to, alpha, beta });
+      run({ x: from, out: to, alpha, beta });
     });
   }
 
@@ -113,14 +116,16 @@ export class HierarchicalMatrix<R extends CompressionReport = CompressionReport>
    * are.
    */
   diagonal(out: Float64Array = new Float64Array(this.rows)): Float64Array {
-    const { tree, offsets, values } = this.data;
+    const { tree, offsets, values, share } = this.data;
     out.fill(0);
     for (let leaf = 0; leaf < leavesOf(tree); leaf++) {
       const ν = firstLeaf(tree) + leaf;
+      if (share?.held[ν] === 0) continue;
       const m = diagonalOrder(tree, leaf >> 1);
       let at = offsets.diagonal[leaf >> 1] + ((leaf & 1) === 1 ? m : 0);
       for (let p = tree.begin[ν]; p < tree.end[ν]; p++, at += m + 1) out[tree.order[p]] = values[at];
     }
+    if (share !== undefined) this.#team.communicator.allreduce(out, 'sum');
     return out;
   }
 
@@ -130,7 +135,8 @@ export class HierarchicalMatrix<R extends CompressionReport = CompressionReport>
 
   /** Ranks by level, the root's level first; levels without bases are left out. */
   ranks(): LevelRanks[] {
-    return ranksByLevel(this.data.skeletons.begin);
+    const { skeletons, share } = this.data;
+    return ranksByLevel(share === undefined ? ranksOf(skeletons) : share.skeletonRanks);
   }
 
   /** Flops of a product with p vectors: 2p for each stored element each time it is used. */
@@ -171,19 +177,29 @@ export class HierarchicalMatrix<R extends CompressionReport = CompressionReport>
     if (this.#released) throw new OptionError('The matrix was released.');
   }
 
-  #prepare(vectors: number): { shared: Shared<ApplyState>; graph: TaskGraph } {
+  #prepare(vectors: number): { shared: Shared<ApplyState>; run: (args: ApplyArguments) => void } {
     this.requireUsable();
     const width = this.#chunks.width(vectors);
     if (this.#product !== undefined && this.#product.shared.state.width >= width) return this.#product;
-    const { data } = this;
-    const state = applyState(data, width);
-    const graph = this.#product?.graph ?? applyGraph(data);
+    const state = applyState(this.data, width);
     this.#letGo();
     const team = this.#team;
     const shared = team.shareNow(state);
     abandoned.register(this, () => team.release(shared), this);
-    this.#product = { shared, graph };
+    this.#product = { shared, run: this.#runner(shared) };
     return this.#product;
+  }
+
+  /** Runs a product over a workspace: on this rank's team, and where several have the matrix, with the others. */
+  #runner(shared: Shared<ApplyState>): (args: ApplyArguments) => void {
+    const { data } = this;
+    const team = this.#team;
+    if (data.share !== undefined) {
+      const product = (this.#ranks ??= new RankProduct(data, data.share, team));
+      return (args) => product.run(shared, args);
+    }
+    const graph = (this.#graph ??= applyGraph(data));
+    return (args) => team.runSync(applyTask, shared, graph, args);
   }
 
   #letGo(): void {

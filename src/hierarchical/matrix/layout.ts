@@ -7,6 +7,7 @@ import { leftChild, rightChild } from '../../core/indices.js';
 import { sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
 import { isolatedOf, type ClusterTree, firstLeaf, leavesOf, nodesOf } from '../../tree/cluster-tree.js';
 import type { InteractionLists } from '../../tree/interaction-lists.js';
+import { holdsLeaf, type Share } from '../ranks/share.js';
 import { diagonalOrder, type BlockOffsets, type Skeletons, type HierarchicalData } from './data.js';
 import type { FloatArray } from '../../dense/matrix.js';
 
@@ -43,6 +44,7 @@ function orderSkeletons(
   tree: ClusterTree,
   found: FoundSkeletons,
   nested: boolean,
+  share: Share | undefined,
 ): { skeletons: Skeletons; pivotOf: Int32Array } {
   const nodes = nodesOf(tree);
   const { ranks, choice, maxRank } = found;
@@ -63,7 +65,7 @@ function orderSkeletons(
   for (let ν = 0; ν < nodes; ν++) {
     complete(ν);
     for (let j = 0; j < ranks[ν]; j++) indices[begin[ν] + j] = found.skeletons[ν * maxRank + pivotOf[begin[ν] + j]];
-    if (ν >= leaf0 || !nested) continue;
+    if (ν >= leaf0 || !nested || share?.held[ν] === 0) continue;
     const left = leftChild(ν);
     const right = rightChild(ν);
     for (let j = 0; j < ranks[ν]; j++) {
@@ -81,7 +83,12 @@ function orderSkeletons(
 }
 
 /** The tree with every leaf's skeleton first, in apply order, then its other indices as they stood. */
-function orderLeaves(tree: ClusterTree, found: FoundSkeletons, skeletons: Skeletons, pivotOf: Int32Array): ClusterTree {
+function orderLeaves(
+  tree: ClusterTree,
+  found: FoundSkeletons,
+  { skeletons, pivotOf }: Pick<Layout, 'skeletons' | 'pivotOf'>,
+  share: Share | undefined,
+): ClusterTree {
   const order = sharedInt32(tree.size);
   const taken = new Uint8Array(tree.size);
   const nodes = nodesOf(tree);
@@ -89,6 +96,10 @@ function orderLeaves(tree: ClusterTree, found: FoundSkeletons, skeletons: Skelet
   for (let ν = firstLeaf(tree); ν < nodes; ν++) {
     const first = tree.begin[ν];
     let next = first;
+    if (share?.held[ν] === 0) {
+      order.set(tree.order.subarray(first, tree.end[ν]), first);
+      continue;
+    }
     for (let j = skeletons.begin[ν]; j < skeletons.begin[ν + 1]; j++) {
       const position = first + found.choice[ν * found.maxRank + pivotOf[j]];
       taken[position] = 1;
@@ -111,18 +122,26 @@ export function basisRows(tree: ClusterTree, skeletons: Skeletons, nested: boole
   return begin[rightChild(ν) + 1] - begin[leftChild(ν)] - rank;
 }
 
-/**
- * Orders and addresses of everything a hierarchical matrix stores; zero[f] = 1 where the coupling of far pair f is
- * known to be zero: all those share one block.
- */
+/** What a layout may leave out. */
+export interface LayoutOptions {
+  /** zero[f] = 1 where the coupling of far pair f is known to be zero: all those share one block. */
+  readonly zero?: Int32Array | undefined;
+  /**
+   * Of several ranks, what this one holds: bases of its nodes, blocks of its leaves; of nodes that concern it the ranks
+   * are known, of the others they are zero.
+   */
+  readonly share?: Share | undefined;
+}
+
+/** Orders and addresses of everything a hierarchical matrix stores. */
 export function layOut(
   tree: ClusterTree,
   lists: InteractionLists,
   found: FoundSkeletons,
   nested: boolean,
-  zero?: Int32Array,
+  { zero, share }: LayoutOptions = {},
 ): Layout {
-  const { skeletons, pivotOf } = orderSkeletons(tree, found, nested);
+  const { skeletons, pivotOf } = orderSkeletons(tree, found, nested, share);
   const nodes = nodesOf(tree);
   const leaves = leavesOf(tree);
   const leaf0 = firstLeaf(tree);
@@ -138,7 +157,7 @@ export function layOut(
   // Leaves first, then level by level to the root: the order the upward pass reads them in.
   for (let level = tree.depth; level >= 0; level--) {
     for (let ν = 2 ** level - 1; ν < 2 ** (level + 1) - 1; ν++)
-      basis[ν] = place(basisRows(tree, skeletons, nested, ν) * (begin[ν + 1] - begin[ν]));
+      if (share?.held[ν] !== 0) basis[ν] = place(basisRows(tree, skeletons, nested, ν) * (begin[ν + 1] - begin[ν]));
   }
   const basisElements = next;
   const pairs = lists.far.length / 2;
@@ -171,12 +190,14 @@ export function layOut(
   const nearElements = next - basisElements - couplingElements;
   const diagonal = sharedFloat64(Math.ceil(leaves / 2));
   for (let q = 0; q < diagonal.length; q++) {
+    if (share !== undefined && ![2 * q, 2 * q + 1].some((leaf) => leaf < leaves && holdsLeaf(tree, share, leaf)))
+      continue;
     const m = diagonalOrder(tree, q);
     diagonal[q] = place(leaves === 1 ? m * m : m * (m + 1));
   }
   const diagonalElements = next - basisElements - couplingElements - nearElements;
   return {
-    tree: orderLeaves(tree, found, skeletons, pivotOf),
+    tree: orderLeaves(tree, found, { skeletons, pivotOf }, share),
     skeletons,
     offsets: { basis, coupling, near, diagonal },
     pivotOf,
@@ -195,10 +216,11 @@ export function assemble(
   layout: Layout,
   lists: InteractionLists,
   values: FloatArray,
-  format: HierarchicalData['format'],
+  { format, share }: Pick<HierarchicalData, 'format' | 'share'>,
 ): HierarchicalData {
   return {
     format,
+    share,
     dtype: precisionOf(values),
     tree: layout.tree,
     lists,

@@ -3,7 +3,7 @@
  */
 import { levelOf } from '../../core/indices.js';
 import type { MemoryNeed } from '../../core/memory.js';
-import type { HierarchicalData } from './data.js';
+import type { HierarchicalData, Skeletons } from './data.js';
 import type { Layout } from './layout.js';
 
 /** Bytes by part; `share` is relative to the dense matrix in the same precision. */
@@ -73,15 +73,16 @@ export interface LevelRanks {
   readonly mean: number;
   readonly nodes: number;
 }
-/**
- * Ranks from the starts of the nodes' skeletons (`Skeletons.begin`), the level nearest the root first; levels without
- * bases are left out.
- */
-export function ranksByLevel(begin: Int32Array): LevelRanks[] {
+/** Ranks of all nodes. */
+export const ranksOf = ({ begin }: Pick<Skeletons, 'begin'>): Int32Array =>
+  Int32Array.from({ length: begin.length - 1 }, (_, ν) => begin[ν + 1] - begin[ν]);
+
+/** Ranks by level from those of all nodes, the level nearest the root first; levels without bases are left out. */
+export function ranksByLevel(ranks: Int32Array): LevelRanks[] {
   const levels: { level: number; max: number; sum: number; nodes: number }[] = [];
-  for (let ν = 1; ν < begin.length - 1; ν++) {
+  for (let ν = 1; ν < ranks.length; ν++) {
     const level = levelOf(ν);
-    const rank = begin[ν + 1] - begin[ν];
+    const rank = ranks[ν];
     const entry = (levels[level] ??= { level, max: 0, sum: 0, nodes: 0 });
     entry.max = Math.max(entry.max, rank);
     entry.sum += rank;

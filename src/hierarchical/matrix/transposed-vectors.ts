@@ -58,7 +58,7 @@ export function placesOf(order: Int32Array): Int32Array {
 
 /**
  * into(:, place(panel)) ← x(panel, :)ᵀ, the panel beginning at row `first`; without places, in x's order. Of one vector
- * in the caller's order nothing is to be done: `gatherVector` reads it in place.
+ * in the caller's order nothing is to be done: `gatherVectors` reads it in place.
  */
 export function transposeIn(
   first: number,
@@ -97,13 +97,22 @@ export function transposeOut(
   }
 }
 
-/** into(begin … end) ← the vector x at order[begin … end). */
-export function gatherVector(
+/** into(:, begin … end) ← x(order[begin … end), :)ᵀ. */
+export function gatherVectors(
   into: FloatArray,
-  { data, offset }: Matrix,
+  { data, offset, cols: p, ld }: Matrix,
   order: Int32Array,
   begin: number,
   end: number,
 ): void {
-  for (let position = begin; position < end; position++) into[position] = data[offset + order[position]];
+  if (p === 1) {
+    for (let position = begin; position < end; position++) into[position] = data[offset + order[position]];
+    return;
+  }
+  for (let first = begin; first < end; first += TILE) {
+    const last = Math.min(end, first + TILE);
+    for (let q = 0; q < p; q++)
+      for (let position = first, to = first * p + q; position < last; position++, to += p)
+        into[to] = data[offset + q * ld + order[position]];
+  }
 }

@@ -3,6 +3,8 @@
  * large or memory is short.
  */
 import { view, copyInto, type Matrix } from '../../dense/matrix.js';
+import { agreedLeast } from '../../distributed/agreed.js';
+import type { Communicator } from '../../distributed/communicator.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
 import { availableMemory, totalMemory } from '../../io/machine.js';
 
@@ -29,18 +31,21 @@ export class VectorChunks {
   readonly #rows: number;
   /** Bytes of workspace of a vector, those copies included. */
   readonly #bytes: number;
+  /** Ranks that multiply together take as many at a time. */
+  readonly #communicator: Communicator;
   #most: number | undefined;
   #staging: { x: Float64Array; out: Float64Array } | undefined;
 
   /** `bytes`: what a vector takes besides the copies. */
-  constructor(rows: number, bytes: number) {
+  constructor(rows: number, bytes: number, communicator: Communicator) {
     this.#rows = rows;
+    this.#communicator = communicator;
     this.#bytes = bytes + 2 * rows * Float64Array.BYTES_PER_ELEMENT;
   }
 
   /** Vectors that a workspace for so many should hold; fewer than asked for where they come in chunks. */
   width(vectors: number): number {
-    this.#most ??= vectorsAtATime(this.#bytes);
+    this.#most ??= agreedLeast(this.#communicator, vectorsAtATime(this.#bytes));
     return Math.min(this.#most, 2 ** Math.ceil(Math.log2(Math.max(1, vectors))));
   }
 

@@ -8,6 +8,7 @@ import { sharedFloat64 } from '../../core/shared-array.js';
 import { inLargePages } from '../../dense/large-pages.js';
 import { view, type Matrix } from '../../dense/matrix.js';
 import { norm } from '../../dense/norm.js';
+import { gatherPortions, ownPortion } from '../../distributed/portion.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
 import { defineTask } from '../../parallel/task.js';
 import { independentTasks } from '../../parallel/task-graph.js';
@@ -71,7 +72,7 @@ interface ColumnState {
 /** Norms of K(panel, columns) and of (K − K̃)v(panel). */
 export const sumColumns = defineTask<
   ColumnState,
-  { readonly columns: Int32Array; readonly coefficients: Float64Array }
+  { readonly columns: Int32Array; readonly coefficients: Float64Array; readonly firstPanel: number }
 >(import.meta.url, 'sumColumns', (state, context) => {
   const source = openHandle(state.source, context);
   const { size, only, width, group, approximations, partial, rows: rowSums, couplings, unit } = state;
@@ -81,7 +82,8 @@ export const sumColumns = defineTask<
   const difference = new Float64Array(PANEL);
   const rows = new Int32Array(PANEL);
   const norms = group + approximations.length;
-  return (panel, { columns, coefficients }) => {
+  return (task, { columns, coefficients, firstPanel }) => {
+    const panel = firstPanel + task;
     const vectors = columns.length / group;
     const first = panel * PANEL;
     const count = Math.min(PANEL, height - first);
@@ -178,7 +180,10 @@ export async function columnNorms(
   const { size: group } = vectors;
   const count = vectors.columns.length / group;
   const panels = Math.ceil((only?.length ?? source.size) / PANEL);
-  const graph = independentTasks(panels);
+  // Each rank of several compares its panels of rows.
+  const { communicator } = team;
+  const own = only === undefined ? ownPortion(communicator, panels) : { first: 0, end: panels };
+  const graph = independentTasks(own.end - own.first);
   const { handle, modules, solo } = sourceState(source);
   const norms = group + approximations.length;
   const partial = sharedFloat64(norms * panels * width);
@@ -215,9 +220,12 @@ export async function columnNorms(
         sumColumns,
         shared,
         graph,
-        { columns: batch.columns, coefficients: batch.coefficients },
+        { columns: batch.columns, coefficients: batch.coefficients, firstPanel: own.first },
         { signal: control.signal },
       );
+      const each = norms * (end - first);
+      if (only === undefined)
+        gatherPortions(communicator, partial, panels, { begin: 0, endOf: (panel) => each * (panel + 1) });
       const pieces = new Float64Array(panels);
       const together = (at: number): number => {
         for (let panel = 0; panel < panels; panel++) pieces[panel] = partial[norms * panel * (end - first) + at];
@@ -230,6 +238,10 @@ export async function columnNorms(
       }
       control.onProgress?.({ phase, done: end, total: count });
     }
+    const endOf = (panel: number): number => Math.min(source.size, PANEL * (panel + 1));
+    if (only === undefined)
+      for (const sums of [...rows, couplings])
+        if (sums.length > 0) gatherPortions(communicator, sums, panels, { begin: 0, endOf });
   } finally {
     team.release(shared);
   }

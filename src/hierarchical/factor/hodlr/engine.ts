@@ -38,6 +38,7 @@ export class HodlrEngine implements FactorEngine {
   readonly precision: Precision;
   readonly indefinite = false;
   readonly bytes: number;
+  readonly rankSolve = undefined;
   readonly passTask = hodlrPassTask as TaskDefinition<never, PassArguments>;
   readonly #factors: HodlrFactors;
   /** R of each node: k × k, little beside its basis. */
@@ -106,7 +107,7 @@ export class HodlrEngine implements FactorEngine {
       'factor',
       factorHodlr,
       { ...this.#factors, triangles: this.#triangles },
-      upwardTasks(taskNodes(tree)),
+      upwardTasks(taskNodes(this.#factors.data)),
       control,
     );
     // The deepest, leftmost failure: which nodes fail does not depend on the team.

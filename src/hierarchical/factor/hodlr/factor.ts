@@ -281,5 +281,5 @@ class Recursion {
 export const factorHodlr = defineTask<HodlrFactorState>(import.meta.url, 'factorHodlr', (state, context) => {
   const recursion = new Recursion(state, context.blas);
   const run = (ν: number): void => recursion.run(ν);
-  return (task) => walkUp(state.data.tree, task, run);
+  return (task) => walkUp(state.data, task, run);
 });

@@ -161,5 +161,5 @@ function subtract(out: Matrix, a: Matrix): void {
 export const hodlrPassTask = defineTask<HodlrPassState, PassArguments>(
   import.meta.url,
   'hodlrPassTask',
-  (state, context) => passBody(state.data.tree, state, new HodlrPass(state, context.blas)),
+  (state, context) => passBody(state.data, state, new HodlrPass(state, context.blas)),
 );

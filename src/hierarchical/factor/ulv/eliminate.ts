@@ -191,7 +191,7 @@ export const eliminate = defineTask<UlvFactorState>(import.meta.url, 'eliminate'
   const { tasks } = state;
   return (task) => {
     const [step, ν, part, columns] = tasks.subarray(TASK_NUMBERS * task, TASK_NUMBERS * (task + 1));
-    if (step === WHOLE) walkUp(state.data.tree, ν, run);
+    if (step === WHOLE) walkUp(state.data, ν, run);
     else split.run(step, ν, part, columns);
   };
 });

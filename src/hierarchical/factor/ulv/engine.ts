@@ -19,14 +19,16 @@ import {
   type FactorEngine,
   type Inertia,
   type PlaceFactors,
+  type RankSolveParts,
 } from '../engine.js';
 import type { PassArguments, PassVectors } from '../pass.js';
 import { taskNodes } from '../tree.js';
 import { eliminate } from './eliminate.js';
 import type { UlvFactors } from './factors.js';
 import { invertSelected } from './inverse.js';
-import { ulvPassTask, type UlvPassState } from './pass.js';
+import { UlvPass, ulvPassTask, ulvRankTask, type UlvPassState } from './pass.js';
 import { basisIn, planUlv } from './plan.js';
+import { ShareElimination } from './share-elimination.js';
 import { eliminationGraph, type EliminationGraph } from './split-elimination.js';
 
 /** Bytes that factoring allocates. Throws OptionError where the matrix is not HSS. */
@@ -41,10 +43,14 @@ export class UlvEngine implements FactorEngine {
   readonly indefinite: boolean;
   readonly bytes: number;
   readonly passTask = ulvPassTask as TaskDefinition<never, PassArguments>;
+  readonly rankSolve: RankSolveParts;
   readonly #factors: UlvFactors;
   /** Schur complements, kept from the second factorization on: fresh memory costs as much as a fifth of it. */
   #schur: FloatArray | undefined;
   #graph: EliminationGraph | undefined;
+  #ranks: ShareElimination | undefined;
+  /** Negative pivots, where several ranks have them. */
+  #negative = 0;
   #factored = false;
 
   /** Throws OptionError where the matrix is not HSS. */
@@ -65,6 +71,12 @@ export class UlvEngine implements FactorEngine {
       logs: place('logs', nodes, 'f64') as Float64Array,
       status: sharedInt32(nodes),
       shift: place('shift', 1, 'f64') as Float64Array,
+    };
+    const { begin } = data.skeletons;
+    this.rankSolve = {
+      task: ulvRankTask as RankSolveParts['task'],
+      nodePass: (state, blas) => new UlvPass(state as UlvPassState, blas),
+      numbers: (state, ν, p) => (state as UlvPassState).skeletons.subarray(begin[ν] * p, begin[ν + 1] * p),
     };
     const { factors, signs, logs, status } = this.#factors;
     const arrays = [
@@ -94,11 +106,12 @@ export class UlvEngine implements FactorEngine {
     const {
       signs,
       shift,
-      data: { tree },
+      data: { tree, share },
     } = this.#factors;
     const isolated = isolatedOf(tree);
     let negative = shift[0] < 0 ? isolated : 0;
-    for (let i = isolated; i < signs.length; i++) if (signs[i] < 0) negative++;
+    if (share !== undefined) negative += this.#negative;
+    else for (let i = isolated; i < signs.length; i++) if (signs[i] < 0) negative++;
     return { positive: tree.size - negative, negative };
   }
 
@@ -106,7 +119,6 @@ export class UlvEngine implements FactorEngine {
     const {
       data: { tree },
       plan,
-      status,
     } = this.#factors;
     const isolated = isolatedOf(tree);
     this.#factors.shift[0] = shift;
@@ -117,11 +129,28 @@ export class UlvEngine implements FactorEngine {
     // Who factors twice will do so again.
     if (this.#factored) this.#schur = schur;
     this.#factored = true;
-    const { graph, tasks } = (this.#graph ??= eliminationGraph(tree, plan, !this.indefinite));
+    const { share } = this.#factors.data;
+    if (share !== undefined) {
+      const { communicator } = control.team;
+      const ranks = (this.#ranks ??= new ShareElimination(this.#factors, share, communicator, !this.indefinite));
+      await ranks.run(schur, control);
+      if (this.indefinite) this.#negative = ranks.negative();
+      return ranks.breakdown(this.#deepestBreakdown());
+    }
+    const { graph, tasks } = (this.#graph ??= eliminationGraph(this.#factors.data, plan, !this.indefinite));
     await runOnce('factor', eliminate, { ...this.#factors, schur, tasks }, graph, control);
-    // The deepest, leftmost failure: which nodes fail does not depend on the team.
+    return this.#deepestBreakdown();
+  }
+
+  /** The deepest, leftmost failure: which nodes fail does not depend on the team. */
+  #deepestBreakdown(): Breakdown | undefined {
+    const {
+      data: { tree, share },
+      status,
+    } = this.#factors;
     for (let level = tree.depth; level >= 0; level--) {
-      for (let ν = firstOfLevel(level); ν < firstOfLevel(level + 1); ν++) if (status[ν] > 0) return this.#breakdown(ν);
+      for (let ν = firstOfLevel(level); ν < firstOfLevel(level + 1); ν++)
+        if (status[ν] > 0 && share?.held[ν] !== 0) return this.#breakdown(ν);
     }
     return undefined;
   }
@@ -144,7 +173,7 @@ export class UlvEngine implements FactorEngine {
     } = this.#factors;
     const out = sharedFloat64(tree.size);
     for (let position = 0; position < isolatedOf(tree); position++) out[tree.order[position]] = 1 / shift[0];
-    const nodes = taskNodes(tree);
+    const nodes = taskNodes(this.#factors.data);
     const edges: number[] = [];
     for (let ν = 1; ν < nodes; ν++) edges.push((ν - 1) >> 1, ν);
     const state = { ...this.#factors, inverse: sharedFloats(plan.slotLength, this.precision), out };

@@ -179,5 +179,5 @@ class SelectedInversion {
 export const invertSelected = defineTask<UlvInverseState>(import.meta.url, 'invertSelected', (state, context) => {
   const inversion = new SelectedInversion(state, context.blas);
   const run = (ν: number): void => inversion.run(ν);
-  return (task) => walkDown(state.data.tree, task, run);
+  return (task) => walkDown(state.data, task, run);
 });

@@ -24,7 +24,9 @@ import {
   type PassArguments,
   type PassKind,
   type PassVectors,
+  type RankPassArguments,
 } from '../pass.js';
+import { rankPassBody } from '../rank-solve.js';
 import type { UlvFactors } from './factors.js';
 
 /** `ordered` holds the eliminated variables; `skeletons` width numbers per skeleton. */
@@ -32,7 +34,8 @@ export interface UlvPassState extends UlvFactors, PassVectors {
   readonly skeletons: FloatArray;
 }
 
-class UlvPass implements NodePass {
+/** A pass at each node, on one thread. */
+export class UlvPass implements NodePass {
   readonly #state: UlvPassState;
   readonly #blas: Blas;
   readonly #leaf0: number;
@@ -189,5 +192,12 @@ class UlvPass implements NodePass {
 
 /** Runs task t of a pass. */
 export const ulvPassTask = defineTask<UlvPassState, PassArguments>(import.meta.url, 'ulvPassTask', (state, context) =>
-  passBody(state.data.tree, state, new UlvPass(state, context.blas)),
+  passBody(state.data, state, new UlvPass(state, context.blas)),
+);
+
+/** Runs a task of a solve that several ranks make. */
+export const ulvRankTask = defineTask<UlvPassState, RankPassArguments>(
+  import.meta.url,
+  'ulvRankTask',
+  (state, context) => rankPassBody(state.data, state, new UlvPass(state, context.blas)),
 );

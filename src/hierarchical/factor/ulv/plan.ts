@@ -49,9 +49,12 @@ const SPLIT_FROM = 512;
 export const leftmostLeaf = ({ depth }: ClusterTree, ν: number): number =>
   (ν + 1) * 2 ** (depth - levelOf(ν)) - 2 ** depth;
 
-/** Throws OptionError where the matrix is not HSS: near blocks off the diagonal, or far pairs other than siblings. */
+/**
+ * The plan; of several ranks, of what this one's share holds. Throws OptionError where the matrix is not HSS: near
+ * blocks off the diagonal, or far pairs other than siblings.
+ */
 export function planUlv(data: HierarchicalData, precision: Precision): UlvPlan {
-  const { tree, skeletons } = data;
+  const { tree, skeletons, share } = data;
   const pairOf = siblingPairs(data);
   const nodes = nodesOf(tree);
   const leaf0 = firstLeaf(tree);
@@ -66,8 +69,9 @@ export function planUlv(data: HierarchicalData, precision: Precision): UlvPlan {
   let mostRank = 0;
   let flops = 0;
   for (let ν = 0; ν < nodes; ν++) {
-    const candidates = ν < leaf0 ? rank(leftChild(ν)) + rank(rightChild(ν)) : tree.end[ν] - tree.begin[ν];
     const k = rank(ν);
+    const candidates =
+      share?.held[ν] === 0 ? k : ν < leaf0 ? rank(leftChild(ν)) + rank(rightChild(ν)) : tree.end[ν] - tree.begin[ν];
     const r = candidates - k;
     begin[ν + 1] = begin[ν] + r;
     mostEliminated = Math.max(mostEliminated, r);
@@ -93,7 +97,7 @@ export function planUlv(data: HierarchicalData, precision: Precision): UlvPlan {
   });
   const splitBegin = sharedFloat64(nodes).fill(-1);
   let splitLength = 0;
-  for (let ν = 0; ν < (taskNodes(tree) - 1) / 2; ν++) {
+  for (let ν = 0; ν < (taskNodes(data) - 1) / 2; ν++) {
     const r = begin[ν + 1] - begin[ν];
     if (r === 0 || r + rank(ν) <= SPLIT_FROM) continue;
     splitBegin[ν] = slotLength + splitLength;
@@ -122,11 +126,11 @@ export function basisIn(
   precision: Precision,
   allocate: (length: number) => Float64Array | Float32Array,
 ): { basis: Float64Array | Float32Array; basisBegin: Float64Array; copied: boolean } {
-  const { tree, skeletons, offsets, values } = data;
+  const { tree, skeletons, offsets, values, share } = data;
   if (data.dtype === precision) return { basis: values, basisBegin: offsets.basis, copied: false };
   const nodes = nodesOf(tree);
   const length = (ν: number): number =>
-    basisRows(tree, skeletons, true, ν) * (skeletons.begin[ν + 1] - skeletons.begin[ν]);
+    share?.held[ν] === 0 ? 0 : basisRows(tree, skeletons, true, ν) * (skeletons.begin[ν + 1] - skeletons.begin[ν]);
   const basisBegin = sharedFloat64(nodes);
   let total = 0;
   for (let ν = 0; ν < nodes; ν++) {

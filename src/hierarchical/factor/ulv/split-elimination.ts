@@ -10,15 +10,14 @@
  *   eliminate  columns J:  V(J) = L⁻¹·G(J)
  *   complement columns J:  D_SS(J) ← D_SS(J) − VᵀV(J), to its place among the Schur complements
  */
-import { leftChild, rightChild } from '../../../core/indices.js';
+import { firstOfLevel, leftChild, rightChild } from '../../../core/indices.js';
 import { toShared } from '../../../core/shared-array.js';
 import type { Blas } from '../../../dense/blas.js';
 import { block, view, type FloatArray, type Matrix } from '../../../dense/matrix.js';
 import { substituteLeft, substituteRight } from '../../../dense/substitution.js';
 import { middleOfNode, taskGraph, type TaskGraph } from '../../../parallel/task-graph.js';
-import type { ClusterTree } from '../../../tree/cluster-tree.js';
 import { SKIPPED } from '../engine.js';
-import { copyRun, taskNodes } from '../tree.js';
+import { copyRun, subtreeRootLevel, type SharedTree } from '../tree.js';
 import { assembleLocal } from './assemble.js';
 import type { UlvFactorState } from './factors.js';
 import { leftmostLeaf, type UlvPlan } from './plan.js';
@@ -39,22 +38,37 @@ export interface EliminationGraph {
   readonly tasks: Int32Array;
 }
 
-/** One task for each subtree and each node above them, but several, with `split`, for those that the plan splits. */
-export function eliminationGraph(tree: ClusterTree, plan: UlvPlan, split: boolean): EliminationGraph {
+/** Levels of nodes, both included. */
+export interface Levels {
+  readonly first: number;
+  readonly last: number;
+}
+
+/**
+ * One task for each subtree and each node above them, but several, with `split`, for those that the plan splits; of
+ * some levels alone, and of several ranks those of this one.
+ */
+export function eliminationGraph(
+  data: SharedTree,
+  plan: UlvPlan,
+  split: boolean,
+  { first, last: deepest }: Levels = { first: 0, last: subtreeRootLevel(data) },
+): EliminationGraph {
   const tasks: number[] = [];
   const edges: number[] = [];
   const places: number[] = [];
-  const nodes = taskNodes(tree);
+  const roots = firstOfLevel(subtreeRootLevel(data));
   /** Tasks after which a node is done. */
-  const last: (readonly number[])[] = [];
+  const last: (readonly number[] | undefined)[] = [];
   const add = (step: number, ν: number, part: number, columns: number, after: readonly number[]): number => {
     const task = places.push(middleOfNode(ν)) - 1;
     tasks.push(step, ν, part, columns);
     for (const before of after) edges.push(before, task);
     return task;
   };
-  for (let ν = nodes - 1; ν >= 0; ν--) {
-    const below = ν < (nodes - 1) / 2 ? [...last[leftChild(ν)], ...last[rightChild(ν)]] : [];
+  for (let ν = firstOfLevel(deepest + 1) - 1; ν >= firstOfLevel(first); ν--) {
+    if (data.share?.held[ν] === 0) continue;
+    const below = ν < roots ? [...(last[leftChild(ν)] ?? []), ...(last[rightChild(ν)] ?? [])] : [];
     if (split && plan.splitBegin[ν] >= 0) last[ν] = splitTasks(plan, ν, below, add);
     else last[ν] = [add(WHOLE, ν, 0, 0, below)];
   }

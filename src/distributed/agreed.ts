@@ -1,0 +1,31 @@
+/**
+ * What ranks must agree upon: a choice that depends on a machine's memory, say, is the same on all of them.
+ */
+import type { Communicator } from './communicator.js';
+
+/** The least of all ranks' numbers. Collective. */
+export function agreedLeast(communicator: Communicator, value: number): number {
+  if (communicator.size === 1) return value;
+  const least = Float64Array.of(value);
+  communicator.allreduce(least, 'min');
+  return least[0];
+}
+
+/** Numbers of a text's digest. */
+const DIGEST = 2;
+const PRIMES = [31, 1_000_003];
+
+/** How many ranks gave the same text as this one. Collective. */
+export function ranksAlike(communicator: Communicator, text: string): number {
+  const { rank, size } = communicator;
+  const all = new Float64Array(DIGEST * size);
+  PRIMES.forEach((prime, k) => {
+    let digest = 0;
+    for (const character of text) digest = (Math.imul(digest, prime) + character.codePointAt(0)!) >>> 0;
+    all[DIGEST * rank + k] = digest;
+  });
+  communicator.allgather(undefined, all, new Array<number>(size).fill(DIGEST));
+  let alike = 0;
+  for (let r = 0; r < size; r++) if (PRIMES.every((_, k) => all[DIGEST * r + k] === all[DIGEST * rank + k])) alike++;
+  return alike;
+}

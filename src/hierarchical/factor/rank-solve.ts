@@ -1,0 +1,89 @@
+/**
+ * Solves with a factorization that several ranks have: each passes over its own subtrees, and siblings' right-hand
+ * sides are exchanged above them. Vectors are whole on every rank, before and after.
+ */
+import { levelOf } from '../../core/indices.js';
+import { independentTasks, type TaskGraph } from '../../parallel/task-graph.js';
+import type { TaskBody } from '../../parallel/task.js';
+import type { Shared, Team } from '../../parallel/team.js';
+import { isolatedOf } from '../../tree/cluster-tree.js';
+import type { HierarchicalData } from '../matrix/data.js';
+import { gatherVectors, PANEL, transposeOut } from '../matrix/transposed-vectors.js';
+import { ownNodes, RankPasses, type OwnNodes } from '../ranks/pass.js';
+import type { Share } from '../ranks/share.js';
+import type { RankSolveParts } from './engine.js';
+import type { NodePass, PassArguments, PassVectors, RankPassArguments } from './pass.js';
+import { subtreeRootLevel, walkDown, walkUp, type SharedTree } from './tree.js';
+
+/** Runs tasks of the phases. */
+export function rankPassBody(
+  data: SharedTree,
+  { staging, place }: PassVectors,
+  pass: NodePass,
+): TaskBody<RankPassArguments> {
+  const { tree } = data;
+  const roots = subtreeRootLevel(data);
+  return (task, { phase, nodes, kind, x, out, alpha, beta }) => {
+    const p = x.cols;
+    const ν = nodes[task];
+    if (phase === 'out') transposeOut(task * PANEL, out, alpha, beta, { values: staging, place });
+    else if (phase === 'down') walkDown(data, ν, (μ) => pass.down(μ, p, kind));
+    else {
+      if (levelOf(ν) === roots) gatherVectors(staging, x, tree.order, tree.begin[ν], tree.end[ν]);
+      walkUp(data, ν, (μ) => pass.up(μ, p));
+    }
+  };
+}
+
+/** Solves over a rank's share. */
+export class RankSolve {
+  readonly #team: Team;
+  readonly #data: HierarchicalData;
+  readonly #parts: RankSolveParts;
+  readonly #own: OwnNodes;
+  readonly #out: TaskGraph;
+  readonly #passes: RankPasses;
+  #above: { readonly state: PassVectors; readonly pass: NodePass } | undefined;
+
+  constructor(data: HierarchicalData, share: Share, parts: RankSolveParts, team: Team) {
+    this.#team = team;
+    this.#data = data;
+    this.#parts = parts;
+    this.#own = ownNodes(share, subtreeRootLevel(data));
+    this.#out = independentTasks(Math.ceil(data.tree.size / PANEL));
+    this.#passes = new RankPasses(data.tree, share, team.communicator);
+  }
+
+  /** out ← α·(K̃ + λI)⁻¹·x + β·out, both over shared memory; called by all ranks, with the same x. */
+  run(shared: Shared<PassVectors>, args: PassArguments): void {
+    const { state } = shared;
+    const { x, kind } = args;
+    const { tree } = this.#data;
+    const p = x.cols;
+    const phase = (phase: RankPassArguments['phase'], graph: TaskGraph): void => {
+      if (graph.count > 0)
+        this.#team.runSync(this.#parts.task, shared as Shared<never>, graph, {
+          ...args,
+          phase,
+          nodes: this.#own.nodes,
+        });
+    };
+    if (this.#above?.state !== state) this.#above = { state, pass: this.#parts.nodePass(state, this.#team.blas) };
+    const { pass } = this.#above;
+    this.#passes.run(
+      {
+        up: () => phase('up', this.#own.up),
+        down: () => phase('down', this.#own.down),
+        nodeUp: (ν) => pass.up(ν, p),
+        nodeDown: (ν) => pass.down(ν, p, kind),
+        numbers: (ν) => this.#parts.numbers(state, ν, p),
+        halo: false,
+      },
+      state.staging,
+      p,
+    );
+    gatherVectors(state.staging, x, tree.order, 0, isolatedOf(tree));
+    pass.isolated(p, kind);
+    phase('out', this.#out);
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * The elimination of a matrix that several ranks have: each one's subtrees on its team, then the nodes above them, on
+ * every rank that holds them, from the siblings' Schur complements.
+ */
+import { floats } from '../../../core/floats.js';
+import type { Communicator } from '../../../distributed/communicator.js';
+import type { FloatArray } from '../../../dense/matrix.js';
+import { runOnce } from '../../../parallel/run-once.js';
+import type { TeamControl } from '../../../parallel/team-control.js';
+import { SiblingExchange } from '../../ranks/exchange.js';
+import { countsFor, type Share } from '../../ranks/share.js';
+import type { Breakdown } from '../engine.js';
+import { copyRun, subtreeRootLevel } from '../tree.js';
+import { eliminate } from './eliminate.js';
+import type { UlvFactors } from './factors.js';
+import { leftmostLeaf } from './plan.js';
+import { eliminationGraph, type EliminationGraph } from './split-elimination.js';
+
+/** Eliminations of one plan; their graphs are made once. */
+export class ShareElimination {
+  readonly #factors: UlvFactors;
+  readonly #share: Share;
+  readonly #communicator: Communicator;
+  readonly #siblings: SiblingExchange;
+  readonly #own: EliminationGraph;
+  /** Of the levels above the rank's own. */
+  readonly #above: readonly EliminationGraph[];
+
+  /** With `split`, large nodes are cut into several tasks. */
+  constructor(factors: UlvFactors, share: Share, communicator: Communicator, split: boolean) {
+    const { data, plan } = factors;
+    this.#factors = factors;
+    this.#share = share;
+    this.#communicator = communicator;
+    this.#siblings = new SiblingExchange(communicator, share);
+    this.#own = eliminationGraph(data, plan, split, { first: share.level, last: subtreeRootLevel(data) });
+    this.#above = Array.from({ length: share.level }, (_, level) =>
+      eliminationGraph(data, plan, split, { first: level, last: level }),
+    );
+  }
+
+  /**
+   * Eliminates all nodes, with room for Schur complements; then every rank has the logarithms of all of them. At most
+   * ⌈log₂P⌉ messages one after the other, r²/2 numbers each.
+   */
+  async run(schur: FloatArray, control: TeamControl): Promise<void> {
+    await this.#eliminate(this.#own, schur, control);
+    for (let level = this.#share.level; level > 0; level--) {
+      this.#exchange(level, schur);
+      await this.#eliminate(this.#above[level - 1], schur, control);
+    }
+    const { logs } = this.#factors;
+    for (let ν = 0; ν < logs.length; ν++) if (!countsFor(this.#share, ν)) logs[ν] = 0;
+    this.#communicator.allreduce(logs, 'sum');
+  }
+
+  /** Where elimination broke down on any rank: the deepest, leftmost node; undefined where it did not. */
+  breakdown(own: Breakdown | undefined): Breakdown | undefined {
+    const numbers = own === undefined ? [-1, 0, 0, 0] : [own.level, own.node, own.pivot, own.index];
+    const { size } = this.#communicator;
+    const all = new Float64Array(4 * size);
+    this.#communicator.allgather(Float64Array.from(numbers), all, new Array<number>(size).fill(4));
+    let deepest: Breakdown | undefined;
+    for (let at = 0; at < all.length; at += 4) {
+      const [level, node, pivot, index] = all.subarray(at, at + 4);
+      if (level < 0 || (deepest !== undefined && level < deepest.level)) continue;
+      if (deepest === undefined || level > deepest.level || node < deepest.node)
+        deepest = { node, level, pivot, index };
+    }
+    return deepest;
+  }
+
+  /** Variables that are eliminated with a negative pivot, on all ranks. */
+  negative(): number {
+    const { signs, plan } = this.#factors;
+    const count = new Float64Array(1);
+    for (let ν = 0; ν < plan.rank.length; ν++) {
+      if (!countsFor(this.#share, ν)) continue;
+      for (let v = plan.begin[ν]; v < plan.begin[ν + 1]; v++) if (signs[v] < 0) count[0]++;
+    }
+    this.#communicator.allreduce(count, 'sum');
+    return count[0];
+  }
+
+  async #eliminate({ graph, tasks }: EliminationGraph, schur: FloatArray, control: TeamControl): Promise<void> {
+    if (graph.count > 0) await runOnce('factor', eliminate, { ...this.#factors, schur, tasks }, graph, control);
+  }
+
+  /** Status and lower triangle of the Schur complement of the nodes of a level, to those who hold their parents. */
+  #exchange(level: number, schur: FloatArray): void {
+    const { data, plan, status } = this.#factors;
+    const received = new Map<number, FloatArray>();
+    this.#siblings.run(level, (ν) => {
+      const k = plan.rank[ν];
+      const numbers = floats(1 + (k * (k + 1)) / 2, plan.precision);
+      if (this.#share.held[ν] === 0) received.set(ν, numbers);
+      else {
+        numbers[0] = status[ν];
+        eachColumn(k, (at, packed, count) => {
+          copyRun(numbers, packed, schur, plan.slotBegin[leftmostLeaf(data.tree, ν)] + at, count);
+        });
+      }
+      return numbers;
+    });
+    for (const [ν, numbers] of received) {
+      status[ν] = numbers[0];
+      eachColumn(plan.rank[ν], (at, packed, count) => {
+        copyRun(schur, plan.slotBegin[leftmostLeaf(data.tree, ν)] + at, numbers, packed, count);
+      });
+    }
+  }
+}
+
+/** Columns of a lower triangle of order k: where each begins in its square, and packed behind one number. */
+function eachColumn(k: number, act: (at: number, packed: number, count: number) => void): void {
+  for (let j = 0, packed = 1; j < k; j++) {
+    act(j * (k + 1), packed, k - j);
+    packed += k - j;
+  }
+}

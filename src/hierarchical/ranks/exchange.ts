@@ -1,0 +1,63 @@
+/**
+ * What ranks tell each other of the nodes near the root: for each level, who holds a parent gets what is known of the
+ * child that it does not hold. Of ranks in equal shares, a power of two, that is one message each way and level: a
+ * butterfly, log₂P messages in all.
+ */
+import type { CommunicatedArray, Communicator } from '../../distributed/communicator.js';
+import { firstOfLevel } from '../../core/indices.js';
+import { holders, type Share } from './share.js';
+
+/** What goes to another rank, or comes from it. */
+export interface Transfer {
+  readonly peer: number;
+  readonly node: number;
+  readonly sends: boolean;
+}
+
+/** This rank's transfers of a level, in an order that all agree upon. */
+export function siblingTransfers(share: Share, level: number): Transfer[] {
+  const { rank } = share;
+  const first = firstOfLevel(level);
+  const transfers: Transfer[] = [];
+  for (let ν = first; ν < 2 * first + 1; ν++) {
+    const sibling = (ν & 1) === 1 ? ν + 1 : ν - 1;
+    const from = holders(share, ν);
+    holders(share, sibling)
+      .filter((r) => !from.includes(r))
+      .forEach((to, i) => {
+        // Each of those that hold the node serves as many.
+        const provider = from[i % from.length];
+        if (provider === rank) transfers.push({ peer: to, node: ν, sends: true });
+        else if (to === rank) transfers.push({ peer: provider, node: ν, sends: false });
+      });
+  }
+  return transfers;
+}
+
+/** Exchanges over the levels of one share; their transfers are found once. */
+export class SiblingExchange {
+  readonly #communicator: Communicator;
+  readonly #levels: readonly (readonly Transfer[])[];
+
+  constructor(communicator: Communicator, share: Share) {
+    this.#communicator = communicator;
+    this.#levels = Array.from({ length: share.level + 1 }, (_, level) =>
+      level === 0 ? [] : siblingTransfers(share, level),
+    );
+  }
+
+  /**
+   * Sends the numbers of the nodes of a level to those who need them, and receives those of the siblings of held ones.
+   * `numbers` gives where those of a node stand, or are to stand; both sides must agree on how many there are.
+   */
+  run(level: number, numbers: (node: number) => CommunicatedArray): void {
+    const requests = this.#levels[level].flatMap(({ peer, node, sends }) => {
+      const array = numbers(node);
+      if (array.length === 0) return [];
+      return [
+        sends ? this.#communicator.startSend(array, peer, node) : this.#communicator.startReceive(array, peer, node),
+      ];
+    });
+    for (const request of requests) request.wait();
+  }
+}

@@ -1,0 +1,129 @@
+/**
+ * What of a matrix that several ranks have is known to all of them, and what each leaves to others.
+ */
+import { OptionError } from '../../core/errors.js';
+import type { FloatArray } from '../../core/floats.js';
+import { sharedInt32, toShared } from '../../core/shared-array.js';
+import type { Communicator } from '../../distributed/communicator.js';
+import type { Team } from '../../parallel/team.js';
+import { firstLeaf, nodesOf, type ClusterTree } from '../../tree/cluster-tree.js';
+import type { InteractionLists } from '../../tree/interaction-lists.js';
+import type { SkeletonState } from '../from-entries/skeleton-state.js';
+import type { Skeletons } from '../matrix/data.js';
+import { FORMAT_TABLE, type HierarchicalFormat } from '../matrix/format.js';
+import type { Layout } from '../matrix/layout.js';
+import { exchangeHalo, haloOf } from './halo.js';
+import { dealOut, positionsOf, type Share } from './share.js';
+
+/**
+ * What the team's rank has of a matrix; undefined where it is alone. Throws OptionError for HODLR, whose bases near the
+ * root have rows of all ranks.
+ */
+export function shareOnTeam(
+  tree: ClusterTree,
+  lists: InteractionLists,
+  format: HierarchicalFormat,
+  { communicator: { rank, size } }: Team,
+): Share | undefined {
+  if (size === 1) return undefined;
+  if (!FORMAT_TABLE[format].nested)
+    throw new OptionError(
+      `Several ranks compress to the formats with nested bases, 'hss' and 'fmm', not to '${format}'.`,
+      { option: 'format', value: format, ranks: size },
+    );
+  const nodes = dealOut(tree, rank, size);
+  return { ...nodes, halo: haloOf(tree, lists, nodes), skeletonRanks: sharedInt32(nodesOf(tree)) };
+}
+
+/** Throws OptionError where several ranks have the matrix: `what` looks at all of its blocks. */
+export function requireAlone({ share }: { readonly share?: Share | undefined }, what: string): void {
+  if (share !== undefined)
+    throw new OptionError(`${what} a matrix is known on a single rank alone; ${share.ranks} have this one.`, {
+      ranks: share.ranks,
+    });
+}
+
+/** Of the lists the pairs with a node that this rank holds, whose blocks it stores; and every leaf with itself. */
+export function ownLists(tree: ClusterTree, lists: InteractionLists, { held }: Share): InteractionLists {
+  const leaf0 = firstLeaf(tree);
+  const far: number[] = [];
+  for (let f = 0; f < lists.far.length; f += 2)
+    if (held[lists.far[f]] === 1 || held[lists.far[f + 1]] === 1) far.push(lists.far[f], lists.far[f + 1]);
+  const near: number[] = [];
+  const nearBegin = sharedInt32(lists.nearBegin.length);
+  for (let α = 0; α < nearBegin.length - 1; α++) {
+    for (let e = lists.nearBegin[α]; e < lists.nearBegin[α + 1]; e++) {
+      const β = lists.near[e];
+      if (α === β || held[leaf0 + α] === 1 || held[leaf0 + β] === 1) near.push(β);
+    }
+    nearBegin[α + 1] = near.length;
+  }
+  const shared = (numbers: number[]): Int32Array => toShared(Int32Array.from(numbers));
+  return { ...lists, far: shared(far), near: shared(near), nearBegin };
+}
+
+/** Skeletons of halo nodes, and their ranks, to those who need them. */
+export function exchangeSkeletons(
+  { ranks, skeletons, maxRank }: Pick<SkeletonState, 'ranks' | 'skeletons' | 'maxRank'>,
+  { halo, skeletonRanks }: Share,
+  communicator: Communicator,
+): void {
+  for (const { receives } of halo.peers) for (const ν of receives) ranks[ν] = skeletonRanks[ν];
+  exchangeHalo(
+    communicator,
+    halo,
+    (ν) => skeletons.subarray(ν * maxRank, ν * maxRank + ranks[ν]),
+    (length) => new Int32Array(length),
+  );
+}
+
+/** The same in the order in which vectors are multiplied, which the holders of a node's parent decide. */
+export function exchangeOrders(
+  { begin, indices }: Pick<Skeletons, 'begin' | 'indices'>,
+  { halo }: Share,
+  communicator: Communicator,
+): void {
+  exchangeHalo(
+    communicator,
+    halo,
+    (ν) => indices.subarray(begin[ν], begin[ν + 1]),
+    (length) => new Int32Array(length),
+  );
+}
+
+/** Positions of every rank times `width`: what a gathering of numbers by position takes. */
+export const positionCounts = (tree: ClusterTree, share: Share, width: number): number[] =>
+  Array.from({ length: share.ranks }, (_, r) => {
+    const { begin, end } = positionsOf(tree, share, r);
+    return (end - begin) * width;
+  });
+
+/**
+ * Numbers by position, `width` each, of which every rank has those of its own leaves: all of them to every rank, in
+ * place. One gathering.
+ */
+export function gatherPositions(
+  values: FloatArray | Int32Array,
+  width: number,
+  {
+    tree,
+    share,
+    communicator,
+  }: { readonly tree: ClusterTree; readonly share: Share; readonly communicator: Communicator },
+): void {
+  const all = values.subarray(tree.begin[0] * width, tree.end[0] * width);
+  communicator.allgather(undefined, all, positionCounts(tree, share, width));
+}
+
+/** The order of each rank's leaves, as it was laid out, to all. */
+export function gatherOrder(tree: ClusterTree, share: Share, communicator: Communicator): void {
+  gatherPositions(tree.order, 1, { tree, share, communicator });
+}
+
+/** Elements that all ranks store, by kind; what several hold counts for each. */
+export function elementsOfAll(elements: Layout['elements'], communicator: Communicator): Layout['elements'] {
+  const { total, basis, coupling, near, diagonal } = elements;
+  const sums = Float64Array.of(total, basis, coupling, near, diagonal);
+  communicator.allreduce(sums, 'sum');
+  return { total: sums[0], basis: sums[1], coupling: sums[2], near: sums[3], diagonal: sums[4] };
+}

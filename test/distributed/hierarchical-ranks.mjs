@@ -1,0 +1,118 @@
+/**
+ * Hierarchical matrices of several ranks, in small: each case's products, solutions and reports as digests, which do
+ * not depend on the number of ranks.
+ */
+import { createHash } from 'node:crypto';
+import { uniformPoints } from '#datasets/points.js';
+import { view } from '#hmatrix/dense/matrix.js';
+import { openMpi } from '#hmatrix/distributed/open-mpi.js';
+import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
+import { factor } from '#hmatrix/hierarchical/factor/factor.js';
+import { conjugateGradients } from '#hmatrix/krylov/conjugate-gradients.js';
+import { shifted } from '#hmatrix/operator/shifted.js';
+import { Team } from '#hmatrix/parallel/team.js';
+import { kernelSource } from '#hmatrix/source/kernel-source.js';
+import { gaussian, matern32 } from '#hmatrix/source/kernels/named.js';
+
+const digest = ({ buffer, byteOffset, byteLength }) =>
+  createHash('sha1')
+    .update(new Uint8Array(buffer, byteOffset, byteLength))
+    .digest('hex');
+
+/** N, dimension, kernel, options of compress, λ (undefined: it is not factored). */
+const CASES = [
+  [1, 2, matern32(0.1), {}, 0.1],
+  [2, 2, matern32(0.1), {}, 0.1],
+  [100, 2, matern32(0.1), { leafSize: 10, maxRank: 12, tolerance: 1e-4 }, 0.1],
+  [777, 2, matern32(0.1), { leafSize: 100, maxRank: 50 }, 0.1],
+  [2500, 2, matern32(0.2), { tolerance: 1e-4 }, 0.1],
+  [2500, 6, gaussian(1), { tolerance: 1e-2 }, 10],
+  [1500, 2, matern32(0.1), { tolerance: 1e-3, dtype: 'f32' }, 1],
+  [1200, 3, gaussian(0.5), { tolerance: 1e-4, preserve: 'positive-definite' }, 1e-3],
+  [1200, 2, matern32(0.1), { tolerance: 1e-4, format: 'fmm', budget: 0.2, leafSize: 40 }, undefined],
+  [100, 2, matern32(0.1), { leafSize: 10, maxRank: 12, tolerance: 1e-4, format: 'fmm', budget: 0.2 }, undefined],
+];
+
+/** Points with rows of zeros among them. */
+const withZeros = (source, size) => ({
+  size,
+  entries(rows, cols, out) {
+    source.entries(rows, cols, out);
+    for (let j = 0; j < cols.length; j++)
+      for (let i = 0; i < rows.length; i++)
+        if (rows[i] % 7 === 3 || cols[j] % 7 === 3) out.data[out.offset + i + j * out.ld] = 0;
+  },
+  diagonal(out) {
+    source.diagonal(out);
+    for (let i = 3; i < size; i += 7) out[i] = 0;
+  },
+});
+
+const communicator = await openMpi();
+const workers = Number(process.argv[2] ?? 1);
+const team = await Team.open({ workers, communicator });
+const found = [];
+
+async function look(source, options, shift) {
+  const { size } = source;
+  const x = new Float64Array(size * 5);
+  for (let k = 0; k < x.length; k++) x[k] = Math.sin(1.7 * k);
+  const block = view(x, 0, size, 5);
+  const matrix = await compress(source, options, { team });
+  const { met, seen, norm, leafSize, maxRank, resampled, missed } = matrix.report;
+  const digests = [digest(matrix.apply(x.slice(0, size)).data), digest(matrix.apply(block).data)];
+  digests.push(digest(matrix.diagonal()));
+  const numbers = [met, seen, norm, leafSize, maxRank, resampled, missed];
+  const { relative, low, high } = await matrix.estimateError(source, { columns: 64 });
+  numbers.push(relative, low, high);
+  if (shift !== undefined) {
+    const factors = await factor(matrix, { shift }, { team });
+    const { positive, negative } = factors.inertia;
+    digests.push(digest(factors.solve(block).data), digest(factors.solve(x.slice(0, size)).data));
+    await factors.refactor(2 * shift);
+    digests.push(digest(factors.solve(block).data));
+    numbers.push(factors.logdet, positive, negative);
+    // The factors are those of 2λ: some steps are needed.
+    const solution = view(new Float64Array(size), 0, size, 1);
+    const operator = shifted(matrix, shift);
+    const { iterations } = conjugateGradients(operator, x.slice(0, size), solution, { preconditioner: factors });
+    digests.push(digest(solution.data));
+    numbers.push(iterations);
+    if (options.format === undefined && options.preserve === undefined) {
+      const indefinite = await factor(matrix, { shift: -shift / 3, indefinite: true }, { team }).catch((e) => e.name);
+      if (typeof indefinite === 'string') numbers.push(indefinite);
+      else {
+        digests.push(digest(indefinite.solve(block).data));
+        numbers.push(indefinite.inertia.negative, indefinite.logdet);
+      }
+    }
+  }
+  found.push({ size, digests, numbers, ranks: matrix.ranks() });
+  matrix.release();
+}
+
+for (const [size, dimension, kernel, options, shift] of CASES)
+  await look(kernelSource(uniformPoints(size, dimension, 1), kernel, { blas: team.blas }), options, shift);
+const zeros = kernelSource(uniformPoints(500, 2, 1), matern32(0.1), { blas: team.blas });
+await look(withZeros(zeros, 500), { leafSize: 20, tolerance: 1e-4 }, 0.1);
+
+/** What one of several ranks refuses, or finds out, all do. */
+const refused = async (act) => {
+  try {
+    await act();
+    return 'done';
+  } catch (error) {
+    return `${error.name}: ${error.message}`;
+  }
+};
+const source = kernelSource(uniformPoints(300, 2, 1), gaussian(2), { blas: team.blas });
+const matrix = await compress(source, { leafSize: 20, tolerance: 1e-3, maxRank: 8 }, { team });
+const messages = [await refused(() => factor(matrix, { shift: 0 }, { team }))];
+const alone = [
+  await refused(() => compress(source, { format: 'hodlr' }, { team })),
+  await refused(async () => (await factor(matrix, { shift: 1 }, { team })).sample({ count: 1 })),
+];
+await team.close();
+if (communicator.rank === 0)
+  process.stdout.write(`${JSON.stringify({ ranks: communicator.size, found, messages, alone })}\n`);
+communicator.close();

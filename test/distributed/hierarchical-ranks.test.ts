@@ -1,0 +1,59 @@
+/** Hierarchical matrices of several ranks: every number is that of one rank, to the last bit. */
+import { beforeAll, describe, expect, it } from 'vitest';
+import { LAUNCHERS, runAlone, runRanks } from './launchers.js';
+
+interface Found {
+  readonly ranks: number;
+  readonly found: readonly { readonly size: number; readonly digests: readonly string[] }[];
+  readonly messages: readonly string[];
+  readonly alone: readonly string[];
+}
+
+const PROGRAM = 'hierarchical-ranks.mjs';
+/** Ranks, and workers of each: powers of two and others, more ranks than some matrices have leaves. */
+const RUNS = {
+  openmpi: [
+    [2, 2],
+    [3, 1],
+    [5, 1],
+  ],
+  mpich: [[2, 1]],
+} as const;
+
+describe('matrices of several ranks', () => {
+  let one: Found;
+  beforeAll(async () => {
+    const { status, stdout, stderr } = await runAlone([PROGRAM]);
+    expect({ status, stderr: status === 0 ? '' : stderr }).toEqual({ status: 0, stderr: '' });
+    one = JSON.parse(stdout) as Found;
+  }, 120_000);
+
+  it('one_rank_refuses_nothing', () => {
+    expect(one.ranks).toBe(1);
+    expect(one.alone).toEqual(['done', 'done']);
+    expect(one.messages[0]).toMatch(/^NotPositiveDefiniteError: .*The smallest shift that works is /);
+  });
+
+  for (const launcher of LAUNCHERS)
+    for (const [ranks, workers] of RUNS[launcher.family]) {
+      const name = `${ranks}_of_${workers}_workers_give_the_bits_of_one (${launcher.family})`;
+      if (launcher.missing !== undefined) it.skip(`${name}: ${launcher.missing}`, () => undefined);
+      else
+        it(
+          name,
+          async () => {
+            const { status, stdout, stderr } = await runRanks(launcher, ranks, [PROGRAM, String(workers)], {
+              limit: 240,
+            });
+            expect({ status, stderr: status === 0 ? '' : stderr }).toEqual({ status: 0, stderr: '' });
+            const several = JSON.parse(stdout) as Found;
+            expect(several.ranks).toBe(ranks);
+            several.found.forEach((matrix, k) => expect(matrix).toEqual(one.found[k]));
+            expect(several.messages).toEqual(one.messages);
+            expect(several.alone[0]).toMatch(/^OptionError: Several ranks compress to the formats with nested bases/);
+            expect(several.alone[1]).toMatch(/^OptionError: F·Z is known on a single rank alone/);
+          },
+          300_000,
+        );
+    }
+});
