@@ -7,7 +7,19 @@ import type * as Koffi from 'koffi';
 import { LibraryError } from '../core/errors.js';
 import { BUNDLED, CODE_LOCATION } from '../core/location.js';
 
-type KoffiModule = typeof Koffi;
+/** A library that koffi opened, as far as it is used: declared here so that the package's types need no others. */
+export interface KoffiLibrary {
+  func(symbol: string, result: string, parameters: readonly string[]): unknown;
+  symbol(symbol: string, type: string): unknown;
+  unload(): void;
+}
+
+/** koffi's module, as far as it is used. */
+export interface KoffiModule {
+  /** A library by name or path; null: the one that the process runs on. `global`: its symbols are seen by others. */
+  load(path: string | null, options?: { readonly global?: boolean }): KoffiLibrary;
+  address(value: unknown): bigint | number;
+}
 
 /**
  * A native function; addresses are passed as numbers (declared int64, which koffi converts at half the cost of a
@@ -27,7 +39,7 @@ export function loadKoffi(without: string = WITHOUT): KoffiModule {
   if (koffi !== undefined) return koffi;
   try {
     // By a require of our own, which bundlers leave alone: a native module cannot be put into a bundle.
-    koffi = createRequire(CODE_LOCATION)('koffi') as KoffiModule;
+    koffi = createRequire(CODE_LOCATION)('koffi') as typeof Koffi;
   } catch (error) {
     const { platform, arch } = process;
     const remedy = BUNDLED ? 'It cannot be bundled: install koffi beside the bundle, or set' : 'Set';

@@ -1,9 +1,8 @@
 /**
  * Shared libraries of the system and their symbols.
  */
-import type { IKoffiLib } from 'koffi';
 import { LibraryError } from '../core/errors.js';
-import { loadKoffi, messageOf, type NativeFunction, type NativeType } from './koffi.js';
+import { loadKoffi, messageOf, type KoffiLibrary, type NativeFunction, type NativeType } from './koffi.js';
 
 /** How libraries are opened, and what is said where they cannot be. */
 export interface LibraryOptions {
@@ -18,7 +17,7 @@ export interface LibraryOptions {
 /** One or more shared libraries that belong together; symbols are taken from the first that has them. */
 export class NativeLibrary {
   readonly names: readonly string[];
-  readonly #libraries: IKoffiLib[];
+  readonly #libraries: KoffiLibrary[];
 
   /** Opens every library of the set. Throws LibraryError, naming the one that cannot be opened. */
   constructor(names: readonly string[], { remedy, without, global = false }: LibraryOptions) {
