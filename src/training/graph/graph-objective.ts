@@ -188,8 +188,8 @@ export class GraphObjective implements Objective {
       throw new ShapeError(`The batch has ${count} samples, the objective takes 1 to ${this.capacity}.`, { count });
     const x = this.#array(this.#workspace.inputs);
     const y = this.#array(this.#workspace.targets);
-    copySamples(inputs, count, picks, x, inputs.rows);
-    copySamples(targets, count, picks, y, targets.rows);
+    copySamples(inputs, count, picks ?? { first: 0 }, x, inputs.rows);
+    copySamples(targets, count, picks ?? { first: 0 }, y, targets.rows);
     requireWords(this.network, { inputs: view(x, 0, inputs.rows, count), targets: view(y, 0, targets.rows, count) });
     this.#count = count;
     this.#weight = this.#weightOf(count);

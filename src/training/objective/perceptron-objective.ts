@@ -8,67 +8,32 @@
  * (team-trial.ts): the bits are the same.
  */
 import { MemoryError, NonFiniteError, OptionError, ShapeError } from '../../core/errors.js';
-import { sharedFloat64 } from '../../core/shared-array.js';
 import type { FloatArray, Precision } from '../../core/floats.js';
 import type { Blas } from '../../dense/blas.js';
-import { view } from '../../dense/matrix.js';
 import { VectorMemory, type VectorKernels } from '../../dense/vector-memory.js';
 import type { Batch } from '../../network/data-set.js';
 import type { Picks } from '../../network/sample-order.js';
 import { lossOf, squaredScale, type LossName } from '../../network/losses/table.js';
-import { layerWeights, type Network } from '../../network/network.js';
+import type { Network } from '../../network/network.js';
 import type { TaskGraph } from '../../parallel/task-graph.js';
 import type { Shared, Team } from '../../parallel/team.js';
 import { copySamples } from './copy-samples.js';
-import { Graphs, parameterBlocks, sliceCount } from './slices.js';
-import { ObjectiveWorker, objectiveTask, type MomentTask, type Work } from './tasks.js';
-import { kernelLoss } from './passes.js';
-import { checkCode, codeForm, type Code } from './code.js';
-import { lossForm, symmetricForm } from './loss-form.js';
+import { ownNodes, panelsOf, rankSlice } from './group-sums.js';
+import { Graphs, groupCount, parameterBlocks, sliceCount, sliceFirst } from './slices.js';
+import { ObjectiveWorker, objectiveTask, type MomentPart, type MomentTask, type SumWork, type Work } from './tasks.js';
+import { symmetricForm } from './loss-form.js';
+import { sliceForms, type KeptTangents } from './slice-forms.js';
 import { maskStep } from './mask-step.js';
 import type { EvaluateOptions, Measure, Objective, TrainingMemory } from './objective.js';
+import { workspaceOptions, type PerceptronObjectiveOptions } from './perceptron-options.js';
+import { SampleRanks } from './sample-ranks.js';
 import { sharedWith, TeamRunner } from './team-runner.js';
 import type { TeamChoice } from './team-trial.js';
 import { turnGraph, type BasisTask, type TurnWork } from './turn.js';
 import type { Update } from './update.js';
-import {
-  layWorkspace,
-  spanOf,
-  workspaceBytes,
-  type CurvatureKind,
-  type Span,
-  type Workspace,
-  type WorkspaceOptions,
-} from './workspace.js';
+import { layWorkspace, spanOf, workspaceBytes, type Span, type Workspace } from './workspace.js';
 
-/** What an objective is opened with. */
-export interface PerceptronObjectiveOptions {
-  readonly network: Network;
-  readonly loss: LossName;
-  readonly precision: Precision;
-  /** Most samples of a batch. */
-  readonly batchSize: number;
-  /** Curvature that will be asked for. Default 'none'. */
-  readonly curvature?: CurvatureKind | undefined;
-  /** A Gaussian code behind one of the layers. Its Gauss–Newton curvature alone is known. Default none. */
-  readonly code?: Code | null | undefined;
-  /** Numbers that `vector` and `take` will hand out besides. Default 0. */
-  readonly spare?: number | undefined;
-  /** Share of hidden units that are zeroed in `evaluate`, at least 0 and below 1. Default 0. */
-  readonly dropout?: number | undefined;
-  readonly regularization?: number | undefined;
-  /** Seeds dropout and signs. Default 0. */
-  readonly seed?: number | undefined;
-  /** Most bytes that may be taken. Default: what there is. */
-  readonly memoryLimit?: number | undefined;
-  /** Whether the data's inputs were turned, so that Σ x̄x̄ᵀ of the first layer is diagonal. Default false. */
-  readonly rotatedInputs?: boolean | undefined;
-  readonly blas: Blas;
-  /** Works on one thread without one. */
-  readonly team?: Team | undefined;
-}
-
-const MOST_RESULTS = 64;
+export type { PerceptronObjectiveOptions } from './perceptron-options.js';
 
 /** The objective of a perceptron, by closed forms. */
 export class PerceptronObjective implements Objective {
@@ -97,10 +62,16 @@ export class PerceptronObjective implements Objective {
   readonly #memory: VectorMemory;
   readonly #runner: TeamRunner<Workspace, Work>;
   readonly #graphs: Graphs;
+  readonly #ranks: SampleRanks;
   #turnGraph: TaskGraph | undefined;
   #count = 0;
   /** Samples whose means belong to the point of the last evaluation. */
   #prepared = 0;
+  /** Slices whose passes are here, those of the last evaluation, and its masks. */
+  #held = { first: 0, end: 0 };
+  #step: number | null = null;
+  /** Layers whose inputs came from all ranks. */
+  readonly #gathered = new Set<number>();
   /** Σ nᵢ∇fᵢ of the parts of a batch that `accumulate` has taken, their losses likewise, their samples and number. */
   #carry: FloatArray | undefined;
   readonly #carried = { loss: 0, samples: 0, parts: 0 };
@@ -127,7 +98,13 @@ export class PerceptronObjective implements Objective {
     this.#memory = memory;
     this.parameters = this.#array(workspace.parameters);
     this.gradient = this.#array(workspace.gradient);
-    const worker = new ObjectiveWorker(workspace, memory, options.blas);
+    const { blas, communicator = options.team?.communicator } = options;
+    const worker = new ObjectiveWorker(workspace, memory, { blas, worker: 0 });
+    const exchange = workspace.exchange === null ? null : this.#array(workspace.exchange);
+    const shares = { nodes: ownNodes, firstSlice: rankSlice, firstSample: sliceFirst };
+    this.#ranks = new SampleRanks(communicator, shares, exchange, (from, to) => {
+      this.kernels.combine(to.length, 1, from, 1, to);
+    });
     this.#runner = new TeamRunner(objectiveTask, worker, options.team, shared);
     this.team = options.team;
     this.#graphs = new Graphs(parameterBlocks(options.network).length);
@@ -138,35 +115,10 @@ export class PerceptronObjective implements Objective {
    * and what `spare` asks for. Throws MemoryError, OptionError.
    */
   static async open(options: PerceptronObjectiveOptions): Promise<PerceptronObjective> {
-    const { network, loss, precision, batchSize, code = null, dropout = 0, regularization = 0 } = options;
-    lossOf(loss);
-    if (code !== null) checkCode(network, code, options.curvature);
-    if (!(dropout >= 0 && dropout < 1))
-      throw new OptionError(`dropout is ${dropout}: it is a share of at least 0 and below 1.`, { dropout });
-    if (!(regularization >= 0 && regularization < Infinity))
-      throw new OptionError(`regularization is ${regularization}: it is a number of at least 0.`, { regularization });
-    if ((options.curvature ?? 'none') !== 'none' && kernelLoss(loss, network.outputs) === null)
-      throw new OptionError(
-        `Optimizers that use curvature do not know the loss "${loss}" yet: take one of the first order (adam).`,
-        { loss },
-      );
-    const asked: WorkspaceOptions = {
-      network,
-      loss,
-      precision,
-      capacity: batchSize,
-      curvature: options.curvature ?? 'none',
-      code,
-      dropout,
-      regularization,
-      seed: options.seed ?? 0,
-      spare: options.spare ?? 0,
-      results: sharedFloat64(MOST_RESULTS),
-    };
+    const asked = workspaceOptions(options);
     const memory = VectorMemory.open(workspaceBytes(asked), 'Training', options.memoryLimit);
     const workspace = layWorkspace(memory, asked);
-    const { team } = options;
-    const shared = await sharedWith(team, workspace);
+    const shared = await sharedWith(options.team, workspace);
     return new PerceptronObjective(options, workspace, memory, shared);
   }
 
@@ -194,10 +146,6 @@ export class PerceptronObjective implements Objective {
     return this.#memory.take(length, this.precision);
   }
 
-  /**
-   * Takes a batch, or of `batch` the samples that `picks` lists: inputs and targets are copied and converted. Throws
-   * ShapeError.
-   */
   load({ inputs, targets }: Batch, picks?: Pick<Picks, 'order' | 'first' | 'count'>): void {
     const count = picks?.count ?? inputs.cols;
     if (count > this.capacity || count === 0)
@@ -205,10 +153,14 @@ export class PerceptronObjective implements Objective {
     const layer = this.network.layers[0];
     const a = this.#array(this.#workspace.layers[0].inputs);
     const y = this.#array(this.#workspace.targets);
-    copySamples(inputs, count, picks, a, layer.width);
-    copySamples(targets, count, picks, y, targets.rows);
+    // Curvature may be asked for of the first samples alone, whose shares are other ones.
+    const { first, end } = this.#workspace.curvature === 'none' ? this.#ranks.samples(count) : { first: 0, end: count };
+    const own = { order: picks?.order, first: (picks?.first ?? 0) + first };
+    copySamples(inputs, end - first, own, a.subarray(first * layer.width), layer.width);
+    copySamples(targets, end - first, own, y.subarray(first * targets.rows), targets.rows);
     this.#count = count;
     this.#prepared = 0;
+    this.#held = { first: 0, end: 0 };
     this.loads++;
   }
 
@@ -228,11 +180,6 @@ export class PerceptronObjective implements Objective {
     return (this.#pass({ carry, update, step: maskStep(step, parts), turned }) + before) / total + penalty;
   }
 
-  /**
-   * Takes the loaded batch as a part of a larger one: the next `evaluate` gives loss, gradient and update of the mean
-   * over all parts, its own loaded one the last. N spare numbers are taken once. Curvature is of the last part alone.
-   * Throws as `evaluate`, and has then forgotten the parts.
-   */
   accumulate({ step = null }: { step?: number | null } = {}): void {
     const carry = (this.#carry ??= this.vector());
     const carried = this.#carried;
@@ -254,16 +201,54 @@ export class PerceptronObjective implements Objective {
   /** Evaluates the loaded batch; the sum of its losses. */
   #pass(how: Omit<Extract<Work, { kind: 'evaluate' }>, 'kind' | 'count'>): number {
     const count = this.#count;
+    const work = { ...how, kind: 'evaluate', count } as const;
     this.#prepared = 0;
-    const slices = sliceCount(count);
-    this.#runner.run(this.#graphs.slicesAndBlocks(slices), { ...how, kind: 'evaluate', count }, true);
-    let loss = 0;
-    for (let s = 0; s < slices; s++) loss += this.#workspace.results[s];
+    this.#gathered.clear();
+    this.#step = how.step;
+    this.#held = this.#ranks.slices(count);
+    this.#runner.run(this.#graphs.slicesAndBlocks(this.#held.end - this.#held.first), work, true);
+    const { loss } = this.#results(count);
     if (!Number.isFinite(loss))
       throw new NonFiniteError('The loss or its gradient is not finite: the parameters have grown too large.', {
         loss,
       });
+    this.#finish(work, this.gradient);
     return loss;
+  }
+
+  /** The sums of losses, and of samples that are right, over all slices. */
+  #results(count: number): { readonly loss: number; readonly right: number } {
+    const { results } = this.#workspace;
+    this.#ranks.gatherSlices(count, results, 2);
+    let loss = 0;
+    let right = 0;
+    for (let s = 0; s < sliceCount(count); s++) {
+      loss += results[2 * s];
+      right += results[2 * s + 1];
+    }
+    return { loss, right };
+  }
+
+  /** Sums of own groups, and what is done with those of all. */
+  #sum(work: SumWork, out: FloatArray): void {
+    this.#runner.run(this.#graphs.slicesAndBlocks(this.#ranks.slices(work.count).length), work);
+    this.#finish(work, out);
+  }
+
+  /** out ← the sum of all ranks' parts, and what is done with it; a single rank has done so. */
+  #finish(work: SumWork, out: FloatArray): void {
+    if (!this.#ranks.many) return;
+    this.#ranks.sum(work.count, this.#parts, out);
+    this.#runner.run(this.#graphs.blocks, { kind: 'finish', work });
+  }
+
+  get #parts(): FloatArray[] {
+    return this.#workspace.parts.map((part) => this.#array(part));
+  }
+
+  /** Work of own slices alone. */
+  #slices(work: Work & { readonly count: number }): void {
+    this.#runner.run(this.#graphs.independent(this.#ranks.slices(work.count).length), work);
   }
 
   update(update: Update): void {
@@ -276,20 +261,8 @@ export class PerceptronObjective implements Objective {
    */
   measure(parameters: FloatArray = this.parameters, step: number | null = null): Measure {
     const count = this.#count;
-    const slices = sliceCount(count);
-    this.#runner.run(this.#graphs.independent(slices), {
-      kind: 'measure',
-      count,
-      parameters: this.#span(parameters),
-      step,
-    });
-    const { results } = this.#workspace;
-    let loss = 0;
-    let right = 0;
-    for (let s = 0; s < slices; s++) {
-      loss += results[2 * s];
-      right += results[2 * s + 1];
-    }
+    this.#slices({ kind: 'measure', count, parameters: this.#span(parameters), step });
+    const { loss, right } = this.#results(count);
     return {
       loss: loss / count + this.#penalty(parameters),
       accuracy: lossOf(this.loss).decision === null || Number.isNaN(right) ? null : right / count,
@@ -302,15 +275,9 @@ export class PerceptronObjective implements Objective {
    */
   product(of: 'gauss-newton' | 'hessian', v: FloatArray, out: FloatArray, samples: number = this.#count): void {
     this.#requireCurvature(of);
-    const work: Work = {
-      kind: 'product',
-      count: samples,
-      hessian: of === 'hessian',
-      fresh: this.#prepare(samples),
-      v: this.#span(v),
-      out: this.#span(out),
-    };
-    this.#runner.run(this.#graphs.slicesAndBlocks(sliceCount(samples)), work);
+    const fresh = this.#prepare(samples);
+    const ends = { v: this.#span(v), out: this.#span(out) };
+    this.#sum({ kind: 'product', count: samples, hessian: of === 'hessian', fresh, ...ends }, out);
   }
 
   /**
@@ -322,16 +289,20 @@ export class PerceptronObjective implements Objective {
     const r = this.network.outputs;
     const { layers, means, code, regularization: λ } = this.#workspace;
     const copies = (ℓ: number): Float64Array =>
-      Float64Array.from(this.errorsOf(ℓ).subarray(0, this.network.layers[ℓ].outputs * samples));
-    const kept = vectors.map((v) => {
-      const work: Work = { kind: 'tangent', count: samples, fresh: this.#prepare(samples), v: this.#span(v) };
-      this.#runner.run(this.#graphs.independent(sliceCount(samples)), work);
+      Float64Array.from(this.#errorsOf(ℓ).subarray(0, this.network.layers[ℓ].outputs * samples));
+    const kept = vectors.map((v): KeptTangents => {
+      this.#slices({ kind: 'tangent', count: samples, fresh: this.#prepare(samples), v: this.#span(v) });
       return { output: copies(layers.length - 1), code: code === null ? null : copies(code.layer) };
     });
     const p = means === null ? null : this.#array(means);
-    return symmetricForm(vectors.length, (i, j) => {
-      let value = lossForm(this.loss, r, p, kept[i].output, kept[j].output);
-      if (code !== null) value += codeForm(code, this.#array(code.variances), kept[i].code!, kept[j].code!);
+    const variances = code === null ? null : this.#array(code.variances);
+    const k = vectors.length;
+    const at = { loss: this.loss, outputs: r, means: p, code, variances };
+    const forms = sliceForms(at, kept, samples, this.#ranks.slices(samples));
+    this.#ranks.gatherSlices(samples, forms, k * k);
+    return symmetricForm(k, (i, j) => {
+      let value = 0;
+      for (let s = 0; s < forms.length; s += k * k) value += forms[s + i * k + j];
       return value / samples + (λ > 0 ? λ * this.weightDot(vectors[i], vectors[j]) : 0);
     });
   }
@@ -342,14 +313,7 @@ export class PerceptronObjective implements Objective {
    */
   draw(step: number, samples: number = this.#count): void {
     this.#requireCurvature('gauss-newton');
-    const work: Work = {
-      kind: 'draw',
-      count: samples,
-      fresh: this.#prepare(samples),
-      seed: this.#workspace.seed,
-      step,
-    };
-    this.#runner.run(this.#graphs.independent(sliceCount(samples)), work);
+    this.#slices({ kind: 'draw', count: samples, fresh: this.#prepare(samples), seed: this.#workspace.seed, step });
   }
 
   /**
@@ -359,13 +323,18 @@ export class PerceptronObjective implements Objective {
   column(output: number, samples: number = this.#count): void {
     this.#requireCurvature('gauss-newton');
     this.#refuseCode('Columns of the root of its curvature');
-    const work: Work = { kind: 'column', count: samples, fresh: this.#prepare(samples), output };
-    this.#runner.run(this.#graphs.independent(sliceCount(samples)), work);
+    this.#slices({ kind: 'column', count: samples, fresh: this.#prepare(samples), output });
   }
 
-  /** Ā_{ℓ−1} of the last evaluation, width × count; its last row ones where the layer has a bias. */
+  /** Ā_{ℓ−1} of the last evaluation, width × count; its last row ones where the layer has a bias. Collective. */
   inputsOf(layer: number): FloatArray {
-    return this.#array(this.#workspace.layers[layer].inputs);
+    const inputs = this.#array(this.#workspace.layers[layer].inputs);
+    if (layer > 0 && !this.#gathered.has(layer)) {
+      this.#hold(this.#count);
+      this.#ranks.gatherSamples(this.#count, inputs, this.network.layers[layer].width);
+      this.#gathered.add(layer);
+    }
+    return inputs;
   }
 
   /** The targets of the loaded batch, outputs × count. */
@@ -373,26 +342,31 @@ export class PerceptronObjective implements Objective {
     return this.#array(this.#workspace.targets);
   }
 
-  /** The errors that `draw`, `column` or `product` left at layer ℓ, outputs × samples. */
+  /** The errors that `column` or `product` of all samples left at layer ℓ, outputs × samples. Collective. */
   errorsOf(layer: number): FloatArray {
+    const errors = this.#errorsOf(layer);
+    this.#ranks.gatherSamples(this.#count, errors, this.network.layers[layer].outputs);
+    return errors;
+  }
+
+  /** Those of this rank's samples. */
+  #errorsOf(layer: number): FloatArray {
     return this.#array(this.#workspace.layers[layer].tangents!);
   }
 
   /**
    * out ← (1/n) Σ_i g_i∘g_i of the samples' own gradients g_i (without regularization): (1/n) Ā²(D²)ᵀ layer by layer,
-   * exact for dense layers. 2nN flops, on the calling thread.
+   * exact for dense layers. 2nN flops.
    */
   gradientSquares(out: FloatArray): void {
     const count = this.#count;
-    const [a, d] = this.#workspace.turns.map((turn) => this.#array(turn));
-    this.network.layers.forEach((layer, ℓ) => {
-      const { width, outputs } = layer;
-      const spans = this.#workspace.layers[ℓ];
-      this.kernels.squares(width * count, 1, this.#array(spans.inputs), 0, a);
-      this.kernels.squares(outputs * count, 1, this.#array(spans.errors), 0, d);
-      const target = layerWeights(layer, out);
-      this.blas.gemm('N', 'T', 1 / count, view(a, 0, width, count), view(d, 0, outputs, count), 0, target);
+    this.#hold(count);
+    const slices = this.#graphs.slicesAndBlocks(this.#ranks.slices(count).length);
+    const of = this.#span(out);
+    this.network.layers.forEach((_, layer) => {
+      this.#runner.run(slices, { kind: 'squares', count, layer, out: of });
     });
+    this.#ranks.sum(count, this.#parts, out);
   }
 
   /**
@@ -404,12 +378,32 @@ export class PerceptronObjective implements Objective {
     keep: number,
     samples: number = this.#count,
   ): void {
-    this.#runner.run(this.#graphs.independent(tasks.length), {
-      kind: 'moments',
-      count: samples,
-      keep,
-      moments: tasks.map((task) => ({ ...task, out: this.#span(task.out) })),
+    this.#hold(samples);
+    const whole = groupCount(samples) === 1;
+    let at = 0;
+    const moments = tasks.flatMap((task): MomentPart[] => {
+      const moment = { ...task, out: this.#span(task.out) };
+      const { layer, of, diagonal } = task;
+      if (whole || of === 'gradientRows' || of === 'gradientColumns') return [{ moment, panel: null, at }];
+      const { width, outputs } = this.network.layers[layer];
+      return panelsOf(of === 'inputs' ? width : outputs, diagonal).map((panel) => {
+        const part = { moment, panel, at };
+        at += panel.length;
+        return part;
+      });
     });
+    const work = { count: samples, keep, moments } as const;
+    // A single group is the first rank's, which makes its moments where they are.
+    const idle = whole && this.#ranks.place.rank > 0;
+    const made = idle ? moments.filter(({ moment: { of } }) => of.startsWith('gradient')) : moments;
+    this.#runner.run(this.#graphs.independent(made.length), { ...work, moments: made, kind: 'moments' });
+    if (whole) this.#ranks.give(tasks.filter(({ of }) => !of.startsWith('gradient')).map(({ out }) => out));
+    const { momentParts, momentSum } = this.#workspace;
+    if (momentSum === null || at === 0) return;
+    const parts = momentParts.map((part) => this.#array(part).subarray(0, at));
+    this.#ranks.sum(samples, parts, this.#array(momentSum).subarray(0, at));
+    const panels = moments.filter(({ panel }) => panel !== null);
+    this.#runner.run(this.#graphs.independent(panels.length), { ...work, moments: panels, kind: 'finish-moments' });
   }
 
   turn(work: Omit<TurnWork, 'kind'>): void {
@@ -418,7 +412,10 @@ export class PerceptronObjective implements Objective {
   }
 
   bases(sides: readonly BasisTask[]): void {
-    this.#runner.run(this.#graphs.independent(sides.length), { kind: 'bases', sides });
+    const own = sides.filter((_, k) => this.#ranks.isOwn(k));
+    this.#runner.run(this.#graphs.independent(own.length), { kind: 'bases', sides: own });
+    this.#ranks.share(sides.map(({ vectors }) => this.#array(vectors)));
+    this.#ranks.share(sides.map(({ values }) => this.#array(values)));
   }
 
   weightDot(x: FloatArray, y: FloatArray): number {
@@ -442,11 +439,32 @@ export class PerceptronObjective implements Objective {
     return regularization === 0 ? 0 : 0.5 * regularization * this.weightDot(θ, θ);
   }
 
-  /** Whether the means of the first samples are still to be made; afterwards they are. */
+  /**
+   * Whether the means of the first samples are still to be made; afterwards they are. Of several ranks each has other
+   * ones of another number of samples.
+   */
   #prepare(samples: number): boolean {
-    const fresh = samples > this.#prepared;
-    this.#prepared = Math.max(samples, this.#prepared);
+    this.#hold(samples);
+    const fresh = this.#ranks.many ? samples !== this.#prepared : samples > this.#prepared;
+    this.#prepared = fresh ? samples : this.#prepared;
     return fresh;
+  }
+
+  /**
+   * Forward and backward of the slices that this rank's share of the first samples lies in, where they are not here:
+   * the batch's own slices, for the bits' sake.
+   */
+  #hold(samples: number): void {
+    const own = this.#ranks.samples(samples);
+    if (!this.#ranks.many || own.first === own.end) return;
+    const count = this.#count;
+    let first = 0;
+    while (sliceFirst(count, first + 1) <= own.first) first++;
+    let end = first;
+    while (sliceFirst(count, end) < own.end) end++;
+    if (this.#held.first <= first && end <= this.#held.end) return;
+    this.#held = { first, end };
+    this.#runner.run(this.#graphs.independent(end - first), { kind: 'again', count, first, step: this.#step });
   }
 
   #refuseCode(what: string): void {

@@ -3,7 +3,9 @@
  * sizes alone, so that a result has the same bits on any team.
  *
  * Slices go forward and backward, each on its own samples; blocks then sum over all samples, gradient(block) =
- * Ā_{ℓ−1}·D_ℓ(block)ᵀ, so that no worker has a gradient of its own that would have to be added.
+ * Ā_{ℓ−1}·D_ℓ(block)ᵀ, so that no worker has a gradient of its own that would have to be added. That sum is one over
+ * groups of whole slices, added by the tree of ../../core/sum-tree.ts: ranks that have some of the groups each make the
+ * same bits.
  */
 import type { ParameterLayout } from '../../network/parameter-layout.js';
 import { independentTasks, taskGraph, type TaskGraph } from '../../parallel/task-graph.js';
@@ -15,13 +17,29 @@ const MOST_SLICES = 16;
 const NUMBERS = 32768;
 const MOST_BLOCKS = 8;
 /** Units that tiles of GEMM's kernels divide: 48 columns take the time of 43. */
-const TILE = 16;
+export const TILE = 16;
 
 /** Slices of a batch of `count` samples. */
 export const sliceCount = (count: number): number => Math.max(1, Math.min(MOST_SLICES, Math.floor(count / SAMPLES)));
 
 /** First sample of slice s; that of slice s + 1 ends it. */
 export const sliceFirst = (count: number, s: number): number => Math.floor((s * count) / sliceCount(count));
+
+/** To add groups of fewer samples takes more than 4 % of the time of their products. */
+const GROUP_SAMPLES = 500;
+
+/** Groups of a batch of `count` samples: a power of two. */
+export function groupCount(count: number): number {
+  let groups = 1;
+  while (2 * groups <= MOST_SLICES && count >= 2 * groups * GROUP_SAMPLES) groups *= 2;
+  return groups;
+}
+
+/** First slice of group g; that of group g + 1 ends it. */
+export const groupSlice = (count: number, g: number): number => Math.floor((g * sliceCount(count)) / groupCount(count));
+
+/** First sample of group g. */
+export const groupFirst = (count: number, g: number): number => sliceFirst(count, groupSlice(count, g));
 
 /** Output units first … first + count − 1 of a layer: a range of θ. */
 export interface Block {

@@ -7,7 +7,8 @@ import { block, mirrorLower, view, type Matrix } from '../../dense/matrix.js';
 import type { Blas } from '../../dense/blas.js';
 import { defineTask, type WorkerContext } from '../../parallel/task.js';
 import { gradientMoment } from './gradient-moment.js';
-import { parameterBlocks, sliceCount, sliceFirst, type Block } from './slices.js';
+import { GroupSums, ownNodes, rankSlice, symmetricSum, type Panel, type Term } from './group-sums.js';
+import { parameterBlocks, sliceFirst, type Block } from './slices.js';
 import { Passes } from './passes.js';
 import { RPasses } from './r-pass.js';
 import { sliceViews, weightViews, type SliceViews, type WeightViews } from './slice-views.js';
@@ -23,9 +24,19 @@ export interface MomentTask {
    * (width × outputs), GGᵀ ('gradientRows') or GᵀG ('gradientColumns').
    */
   readonly of: 'inputs' | 'errors' | 'gradientRows' | 'gradientColumns';
-  /** Both triangles, or the diagonal alone where `diagonal` (not of gradients). */
+  /** Both triangles, or the diagonal alone where `diagonal`. */
   readonly out: Span;
   readonly diagonal: boolean;
+}
+
+/**
+ * A part of a moment, a task; `at`: where its numbers stand among those of all parts. Without panel: all of it, of a
+ * gradient or of a single group.
+ */
+export interface MomentPart {
+  readonly moment: MomentTask;
+  readonly panel: Panel | null;
+  readonly at: number;
 }
 
 /**
@@ -39,8 +50,8 @@ export interface Carry {
   readonly last: boolean;
 }
 
-/** What a phase does. `count`: samples of the batch. */
-export type Work =
+/** Sums over samples, by blocks of θ: of several ranks the sums of the own groups, `finish` goes on with all. */
+export type SumWork =
   | {
       readonly kind: 'evaluate';
       readonly count: number;
@@ -50,7 +61,6 @@ export type Work =
       /** Sides by which the gradient is turned. */
       readonly turned: SampleTurns | null;
     }
-  | { readonly kind: 'measure'; readonly count: number; readonly parameters: Span; readonly step: number | null }
   | {
       readonly kind: 'product';
       readonly count: number;
@@ -59,6 +69,23 @@ export type Work =
       readonly v: Span;
       readonly out: Span;
     }
+  /** Of a layer Σ ā²(δ²)ᵀ. */
+  | { readonly kind: 'squares'; readonly count: number; readonly layer: number; readonly out: Span };
+
+/** Sums of moments: of several ranks those of the own groups, `finish-moments` goes on with all. */
+interface MomentsWork {
+  readonly count: number;
+  readonly keep: number;
+  readonly moments: readonly MomentPart[];
+}
+
+/** What a phase does. `count`: samples of the batch. */
+export type Work =
+  | SumWork
+  | { readonly kind: 'finish'; readonly work: SumWork }
+  /** Forward and backward again, of slices `first` … of a batch that was evaluated. */
+  | { readonly kind: 'again'; readonly count: number; readonly first: number; readonly step: number | null }
+  | { readonly kind: 'measure'; readonly count: number; readonly parameters: Span; readonly step: number | null }
   | { readonly kind: 'tangent'; readonly count: number; readonly fresh: boolean; readonly v: Span }
   | {
       readonly kind: 'draw';
@@ -68,15 +95,16 @@ export type Work =
       readonly step: number;
     }
   | { readonly kind: 'column'; readonly count: number; readonly fresh: boolean; readonly output: number }
-  | {
-      readonly kind: 'moments';
-      readonly count: number;
-      readonly keep: number;
-      readonly moments: readonly MomentTask[];
-    }
+  | (MomentsWork & { readonly kind: 'moments' | 'finish-moments' })
   | { readonly kind: 'update'; readonly update: Update }
   | TurnWork
   | BasesWork;
+
+/** Work on slices of samples. */
+type SlicesWork = Exclude<
+  Work,
+  { kind: 'finish' | 'finish-moments' | 'again' | 'moments' | 'update' | 'turn' | 'bases' }
+>;
 
 /** One worker's side of an objective. */
 export class ObjectiveWorker {
@@ -87,6 +115,7 @@ export class ObjectiveWorker {
   readonly #passes: Passes;
   readonly #products: RPasses;
   readonly #turns: Turns;
+  readonly #sums: GroupSums;
   readonly #blockwise: Blockwise;
   readonly #blocks: readonly Block[];
   readonly #slices = new Map<number, SliceViews>();
@@ -94,13 +123,14 @@ export class ObjectiveWorker {
   readonly #parts = new Map<number, readonly FloatArray[]>();
   readonly #columns = new Map<string, Matrix>();
 
-  constructor(workspace: Workspace, memory: VectorMemory, blas: Blas) {
+  constructor(workspace: Workspace, memory: VectorMemory, { blas, worker }: Pick<WorkerContext, 'blas' | 'worker'>) {
     this.#workspace = workspace;
     this.#kernels = memory.kernels(workspace.precision);
     this.#blas = blas;
     this.#arrays = new SpanArrays(memory, workspace.precision);
     this.#passes = new Passes(workspace, this.#kernels, blas);
     this.#products = new RPasses(workspace, this.#kernels, blas);
+    this.#sums = new GroupSums(this.#kernels, blas, this.#arrays.of(workspace.scratch[worker]));
     this.#blocks = parameterBlocks(workspace.network);
     this.#blockwise = { workspace, kernels: this.#kernels, part: (vector, block) => this.#part(vector, block) };
     this.#turns = new Turns(this.#blockwise, blas, this.#arrays, this.#blocks);
@@ -108,40 +138,56 @@ export class ObjectiveWorker {
 
   /** Runs one task of a phase. */
   run(task: number, work: Work): void {
-    if (work.kind === 'update') {
-      updateBlock(this.#blockwise, this.#blocks[task], work.update);
-      return;
+    switch (work.kind) {
+      case 'update':
+        updateBlock(this.#blockwise, this.#blocks[task], work.update);
+        break;
+      case 'finish':
+        this.#finish(this.#blocks[task], work.work);
+        break;
+      case 'moments':
+        this.#moment(work.moments[task], work);
+        break;
+      case 'finish-moments':
+        this.#finishMoment(work.moments[task], work.keep);
+        break;
+      case 'turn':
+        this.#turns.turn(task, work);
+        break;
+      case 'bases':
+        this.#turns.basis(work.sides[task]);
+        break;
+      case 'again':
+        this.#passes.evaluate(this.#slice(work.count, work.first + task), this.#θ, work.step);
+        break;
+      default:
+        this.#samples(task, work);
     }
-    if (work.kind === 'moments') {
-      this.#moment(work.moments[task], work);
-      return;
-    }
-    if (work.kind === 'turn') {
-      this.#turns.turn(task, work);
-      return;
-    }
-    if (work.kind === 'bases') {
-      this.#turns.basis(work.sides[task]);
-      return;
-    }
-    const slices = sliceCount(work.count);
-    if (task >= slices) {
-      this.#block(this.#blocks[task - slices], slices, work);
-      return;
-    }
-    const slice = this.#slice(work.count, task);
-    const θ = this.#weights(work.kind === 'measure' ? work.parameters : this.#workspace.parameters);
+  }
+
+  /** Slices of the rank's own groups, then blocks. */
+  #samples(task: number, work: SlicesWork): void {
+    const { rank, ranks } = this.#workspace;
+    const first = rankSlice(work.count, { rank, ranks });
+    const slices = rankSlice(work.count, { rank: rank + 1, ranks }) - first;
+    if (task < slices) this.#pass(first + task, work);
+    else this.#block(this.#blocks[task - slices], { first, end: first + slices }, work as SumWork);
+  }
+
+  #pass(s: number, work: SlicesWork): void {
+    const slice = this.#slice(work.count, s);
+    const θ = work.kind === 'measure' ? this.#weights(work.parameters) : this.#θ;
     const { results } = this.#workspace;
     if ('fresh' in work && work.fresh) this.#products.prepare(slice);
     switch (work.kind) {
       case 'evaluate':
-        results[task] = this.#passes.evaluate(slice, θ, work.step);
+        results[2 * s] = this.#passes.evaluate(slice, θ, work.step);
         if (work.turned !== null) this.#turns.turnSamples(slice, work.turned);
         break;
       case 'measure': {
         const { loss, right } = this.#passes.measure(slice, θ, work.step);
-        results[2 * task] = loss;
-        results[2 * task + 1] = right;
+        results[2 * s] = loss;
+        results[2 * s + 1] = right;
         break;
       }
       case 'product':
@@ -155,7 +201,30 @@ export class ObjectiveWorker {
         break;
       case 'column':
         this.#products.column(slice, θ, work.output);
+        break;
+      case 'squares':
+        this.#square(slice, work.layer);
     }
+  }
+
+  get #θ(): readonly WeightViews[] {
+    return this.#weights(this.#workspace.parameters);
+  }
+
+  /** ā² and δ² of a slice's samples, where the turns have as many columns. */
+  #square({ first, count, layers }: SliceViews, ℓ: number): void {
+    const { width, outputs } = this.#workspace.network.layers[ℓ];
+    const [a, d] = this.#workspace.turns.map((turn) => this.#arrays.of(turn));
+    const { inputs, errors } = layers[ℓ];
+    const own = inputs.data.subarray(inputs.offset, inputs.offset + width * count);
+    this.#kernels.squares(own.length, 1, own, 0, a.subarray(first * width, (first + count) * width));
+    this.#kernels.squares(
+      errors.array.length,
+      1,
+      errors.array,
+      0,
+      d.subarray(first * outputs, (first + count) * outputs),
+    );
   }
 
   /** Slice s of a batch of `count` samples. The samples of smaller batches lie elsewhere: each pair has its views. */
@@ -191,64 +260,73 @@ export class ObjectiveWorker {
     return parts[index];
   }
 
-  #block(own: Block, slices: number, work: Work & { readonly count: number }): void {
+  /** A block's sums over the rank's own groups; of a single rank, what is done with them. */
+  #block(own: Block, { first, end }: { readonly first: number; readonly end: number }, work: SumWork): void {
     if (work.kind === 'evaluate') {
       // Whatever is not finite shows here, before the parameters are touched.
-      const { results, parameters, gradient, regularization } = this.#workspace;
+      const { results } = this.#workspace;
       let loss = 0;
-      for (let s = 0; s < slices; s++) loss += results[s];
+      for (let s = first; s < end; s++) loss += results[2 * s];
       if (!Number.isFinite(loss)) return;
-      this.#gradient(own, work.count, work.turned, gradient);
+    } else if (work.kind === 'squares' && work.layer !== own.layer) return;
+    const { ranks, parts } = this.#workspace;
+    const { width } = this.#workspace.network.layers[own.layer];
+    const terms = this.#terms(own, work);
+    ownNodes(work.count, this.#workspace).forEach((node, k) => {
+      const out = this.#part(ranks > 1 ? parts[k] : this.#target(work), own);
+      this.#sums.outer(out, width, { count: work.count, node }, terms);
+    });
+    if (ranks === 1) this.#finish(own, work);
+  }
+
+  /** Where sums go. */
+  #target(work: SumWork): Span {
+    return work.kind === 'evaluate' ? this.#workspace.gradient : work.out;
+  }
+
+  /** What is done with a block's sum over all samples. */
+  #finish(own: Block, work: SumWork): void {
+    const { parameters, gradient, regularization } = this.#workspace;
+    if (work.kind === 'evaluate') {
       if (work.carry !== null && !this.#carry(own, work.carry)) return;
       if (regularization > 0) this.#addDecay(own, parameters, gradient);
       if (work.update !== null) updateBlock(this.#blockwise, own, work.update);
-    } else if (work.kind === 'product') {
-      this.#sum(own, work.count, this.#workspace.layers[own.layer].tangents!, work.out);
-      if (work.hessian) this.#sumHessian(own, work.count, work.out);
-      if (this.#workspace.regularization > 0) this.#addDecay(own, work.v, work.out);
-    }
+    } else if (work.kind === 'product' && regularization > 0) this.#addDecay(own, work.v, work.out);
   }
 
-  /** out(block) ← (1/count)·Ā_{ℓ−1}·D_ℓ(block)ᵀ, D the errors or those of a product. */
-  #sum(own: Block, count: number, errors: Span, out: Span): void {
-    const { width, outputs } = this.#workspace.network.layers[own.layer];
-    const a = this.#matrix(this.#workspace.layers[own.layer].inputs, width, count);
-    this.#blas.gemm('N', 'T', 1 / count, a, this.#rows(errors, outputs, own, count), 0, this.#target(out, own));
-  }
-
-  /** The same by what the slices turned. */
-  #gradient(own: Block, count: number, turned: SampleTurns | null, out: Span): void {
-    const { inputs, errors } = this.#workspace.layers[own.layer];
-    const basis = turned?.layers[own.layer];
-    if (!basis?.input && !basis?.output) {
-      this.#sum(own, count, errors, out);
-      return;
-    }
-    const { width, outputs, offset } = this.#workspace.network.layers[own.layer];
-    const part = (vector: Span, rows: number): Matrix => view(this.#arrays.of(vector), offset, rows, count);
-    const a = basis.input ? part(turned!.inputs, width) : this.#matrix(inputs, width, count);
-    const d = basis.output
-      ? block(part(turned!.errors, outputs), own.first, 0, own.count, count)
-      : this.#rows(errors, outputs, own, count);
-    this.#blas.gemm('N', 'T', 1 / count, a, d, 0, this.#target(out, own));
-  }
-
-  /** out(block) ← out + (1/count)·RA_{ℓ−1}·δ_ℓ(block)ᵀ. */
-  #sumHessian(own: Block, count: number, out: Span): void {
-    if (own.layer === 0) return;
-    const { inputs, outputs } = this.#workspace.network.layers[own.layer];
+  /** The products whose sums over samples a block is. */
+  #terms(own: Block, work: SumWork): readonly Term[] {
+    const { count } = work;
+    const { width, inputs, outputs, offset } = this.#workspace.network.layers[own.layer];
     const spans = this.#workspace.layers[own.layer];
-    const before = this.#workspace.layers[own.layer - 1].kept!.a;
-    const target = this.#target(out, own);
-    this.#blas.gemm(
-      'N',
-      'T',
-      1 / count,
-      this.#matrix(before, inputs, count),
-      this.#rows(spans.errors, outputs, own, count),
-      1,
-      block(target, 0, 0, inputs, own.count),
-    );
+    const a = this.#matrix(spans.inputs, width, count);
+    switch (work.kind) {
+      case 'evaluate': {
+        const basis = work.turned?.layers[own.layer];
+        const part = (vector: Span, rows: number): Matrix => view(this.#arrays.of(vector), offset, rows, count);
+        return [
+          {
+            a: basis?.input ? part(work.turned!.inputs, width) : a,
+            d: basis?.output
+              ? block(part(work.turned!.errors, outputs), own.first, 0, own.count, count)
+              : this.#rows(spans.errors, outputs, own, count),
+          },
+        ];
+      }
+      case 'product': {
+        const gaussNewton = { a, d: this.#rows(spans.tangents!, outputs, own, count) };
+        if (!work.hessian || own.layer === 0) return [gaussNewton];
+        // RA_{ℓ−1}·δ_ℓ(block)ᵀ
+        const before = this.#workspace.layers[own.layer - 1].kept!.a;
+        const hessian = { a: this.#matrix(before, inputs, count), d: this.#rows(spans.errors, outputs, own, count) };
+        return [gaussNewton, hessian];
+      }
+      case 'squares': {
+        const [x, y] = this.#workspace.turns.map((turn) => this.#arrays.of(turn));
+        const d = view(y, own.first, own.count, count, outputs);
+        return [{ a: view(x, 0, width, count), d }];
+      }
+    }
   }
 
   /** out(block) ← out + λ·x on the block's weights, biases left out. */
@@ -269,11 +347,9 @@ export class ObjectiveWorker {
     return last;
   }
 
-  /** out ← keep·out + (1 − keep)·X Xᵀ, over the batch's samples their mean. */
-  #moment(
-    { layer, of, out, diagonal }: MomentTask,
-    { count, keep }: { readonly count: number; readonly keep: number },
-  ): void {
+  /** A part of keep·out + (1 − keep)·X Xᵀ, over the batch's samples their mean; of ranks the own groups' part of it. */
+  #moment({ moment, panel, at }: MomentPart, { count, keep }: MomentsWork): void {
+    const { layer, of, out, diagonal } = moment;
     const { width, outputs, offset } = this.#workspace.network.layers[layer];
     const spans = this.#workspace.layers[layer];
     const target = this.#arrays.of(out);
@@ -282,17 +358,42 @@ export class ObjectiveWorker {
       gradientMoment(this.#blas, g, { of, diagonal }, keep, target);
       return;
     }
+    const { ranks, momentParts } = this.#workspace;
     const rows = of === 'inputs' ? width : outputs;
-    const share = (1 - keep) / count;
     const x = this.#matrix(of === 'inputs' ? spans.inputs : spans.tangents!, rows, count);
-    if (diagonal) {
-      for (let k = 0; k < rows; k++) target[k] *= keep;
-      for (let at = 0; at < rows * count;) for (let k = 0; k < rows; k++, at++) target[k] += share * x.data[at] ** 2;
+    const share = (1 - keep) / count;
+    if (panel === null) {
+      symmetricSum(this.#blas, { x, share, diagonal }, keep, target);
       return;
     }
-    const square = view(target, 0, rows, rows);
-    this.#blas.syrk('L', 'N', share, x, keep, square);
-    mirrorLower(square);
+    ownNodes(count, this.#workspace).forEach((node, k) => {
+      const sum = ranks > 1 ? this.#arrays.of(momentParts[k]).subarray(at, at + panel.length) : this.#sums.spare(panel);
+      this.#sums.moment(sum, panel, { diagonal, share, x }, { count, node });
+      if (ranks === 1) this.#putMoment(moment, panel, keep, sum);
+    });
+  }
+
+  #finishMoment({ moment, panel, at }: MomentPart, keep: number): void {
+    if (panel === null) return;
+    this.#putMoment(moment, panel, keep, this.#arrays.of(this.#workspace.momentSum!).subarray(at, at + panel.length));
+  }
+
+  /** out ← keep·out + a panel's sum, in both triangles. */
+  #putMoment({ layer, of, out, diagonal }: MomentTask, panel: Panel, keep: number, sum: FloatArray): void {
+    const target = this.#arrays.of(out);
+    if (diagonal) {
+      for (let k = 0; k < panel.length; k++) target[k] = keep * target[k] + sum[k];
+      return;
+    }
+    const { width, outputs } = this.#workspace.network.layers[layer];
+    const size = of === 'inputs' ? width : outputs;
+    const rows = size - panel.first;
+    for (let j = 0; j < panel.count; j++) {
+      const column = panel.first + j;
+      for (let i = j, at = column * size + column; i < rows; i++, at++)
+        target[at] = keep * target[at] + sum[j * rows + i];
+    }
+    mirrorLower(view(target, 0, size, size), panel.first, panel.first + panel.count);
   }
 
   /** The first `count` columns of a span. */
@@ -305,11 +406,6 @@ export class ObjectiveWorker {
     return this.#kept(`${span.at} ${own.offset} ${count}`, () =>
       block(view(this.#arrays.of(span), 0, rows, count), own.first, 0, own.count, count),
     );
-  }
-
-  #target(span: Span, own: Block): Matrix {
-    const { width } = this.#workspace.network.layers[own.layer];
-    return this.#kept(`${span.at} ${own.offset}`, () => view(this.#arrays.of(span), own.offset, width, own.count));
   }
 
   #kept(key: string, make: () => Matrix): Matrix {
@@ -326,8 +422,8 @@ export class ObjectiveWorker {
 export const objectiveTask = defineTask<Workspace, Work>(
   import.meta.url,
   'objectiveTask',
-  (workspace: Workspace, { blas }: WorkerContext) => {
-    const worker = new ObjectiveWorker(workspace, VectorMemory.over(workspace.memory), blas);
+  (workspace: Workspace, context: WorkerContext) => {
+    const worker = new ObjectiveWorker(workspace, VectorMemory.over(workspace.memory), context);
     return (task, work) => {
       worker.run(task, work);
     };

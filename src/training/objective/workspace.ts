@@ -8,6 +8,7 @@ import { hasUnitSlope, hasZeroCurvature } from '../../network/activations/table.
 import { lossOf, type LossName } from '../../network/losses/table.js';
 import type { Network } from '../../network/network.js';
 import type { Code } from './code.js';
+import { mostNodes, panelsOf, scratchNumbers, type RankPlace } from './group-sums.js';
 
 /** `length` numbers from byte `at` of the memory on. */
 export interface Span {
@@ -71,8 +72,19 @@ export interface Workspace {
   readonly means: Span | null;
   /** Two arrays of the widest layer, taken in turn by passes that keep nothing. */
   readonly turns: readonly [Span, Span];
-  /** Results of tasks in float64: a loss, a count or a dot product each. */
+  /** Of slice s its loss at 2s, and how many samples are right at 2s + 1. */
   readonly results: Float64Array;
+  /** Where each worker adds groups of samples. */
+  readonly scratch: readonly Span[];
+  /** Of several ranks the sums of each of the own nodes: vectors laid out like θ, and panels of moments. */
+  readonly parts: readonly Span[];
+  readonly momentParts: readonly Span[];
+  /** The sum of all ranks' panels. */
+  readonly momentSum: Span | null;
+  /** Where ranks exchange their sums. */
+  readonly exchange: Span | null;
+  readonly rank: number;
+  readonly ranks: number;
 }
 
 /** What an objective is opened with, resolved. */
@@ -89,6 +101,11 @@ export interface WorkspaceOptions {
   /** Numbers that the optimizer will take besides. */
   readonly spare: number;
   readonly results: Float64Array;
+  /** Threads that work, the calling one included. */
+  readonly workers: number;
+  readonly place: RankPlace;
+  /** Numbers that ranks exchange sums in. */
+  readonly exchange: number;
 }
 
 /** Numbers of an objective's memory that a vector of `length` takes, with what rounds it up to a line. */
@@ -106,9 +123,9 @@ export function workspaceBytes(options: WorkspaceOptions): number {
 
 /** The spans, in the order in which `take` hands them out. */
 function layout(
-  { network, loss, capacity, curvature, code }: WorkspaceOptions,
+  { network, loss, capacity, curvature, code, workers, place, exchange }: WorkspaceOptions,
   take: (length: number) => Span,
-): Pick<Workspace, 'parameters' | 'gradient' | 'layers' | 'code' | 'output' | 'targets' | 'means' | 'turns'> {
+): Omit<Workspace, 'memory' | keyof WorkspaceOptions | 'rank' | 'ranks'> & Pick<Workspace, 'code' | 'exchange'> {
   const last = network.layers.length - 1;
   const parameters = take(network.parameters);
   const gradient = take(network.parameters);
@@ -126,6 +143,9 @@ function layout(
   });
   const r = network.layers[last].outputs;
   const widest = Math.max(...network.layers.map(({ width, outputs }) => Math.max(width, outputs + 1)));
+  const many = (count: number, length: number): Span[] => Array.from({ length: count }, () => take(length));
+  const nodes = place.ranks === 1 ? 0 : Math.max(1, mostNodes(capacity, place));
+  const moments = place.ranks === 1 || curvature === 'none' ? 0 : momentNumbers(network);
   return {
     parameters,
     gradient,
@@ -135,8 +155,20 @@ function layout(
     targets: take(r * capacity),
     means: curvature !== 'none' && lossOf(loss).squared === null ? take(r * capacity) : null,
     turns: [take(widest * capacity), take(widest * capacity)],
+    scratch: many(workers, scratchNumbers(network, capacity, curvature !== 'none')),
+    parts: many(nodes, network.parameters),
+    momentParts: many(moments === 0 ? 0 : nodes, moments),
+    momentSum: moments === 0 ? null : take(moments),
+    exchange: nodes === 0 ? null : take(exchange),
   };
 }
+
+/** Numbers of the panels of all moments. */
+const momentNumbers = ({ layers }: Network): number =>
+  layers
+    .flatMap(({ width, outputs }) => [width, outputs])
+    .flatMap((size) => panelsOf(size, false))
+    .reduce((sum, { length }) => sum + length, 0);
 
 function codeSpans(code: Code, { layers }: Network, capacity: number, take: (length: number) => Span): CodeSpans {
   const size = layers[code.layer + 1].inputs;
@@ -152,7 +184,7 @@ function codeSpans(code: Code, { layers }: Network, capacity: number, take: (len
 
 /** The workspace in a memory that has just been opened; rows of ones are set. */
 export function layWorkspace(memory: VectorMemory, options: WorkspaceOptions): Workspace {
-  const { network, loss, precision, capacity, curvature, dropout, seed, regularization, results } = options;
+  const { network, loss, precision, capacity, curvature, dropout, seed, regularization, results, place } = options;
   const spans = layout(options, (length) => spanOf(memory.take(length, precision)));
   network.layers.forEach(({ width, bias }, ℓ) => {
     if (!bias) return;
@@ -170,6 +202,7 @@ export function layWorkspace(memory: VectorMemory, options: WorkspaceOptions): W
     seed,
     regularization,
     results,
+    ...place,
     ...spans,
   };
 }
