@@ -21,6 +21,7 @@ import { asModel, checkModel, type GivenModel, type Model } from '../network/mod
 import type { ParameterLayout } from '../network/parameter-layout.js';
 import { onTeam, type Control } from '../parallel/default-team.js';
 import type { Team } from '../parallel/team.js';
+import { Agreement } from './agreement.js';
 import { Breath } from './breath.js';
 import { checkTrainOptions, type TrainSettings } from './check-options.js';
 import { basisOf, readSnapshot, requireSameRun, type RunSettings, type Snapshot } from './checkpoint.js';
@@ -43,7 +44,8 @@ const TEAM_FLOPS = 3e7;
  * Minimises the mean loss f(θ) = (1/n) Σ_i loss_i(θ) + (λ/2)‖W‖² from `model.parameters`, which stay as they are, by
  * steps of an optimizer on batches in a seeded order. Everything that changes lies in one memory that is taken before
  * the first step. Works on the control's team, else on the shared one where a step is large enough; the bits do not
- * depend on it. A run that diverges ends as such, with the parameters of its last good evaluation.
+ * depend on it. Ranks of the team's communicator that all call it share the samples of every step out and end with the
+ * same θ, whose bits are those of one rank; the first of them writes the files. A run that diverges ends as such, with the parameters of its last good evaluation.
  *
  * Progress: phase 'train', one unit a step (a millisecond where only `seconds` limits the run), with `values` of the
  * last step (loss, damping, cgIterations) and evaluation (accuracy). An abort ends it between steps, after the
@@ -76,17 +78,18 @@ export async function runTraining(
   const batchSize = Math.min(settings.batchSize === 'all' ? Infinity : settings.batchSize, plan.training.samples);
   const record = runSettings(model, settings, plan, batchSize);
   const snapshot = await resumed(model, settings, { record, plan });
-  const breath = new Breath(run.signal);
+  const agreement = new Agreement(team?.communicator, run.signal);
+  const breath = new Breath(agreement.ownSignal);
   const subject = await prepare(model, plan, { blas, breath, known: basisOf(snapshot) });
   const partSize = Math.ceil(batchSize / settings.accumulate);
   const ways = { partSize, rotated: plan.rotated, code, team, blas };
   const objective = await openObjective(model, subject, settings, ways);
   let metrics: LineFile | null = null;
   try {
-    metrics = await openMetrics(settings, snapshot, record);
+    if (agreement.writes) metrics = await openMetrics(settings, snapshot, record);
     const { loss } = model;
     return await new TrainingLoop(
-      { subject, loss, settings, record, batchSize, partSize, objective, metrics, blas, control: run },
+      { subject, loss, settings, record, batchSize, partSize, objective, metrics, blas, control: run, agreement },
       snapshot,
     ).run();
   } finally {

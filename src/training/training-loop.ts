@@ -8,6 +8,7 @@ import type { FloatArray } from '../dense/matrix.js';
 import type { LineFile } from '../io/line-file.js';
 import type { GraphLoss } from '../layers/losses.js';
 import { SampleOrder, type Picks } from '../network/sample-order.js';
+import type { Agreement } from './agreement.js';
 import { Breath } from './breath.js';
 import type { TrainSettings } from './check-options.js';
 import {
@@ -41,6 +42,8 @@ export interface LoopParts {
   readonly metrics: LineFile | null;
   readonly blas: Blas;
   readonly control: RunControl;
+  /** With the ranks that train together. */
+  readonly agreement: Agreement;
 }
 
 /** A run at work. */
@@ -73,11 +76,11 @@ export class TrainingLoop {
 
   /** Takes the optimizer's memory, and θ from the subject or from a snapshot. Throws as `Stepper`, FileFormatError. */
   constructor(parts: LoopParts, snapshot: Snapshot | null) {
-    const { subject, settings, objective, metrics, loss, batchSize, control } = parts;
+    const { subject, settings, objective, metrics, loss, batchSize } = parts;
     this.#parts = parts;
     this.#objective = objective;
     this.#metrics = metrics;
-    this.#breath = new Breath(control.signal);
+    this.#breath = new Breath(parts.agreement.ownSignal);
     const { seed, shuffleBytes, epochs, steps, average, augment, optimizer } = settings;
     const checked = typeof loss === 'string' ? loss : null;
     this.#order = new SampleOrder(subject.training, checked, { batchSize, seed, shuffleBytes });
@@ -126,6 +129,7 @@ export class TrainingLoop {
   async run(): Promise<TrainingRun> {
     this.#report();
     try {
+      this.#agree();
       let outcome = await this.#steps();
       if (outcome !== 'diverged') {
         await this.#save();
@@ -141,6 +145,13 @@ export class TrainingLoop {
       if (error instanceof AbortedError) await this.#save();
       throw error;
     }
+  }
+
+  /** The clock of the first rank, and that all ranks are at the same point. Throws AbortedError, CommunicationError. */
+  #agree(): void {
+    const { agreement } = this.#parts;
+    this.#state.seconds = agreement.seconds(this.#state.seconds);
+    agreement.requireSame(this.#objective.parameters, this.#state.step);
   }
 
   async #steps(): Promise<TrainingOutcome> {
@@ -224,7 +235,7 @@ export class TrainingLoop {
     let report: StepReport;
     try {
       this.#load(batch, state.step);
-      if (this.#stepper.prepare !== undefined) await this.#stepper.prepare(this.#parts.control.signal);
+      if (this.#stepper.prepare !== undefined) await this.#stepper.prepare(this.#parts.agreement.ownSignal);
       report = this.#stepper.step(plan);
     } catch (error) {
       if (!(error instanceof NonFiniteError)) throw error;
@@ -243,7 +254,7 @@ export class TrainingLoop {
     state.lossSum += report.loss * this.#stepWeight;
     state.lossSamples += this.#stepWeight;
     this.#average();
-    state.seconds += (performance.now() - begin) / 1000;
+    state.seconds = this.#parts.agreement.seconds(state.seconds + (performance.now() - begin) / 1000);
     this.#lastStep = report;
     if (this.#metrics !== null) {
       const { learningRate } = optimizer;
@@ -295,6 +306,7 @@ export class TrainingLoop {
     const { targetLoss, targetAccuracy } = this.#parts.settings;
     const validation = this.#validation;
     const vectors = this.#averaged === null ? [parameters] : [parameters, this.#averaged];
+    this.#agree();
     const onTraining = validation === null && (targetLoss !== null || targetAccuracy !== null);
     const [own, averaged] = validation === null ? [] : await this.#measure(validation, vectors);
     const [training] = onTraining ? await this.#measure(this.#order, [parameters]) : [];
@@ -327,7 +339,7 @@ export class TrainingLoop {
       state.best = state.evaluations.length - 1;
       this.#best.set(parameters);
       const { checkpoint } = this.#parts.settings;
-      if (checkpoint !== null) {
+      if (checkpoint !== null && this.#parts.agreement.writes) {
         const { place } = this.#parts.subject;
         await writeBest(checkpoint, place.network, this.#whole(parameters));
       }
@@ -351,6 +363,7 @@ export class TrainingLoop {
       });
       total += weight;
       await this.#breath.takeIfDue();
+      this.#parts.agreement.seconds(0);
     }
     // A data set may have reused what the epoch's chunk lies in.
     if (order === this.#order) this.#batches = undefined;
@@ -389,8 +402,8 @@ export class TrainingLoop {
   async #save(): Promise<void> {
     const { checkpoint } = this.#parts.settings;
     await this.#metrics?.flush();
-    if (checkpoint === null || !this.#changed) return;
-    const { subject, record } = this.#parts;
+    const { subject, record, agreement } = this.#parts;
+    if (checkpoint === null || !this.#changed || !agreement.writes) return;
     await writeSnapshot(checkpoint, {
       settings: record,
       state: this.#state,

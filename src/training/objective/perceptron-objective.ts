@@ -98,15 +98,15 @@ export class PerceptronObjective implements Objective {
     this.#memory = memory;
     this.parameters = this.#array(workspace.parameters);
     this.gradient = this.#array(workspace.gradient);
-    const { blas, communicator = options.team?.communicator } = options;
+    const { blas, team } = options;
     const worker = new ObjectiveWorker(workspace, memory, { blas, worker: 0 });
     const exchange = workspace.exchange === null ? null : this.#array(workspace.exchange);
     const shares = { nodes: ownNodes, firstSlice: rankSlice, firstSample: sliceFirst };
-    this.#ranks = new SampleRanks(communicator, shares, exchange, (from, to) => {
+    this.#ranks = new SampleRanks(team?.communicator, shares, exchange, (from, to) => {
       this.kernels.combine(to.length, 1, from, 1, to);
     });
-    this.#runner = new TeamRunner(objectiveTask, worker, options.team, shared);
-    this.team = options.team;
+    this.#runner = new TeamRunner(objectiveTask, worker, team, shared);
+    this.team = team;
     this.#graphs = new Graphs(parameterBlocks(options.network).length);
   }
 

@@ -5,7 +5,6 @@ import { OptionError } from '../../core/errors.js';
 import type { Precision } from '../../core/floats.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
 import type { Blas } from '../../dense/blas.js';
-import type { Communicator } from '../../distributed/communicator.js';
 import { lossOf, type LossName } from '../../network/losses/table.js';
 import type { Network } from '../../network/network.js';
 import type { Team } from '../../parallel/team.js';
@@ -37,10 +36,8 @@ export interface PerceptronObjectiveOptions {
   /** Whether the data's inputs were turned, so that Σ x̄x̄ᵀ of the first layer is diagonal. Default false. */
   readonly rotatedInputs?: boolean | undefined;
   readonly blas: Blas;
-  /** Works on one thread without one. */
+  /** Works on one thread without one. Ranks of its communicator share the samples, and call the same methods each. */
   readonly team?: Team | undefined;
-  /** Ranks that share the samples; each calls the same methods. Default: that of the team, if any. */
-  readonly communicator?: Communicator | undefined;
 }
 
 /** A loss and a count for each of at most sixteen slices. */
@@ -73,7 +70,7 @@ export function workspaceOptions(options: PerceptronObjectiveOptions): Workspace
     spare: options.spare ?? 0,
     results: sharedFloat64(MOST_RESULTS),
     workers: options.team?.workers ?? 1,
-    place: placeOf(options.communicator),
+    place: placeOf(options.team?.communicator),
     exchange: EXCHANGE,
   };
 }
