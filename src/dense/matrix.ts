@@ -193,8 +193,10 @@ export function fill(a: Matrix, value: number): void {
 
 /** The upper triangle of a square a ← its lower one, transposed; or of the latter columns first … end − 1 alone. */
 export function mirrorLower({ data, offset, rows, ld }: Matrix, first = 0, end = rows): void {
-  for (let j = first + 1; j < rows; j++)
-    for (let i = first; i < Math.min(j, end); i++) data[offset + i + j * ld] = data[offset + j + i * ld];
+  for (let j = first + 1; j < rows; j++) {
+    const last = Math.min(j, end);
+    for (let i = first; i < last; i++) data[offset + i + j * ld] = data[offset + j + i * ld];
+  }
 }
 
 /** ‖a‖_F², summed column by column. */

@@ -21,16 +21,14 @@ export interface RankSum {
 export class NodeSums {
   readonly #communicator: Communicator;
   readonly #exchange: FloatArray;
-  readonly #add: (from: FloatArray, to: FloatArray) => void;
 
   /**
    * `exchange`: where numbers of other ranks arrive, of the type of all that is summed; the more there are, the fewer
-   * messages. `add`: to ← to + from.
+   * messages.
    */
-  constructor(communicator: Communicator, exchange: FloatArray, add: (from: FloatArray, to: FloatArray) => void) {
+  constructor(communicator: Communicator, exchange: FloatArray) {
     this.#communicator = communicator;
     this.#exchange = exchange;
-    this.#add = add;
   }
 
   /**
@@ -71,9 +69,14 @@ export class NodeSums {
       );
     }
     const places = at.flat().map((first) => this.#exchange.subarray(first, first + own));
-    for (const { to, from } of additions(nodes.flat())) this.#add(places[from], places[to]);
+    for (const { to, from } of additions(nodes.flat())) add(places[to], places[from]);
     const first = begin + chunkFirst(rank);
     out.subarray(first, first + own).set(places[0]);
     this.#communicator.allgather(undefined, out.subarray(begin, end), chunks);
   }
+}
+
+/** to ← to + from, number by number in their precision. */
+export function add(to: FloatArray, from: FloatArray): void {
+  for (let k = 0; k < to.length; k++) to[k] += from[k];
 }

@@ -30,7 +30,7 @@ import {
 } from './graph-model.js';
 import { overSamples, Passes } from './passes.js';
 import { requireFiniteInputs } from './read-samples.js';
-import { lossWeight, rightShare } from './targets.js';
+import { lossWeight, rightCount, rightShare } from './targets.js';
 
 /**
  * The network's outputs for the columns of `inputs` (d × n, or one sample as an array of d numbers): r × n, one sample
@@ -91,7 +91,7 @@ export function accuracy(given: GivenModel | GivenGraphModel, options: LossOptio
     tape.readOutput(outputs);
     const targets = block(batch.targets, 0, first, network.outputs, count);
     const counted = lossWeight(loss, targets);
-    const share = counted === 0 ? 0 : rightShare(loss, outputs, targets);
+    const share = counted === 0 ? 0 : rightShare(loss, rightCount(loss, outputs, targets), targets);
     if (share === null)
       throw new OptionError(
         `accuracy needs targets that are classes, and some of these lie between 0 and 1: of the loss ` +

@@ -18,12 +18,11 @@ export function lossWeight(loss: GraphLoss, { data, offset, rows, cols, ld }: Ma
 /** What a sum over so much is divided by for a mean: sums over padding alone are zero, and so is their mean. */
 export const divisorOf = (weight: number): number => Math.max(1, weight);
 
-/** The share of samples, or of tokens that are no padding, whose largest output is the target; null: no classes. */
-export function rightShare(loss: GraphLoss, f: Matrix, y: Matrix): number | null {
+/** How many samples, or tokens that are no padding, have their largest output at the target; NaN: no classes. */
+export function rightCount(loss: GraphLoss, f: Matrix, y: Matrix): number {
   if (typeof loss === 'string') {
     const { decision } = lossOf(loss);
-    const right = countRight(decision, f, y);
-    return decision === null || Number.isNaN(right) ? null : right / f.cols;
+    return decision === null ? Number.NaN : countRight(decision, f, y);
   }
   const classes = f.rows / y.rows;
   let right = 0;
@@ -36,5 +35,11 @@ export function rightShare(loss: GraphLoss, f: Matrix, y: Matrix): number | null
       for (let k = 1; k < classes; k++) if (f.data[at + k] > f.data[at + largest]) largest = k;
       if (largest === target) right++;
     }
-  return right / divisorOf(lossWeight(loss, y));
+  return right;
+}
+
+/** The share of samples, or of tokens that are no padding, that are right, by their number; null: no classes. */
+export function rightShare(loss: GraphLoss, right: number, y: Matrix): number | null {
+  if (Number.isNaN(right)) return null;
+  return right / (typeof loss === 'string' ? y.cols : divisorOf(lossWeight(loss, y)));
 }

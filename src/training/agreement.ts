@@ -60,7 +60,7 @@ export class Agreement {
     const [most, least] = [this.#numbers[0], -this.#numbers[1]];
     if (most === least) return;
     throw new CommunicationError(
-      `The parameters of rank ${communicator.rank} of ${communicator.size} at step ${step} are not those of all ranks: ` +
+      `The parameters of rank ${communicator.rank} of ${communicator.size} at step ${step} are not those of all: ` +
         'give all ranks the same model, data, options and checkpoint, on processors of one kind or with one BLAS ' +
         "(HMATRIX_BLAS='portable' rounds alike everywhere).",
       { rank: communicator.rank, size: communicator.size, step },

@@ -45,7 +45,8 @@ const TEAM_FLOPS = 3e7;
  * steps of an optimizer on batches in a seeded order. Everything that changes lies in one memory that is taken before
  * the first step. Works on the control's team, else on the shared one where a step is large enough; the bits do not
  * depend on it. Ranks of the team's communicator that all call it share the samples of every step out and end with the
- * same θ, whose bits are those of one rank; the first of them writes the files. A run that diverges ends as such, with the parameters of its last good evaluation.
+ * same θ, whose bits are those of one rank; the first of them writes the files. A run that diverges ends as such, with
+ * the parameters of its last good evaluation.
  *
  * Progress: phase 'train', one unit a step (a millisecond where only `seconds` limits the run), with `values` of the
  * last step (loss, damping, cgIterations) and evaluation (accuracy). An abort ends it between steps, after the

@@ -5,6 +5,17 @@
 import { createHash } from 'node:crypto';
 import { RandomStream } from '#hmatrix/core/random.js';
 import { openMpi } from '#hmatrix/distributed/open-mpi.js';
+import { dense } from '#hmatrix/layers/affine.js';
+import { activation, dropout, sequential } from '#hmatrix/layers/compose.js';
+import {
+  graphNetwork,
+  initialParameters as graphParameters,
+  tokenInput,
+  vectorInput,
+} from '#hmatrix/layers/graph-network.js';
+import { tokenLoss } from '#hmatrix/layers/losses.js';
+import { batchNorm } from '#hmatrix/layers/normalization.js';
+import { embedding } from '#hmatrix/layers/tokens.js';
 import { memoryDataSet } from '#hmatrix/network/data-set.js';
 import { initialParameters } from '#hmatrix/network/initialize.js';
 import { defineNetwork } from '#hmatrix/network/network.js';
@@ -93,23 +104,23 @@ async function objective(samples) {
 const data = memoryDataSet(normal(12, 1100, 5), classes(1100));
 const model = { network: perceptron, loss: 'cross-entropy', data, parameters: start };
 
-async function training(name, optimizer, options) {
+async function training(optimizer, options) {
   const { parameters, evaluations } = await train(
     model,
     { optimizer, steps: 3, validation: 0.02, seed: 4, regularization: 1e-3, ...options },
     { team },
   );
-  keep(`${name} ${JSON.stringify(options)}`, parameters, evaluations.at(-1).validationLoss);
+  keep(JSON.stringify([optimizer, options]), parameters, evaluations.at(-1).validationLoss);
 }
 
 for (const samples of [1100, 2500]) await objective(samples);
 for (const name of ['sgd', 'adam', 'kfac', 'ekfac-adam', 'newton-cg', 'gauss-newton-cg', 'hessian-free', 'lbfgs'])
-  await training(name, name, { batchSize: 1050 });
-await training('adam', 'adam', { batchSize: 3, dropout: 0.1 });
-await training('adam', 'adam', { batchSize: 1050, accumulate: 3 });
-await training('kfac', { name: 'kfac', statisticsSamples: 1050 }, { batchSize: 1050 });
-await training('levenberg-marquardt', 'levenberg-marquardt', { batchSize: 33 });
-await training('hessian-free', { name: 'hessian-free', preconditioner: 'diagonal' }, { batchSize: 1001 });
+  await training(name, { batchSize: 1050 });
+await training('adam', { batchSize: 3, dropout: 0.1 });
+await training('adam', { batchSize: 1050, accumulate: 3 });
+await training({ name: 'kfac', statisticsSamples: 1050 }, { batchSize: 1050 });
+await training('levenberg-marquardt', { batchSize: 33 });
+await training({ name: 'hessian-free', preconditioner: 'diagonal' }, { batchSize: 1001 });
 
 const [encoder, decoder] = [
   [12, 9, 4],
@@ -133,6 +144,52 @@ communicator.barrier();
 const resumed = await train(model, { ...run, steps: 6, checkpoint: folder, resume: true }, { team });
 keep('a run that was gone on with', resumed.parameters);
 keep('the same without a break', whole.parameters);
+
+// Networks of layers: batch norm, dropout, several slices; tokens some of which are padding.
+const layered = graphNetwork({
+  inputs: vectorInput(12),
+  layers: sequential(dense(9), batchNorm(), activation('tanh'), dropout(0.2), dense(4)),
+  loss: 'cross-entropy',
+});
+const layeredModel = { network: layered, data, parameters: graphParameters(layered, { seed: 3 }) };
+const words = graphNetwork({
+  inputs: tokenInput(5, 6),
+  layers: sequential(embedding(6, 4), activation('tanh'), dense(6)),
+  loss: tokenLoss({ padding: 0 }),
+});
+const tokens = (seed) => {
+  const random = new RandomStream(seed);
+  const ids = Float32Array.from({ length: 5 * 1100 }, () => random.integer(6));
+  return { data: ids, offset: 0, rows: 5, cols: 1100, ld: 5 };
+};
+const wordsModel = {
+  network: words,
+  data: memoryDataSet(tokens(1), tokens(2)),
+  parameters: graphParameters(words, { seed: 3 }),
+};
+const graphRuns = [
+  ['adam', { batchSize: 1050 }],
+  ['adam', { batchSize: 3, accumulate: 2 }],
+  ['sgd', { batchSize: 1001, accumulate: 3 }],
+  ['kfac', { batchSize: 1050 }],
+  [{ name: 'kfac', statisticsSamples: 900 }, { batchSize: 1050 }],
+  [
+    { name: 'kfac', statisticsSamples: 900 },
+    { batchSize: 1050, memoryLimit: 1_000_000 },
+  ],
+  ['ekfac-adam', { batchSize: 600 }],
+  ['newton-cg', { batchSize: 1050 }],
+  ['hessian-free', { batchSize: 1050 }],
+  ['lbfgs', { batchSize: 'all' }],
+];
+for (const [optimizer, options] of graphRuns)
+  for (const [kind, of] of Object.entries({ layers: layeredModel, tokens: wordsModel })) {
+    const settings = { optimizer, steps: 3, validation: 0.02, seed: 4, ...options };
+    const { parameters, evaluations } = await train(of, settings, { team });
+    const { validationLoss, validationAccuracy } = evaluations.at(-1);
+    const name = `${kind} ${JSON.stringify([optimizer, options])}`;
+    keep(name, parameters, validationLoss, validationAccuracy);
+  }
 
 /** How training ends on this rank where the last one is aborted before step 2, or has other parameters. */
 async function endOf(options, control = {}, parameters = start) {

@@ -29,6 +29,10 @@ describe('ranks that train together', { timeout: 120_000 }, () => {
     const { ranks, found, ends } = toldBy(await alone);
     expect(ranks).toBe(1);
     expect(ends).toEqual(ENDS);
+    // Forward passes that are made again have the same bits.
+    const limited = Object.keys(found).filter((name) => name.includes('memoryLimit'));
+    expect(limited).toHaveLength(2);
+    for (const name of limited) expect(found[name]).toBe(found[name.replace(',"memoryLimit":1000000', '')]);
     expect(found['a run that was gone on with']).toBe(found['the same without a break']);
   });
 

@@ -4,17 +4,16 @@
  * slice in training, and their running values, which are part of θ, follow every evaluation.
  */
 import { MemoryError, NonFiniteError, OptionError, ShapeError } from '../../core/errors.js';
-import type { FloatArray, Precision } from '../../core/floats.js';
-import { sharedFloat64 } from '../../core/shared-array.js';
+import { floats, sharedFloats, type FloatArray, type Precision } from '../../core/floats.js';
 import type { Blas } from '../../dense/blas.js';
-import { view } from '../../dense/matrix.js';
+import { block, view, type Matrix } from '../../dense/matrix.js';
 import type { VectorKernels, VectorMemory } from '../../dense/vector-memory.js';
 import { drawSeeds } from '../../layers/draw.js';
 import { requireWords } from '../../layers/graph-model.js';
-import { sliceSamples, type GraphNetwork } from '../../layers/graph-network.js';
+import type { GraphNetwork } from '../../layers/graph-network.js';
 import type { Pass } from '../../layers/network-plan.js';
 import { graphSliceFirst, graphSlices } from '../../layers/slices.js';
-import { divisorOf, lossWeight, rightShare } from '../../layers/targets.js';
+import { divisorOf, lossWeight, rightCount, rightShare } from '../../layers/targets.js';
 import type { Batch } from '../../network/data-set.js';
 import type { Picks } from '../../network/sample-order.js';
 import type { TaskGraph } from '../../parallel/task-graph.js';
@@ -25,12 +24,16 @@ import { maskStep } from '../objective/mask-step.js';
 import type { EvaluateOptions, Measure, Objective, TrainingMemory } from '../objective/objective.js';
 import { Graphs, parameterBlocks } from '../objective/slices.js';
 import type { MomentTask } from '../objective/tasks.js';
+import { SampleRanks } from '../objective/sample-ranks.js';
 import { sharedWith, TeamRunner } from '../objective/team-runner.js';
 import type { TeamChoice } from '../objective/team-trial.js';
 import { turnGraph, type BasisTask, type TurnWork } from '../objective/turn.js';
 import type { Update } from '../objective/update.js';
-import { spanOf, type CurvatureKind, type Span } from '../objective/workspace.js';
-import { GraphWorker, graphTask, type GraphWork, type SliceGroup } from './tasks.js';
+import { spanOf, type Span } from '../objective/workspace.js';
+import { graphWorkspaceOptions, type GraphObjectiveOptions } from './graph-options.js';
+import { graphGroupSlice, graphNodes, graphShares } from './groups.js';
+import { momentLength, momentVectors } from './moment-sums.js';
+import { GraphWorker, graphTask, type GraphMomentTask, type GraphWork, type SliceGroup } from './tasks.js';
 import { QuadraticForm } from './quadratic-form.js';
 import { followStatistics } from './statistics.js';
 import {
@@ -41,26 +44,7 @@ import {
   type OpenGraphWorkspace,
 } from './workspace.js';
 
-/** What a graph objective is opened with; as PerceptronObjectiveOptions. */
-export interface GraphObjectiveOptions {
-  readonly network: GraphNetwork;
-  readonly precision: Precision;
-  readonly batchSize: number;
-  readonly curvature?: CurvatureKind | undefined;
-  readonly spare?: number | undefined;
-  readonly regularization?: number | undefined;
-  readonly seed?: number | undefined;
-  /** Beyond so many bytes forward passes are made again in parts. Default: what is free. */
-  readonly memoryLimit?: number | undefined;
-  readonly blas: Blas;
-  readonly team?: Team | undefined;
-}
-
-const PASSES: Readonly<Record<CurvatureKind, readonly Pass[]>> = {
-  none: [],
-  'gauss-newton': ['gauss-newton', 'tangent', 'draw'],
-  hessian: ['hessian', 'tangent', 'draw'],
-};
+export type { GraphObjectiveOptions } from './graph-options.js';
 
 /** The objective. */
 export class GraphObjective implements Objective {
@@ -85,6 +69,7 @@ export class GraphObjective implements Objective {
   readonly #worker: GraphWorker;
   readonly #runner: TeamRunner<GraphWorkspace, GraphWork>;
   readonly #graphs: Graphs;
+  readonly #ranks: SampleRanks;
   readonly #turnGraph: TaskGraph;
   #count = 0;
   #weight = 0;
@@ -95,6 +80,7 @@ export class GraphObjective implements Objective {
   #drawn: number | null = null;
   #carry: FloatArray | undefined;
   #form: QuadraticForm | undefined;
+  #sums: FloatArray = new Float64Array(0);
   readonly #carried = { loss: 0, weight: 0, parts: 0 };
 
   private constructor(
@@ -119,6 +105,8 @@ export class GraphObjective implements Objective {
     this.gradient = this.#array(workspace.gradient);
     this.#worker = new GraphWorker(workspace, memory, { blas, worker: 0 });
     this.#runner = new TeamRunner(graphTask, this.#worker, team, shared);
+    const exchange = workspace.exchange === null ? null : this.#array(workspace.exchange);
+    this.#ranks = new SampleRanks(team?.communicator, graphShares(workspace.slice), exchange);
     const blocks = parameterBlocks(network);
     this.#graphs = new Graphs(blocks.length);
     this.#turnGraph = turnGraph(blocks);
@@ -129,32 +117,8 @@ export class GraphObjective implements Objective {
    * passes are made again. Throws MemoryError, OptionError.
    */
   static async open(options: GraphObjectiveOptions): Promise<GraphObjective> {
-    const {
-      network,
-      precision,
-      batchSize,
-      curvature = 'none',
-      spare = 0,
-      regularization = 0,
-      seed = 0,
-      memoryLimit,
-      team,
-    } = options;
-    if (!(regularization >= 0 && regularization < Infinity))
-      throw new OptionError(`regularization is ${regularization}: it is a number of at least 0.`, { regularization });
-    const opened = openGraphWorkspace({
-      network,
-      precision,
-      capacity: batchSize,
-      passes: PASSES[curvature],
-      seed,
-      regularization,
-      workers: team?.workers ?? 1,
-      spare,
-      memoryLimit,
-      results: sharedFloat64(graphSlices(batchSize, sliceSamples(network))),
-    });
-    return new GraphObjective(options, opened, await sharedWith(team, opened.workspace));
+    const opened = openGraphWorkspace(graphWorkspaceOptions(options));
+    return new GraphObjective(options, opened, await sharedWith(options.team, opened.workspace));
   }
 
   get teamChoice(): TeamChoice {
@@ -207,7 +171,7 @@ export class GraphObjective implements Objective {
     const carry =
       parts === 0 ? null : { sum: spanOf(this.#carry!), own: this.#weight / total, others: 1 / total, last: true };
     const loss = this.#evaluate(maskStep(step, parts));
-    this.#sum(this.#slices(this.#count), { out: this.gradient, decayed: this.parameters, carry, update });
+    this.#sum(this.#count, { out: this.gradient, decayed: this.parameters, carry, update });
     this.#followStatistics();
     return (loss + before) / total + penalty;
   }
@@ -222,7 +186,7 @@ export class GraphObjective implements Objective {
       this.forget();
       throw error;
     }
-    this.#sum(this.#slices(this.#count), { out: this.gradient, decayed: this.parameters, carry: part, update: null });
+    this.#sum(this.#count, { out: this.gradient, decayed: this.parameters, carry: part, update: null });
     this.#followStatistics();
     carried.weight += this.#weight;
     carried.parts++;
@@ -239,19 +203,25 @@ export class GraphObjective implements Objective {
   measure(parameters: FloatArray = this.parameters, step: number | null = null): Measure {
     const count = this.#count;
     const scale = 1 / divisorOf(this.#weight);
-    const work = { kind: 'measure', count, scale, parameters: this.#span(parameters), step } as const;
+    const own = this.#ranks.slices(count);
+    const work = { kind: 'measure', count, scale, parameters: this.#span(parameters), step, first: own.first } as const;
     if (step !== null) this.#kept = 0;
-    this.#runner.run(this.#graphs.independent(this.#slices(count)), work);
-    const { outputs, targets } = this.#workspace;
-    const size = outputs.length / this.capacity;
+    this.#runner.run(this.#graphs.independent(own.length), work);
+    const targets = view(this.#array(this.#workspace.targets), 0, this.network.outputs, count);
+    const right = this.#ranks.total(this.#right(targets));
     return {
       loss: this.#losses(count) * scale + this.#penalty(parameters),
-      accuracy: rightShare(
-        this.network.loss,
-        view(this.#array(outputs), 0, size, count),
-        view(this.#array(targets), 0, this.network.outputs, count),
-      ),
+      accuracy: rightShare(this.network.loss, right, targets),
     };
+  }
+
+  /** How many samples (or tokens) of this rank's are right. */
+  #right(targets: Matrix): number {
+    const { first, end } = this.#ranks.samples(this.#count);
+    const size = this.#workspace.outputs.length / this.capacity;
+    const outputs = view(this.#array(this.#workspace.outputs), 0, size, this.#count);
+    const own = (of: Matrix): Matrix => block(of, 0, first, of.rows, end - first);
+    return rightCount(this.network.loss, own(outputs), own(targets));
   }
 
   product(of: 'gauss-newton' | 'hessian', v: FloatArray, out: FloatArray, samples: number = this.#count): void {
@@ -259,7 +229,7 @@ export class GraphObjective implements Objective {
     // Statistics have no curvature, and passes do not write there.
     out.fill(0, this.network.trained);
     for (const group of this.#groups(samples, of)) this.#pass(of, samples, group, { v: this.#span(v), out: own });
-    this.#sum(this.#slices(samples), { out, decayed: v, carry: null, update: null });
+    this.#sum(samples, { out, decayed: v, carry: null, update: null });
   }
 
   quadratic(vectors: readonly FloatArray[], samples: number = this.#count): Float64Array {
@@ -267,24 +237,21 @@ export class GraphObjective implements Objective {
     const λ = this.regularization;
     const most = tangents.reduce((sum, { tangent }) => sum + numbersOf(tangent.shape, this.capacity), 0);
     const form = (this.#form ??= new QuadraticForm(most));
-    form.begin(vectors.length, (i, j) => (λ > 0 ? λ * this.weightDot(vectors[i], vectors[j]) : 0));
-    let begin = 0;
-    for (const group of this.#groups(samples, 'tangent')) {
-      let at = begin;
+    form.begin(vectors.length, this.#slices(samples));
+    for (const group of this.#groups(samples, 'tangent'))
       vectors.forEach((vector, j) => {
         this.#pass('tangent', samples, group, { v: this.#span(vector), out: null });
-        at = begin;
-        for (let s = group.first; s < group.end; s++)
+        let at = 0;
+        for (let slice = group.first; slice < group.end; slice++)
           for (const { tangent, image } of tangents) {
-            const tape = this.#tape(s, samples);
+            const tape = this.#tape(slice, samples);
             const own = tape.numbers(tangent);
-            form.add(j, at, own, tape.numbers(image));
+            form.add(j, { slice, at }, own, tape.numbers(image));
             at += own.length;
           }
       });
-      begin = at;
-    }
-    return form.end();
+    this.#ranks.gatherSlices(samples, form.forms, vectors.length ** 2);
+    return form.end((i, j) => (λ > 0 ? λ * this.weightDot(vectors[i], vectors[j]) : 0));
   }
 
   draw(step: number, samples: number = this.#count): void {
@@ -298,14 +265,42 @@ export class GraphObjective implements Objective {
     keep: number,
     samples: number = this.#count,
   ): void {
-    const { holdsGroups, hasPadding } = this.#workspace;
     const weight = divisorOf(this.#weightOf(samples));
-    const reached = holdsGroups && hasPadding ? this.#reached(tasks, samples) : null;
-    const moments = tasks.map((task) => ({ ...task, out: this.#span(task.out), reached: reached?.get(task.layer) }));
-    for (const group of holdsGroups ? this.#drawnGroups(samples) : [{ first: 0, end: this.#slices(samples) }]) {
-      const work = { kind: 'moments', count: samples, weight, keep, moments, group } as const;
-      this.#runner.run(this.#graphs.independent(tasks.length), work);
-    }
+    const slices = this.#slices(samples);
+    let length = 0;
+    const moments = tasks.map((task): GraphMomentTask => {
+      const moment = { ...task, out: this.#span(task.out), at: length };
+      length += momentLength(moment, this.network.layers[task.layer], this.#worker.hasPairs(task.layer));
+      return moment;
+    });
+    const sums = this.#momentSums(momentVectors(slices, this.#ranks.place) * length);
+    const graph = this.#graphs.independent(tasks.length);
+    const work = { count: samples, weight, keep, moments, sums, length, group: this.#ranks.slices(samples) } as const;
+    for (const group of this.#workspace.holdsGroups && length > 0 ? this.#drawnGroups(samples) : [work.group])
+      this.#runner.run(graph, { ...work, kind: 'moments', group });
+    if (slices === 1) this.#ranks.give(tasks.filter(({ of }) => !of.startsWith('gradient')).map(({ out }) => out));
+    this.#sumMoments(samples, sums, length);
+    this.#runner.run(graph, { ...work, kind: 'put-moments' });
+  }
+
+  /** The first vector ← the sum of all ranks' nodes. */
+  #sumMoments(samples: number, sums: FloatArray, length: number): void {
+    if (!this.#ranks.many) return;
+    const vector = (k: number): FloatArray => sums.subarray(k * length, (k + 1) * length);
+    const nodes = graphNodes(this.#slices(samples), this.#ranks.place);
+    const out = floats(length, this.precision);
+    this.#ranks.sum(
+      samples,
+      nodes.map((_, k) => vector(k)),
+      out,
+    );
+    vector(0).set(out);
+  }
+
+  /** Shared memory for so many numbers, kept from one call to the next. */
+  #momentSums(length: number): FloatArray {
+    if (this.#sums.length < length) this.#sums = sharedFloats(length, this.precision);
+    return this.#sums;
   }
 
   turn(work: Omit<TurnWork, 'kind'>): void {
@@ -313,7 +308,10 @@ export class GraphObjective implements Objective {
   }
 
   bases(sides: readonly BasisTask[]): void {
-    this.#runner.run(this.#graphs.independent(sides.length), { kind: 'bases', sides });
+    const own = sides.filter((_, k) => this.#ranks.isOwn(k));
+    this.#runner.run(this.#graphs.independent(own.length), { kind: 'bases', sides: own });
+    this.#ranks.share(sides.map(({ vectors }) => this.#array(vectors)));
+    this.#ranks.share(sides.map(({ values }) => this.#array(values)));
   }
 
   gradientSquares(): never {
@@ -337,7 +335,7 @@ export class GraphObjective implements Objective {
     this.#runner.close();
   }
 
-  /** Outputs of the batch that was measured last, a sample a column. */
+  /** Outputs of the batch that was measured last, a sample a column: of this rank's samples. */
   outputs(): FloatArray {
     return this.#array(this.#workspace.outputs);
   }
@@ -364,9 +362,10 @@ export class GraphObjective implements Objective {
   #first(samples: number, step: number | null, isWhole: boolean): void {
     const gradient = isWhole && this.#slices(samples) === 1 ? spanOf(this.gradient) : null;
     const scale = this.#scaleOf(samples);
+    const { first, length } = this.#ranks.slices(samples);
     this.#runner.run(
-      this.#graphs.independent(this.#slices(samples)),
-      { kind: 'evaluate', count: samples, scale, step, gradient },
+      this.#graphs.independent(length),
+      { kind: 'evaluate', count: samples, scale, step, gradient, first },
       isWhole,
     );
     this.#kept = samples;
@@ -378,15 +377,15 @@ export class GraphObjective implements Objective {
     const { training, holdsGroups } = this.#workspace;
     if (!training.plan.phases.has(pass))
       throw new OptionError(`The objective was opened without '${pass}', which is asked for.`, { pass });
-    const slices = this.#slices(samples);
+    const own = this.#ranks.slices(samples);
     if (!holdsGroups) {
       if (this.#kept !== samples) this.#first(samples, this.#step, false);
-      yield { first: 0, end: slices };
+      yield own;
       return;
     }
     const scale = this.#scaleOf(samples);
-    for (let first = 0; first < slices; first += training.kept.length) {
-      const group = { first, end: Math.min(slices, first + training.kept.length) };
+    for (let { first } = own; first < own.end; first += training.kept.length) {
+      const group = { first, end: Math.min(own.end, first + training.kept.length) };
       const work = { kind: 'again', count: samples, scale, step: this.#step, group } as const;
       this.#runner.run(this.#graphs.independent(group.end - first), work);
       yield group;
@@ -423,35 +422,34 @@ export class GraphObjective implements Objective {
     }
   }
 
-  /** Columns that drawn errors reach, of each layer whose inputs are asked for. */
-  #reached(tasks: readonly Pick<MomentTask, 'layer' | 'of'>[], samples: number): ReadonlyMap<number, number> {
-    const found = new Map<number, number>();
-    for (const { layer, of } of tasks) if (of === 'inputs') found.set(layer, 0);
-    if (found.size === 0) return found;
-    for (const group of this.#drawnGroups(samples))
-      for (const [layer, columns] of found) found.set(layer, columns + this.#worker.reached(layer, group, samples));
-    return found;
-  }
-
   /** The factor of losses of so many samples. */
   #scaleOf(samples: number): number {
     return 1 / divisorOf(samples === this.#count ? this.#weight : this.#weightOf(samples));
   }
 
   #sum(
-    slices: number,
+    samples: number,
     {
       out,
       decayed,
       carry,
       update,
-    }: Pick<Extract<GraphWork, { kind: 'sum' }>, 'carry' | 'update'> & {
+    }: Pick<Extract<GraphWork, { kind: 'sum' | 'finish' }>, 'carry' | 'update'> & {
       readonly out: FloatArray;
       readonly decayed: FloatArray;
     },
   ): void {
+    const slices = this.#slices(samples);
     const work = { kind: 'sum', slices, out: this.#span(out), decayed: this.#span(decayed), carry, update } as const;
     this.#runner.run(this.#graphs.blocks, work);
+    if (!this.#ranks.many) return;
+    if (slices === 1) this.#ranks.give([out]);
+    else {
+      const nodes = graphNodes(slices, this.#ranks.place);
+      const parts = nodes.map(({ first }) => this.#array(this.#worker.partial(graphGroupSlice(slices, first))));
+      this.#ranks.sum(samples, parts, out);
+    }
+    this.#runner.run(this.#graphs.blocks, { ...work, kind: 'finish' });
   }
 
   #followStatistics(): void {
@@ -460,6 +458,7 @@ export class GraphObjective implements Objective {
     if (updates.length === 0) return;
     const numbers = this.#array(statistics);
     const each = statisticNumbers(training.plan);
+    this.#ranks.gatherSlices(this.#count, numbers, each);
     followStatistics(this.parameters, this.network, { updates, numbers, each, count: this.#count, slice });
   }
 
@@ -472,6 +471,7 @@ export class GraphObjective implements Objective {
   }
 
   #losses(samples: number): number {
+    this.#ranks.gatherSlices(samples, this.#workspace.results, 1);
     let loss = 0;
     for (let s = 0; s < this.#slices(samples); s++) loss += this.#workspace.results[s];
     return loss;

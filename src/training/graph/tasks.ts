@@ -3,17 +3,9 @@
  */
 import { NUMBER_BYTES, type FloatArray } from '../../core/floats.js';
 import type { Blas } from '../../dense/blas.js';
-import { mirrorLower, view, type Matrix } from '../../dense/matrix.js';
+import { mirrorLower, view } from '../../dense/matrix.js';
 import { VectorMemory, type VectorKernels } from '../../dense/vector-memory.js';
-import {
-  eachInput,
-  eachReachedInput,
-  errorsOf,
-  haveColumns,
-  isReached,
-  usesOf,
-  type FactorPair,
-} from '../../layers/factor-pairs.js';
+import { haveColumns, usesOf, type FactorPair } from '../../layers/factor-pairs.js';
 import type { Pass } from '../../layers/network-plan.js';
 import { NetworkTape } from '../../layers/network-tape.js';
 import { graphSliceFirst, graphSlices } from '../../layers/slices.js';
@@ -25,6 +17,18 @@ import type { Carry, MomentTask } from '../objective/tasks.js';
 import { Turns, type BasesWork, type TurnWork } from '../objective/turn.js';
 import { updateBlock, type Blockwise, type Update } from '../objective/update.js';
 import { SpanArrays, type Span } from '../objective/workspace.js';
+import { graphGroupSlice, graphNodes, groupSteps } from './groups.js';
+import {
+  addMoments,
+  addPairs,
+  addSquares,
+  momentLength,
+  putFactor,
+  putSquares,
+  reachedColumns,
+  type PairOptions,
+} from './moment-sums.js';
+import { sumSlices } from './slice-sums.js';
 import { statisticNumbers, type GraphWorkspace } from './workspace.js';
 
 /** Samples first … first + count − 1 of the loaded batch, with the factor of their losses. */
@@ -39,26 +43,37 @@ export interface SliceGroup {
   readonly end: number;
 }
 
-/** A moment; `reached`: how many columns count, where slices are not held together and some are of padding. */
-type GraphMomentTask = MomentTask & { readonly reached?: number | undefined };
+/** A moment and where its vector begins in those that moments are summed in. */
+export interface GraphMomentTask extends MomentTask {
+  readonly at: number;
+}
 
-/** Moments of slices of a drawn batch; `weight` is what sums of its losses are divided by. */
+/** Moments of slices of a drawn batch. */
 interface MomentsWork {
-  readonly kind: 'moments';
+  readonly kind: 'moments' | 'put-moments';
   readonly group: SliceGroup;
   readonly count: number;
+  /** What sums of its losses are divided by. */
   readonly weight: number;
   readonly keep: number;
   readonly moments: readonly GraphMomentTask[];
+  /** Vectors of `length` numbers, over shared memory: of each node of the rank, then places (moment-sums.ts). */
+  readonly sums: FloatArray;
+  readonly length: number;
+}
+
+/** Slices of the rank's own: task k is slice first + k. */
+interface OwnSlices {
+  readonly first: number;
 }
 
 /** What a phase does. */
 export type GraphWork =
   /** `gradient`: where that of a single slice goes; null: every slice has its partial. */
-  | (OfBatch & { readonly kind: 'evaluate'; readonly step: number | null; readonly gradient: Span | null })
+  | (OfBatch & OwnSlices & { readonly kind: 'evaluate'; readonly step: number | null; readonly gradient: Span | null })
   /** The first phase of slices of a group, for the passes that follow. */
   | (OfBatch & { readonly kind: 'again'; readonly step: number | null; readonly group: SliceGroup })
-  | (OfBatch & { readonly kind: 'measure'; readonly parameters: Span; readonly step: number | null })
+  | (OfBatch & OwnSlices & { readonly kind: 'measure'; readonly parameters: Span; readonly step: number | null })
   | {
       readonly kind: 'pass';
       readonly count: number;
@@ -67,9 +82,12 @@ export type GraphWork =
       readonly v: Span | null;
       readonly out: Span | null;
     }
-  /** out ← the sum of the slices' partials, of more than one, [+ λ·decayed], then carry and update. */
+  /**
+   * out ← the sum of the slices' partials, of more than one, then carry [+ λ·decayed], and update. Of several ranks the
+   * sums of own nodes in the partials of their first slices; `finish` goes on when `out` has the sum of all.
+   */
   | {
-      readonly kind: 'sum';
+      readonly kind: 'sum' | 'finish';
       readonly slices: number;
       readonly out: Span;
       readonly decayed: Span;
@@ -117,6 +135,12 @@ export class GraphWorker {
     return this.#tape('training', slice % this.#workspace.training.kept.length);
   }
 
+  /** Where a slice's sums are. */
+  partial(slice: number): Span {
+    const { partials } = this.#workspace;
+    return partials[slice % partials.length];
+  }
+
   /** A tape on which the first phase of a slice is run: that which holds it, else the worker's. */
   #free(mode: 'training' | 'evaluation', slice: number): NetworkTape {
     const { plan, kept } = this.#workspace[mode];
@@ -143,7 +167,7 @@ export class GraphWorker {
     switch (work.kind) {
       case 'evaluate':
       case 'measure':
-        this.#first(task, work);
+        this.#first(work.first + task, work);
         break;
       case 'again': {
         const slice = work.group.first + task;
@@ -156,8 +180,14 @@ export class GraphWorker {
       case 'sum':
         this.#sum(this.#blocks[task], work);
         break;
+      case 'finish':
+        this.#finish(this.#blocks[task], work);
+        break;
       case 'moments':
         this.#moment(work.moments[task], work);
+        break;
+      case 'put-moments':
+        this.#putMoment(work.moments[task], work);
         break;
       case 'update':
         updateBlock(this.#blockwise, this.#blocks[task], work.update);
@@ -199,7 +229,7 @@ export class GraphWorker {
     slice: number,
     work: Extract<GraphWork, { kind: 'evaluate' | 'measure' | 'again' }>,
   ): NetworkTape {
-    const { network, inputs, targets, partials } = this.#workspace;
+    const { network, inputs, targets } = this.#workspace;
     const first = graphSliceFirst(work.count, this.#workspace.slice, slice);
     const count = graphSliceFirst(work.count, this.#workspace.slice, slice + 1) - first;
     const batch = {
@@ -208,7 +238,7 @@ export class GraphWorker {
     };
     tape.bind('parameters', this.#arrays.of(work.kind === 'measure' ? work.parameters : this.#workspace.parameters));
     if (work.kind !== 'measure' || work.step !== null)
-      tape.bind('gradient', this.#arrays.of((work.kind === 'evaluate' ? work.gradient : null) ?? partials[slice]));
+      tape.bind('gradient', this.#arrays.of((work.kind === 'evaluate' ? work.gradient : null) ?? this.partial(slice)));
     tape.load(batch, { order: null, first, count }, work.scale);
     if (work.kind !== 'measure' || work.step !== null) tape.drawMasks(this.#workspace.seed, work.step, first);
     return tape;
@@ -227,7 +257,7 @@ export class GraphWorker {
     const tape = this.#kept(slice, count);
     tape.bind('parameters', this.#arrays.of(this.#workspace.parameters));
     if (v !== null) tape.bind('direction', this.#arrays.of(v));
-    const partial = this.#arrays.of(this.#workspace.partials[slice]);
+    const partial = this.#arrays.of(this.partial(slice));
     tape.bind('result', out === null ? partial : this.#arrays.of(out));
     tape.pass(pass);
     // What moments read of all slices together stays when the tape goes on to another one.
@@ -236,12 +266,22 @@ export class GraphWorker {
       partial.set(tape.numbers(gradient), this.#workspace.network.layers[layer].offset);
   }
 
-  #sum(own: Block, { slices, out, decayed, carry, update }: Extract<GraphWork, { kind: 'sum' }>): void {
-    const { partials, regularization } = this.#workspace;
+  #sum(own: Block, work: Extract<GraphWork, { kind: 'sum' | 'finish' }>): void {
+    const { slices, out } = work;
+    const { rank, ranks, scratch } = this.#workspace;
+    const of = (slice: number): FloatArray => this.#blockwise.part(this.partial(slice), own);
+    if (slices > 1)
+      for (const node of graphNodes(slices, { rank, ranks })) {
+        const to = ranks === 1 ? this.#blockwise.part(out, own) : of(graphGroupSlice(slices, node.first));
+        sumSlices(this.#kernels, { slices, node, of }, this.#arrays.of(scratch[this.#worker]), to);
+      }
+    if (ranks === 1) this.#finish(own, work);
+  }
+
+  /** What is done with a block's sum over all slices. */
+  #finish(own: Block, { out, decayed, carry, update }: Extract<GraphWork, { kind: 'sum' | 'finish' }>): void {
     const part = (vector: Span): FloatArray => this.#blockwise.part(vector, own);
     const g = part(out);
-    for (let s = 0; slices > 1 && s < slices; s++)
-      this.#kernels.combine(own.length, 1, part(partials[s]), s === 0 ? 0 : 1, g);
     if (carry !== null) {
       const sum = part(carry.sum);
       if (carry.last) this.#kernels.combine(own.length, carry.others, sum, carry.own, g);
@@ -250,7 +290,7 @@ export class GraphWorker {
         return;
       }
     }
-    if (regularization > 0 && this.#workspace.decays[own.layer]) this.#addDecay(own, part(decayed), g);
+    if (this.#workspace.regularization > 0 && this.#workspace.decays[own.layer]) this.#addDecay(own, part(decayed), g);
     if (update !== null) updateBlock(this.#blockwise, own, update);
   }
 
@@ -261,114 +301,104 @@ export class GraphWorker {
     for (let p = 0; p < count; p++) for (let k = p * width; k < p * width + inputs; k++) to[k] += λ * from[k];
   }
 
-  /**
-   * out ← keep·out + (1 − keep)·moment of the last draw, or of the gradient: of factors group by group, of others with
-   * the last one.
-   */
-  #moment(task: GraphMomentTask, { count, weight, keep, group }: MomentsWork): void {
-    const isLast = group.end === graphSlices(count, this.#workspace.slice);
+  /** Adds the slices of a tape group to a moment's sums; groups of slices that end in it are added by their tree. */
+  #moment(task: GraphMomentTask, work: MomentsWork): void {
+    const { count, group } = work;
+    const layer = this.#workspace.network.layers[task.layer];
+    const pairs = this.#pairs(task.layer);
+    const slices = graphSlices(count, this.#workspace.slice);
+    const nodes = graphNodes(slices, this.#workspace);
+    const length = momentLength(task, layer, pairs.length > 0);
+    if (length === 0 || nodes.length === 0) return;
+    if (pairs.length > 0 && slices === 1) {
+      this.#momentOfSlice(task, pairs, work);
+      return;
+    }
+    const square = pairs.length > 0 && !task.diagonal;
+    const vector = (k: number): FloatArray => work.sums.subarray(k * work.length + task.at).subarray(0, length);
+    nodes.forEach((node, k) => {
+      const places = (place: number): FloatArray => vector(place === 0 ? k : nodes.length - 1 + place);
+      for (const step of groupSteps(node)) {
+        const [first, end] = [graphGroupSlice(slices, step.group), graphGroupSlice(slices, step.group + 1)];
+        for (let s = Math.max(first, group.first); s < Math.min(end, group.end); s++) {
+          const to = places(step.place);
+          this.#addSlice(task, pairs, { slice: s, work, first: s === first }, to);
+          if (s + 1 === end) for (const at of step.adds) addMoments(places(at), places(at + 1), square);
+        }
+      }
+    });
+  }
+
+  #addSlice(
+    task: GraphMomentTask,
+    pairs: readonly FactorPair[],
+    { slice, work, first }: { readonly slice: number; readonly work: MomentsWork; readonly first: boolean },
+    to: FloatArray,
+  ): void {
+    const layer = this.#workspace.network.layers[task.layer];
+    if (pairs.length > 0) {
+      const tape = this.#kept(slice, work.count);
+      const how = this.#pairOptions(task, pairs);
+      const sum = to.subarray(0, to.length - 1);
+      addPairs({ blas: this.#blas, tape, pairs }, how, { keep: first ? 0 : 1, share: 1 }, sum);
+      const reached = how.leaveOut ? reachedColumns(tape, pairs) : 0;
+      to[sum.length] = first ? reached : to[sum.length] + reached;
+      return;
+    }
+    if (first) to.fill(0);
+    if (this.#workspace.training.plan.draw!.others.some((other) => other.layer === task.layer)) {
+      const { width, outputs, offset } = layer;
+      const g = this.#arrays.of(this.partial(slice)).subarray(offset, offset + width * outputs);
+      addSquares(task, layer, g, work.weight, to);
+    }
+  }
+
+  /** out ← keep·out + (1 − keep)·moment, from the sum at the vectors' beginning, or of the gradient. */
+  #putMoment(task: GraphMomentTask, { count, weight, keep, sums }: MomentsWork): void {
+    const { of, diagonal } = task;
     const layer = this.#workspace.network.layers[task.layer];
     const out = this.#arrays.of(task.out);
-    const { of, diagonal } = task;
     if (of === 'gradientRows' || of === 'gradientColumns') {
-      if (!isLast) return;
       const g = view(this.#arrays.of(this.#workspace.gradient), layer.offset, layer.width, layer.outputs);
       gradientMoment(this.#blas, g, { of, diagonal }, keep, out);
       return;
     }
-    const rows = of === 'inputs' ? layer.width : layer.outputs;
-    const { draw } = this.#workspace.training.plan;
-    const pairs = draw!.pairs.filter((pair) => pair.layer === task.layer);
-    if (pairs.length === 0 ? isLast : group.first === 0) for (let k = 0; k < out.length; k++) out[k] *= keep;
-    if (pairs.length === 0) {
-      if (isLast) this.#squares(task, { count, weight }, 1 - keep, out);
-      return;
+    const pairs = this.#pairs(task.layer);
+    if (pairs.length > 0 && graphSlices(count, this.#workspace.slice) === 1) return;
+    const sum = sums.subarray(task.at, task.at + momentLength(task, layer, pairs.length > 0));
+    if (pairs.length === 0) putSquares(task, layer, sum, keep, out);
+    else {
+      const { leaveOut, rows } = this.#pairOptions(task, pairs);
+      putFactor(task, rows, sum, { keep, inputs: leaveOut ? null : count * usesOf(pairs), weight }, out);
     }
-    const leaveOut = of === 'inputs' && this.#workspace.hasPadding && haveColumns(pairs);
-    const all = { first: 0, end: graphSlices(count, this.#workspace.slice) };
-    const inputs = leaveOut ? (task.reached ?? this.reached(task.layer, all, count)) : count * usesOf(pairs);
-    const share = (1 - keep) / (of === 'errors' ? weight : Math.max(1, inputs));
-    for (let s = group.first; s < group.end; s++)
-      for (const pair of pairs)
-        this.#addPair(this.#kept(s, count), pair, { task, bias: layer.bias, leaveOut, share, rows, out });
-    if (!diagonal && isLast) mirrorLower(view(out, 0, rows, rows));
   }
 
-  /** Columns of a group's slices that drawn errors of a layer's weights reach; the others are of padding. */
-  reached(layer: number, { first, end }: SliceGroup, count: number): number {
-    const pairs = this.#workspace.training.plan.draw!.pairs.filter((pair) => pair.layer === layer);
-    let columns = 0;
-    for (let s = first; s < end; s++) for (const pair of pairs) columns += reachedColumns(this.#kept(s, count), pair);
-    return columns;
+  /** Whether a layer has Kronecker factors. */
+  hasPairs(layer: number): boolean {
+    return this.#pairs(layer).length > 0;
   }
 
-  #addPair(
-    tape: NetworkTape,
-    pair: FactorPair,
-    {
-      task,
-      bias,
-      leaveOut,
-      share,
-      rows,
-      out,
-    }: {
-      readonly task: MomentTask;
-      readonly bias: boolean;
-      readonly leaveOut: boolean;
-      readonly share: number;
-      readonly rows: number;
-      readonly out: FloatArray;
-    },
-  ): void {
-    const add = (x: Matrix): void => {
-      if (!task.diagonal) this.#blas.syrk('L', 'N', share, x, 1, view(out, 0, rows, rows));
-      else
-        for (let j = 0; j < x.cols; j++)
-          for (let i = 0; i < rows; i++) out[i] += share * x.data[x.offset + i + j * x.ld] ** 2;
-    };
-    const errors = errorsOf(tape.machine, pair);
-    if (task.of === 'errors') add(errors);
-    else if (leaveOut) eachReachedInput(tape.machine, pair, { bias, reached: (j) => isReached(errors, j) }, add);
-    else eachInput(tape.machine, pair, bias, add);
+  #pairs(layer: number): readonly FactorPair[] {
+    return this.#workspace.training.plan.draw?.pairs.filter((pair) => pair.layer === layer) ?? [];
   }
 
-  /**
-   * The diagonal of a block without factors, as a product of rows and columns (as N. Shazeer, M. Stern, *Adafactor*,
-   * ICML 2018, have it): squares of the slices' drawn gradients, whose mean over signs is that over samples.
-   */
-  #squares(
-    { layer, of }: MomentTask,
-    { count, weight }: Pick<MomentsWork, 'count' | 'weight'>,
-    share: number,
-    out: FloatArray,
-  ): void {
-    const { width, outputs, offset } = this.#workspace.network.layers[layer];
-    const isDrawn = this.#workspace.training.plan.draw!.others.some((other) => other.layer === layer);
-    const rows = new Float64Array(width);
-    const columns = new Float64Array(outputs);
-    let total = 0;
-    for (let s = 0; isDrawn && s < graphSlices(count, this.#workspace.slice); s++) {
-      const g = this.#arrays.of(this.#workspace.partials[s]);
-      for (let j = 0, at = offset; j < outputs; j++)
-        for (let i = 0; i < width; i++, at++) {
-          const square = g[at] ** 2 / weight;
-          rows[i] += square;
-          columns[j] += square;
-          total += square;
-        }
-    }
-    if (of === 'inputs') for (let i = 0; i < width; i++) out[i] += (share * rows[i]) / outputs;
-    else for (let j = 0; j < outputs; j++) out[j] += total > 0 ? (share * outputs * columns[j]) / total : share;
+  #pairOptions(task: MomentTask, pairs: readonly FactorPair[]): PairOptions {
+    const { width, outputs, bias } = this.#workspace.network.layers[task.layer];
+    const inputs = task.of === 'inputs';
+    const leaveOut = inputs && this.#workspace.hasPadding && haveColumns(pairs);
+    return { task, bias, leaveOut, rows: inputs ? width : outputs };
   }
-}
 
-/** Columns of a use that the drawn errors reach. */
-function reachedColumns({ machine }: NetworkTape, pair: FactorPair): number {
-  const errors = errorsOf(machine, pair);
-  let reached = 0;
-  for (let j = 0; j < errors.cols; j++) if (isReached(errors, j)) reached++;
-  return reached;
+  /** out ← keep·out + (1 − keep)·moment of a single slice, in its place. */
+  #momentOfSlice(task: MomentTask, pairs: readonly FactorPair[], { count, weight, keep }: MomentsWork): void {
+    const tape = this.#kept(0, count);
+    const how = this.#pairOptions(task, pairs);
+    const inputs = how.leaveOut ? Math.max(1, reachedColumns(tape, pairs)) : count * usesOf(pairs);
+    const share = (1 - keep) / (task.of === 'errors' ? weight : inputs);
+    const out = this.#arrays.of(task.out);
+    addPairs({ blas: this.#blas, tape, pairs }, how, { keep, share }, out);
+    if (!task.diagonal) mirrorLower(view(out, 0, how.rows, how.rows));
+  }
 }
 
 /** Tasks of a graph objective's phases. */

@@ -13,7 +13,11 @@ import { keptNumbers, workNumbers } from '../../layers/network-tape.js';
 import { graphSlices } from '../../layers/slices.js';
 import type { ParameterLayout } from '../../network/parameter-layout.js';
 import { rowsOf } from '../../tape/shape.js';
+import type { RankPlace } from '../objective/group-sums.js';
+import { exchangeNumbers } from '../objective/sample-ranks.js';
 import { spanOf, type Span } from '../objective/workspace.js';
+import { mostRankSlices } from './groups.js';
+import { sumNumbers } from './slice-sums.js';
 
 /** Numbers of a tape of one mode: what is kept of each slice (of each worker where nothing is read later), and work. */
 export interface TapeSpans {
@@ -45,8 +49,14 @@ export interface GraphWorkspace {
   readonly decays: readonly boolean[];
   readonly parameters: Span;
   readonly gradient: Span;
-  /** Sums of each slice, laid out like θ. */
+  /** Sums of each slice of the rank, laid out like θ: those of slice s at s mod their number. */
   readonly partials: readonly Span[];
+  /** Where each worker adds groups of slices. */
+  readonly scratch: readonly Span[];
+  /** Where ranks exchange their sums. */
+  readonly exchange: Span | null;
+  readonly rank: number;
+  readonly ranks: number;
   readonly inputs: Span;
   readonly targets: Span;
   /** Outputs of all samples. */
@@ -69,6 +79,7 @@ export interface GraphWorkspaceOptions {
   /** Most bytes. Default: what is free decides whether forward passes are made again. */
   readonly memoryLimit?: number | undefined;
   readonly results: Float64Array;
+  readonly place: RankPlace;
 }
 
 /** Whether weights of a layer decay: scales, shifts and statistics do not. */
@@ -95,7 +106,7 @@ export function openGraphWorkspace(options: GraphWorkspaceOptions): OpenGraphWor
   const samples = Math.min(capacity, sliceSamples(network));
   const whole = planNetwork(network.training, network.layers, { gradient: true, passes, capacity: samples });
   const most = Math.min(memoryLimit ?? availableMemory(), VectorMemory.most);
-  const slices = graphSlices(capacity, samples);
+  const slices = mostRankSlices(graphSlices(capacity, samples), options.place);
   const plain = layoutOf(options, whole, passes.length > 0 ? slices : workers);
   let best = plain;
   if (passes.length > 0 && plain.bytes > most && workers < slices) best = layoutOf(options, whole, workers);
@@ -113,7 +124,7 @@ export function openGraphWorkspace(options: GraphWorkspaceOptions): OpenGraphWor
 
 /** Where everything lies with that plan of training on so many tapes, and the bytes of it all. */
 function layoutOf(
-  { network, precision, capacity, passes, seed, regularization, workers, spare, results }: GraphWorkspaceOptions,
+  { network, precision, capacity, passes, seed, regularization, workers, spare, results, place }: GraphWorkspaceOptions,
   training: NetworkPlan,
   tapes: number,
 ): {
@@ -127,6 +138,7 @@ function layoutOf(
     capacity: Math.min(capacity, slice),
   });
   const slices = graphSlices(capacity, slice);
+  const own = mostRankSlices(slices, place);
   const lay = (take: (length: number) => Span): Omit<GraphWorkspace, 'memory'> => {
     const many = (count: number, length: number): Span[] => Array.from({ length: count }, () => take(length));
     const tape = (plan: NetworkPlan, keeps: number): TapeSpans => ({
@@ -138,7 +150,7 @@ function layoutOf(
     return {
       training: tape(training, tapes),
       evaluation: tape(evaluation, workers),
-      holdsGroups: passes.length > 0 && tapes < slices,
+      holdsGroups: passes.length > 0 && tapes < own,
       network: numbersOf(network),
       inputKinds: network.inputKinds,
       hasPadding: hasPadding(network.loss),
@@ -151,7 +163,10 @@ function layoutOf(
       results,
       parameters: take(network.parameters),
       gradient: take(network.parameters),
-      partials: many(slices, network.parameters),
+      ...place,
+      partials: many(own, network.parameters),
+      scratch: many(workers, sumNumbers(network, slices)),
+      exchange: place.ranks === 1 ? null : take(exchangeNumbers(network.parameters)),
       inputs: take(network.inputs * capacity),
       targets: take(network.outputs * capacity),
       outputs: take(outputs * capacity),

@@ -102,9 +102,7 @@ export class PerceptronObjective implements Objective {
     const worker = new ObjectiveWorker(workspace, memory, { blas, worker: 0 });
     const exchange = workspace.exchange === null ? null : this.#array(workspace.exchange);
     const shares = { nodes: ownNodes, firstSlice: rankSlice, firstSample: sliceFirst };
-    this.#ranks = new SampleRanks(team?.communicator, shares, exchange, (from, to) => {
-      this.kernels.combine(to.length, 1, from, 1, to);
-    });
+    this.#ranks = new SampleRanks(team?.communicator, shares, exchange);
     this.#runner = new TeamRunner(objectiveTask, worker, team, shared);
     this.team = team;
     this.#graphs = new Graphs(parameterBlocks(options.network).length);

@@ -10,7 +10,7 @@ import type { Network } from '../../network/network.js';
 import type { Team } from '../../parallel/team.js';
 import { checkCode, type Code } from './code.js';
 import { kernelLoss } from './passes.js';
-import { EXCHANGE, placeOf } from './sample-ranks.js';
+import { placeOf } from './sample-ranks.js';
 import type { CurvatureKind, WorkspaceOptions } from './workspace.js';
 
 /** What an objective is opened with. */
@@ -71,6 +71,5 @@ export function workspaceOptions(options: PerceptronObjectiveOptions): Workspace
     results: sharedFloat64(MOST_RESULTS),
     workers: options.team?.workers ?? 1,
     place: placeOf(options.team?.communicator),
-    exchange: EXCHANGE,
   };
 }

@@ -8,8 +8,14 @@ import type { Communicator } from '../../distributed/communicator.js';
 import { NodeSums } from '../../distributed/node-sums.js';
 import type { RankPlace } from './group-sums.js';
 
-/** Numbers of an exchange: 4 MiB in float32. */
-export const EXCHANGE = 2 ** 20;
+/** Most numbers of an exchange: 4 MiB in float32. */
+const MOST_EXCHANGED = 2 ** 20;
+/** As many nodes as there are at most have a number each in an exchange of so many. */
+const LEAST_EXCHANGED = 64;
+
+/** Numbers of an exchange of ranks that sum so many parameters: where they are few, all of each rank at once. */
+export const exchangeNumbers = (parameters: number): number =>
+  Math.max(LEAST_EXCHANGED, Math.min(MOST_EXCHANGED, 2 * parameters));
 
 /** How a batch of so many samples is shared out. */
 export interface Shares {
@@ -34,16 +40,11 @@ export class SampleRanks {
   readonly #shares: Shares;
   readonly #sums: NodeSums | undefined;
 
-  constructor(
-    communicator: Communicator | undefined,
-    shares: Shares,
-    exchange: FloatArray | null,
-    add: (from: FloatArray, to: FloatArray) => void,
-  ) {
+  constructor(communicator: Communicator | undefined, shares: Shares, exchange: FloatArray | null) {
     this.place = placeOf(communicator);
     this.#communicator = communicator;
     this.#shares = shares;
-    if (communicator !== undefined && exchange !== null) this.#sums = new NodeSums(communicator, exchange, add);
+    if (communicator !== undefined && exchange !== null) this.#sums = new NodeSums(communicator, exchange);
   }
 
   /** Whether there are others. */
@@ -103,6 +104,14 @@ export class SampleRanks {
   give(arrays: readonly FloatArray[]): void {
     if (!this.many) return;
     for (const array of arrays) this.#communicator!.broadcast(array, 0);
+  }
+
+  /** The sum of whole numbers of all ranks. Collective. */
+  total(own: number): number {
+    if (!this.many) return own;
+    const sum = Float64Array.of(own);
+    this.#communicator!.allreduce(sum, 'sum');
+    return sum[0];
   }
 
   /** Whether work that ranks do in turns falls to this one. */

@@ -8,6 +8,7 @@ import { hasUnitSlope, hasZeroCurvature } from '../../network/activations/table.
 import { lossOf, type LossName } from '../../network/losses/table.js';
 import type { Network } from '../../network/network.js';
 import type { Code } from './code.js';
+import { exchangeNumbers } from './sample-ranks.js';
 import { mostNodes, panelsOf, scratchNumbers, type RankPlace } from './group-sums.js';
 
 /** `length` numbers from byte `at` of the memory on. */
@@ -104,8 +105,6 @@ export interface WorkspaceOptions {
   /** Threads that work, the calling one included. */
   readonly workers: number;
   readonly place: RankPlace;
-  /** Numbers that ranks exchange sums in. */
-  readonly exchange: number;
 }
 
 /** Numbers of an objective's memory that a vector of `length` takes, with what rounds it up to a line. */
@@ -123,7 +122,7 @@ export function workspaceBytes(options: WorkspaceOptions): number {
 
 /** The spans, in the order in which `take` hands them out. */
 function layout(
-  { network, loss, capacity, curvature, code, workers, place, exchange }: WorkspaceOptions,
+  { network, loss, capacity, curvature, code, workers, place }: WorkspaceOptions,
   take: (length: number) => Span,
 ): Omit<Workspace, 'memory' | keyof WorkspaceOptions | 'rank' | 'ranks'> & Pick<Workspace, 'code' | 'exchange'> {
   const last = network.layers.length - 1;
@@ -159,7 +158,7 @@ function layout(
     parts: many(nodes, network.parameters),
     momentParts: many(moments === 0 ? 0 : nodes, moments),
     momentSum: moments === 0 ? null : take(moments),
-    exchange: nodes === 0 ? null : take(exchange),
+    exchange: nodes === 0 ? null : take(exchangeNumbers(network.parameters)),
   };
 }
 
