@@ -14,7 +14,7 @@ import { UsageError } from './usage.js';
 export type RankUse = 'all' | 'first';
 
 /** The commands that several ranks may be started for; all others refuse. */
-export const RANK_USES: Readonly<Record<string, RankUse>> = { doctor: 'first' };
+export const RANK_USES: Readonly<Record<string, RankUse>> = { train: 'all', doctor: 'first' };
 
 let communicator: Communicator | undefined;
 

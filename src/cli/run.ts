@@ -5,14 +5,16 @@ import { access, constants, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { RunControl } from '../core/context.js';
 import { FileAccessError } from '../core/errors.js';
+import { detectLauncher, ranksOfMachine } from '../distributed/mpi/launcher.js';
 import { requireDatasetName, splitHdf5Path } from '../io/hdf5-path.js';
-import type { Team } from '../parallel/team.js';
+import { coresOfEach } from '../io/machine.js';
+import type { Team, TeamOptions } from '../parallel/team.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { openTeam } from '../parallel/default-team.js';
 import { commandLine } from './command-line.js';
 import { interruptSignal } from './outcome.js';
 import { openProgress } from './progress.js';
-import { printJson, printReport } from './terminal.js';
+import { printJson, printReport, writesResults } from './terminal.js';
 import { UsageError } from './usage.js';
 import type { CommonOptions } from './command-options.js';
 
@@ -30,7 +32,7 @@ export async function withTeam<T>(
   let team: Team | undefined;
   try {
     const { workers, blas } = options;
-    const opening = openTeam({ workers, blas });
+    const opening = openTeam({ workers, blas, ...(await ofRanks(workers)) });
     // What cannot be loaded is an error of the work, which imports it.
     const loading = load?.().catch(() => undefined);
     team = await opening;
@@ -43,9 +45,19 @@ export async function withTeam<T>(
   }
 }
 
+/** Of several ranks their communicator, and as many workers as a rank has cores where nobody says. */
+async function ofRanks(workers: number | undefined): Promise<Pick<TeamOptions, 'communicator' | 'workers'>> {
+  if (detectLauncher() === undefined) return {};
+  const { ranks } = await import('./ranks.js');
+  const communicator = ranks();
+  const here = ranksOfMachine();
+  if (communicator.size === 1 || workers !== undefined || here === undefined) return { communicator };
+  return { communicator, workers: coresOfEach(here) };
+}
+
 /** Writes the record of a run with the command that made it, where that was asked for. Throws as `writeRecord` does. */
 export async function keepRecord(path: string | undefined, record: object, { signal }: RunControl): Promise<void> {
-  if (path === undefined) return;
+  if (path === undefined || !writesResults()) return;
   const { writeRecord } = await import('../experiment/record.js');
   await writeRecord(path, { ...record, command: commandLine() }, { signal });
 }

@@ -12,7 +12,7 @@ import { scheduleOf } from '../training/schedule-table.js';
 import { EXIT_STATUS } from './outcome.js';
 import { keepRecord, requireKind, requireWritable, withTeam } from './run.js';
 import { checkData } from './samples.js';
-import { printJson, printReport, say } from './terminal.js';
+import { printJson, printReport, say, writesResults } from './terminal.js';
 import { checkModel, movedBy, trainingOf, writeModel } from './train-model.js';
 import { checkTask, openTaskData } from './training-setup.js';
 import { UsageError } from './usage.js';
@@ -88,7 +88,7 @@ async function check(options: TrainCommandOptions): Promise<void> {
   await requireWritable(out);
   await requireWritable(options.record);
   await requireWritable(options.metrics);
-  if (checkpoint === undefined || resume === true || quiet === true) return;
+  if (checkpoint === undefined || resume === true || quiet === true || !writesResults()) return;
   const there = await access(join(checkpoint, 'last.hmt')).then(
     () => true,
     () => false,
@@ -113,13 +113,13 @@ async function trained(options: TrainCommandOptions, how: RunMethod, control: Te
     const { runModelTraining } = await import('../experiment/model-training-run.js');
     const setup = { ...opened.setup, how: await movedBy(how, opened) };
     const { record, parameters } = await runModelTraining(setup, control);
-    if (out !== undefined) await writeModel(out, opened, parameters, control);
+    if (out !== undefined && writesResults()) await writeModel(out, opened, parameters, control);
     return record;
   }
   const { runTraining } = await import('../experiment/training-run.js');
   const task = await openTaskData(options, control);
   const { record, parameters, network } = await runTraining({ ...task, how }, control);
-  if (out !== undefined) {
+  if (out !== undefined && writesResults()) {
     const { writeWeights } = await import('../network/weights-file.js');
     await writeWeights(out, network, parameters);
   }
@@ -145,7 +145,8 @@ export async function trainCommand(options: TrainCommandOptions): Promise<number
     return record.outcome === 'diverged' || record.reached === false ? EXIT_STATUS.toleranceMissed : EXIT_STATUS.done;
   } catch (error) {
     if (!(error instanceof AbortedError) || checkpoint === undefined) throw error;
-    say(`interrupted; the same command with --resume goes on from ${checkpoint}, if a step was made.`);
+    if (writesResults())
+      say(`interrupted; the same command with --resume goes on from ${checkpoint}, if a step was made.`);
     return EXIT_STATUS.failed;
   }
 }

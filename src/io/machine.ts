@@ -107,3 +107,10 @@ export function gpuDrivers(): string[] {
   if (found.size > 1) found.delete('other');
   return [...found];
 }
+
+/**
+ * Cores for one of `processes` processes that share the machine evenly: no more than it may use, which are its own
+ * where a launcher has bound each to some.
+ */
+export const coresOfEach = (processes: number): number =>
+  Math.max(1, Math.min(availableParallelism(), Math.floor(cpus().length / processes)));

@@ -1,9 +1,12 @@
 /** The command under mpirun: said once, and refused where it does not run on several ranks. */
-import { resolve } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openRanks } from '#hmatrix/cli/ranks.js';
+import { temporaryFolder } from '../io/temporary-folder.js';
 import { LAUNCHERS, run, runRanks } from './launchers.js';
 
+const folder = temporaryFolder();
 const main = resolve(import.meta.dirname, '../../dist/command/hmatrix.js');
 
 for (const launcher of LAUNCHERS) {
@@ -26,7 +29,18 @@ for (const launcher of LAUNCHERS) {
         const { status, stdout, stderr } = await hmatrix('solve', '--named', 'K02', '--size', '64');
         expect([status, stdout]).toEqual([2, '']);
         const refusals = stderr.match(/hmatrix: hmatrix solve runs in one process, and .* has started 3: .*/g);
-        expect(refusals).toEqual([expect.stringMatching(/HMATRIX_MPI=self .* No command of this version/)]);
+        expect(refusals).toEqual([expect.stringMatching(/HMATRIX_MPI=self .* On several ranks run: train\./)]);
+      });
+
+      it('train_writes_the_weights_of_one_process', async () => {
+        const weights = (name: string): string => join(folder, `${family}-${name}.safetensors`);
+        const how = ['train', '--samples', '600', '--hidden', '20', '--batch-size', '500', '--steps', '3'];
+        const args = (name: string): string[] => [...how, '--optimizer', 'kfac', '--json', '--out', weights(name)];
+        const { status, stdout, stderr } = await hmatrix(...args('ranks'));
+        expect([status, stderr]).toEqual([0, '']);
+        expect(JSON.parse(stdout)).toMatchObject({ steps: 3 });
+        await run([process.execPath, main, ...args('alone')]);
+        expect(readFileSync(weights('ranks'))).toEqual(readFileSync(weights('alone')));
       });
 
       it('rank_0_alone_writes_results_and_others_say_who_they_are', async () => {

@@ -59,3 +59,7 @@ export function detectLauncher(environment: Environment = environmentVariable): 
     };
   return undefined;
 }
+
+/** How many ranks the launcher started on this machine, where it says so. */
+export const ranksOfMachine = (environment: Environment = environmentVariable): number | undefined =>
+  numberOf(environment, 'OMPI_COMM_WORLD_LOCAL_SIZE') ?? numberOf(environment, 'MPI_LOCALNRANKS');
