@@ -38,3 +38,6 @@ export const gpuDrivers = (): string[] => [];
 
 /** A page knows no other machine. */
 export const machineName = (): string => 'page';
+
+/** Cores for one of `processes` processes that share the machine. */
+export const coresOfEach = (processes: number): number => Math.max(1, Math.floor(availableParallelism() / processes));
