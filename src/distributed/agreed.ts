@@ -11,6 +11,14 @@ export function agreedLeast(communicator: Communicator, value: number): number {
   return least[0];
 }
 
+/** Whether it is so on one of the ranks: on what a clock says, all decide alike. Collective. */
+export function agreedAny(communicator: Communicator, isSo: boolean): boolean {
+  if (communicator.size === 1) return isSo;
+  const any = Int32Array.of(isSo ? 1 : 0);
+  communicator.allreduce(any, 'max');
+  return any[0] === 1;
+}
+
 /** Numbers of a text's digest. */
 const DIGEST = 2;
 const PRIMES = [31, 1_000_003];

@@ -7,6 +7,7 @@ import { nextTurn } from '../core/event-loop.js';
 import { RandomStream } from '../core/random.js';
 import { sharedFloat32, sharedFloat64 } from '../core/shared-array.js';
 import { view, type Matrix, type Precision } from '../dense/matrix.js';
+import { agreedAny } from '../distributed/agreed.js';
 import { decide } from '../hierarchical/measure/error-interval.js';
 import { blockErrors } from '../hierarchical/matrix/block-errors.js';
 import { blockStructure, type BlockStructure } from '../hierarchical/matrix/block-structure.js';
@@ -81,7 +82,8 @@ async function timeProducts(
     const end = performance.now();
     if (k > 0) times.push((end - start) / 1000);
     control.onProgress?.({ phase: 'apply', done: k, total: limit });
-    if (times.length > 0 && end - began > 1000 * TIME_LIMIT_SECONDS) break;
+    const isOver = times.length > 0 && end - began > 1000 * TIME_LIMIT_SECONDS;
+    if (agreedAny(control.team.communicator, isOver)) break;
   }
   return { seconds: median(times), products: times.length };
 }

@@ -3,15 +3,14 @@
  */
 import { requireControl, type RunControl } from '../core/context.js';
 import { requireRole } from '../core/kind.js';
-import { writeContainer } from '../io/container.js';
-import { keptAs } from '../operator/file-kind.js';
+import { keptAs, writeKept } from '../operator/file-kind.js';
 import { kindHolding, type Saved } from './kinds.js';
 
 /**
  * Writes a matrix or a factorization to `path`, whole or not at all: hierarchical matrices of every format, those in
  * the Kronecker eigenbasis, Kronecker sums, operators of low rank, and what `factor` and `factorKronecker` return, with
  * their matrix. An archive of arrays that numpy.load opens (docs/file-format.md), about as large as what is saved.
- * Progress counts bytes (phase 'write'). Throws OptionError for anything else, FileAccessError or AbortedError; then
+ * Progress counts bytes (phase 'write'). Several ranks call it together, and the first one writes. Throws OptionError for anything else, FileAccessError or AbortedError; then
  * `path` is as it was.
  */
 export async function save(path: string, saved: Saved, control: RunControl = {}): Promise<void> {
@@ -19,6 +18,5 @@ export async function save(path: string, saved: Saved, control: RunControl = {})
   requireControl(control, 'save');
   const kind = kindHolding(saved);
   if (kind === undefined) return requireRole(saved, 'saved', 'save');
-  const { header, arrays } = keptAs(kind, saved);
-  await writeContainer(path, header, arrays, control);
+  await writeKept(path, keptAs(kind, saved), control);
 }

@@ -22,6 +22,8 @@ import { availableMemory } from './machine.js';
 export interface Kept {
   readonly header: JsonObject;
   readonly arrays: Readonly<Record<string, ContainerArray>>;
+  /** Where several ranks keep it together: whether this one writes, and what all call with whether it did. */
+  readonly ranks?: { readonly writes: boolean; readonly done: (written: boolean) => void } | undefined;
 }
 
 const SEPARATOR = '.';

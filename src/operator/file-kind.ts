@@ -1,6 +1,8 @@
 /**
  * A kind of thing that files keep: what is written of one, and how one is made of what was read.
  */
+import type { RunControl } from '../core/context.js';
+import { writeContainer } from '../io/container.js';
 import type { Contents, Kept } from '../io/contents.js';
 import type { Team } from '../parallel/team.js';
 
@@ -20,8 +22,19 @@ export interface FileKind<T> {
 
 /** What a file keeps of a value, or of a part of one. */
 export function keptAs<T>({ content, keep }: FileKind<T>, value: T): Kept {
-  const { header, arrays } = keep(value);
-  return { header: { content, ...header }, arrays };
+  const { header, ...rest } = keep(value);
+  return { header: { content, ...header }, ...rest };
+}
+
+/** Writes what a file keeps: of several ranks one does, and the others wait. Throws FileAccessError on all of them. */
+export async function writeKept(path: string, { header, arrays, ranks }: Kept, control: RunControl): Promise<void> {
+  let written = false;
+  try {
+    if (ranks?.writes !== false) await writeContainer(path, header, arrays, control);
+    written = true;
+  } finally {
+    ranks?.done(written);
+  }
 }
 
 /** Makes a value again of what a file, or a part of one, holds. Throws FileFormatError. */

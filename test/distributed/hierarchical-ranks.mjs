@@ -3,11 +3,17 @@
  * not depend on the number of ranks.
  */
 import { createHash } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { uniformPoints } from '#datasets/points.js';
 import { view } from '#hmatrix/dense/matrix.js';
 import { openMpi } from '#hmatrix/distributed/open-mpi.js';
+import { load } from '#hmatrix/files/load.js';
+import { save } from '#hmatrix/files/save.js';
 import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
 import { factor } from '#hmatrix/hierarchical/factor/factor.js';
+import { readContainer } from '#hmatrix/io/container.js';
 import { conjugateGradients } from '#hmatrix/krylov/conjugate-gradients.js';
 import { shifted } from '#hmatrix/operator/shifted.js';
 import { Team } from '#hmatrix/parallel/team.js';
@@ -53,6 +59,11 @@ const workers = Number(process.argv[2] ?? 1);
 const team = await Team.open({ workers, communicator });
 const found = [];
 
+/** Files of one process and of several ranks are read by both. */
+const [file = join(tmpdir(), `ranks-${process.pid}.hm`)] = process.argv.slice(3);
+/** The blocks that a file keeps. */
+const kept = async (path) => (await readContainer(path, { sections: ['values'] })).arrays.values;
+
 async function look(source, options, shift) {
   const { size } = source;
   const x = new Float64Array(size * 5);
@@ -65,6 +76,10 @@ async function look(source, options, shift) {
   const numbers = [met, seen, norm, leafSize, maxRank, resampled, missed];
   const { relative, low, high } = await matrix.estimateError(source, { columns: 64 });
   numbers.push(relative, low, high);
+  await save(file, matrix);
+  const again = await load(file, { team });
+  digests.push(digest(again.apply(block).data), digest(await kept(file)));
+  again.release();
   if (shift !== undefined) {
     const factors = await factor(matrix, { shift }, { team });
     const { positive, negative } = factors.inertia;
@@ -113,6 +128,7 @@ const alone = [
   await refused(async () => (await factor(matrix, { shift: 1 }, { team })).sample({ count: 1 })),
 ];
 await team.close();
+if (communicator.rank === 0) await rm(file);
 if (communicator.rank === 0)
   process.stdout.write(`${JSON.stringify({ ranks: communicator.size, found, messages, alone })}\n`);
 communicator.close();

@@ -1,5 +1,8 @@
 /** Hierarchical matrices of several ranks: every number is that of one rank, to the last bit. */
-import { beforeAll, describe, expect, it } from 'vitest';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { LAUNCHERS, runAlone, runRanks } from './launchers.js';
 
 interface Found {
@@ -22,6 +25,11 @@ const RUNS = {
 
 describe('matrices of several ranks', () => {
   let one: Found;
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'ranks-'));
+  });
+  afterAll(() => rm(folder, { recursive: true }));
   beforeAll(async () => {
     const { status, stdout, stderr } = await runAlone([PROGRAM]);
     expect({ status, stderr: status === 0 ? '' : stderr }).toEqual({ status: 0, stderr: '' });
@@ -42,9 +50,14 @@ describe('matrices of several ranks', () => {
         it(
           name,
           async () => {
-            const { status, stdout, stderr } = await runRanks(launcher, ranks, [PROGRAM, String(workers)], {
-              limit: 240,
-            });
+            const { status, stdout, stderr } = await runRanks(
+              launcher,
+              ranks,
+              [PROGRAM, String(workers), join(folder, `${launcher.family}-${ranks}.hm`)],
+              {
+                limit: 240,
+              },
+            );
             expect({ status, stderr: status === 0 ? '' : stderr }).toEqual({ status: 0, stderr: '' });
             const several = JSON.parse(stdout) as Found;
             expect(several.ranks).toBe(ranks);

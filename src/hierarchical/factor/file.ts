@@ -2,6 +2,7 @@
  * Factorizations in files: the matrix, and the factors' arrays.
  */
 import { requireControl, type RunControl } from '../../core/context.js';
+import { OptionError } from '../../core/errors.js';
 import { PRECISIONS } from '../../core/floats.js';
 import { kindOf, requireRole } from '../../core/kind.js';
 import type { Precision } from '../../dense/matrix.js';
@@ -10,6 +11,7 @@ import { Contents, keptWithin } from '../../io/contents.js';
 import { keptAs, restoreAs, type FileKind } from '../../operator/file-kind.js';
 import { describedMatrix, keepMatrix, matrixFile, RANKS, type MatrixFileSummary } from '../matrix/file.js';
 import type { HierarchicalMatrix } from '../matrix/hierarchical-matrix.js';
+import { requireAlone } from '../ranks/whole.js';
 import { logDeterminantOf, type PlaceFactors } from './engine.js';
 import { Factorization } from './factorization.js';
 import { isFactoredAsHodlr, makeEngine } from './make-engine.js';
@@ -44,6 +46,7 @@ export const factorizationFile: FileKind<Factorization> = {
   holds: (value) => kindOf(value) === 'factorization' && 'indefinite' in (value as Factorization),
 
   keep({ kept, shift, precision, indefinite }) {
+    requireAlone(kept.matrix.data, 'A file of a factorization of');
     const { header, arrays } = keptAs({ ...matrixFile, keep: keepMatrix }, kept.matrix);
     return {
       header: { shift, precision, indefinite, matrix: header },
@@ -53,6 +56,8 @@ export const factorizationFile: FileKind<Factorization> = {
 
   restore(contents, team) {
     const { shift, precision, indefinite } = parseHeader(contents);
+    if (team.communicator.size > 1)
+      throw new OptionError('A file of a factorization is read by one process: several ranks factor the matrix anew.');
     const matrix = restoreAs(matrixFile, contents.within(PART), team);
     requireFactorable(contents, matrix, indefinite);
     const place: PlaceFactors = (name, length, own) => contents.finite(name, length, own);

@@ -9,15 +9,14 @@ import { kindOf, requireRole } from '../../core/kind.js';
 import {
   readContainer,
   readContainerHeader,
-  writeContainer,
   type ContainerArray,
   type ContainerSummary,
   type JsonObject,
 } from '../../io/container.js';
 import { Contents, keptReport, readContents, type Kept } from '../../io/contents.js';
-import { keptAs, restoreAs, type FileKind } from '../../operator/file-kind.js';
+import { keptAs, restoreAs, writeKept, type FileKind } from '../../operator/file-kind.js';
 import type { TeamControl } from '../../parallel/team-control.js';
-import { requireAlone } from '../ranks/whole.js';
+import { dealMatrix } from '../ranks/deal.js';
 import { checkHierarchicalData } from './check-data.js';
 import type { HierarchicalData } from './data.js';
 import { FORMATS } from './format.js';
@@ -83,7 +82,7 @@ export interface MatrixFileSummary extends FileHeader {
 }
 
 /** What a file keeps of a matrix, released or not: a factorization goes on without it. */
-export function keepMatrix({ data, elements, report }: HierarchicalMatrix): Kept {
+export function keepMatrix({ data, elements, report }: Pick<HierarchicalMatrix, 'data' | 'elements' | 'report'>): Kept {
   const { format, dtype, tree, lists, skeletons, offsets, values } = data;
   const header: FileHeader = {
     format,
@@ -121,8 +120,8 @@ export const matrixFile: FileKind<HierarchicalMatrix> = {
 
   keep(matrix) {
     matrix.requireUsable();
-    requireAlone(matrix.data, 'Saving');
-    return keepMatrix(matrix);
+    const { ranks, ...whole } = matrix.whole();
+    return { ...keepMatrix(whole), ranks };
   },
 
   restore(contents, team) {
@@ -158,7 +157,8 @@ export const matrixFile: FileKind<HierarchicalMatrix> = {
       values: contents.floats('values', undefined, dtype),
     };
     checkHierarchicalData(data, elements, (what) => contents.refuse(what));
-    return new HierarchicalMatrix(data, elements, report, team);
+    const dealt = dealMatrix(data, elements, team);
+    return new HierarchicalMatrix(dealt.data, dealt.elements, report, team);
   },
 };
 
@@ -172,8 +172,8 @@ export async function writeMatrixFile(
   about: JsonObject,
   control: RunControl,
 ): Promise<void> {
-  const { header, arrays } = keptAs(matrixFile, matrix);
-  await writeContainer(path, { ...header, about }, arrays, control);
+  const { header, ...rest } = keptAs(matrixFile, matrix);
+  await writeKept(path, { header: { ...header, about }, ...rest }, control);
 }
 
 /** The hierarchical matrix in a file, for the command. Throws as `load` does. */

@@ -29,6 +29,8 @@ import type { ErrorEstimate } from '../measure/error-interval.js';
 import type { Layout } from './layout.js';
 import { memoryUse, type MemoryUse, ranksByLevel, ranksOf, type LevelRanks } from './memory.js';
 import type { CompressionReport } from './report.js';
+import type { Kept } from '../../io/contents.js';
+import { gatherMatrix, ROOT, toldByRoot } from '../ranks/gather.js';
 import { RankProduct } from '../ranks/product.js';
 import { VectorChunks } from './vector-chunks.js';
 import { firstLeaf, leavesOf } from '../../tree/cluster-tree.js';
@@ -170,6 +172,18 @@ export class HierarchicalMatrix<R extends CompressionReport = CompressionReport>
     this.#released = true;
     this.#letGo();
     this.#chunks.release();
+  }
+
+  /**
+   * What a file keeps: where several ranks have the matrix, put together on the first one (ranks/gather.ts), and what
+   * they do as it is written. Collective.
+   */
+  whole(): Pick<HierarchicalMatrix, 'data' | 'elements' | 'report'> & Pick<Kept, 'ranks'> {
+    const { data, elements, report } = this;
+    const { communicator } = this.#team;
+    if (data.share === undefined && communicator.size === 1) return { data, elements, report };
+    const gathered = data.share === undefined ? { data, elements } : gatherMatrix(data, data.share, communicator);
+    return { ...gathered, report, ranks: { writes: communicator.rank === ROOT, done: toldByRoot(communicator) } };
   }
 
   /** Throws OptionError after `release`. */

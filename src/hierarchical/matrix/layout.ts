@@ -113,8 +113,7 @@ function orderLeaves(
 /**
  * Rows of node ν's stored basis: the redundant candidates (nested, or a leaf), or all its indices (HODLR, inner node).
  */
-export function basisRows(tree: ClusterTree, skeletons: Skeletons, nested: boolean, ν: number): number {
-  const { begin } = skeletons;
+export function basisRows(tree: ClusterTree, { begin }: Pick<Skeletons, 'begin'>, nested: boolean, ν: number): number {
   const rank = begin[ν + 1] - begin[ν];
   if (rank === 0) return 0;
   if (ν >= firstLeaf(tree)) return tree.end[ν] - tree.begin[ν] - rank;
@@ -139,13 +138,29 @@ export function layOut(
   lists: InteractionLists,
   found: FoundSkeletons,
   nested: boolean,
-  { zero, share }: LayoutOptions = {},
+  options: LayoutOptions = {},
 ): Layout {
+  const { share } = options;
   const { skeletons, pivotOf } = orderSkeletons(tree, found, nested, share);
+  return {
+    tree: orderLeaves(tree, found, { skeletons, pivotOf }, share),
+    skeletons,
+    pivotOf,
+    ...placeBlocks(tree, lists, skeletons, nested, options),
+  };
+}
+
+/** Where each block begins, and how many elements there are: by ranks (`begin` of the skeletons) and sizes alone. */
+export function placeBlocks(
+  tree: ClusterTree,
+  lists: InteractionLists,
+  { begin }: Pick<Skeletons, 'begin'>,
+  nested: boolean,
+  { zero, share }: LayoutOptions = {},
+): Pick<Layout, 'offsets' | 'elements'> {
   const nodes = nodesOf(tree);
   const leaves = leavesOf(tree);
   const leaf0 = firstLeaf(tree);
-  const { begin } = skeletons;
   const sizeOf = (leaf: number): number => tree.end[leaf0 + leaf] - tree.begin[leaf0 + leaf];
   let next = 0;
   const place = (elements: number): number => {
@@ -157,7 +172,7 @@ export function layOut(
   // Leaves first, then level by level to the root: the order the upward pass reads them in.
   for (let level = tree.depth; level >= 0; level--) {
     for (let ν = 2 ** level - 1; ν < 2 ** (level + 1) - 1; ν++)
-      if (share?.held[ν] !== 0) basis[ν] = place(basisRows(tree, skeletons, nested, ν) * (begin[ν + 1] - begin[ν]));
+      if (share?.held[ν] !== 0) basis[ν] = place(basisRows(tree, { begin }, nested, ν) * (begin[ν + 1] - begin[ν]));
   }
   const basisElements = next;
   const pairs = lists.far.length / 2;
@@ -197,10 +212,7 @@ export function layOut(
   }
   const diagonalElements = next - basisElements - couplingElements - nearElements;
   return {
-    tree: orderLeaves(tree, found, { skeletons, pivotOf }, share),
-    skeletons,
     offsets: { basis, coupling, near, diagonal },
-    pivotOf,
     elements: {
       total: next,
       basis: basisElements,

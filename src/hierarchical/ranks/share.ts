@@ -8,6 +8,7 @@
  */
 import { firstOfLevel, levelOf, parentOf } from '../../core/indices.js';
 import { firstLeaf, nodesOf, type ClusterTree } from '../../tree/cluster-tree.js';
+import type { InteractionLists } from '../../tree/interaction-lists.js';
 
 /** Which nodes one rank of several holds. Plain data over shared memory: workers see it. */
 export interface HeldNodes {
@@ -37,6 +38,8 @@ export interface Halo {
 
 /** What one rank of several has of a matrix. */
 export interface Share extends HeldNodes {
+  /** The lists of the whole matrix. */
+  readonly lists: InteractionLists;
   readonly halo: Halo;
   /** Ranks of the skeletons of all nodes, whoever holds them; filled once they are known. */
   readonly skeletonRanks: Int32Array;

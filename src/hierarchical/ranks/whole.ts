@@ -32,7 +32,7 @@ export function shareOnTeam(
       { option: 'format', value: format, ranks: size },
     );
   const nodes = dealOut(tree, rank, size);
-  return { ...nodes, halo: haloOf(tree, lists, nodes), skeletonRanks: sharedInt32(nodesOf(tree)) };
+  return { ...nodes, lists, halo: haloOf(tree, lists, nodes), skeletonRanks: sharedInt32(nodesOf(tree)) };
 }
 
 /** Throws OptionError where several ranks have the matrix: `what` looks at all of its blocks. */
