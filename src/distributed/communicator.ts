@@ -57,7 +57,7 @@ export interface Communicator {
   /**
    * Collective: every `data`, of the same length on all ranks, becomes the elementwise reduction over all ranks, in
    * place. Sums have the order that the implementation chooses, which depends on P: the last bits differ from one
-   * number of ranks to another (`orderedSum` is the sum whose bits do not), but are the same on all ranks. A NaN may
+   * number of ranks to another (those of `NodeSums` do not), but are the same on all ranks. A NaN may
    * be lost by 'max' and 'min'. About 2⌈log₂ P⌉ messages and 2n(P−1)/P·b bytes.
    */
   allreduce(data: CommunicatedArray, operation: Reduction): void;

@@ -1,15 +1,15 @@
 /** One rank of MPI that checks all operations, whole and in pieces, and prints what rank 0 knows of all ranks. */
 import { openMpi } from '#hmatrix/distributed/open-mpi.js';
-import { orderedSum } from '#hmatrix/distributed/ordered-sum.js';
-import { sliceCounts } from '#hmatrix/distributed/sum-tree.js';
+import { rankFirst } from '#hmatrix/core/sum-tree.js';
 import { failuresOf } from './collective-checks.mjs';
+import { sumOverRanks } from './tree-sums.mjs';
 
 const world = await openMpi({ largestCount: Number(process.argv[2]) });
 const failures = failuresOf(world);
 // A sum whose bits depend on the order of its additions; all ranks must have the same.
-const total = new Float64Array(7);
-const part = (slice, into) => into.forEach((_, k) => (into[k] = Math.sin(31 * slice + k) * 10 ** (slice % 9)));
-orderedSum(world, { counts: sliceCounts(13, world.size), part }, total);
+const { size } = world;
+const shares = Array.from({ length: size }, (_, r) => rankFirst(13, size, r + 1) - rankFirst(13, size, r));
+const total = sumOverRanks(world, { counts: shares, length: 7, single: false, seed: 0, exchange: 40 });
 const extremes = [total.slice(), total.slice()];
 world.allreduce(extremes[0], 'max');
 world.allreduce(extremes[1], 'min');
@@ -29,7 +29,7 @@ world.gather(own, all, counts, 0);
 if (world.rank === 0) {
   let at = 0;
   const found = Array.from(counts, (count) => JSON.parse(new TextDecoder().decode(all.subarray(at, (at += count)))));
-  const { size, description } = world;
+  const { description } = world;
   process.stdout.write(`${JSON.stringify({ size, description, failures: found.flat(), sum: Array.from(total) })}\n`);
 }
 world.close();

@@ -1,8 +1,8 @@
 /** What ranks that are threads run in tests. */
-import { orderedSum } from '#hmatrix/distributed/ordered-sum.js';
 import { recorded } from '#hmatrix/distributed/recorded.js';
 import { threadCommunicator } from '#hmatrix/distributed/threads/transport.js';
 import { errorOf, failuresOf } from './collective-checks.mjs';
+import { sumOverRanks } from './tree-sums.mjs';
 
 const open = ({ world, rank }) => threadCommunicator(world, rank);
 
@@ -53,14 +53,7 @@ export function ending(start) {
 /** The bits of an ordered sum of parts that `value` gives. */
 export function sums(start) {
   const world = open(start);
-  const found = start.data.cases.map(({ counts, length, single, seed }) => {
-    const total = single ? new Float32Array(length) : new Float64Array(length);
-    const part = (slice, into) => {
-      for (let k = 0; k < length; k++) into[k] = Math.sin(seed + 31 * slice + k) * 10 ** (((slice * 7 + k) % 9) - 4);
-    };
-    orderedSum(world, { counts, part }, total);
-    return total;
-  });
+  const found = start.data.cases.map((one) => sumOverRanks(world, one));
   world.close();
   return found;
 }
@@ -72,7 +65,7 @@ export function traffic(start) {
   world.broadcast(new Float64Array(10), 0);
   world.phase('sums');
   const counts = Array.from({ length: size }, () => 4);
-  orderedSum(world, { counts, part: (slice, into) => into.fill(slice) }, new Float64Array(100));
+  sumOverRanks(world, { counts, length: 100, single: false, seed: 1, exchange: 400 });
   world.phase('messages');
   if (rank === 0) world.send(new Uint8Array(7), 1, 0);
   if (rank === 1) world.receive(new Uint8Array(7), 0, 0);
