@@ -9,8 +9,8 @@ import type { TeamControl } from '../parallel/team-control.js';
 import { checkDistance, checkInputOptions, loadInput, openInput, type OpenInput } from './input.js';
 import { inDigits } from '../core/number-text.js';
 import { EXIT_STATUS } from './outcome.js';
-import { keepRecord, requireKind, requireWritable, withTeam } from './run.js';
-import { print, printJson, printReport, say } from './terminal.js';
+import { keepRecord, printRanks, requireKind, requireWritable, withTeam } from './run.js';
+import { print, printJson, printReport, sayOnce } from './terminal.js';
 import { asFlag } from './usage.js';
 import type { CompressCommandOptions, RunOptions } from './command-options.js';
 
@@ -62,7 +62,8 @@ export async function runAndSave(
       input,
       options: compressOptions(options),
       vectors: options.vectors,
-      blocks: options.record !== undefined,
+      // Pictures of blocks are of one process.
+      blocks: options.record !== undefined && control.team.communicator.size === 1,
     },
     control,
   );
@@ -97,14 +98,14 @@ export function statusOf({
   if (error.decision === 'met') return EXIT_STATUS.done;
   if (error.decision === 'undecided') {
     const { relative, low, high, columns, tolerance } = error;
-    say(
+    sayOnce(
       `undecided whether the asked tolerance was met: relative error ${relative.toPrecision(4)}, asked ` +
         `${inDigits(tolerance)}, which lies in the 95 % interval ${low.toPrecision(4)} … ${high.toPrecision(4)} from ` +
         `${columns} columns.`,
     );
     return EXIT_STATUS.toleranceMissed;
   }
-  say(
+  sayOnce(
     `the asked tolerance was missed: relative error ${error.relative.toPrecision(4)}, ` +
       `asked ${inDigits(error.tolerance)}. ` +
       `${toleranceAdvice({ ...options, size: input.size, limits, chosen }, asFlag)}`,
@@ -132,6 +133,7 @@ export async function compress(options: CompressCommandOptions): Promise<number>
     else if (options.quiet !== true) {
       const { runReport } = await import('./tables.js');
       printReport(runReport(record, portable));
+      await printRanks(record.workers);
       if (options.out !== undefined) print(`saved to ${options.out}`);
     }
     return statusOf(record);

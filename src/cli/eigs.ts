@@ -11,7 +11,7 @@ import { openNetwork } from './network-input.js';
 import { EXIT_STATUS, withFlags } from './outcome.js';
 import { requireKind, requireWritable, runRecorded } from './run.js';
 import { openSaved, refuseBesides } from './saved.js';
-import { say } from './terminal.js';
+import { sayOnce } from './terminal.js';
 import { writeVectors } from './vectors.js';
 
 /** A saved matrix, entries, or a trained network. */
@@ -37,7 +37,7 @@ function statusOf({ outcome, residuals, tolerance, products }: EigsRecord): numb
     inaccurate: 'products do not fit a symmetric matrix so well: give a larger --tolerance',
     nonFinite: 'a product is NaN or infinite',
   }[outcome];
-  say(`the asked tolerance was missed (${outcome}, asked ${tolerance}·‖A‖): ${why}.`);
+  sayOnce(`the asked tolerance was missed (${outcome}, asked ${tolerance}·‖A‖): ${why}.`);
   return EXIT_STATUS.toleranceMissed;
 }
 

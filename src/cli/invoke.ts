@@ -9,7 +9,7 @@ import { rememberCommandLine } from './command-line.js';
 import { EXIT_STATUS, inCommandWords, reportFailure } from './outcome.js';
 import { hasPipes, PIPE, withPipes, type PipeOptions } from './pipes.js';
 import type * as Ranks from './ranks.js';
-import { say, writesResults } from './terminal.js';
+import { sayOnce } from './terminal.js';
 import type { Handlers } from './command-options.js';
 
 /** Runs a command with files in the place of standard input and output, where `-` stands for them. */
@@ -88,6 +88,5 @@ export async function invoke(args: readonly string[]): Promise<number> {
 /** Warnings of the library are sentences for the user; Node's own line has a process number and a hint beside. */
 export const sayWarning = ({ name, message }: Error): void => {
   // All ranks give the same.
-  if (!writesResults()) return;
-  say(`${name === WARNING_TYPE ? 'warning' : name}: ${inCommandWords(message, flags)}`);
+  sayOnce(`${name === WARNING_TYPE ? 'warning' : name}: ${inCommandWords(message, flags)}`);
 };

@@ -6,7 +6,7 @@ import { view } from '../dense/matrix.js';
 import { frobeniusNorm } from '../dense/norm.js';
 import { peakMemory } from '../io/machine.js';
 import { grouped, inBytes, inSeconds } from '../core/number-text.js';
-import { requireKind, requireWritable, withTeam } from './run.js';
+import { printRanks, requireKind, requireWritable, withTeam } from './run.js';
 import { EXIT_STATUS } from './outcome.js';
 import { openSaved, requireSaved } from './saved.js';
 import { print, printJson, printReport } from './terminal.js';
@@ -54,6 +54,7 @@ export async function multiply(file: string, options: MultiplyOptions): Promise<
         `${vectors} vector${vectors === 1 ? '' : 's'} in ${inSeconds(seconds.apply)} s ` +
         `(${gflops.apply.toPrecision(3)} GFLOP/s, the first one)`,
     );
+    await printRanks(result.workers);
     print(`‖X‖ = ${norm.x.toPrecision(6)}, ‖Y‖ = ${norm.y.toPrecision(6)} (Frobenius)`);
     if (options.out !== undefined) print(`Y written to ${options.out}`);
   }

@@ -14,7 +14,19 @@ import { UsageError } from './usage.js';
 export type RankUse = 'all' | 'first';
 
 /** The commands that several ranks may be started for; all others refuse. */
-export const RANK_USES: Readonly<Record<string, RankUse>> = { train: 'all', doctor: 'first' };
+export const RANK_USES: Readonly<Record<string, RankUse>> = {
+  compress: 'all',
+  multiply: 'all',
+  solve: 'all',
+  eigs: 'all',
+  factor: 'all',
+  logdet: 'all',
+  train: 'all',
+  info: 'first',
+  plot: 'first',
+  report: 'first',
+  doctor: 'first',
+};
 
 let communicator: Communicator | undefined;
 

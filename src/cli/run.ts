@@ -14,7 +14,7 @@ import { openTeam } from '../parallel/default-team.js';
 import { commandLine } from './command-line.js';
 import { interruptSignal } from './outcome.js';
 import { openProgress } from './progress.js';
-import { printJson, printReport, writesResults } from './terminal.js';
+import { print, printJson, printReport, writesResults } from './terminal.js';
 import { UsageError } from './usage.js';
 import type { CommonOptions } from './command-options.js';
 
@@ -55,11 +55,30 @@ async function ofRanks(workers: number | undefined): Promise<Pick<TeamOptions, '
   return { communicator, workers: coresOfEach(here) };
 }
 
-/** Writes the record of a run with the command that made it, where that was asked for. Throws as `writeRecord` does. */
+/** How many ranks there are. */
+async function rankCount(): Promise<number> {
+  if (detectLauncher() === undefined) return 1;
+  const { ranks } = await import('./ranks.js');
+  return ranks().size;
+}
+
+/** Beneath a report, where several ranks worked: how many, and whose memory and rates it tells. */
+export async function printRanks(workers: number): Promise<void> {
+  const count = await rankCount();
+  if (count > 1)
+    print(`${count} ranks of ${workers} worker${workers === 1 ? '' : 's'} each; memory and rates are those of rank 0`);
+}
+
+/**
+ * Writes the record of a run with the command that made it and the number of ranks, where that was asked for. Throws as
+ * `writeRecord` does.
+ */
 export async function keepRecord(path: string | undefined, record: object, { signal }: RunControl): Promise<void> {
   if (path === undefined || !writesResults()) return;
   const { writeRecord } = await import('../experiment/record.js');
-  await writeRecord(path, { ...record, command: commandLine() }, { signal });
+  const count = await rankCount();
+  const told = { ...record, ...(count > 1 ? { ranks: count } : {}), command: commandLine() };
+  await writeRecord(path, told, { signal });
 }
 
 /**
@@ -72,13 +91,17 @@ export async function runRecorded<T extends object>(
   report: () => Promise<(record: T, portable: boolean) => string>,
   printed: (record: T) => object = (record) => record,
 ): Promise<T> {
-  const { record, portable } = await withTeam(options, async (control) => {
+  const { record, portable, workers } = await withTeam(options, async (control) => {
     const done = await work(control);
     await keepRecord(options.record, done, control);
-    return { record: done, portable: control.team.blas.kind === 'portable' };
+    const { blas, workers } = control.team;
+    return { record: done, portable: blas.kind === 'portable', workers };
   });
   if (options.json === true) printJson(printed(record));
-  else if (options.quiet !== true) printReport((await report())(record, portable));
+  else if (options.quiet !== true) {
+    printReport((await report())(record, portable));
+    await printRanks(workers);
+  }
   return record;
 }
 

@@ -6,7 +6,7 @@ import type { NamedFile } from '../experiment/sample-table.js';
 import { isTable, READING_OPTIONS, type CsvFormat } from '../io/csv-format.js';
 import { fileName } from '../io/hdf5-path.js';
 import type { TeamControl } from '../parallel/team-control.js';
-import { say } from './terminal.js';
+import { sayOnce } from './terminal.js';
 import { asFlag, UsageError } from './usage.js';
 import type { NetworkOptions, TableOptions } from './command-options.js';
 import { NETWORK_DEFAULTS } from './options/network-defaults.js';
@@ -85,7 +85,7 @@ export function tellAssumed(
   activationGiven: boolean,
 ): void {
   if (weights === undefined || activationGiven || quiet === true) return;
-  say(
+  sayOnce(
     `the file of --weights does not say with which activation they were trained: ${NETWORK_DEFAULTS.activation[0]} ` +
       'is assumed. Name another by --activation.',
   );

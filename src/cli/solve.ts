@@ -18,7 +18,7 @@ import { inDigits } from '../core/number-text.js';
 import { EXIT_STATUS, withFlags } from './outcome.js';
 import { requireKind, requireWritable, runRecorded } from './run.js';
 import { openNetwork } from './network-input.js';
-import { print, say } from './terminal.js';
+import { print, sayOnce } from './terminal.js';
 import { asFlag as flag, UsageError } from './usage.js';
 import { checkVectors, openVectors, tableVectors, writeVectors, type OpenVectors } from './vectors.js';
 import { requireRates, type MachineRates } from '../solve/machine-rates.js';
@@ -341,7 +341,7 @@ function statusOf({ decision, outcome, reason, residual, tolerance }: SolveRecor
     decision === 'missed'
       ? `the asked tolerance was missed (${outcome})`
       : `whether the asked tolerance is met is undecided (${outcome})`;
-  say(`${found}: residual ${residual.toPrecision(4)}, asked ${inDigits(tolerance)}. ${reason}`);
+  sayOnce(`${found}: residual ${residual.toPrecision(4)}, asked ${inDigits(tolerance)}. ${reason}`);
   return EXIT_STATUS.toleranceMissed;
 }
 
@@ -392,6 +392,6 @@ export async function solve(file: string | undefined, given: SolveCommandOptions
     print(`X written to ${options.out}`);
   const status = statusOf(record);
   if (options.out !== undefined && !writes(options, record))
-    say(`${options.out} was not written, because the tolerance was missed: --keep-failed writes it all the same.`);
+    sayOnce(`${options.out} was not written, because the tolerance was missed: --keep-failed writes it all the same.`);
   return status;
 }

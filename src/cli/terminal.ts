@@ -80,6 +80,11 @@ export const say = (message: string): void => {
   printError(`hmatrix${size > 1 ? ` (rank ${rank} of ${size})` : ''}: ${message}`);
 };
 
+/** A message that all ranks would say: the first one does. */
+export const sayOnce = (message: string): void => {
+  if (writesResults()) printError(`hmatrix: ${message}`);
+};
+
 /**
  * To be called once, before anything is written. Whoever reads our output may stop reading (head, less): that is no
  * failure. Any other failure of standard output is said, and ends the process with `failed`; failures of standard error

@@ -10,9 +10,9 @@ import type { Optimizer, Setting } from '../training/optimizer.js';
 import { optimizerOf, settingsOf } from '../training/optimizers/table.js';
 import { scheduleOf } from '../training/schedule-table.js';
 import { EXIT_STATUS } from './outcome.js';
-import { keepRecord, requireKind, requireWritable, withTeam } from './run.js';
+import { keepRecord, printRanks, requireKind, requireWritable, withTeam } from './run.js';
 import { checkData } from './samples.js';
-import { printJson, printReport, say, writesResults } from './terminal.js';
+import { printJson, printReport, sayOnce, writesResults } from './terminal.js';
 import { checkModel, movedBy, trainingOf, writeModel } from './train-model.js';
 import { checkTask, openTaskData } from './training-setup.js';
 import { UsageError } from './usage.js';
@@ -88,12 +88,12 @@ async function check(options: TrainCommandOptions): Promise<void> {
   await requireWritable(out);
   await requireWritable(options.record);
   await requireWritable(options.metrics);
-  if (checkpoint === undefined || resume === true || quiet === true || !writesResults()) return;
+  if (checkpoint === undefined || resume === true || quiet === true) return;
   const there = await access(join(checkpoint, 'last.hmt')).then(
     () => true,
     () => false,
   );
-  if (there) say(`the checkpoint in ${checkpoint} is replaced; --resume would go on from it.`);
+  if (there) sayOnce(`the checkpoint in ${checkpoint} is replaced; --resume would go on from it.`);
 }
 
 /** How the options train. Throws UsageError, OptionError. */
@@ -141,12 +141,12 @@ export async function trainCommand(options: TrainCommandOptions): Promise<number
     else if (options.quiet !== true) {
       const { trainReport } = await import('./train-report.js');
       printReport(trainReport(record, out));
+      await printRanks(record.workers);
     }
     return record.outcome === 'diverged' || record.reached === false ? EXIT_STATUS.toleranceMissed : EXIT_STATUS.done;
   } catch (error) {
     if (!(error instanceof AbortedError) || checkpoint === undefined) throw error;
-    if (writesResults())
-      say(`interrupted; the same command with --resume goes on from ${checkpoint}, if a step was made.`);
+    sayOnce(`interrupted; the same command with --resume goes on from ${checkpoint}, if a step was made.`);
     return EXIT_STATUS.failed;
   }
 }

@@ -16,6 +16,7 @@ import { writeHdf5Vectors } from '../io/hdf5-write.js';
 import { writeNpy, writeNpyMatrix } from '../io/npy.js';
 import { readPoints, type PointTable } from '../io/points.js';
 import type { TeamControl } from '../parallel/team-control.js';
+import { writesResults } from './terminal.js';
 import { asFlag, UsageError } from './usage.js';
 
 /** Vectors, and whether they came as one of shape (N,), in which what is computed from it is to be written too. */
@@ -123,6 +124,8 @@ export async function writeVectors(
   flat: boolean,
   control: TeamControl,
 ): Promise<void> {
+  // Of several ranks, which all have them, one writes.
+  if (!writesResults()) return;
   if (isTable(path)) await writeCsvMatrix(path, name, y, control);
   else if (isMatrixMarket(path)) await writeMatrixMarket(path, y, { signal: control.signal });
   else if (isHdf5(path))

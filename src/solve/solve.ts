@@ -10,6 +10,7 @@ import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { copyInto, zeros, type Matrix, asVectors, type FlatVector, type Vectors } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { shifted } from '../operator/shifted.js';
+import { agreedMemory } from '../distributed/agreed-memory.js';
 import { onTeam, type Control } from '../parallel/default-team.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { described } from '../tree/given.js';
@@ -117,7 +118,8 @@ export async function solveSystem(
   const subject = subjectOf(operator, options, control);
   const began = performance.now();
   const { shift, norm } = await shiftOf(operator, options, control);
-  const making = { ...options.making, seed, memoryLimit: options.memoryLimit };
+  const memoryLimit = agreedMemory(control.team.communicator, options.memoryLimit);
+  const making = { ...options.making, seed, memoryLimit };
   const { preconditioner = 'auto' } = options;
   const minimal = method === 'minres';
   const chosen: Choice = await choosePreconditioner(

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openRanks } from '#hmatrix/cli/ranks.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
-import { LAUNCHERS, run, runRanks } from './launchers.js';
+import { LAUNCHERS, run, runRanks, type Ended } from './launchers.js';
 
 const folder = temporaryFolder();
 const main = resolve(import.meta.dirname, '../../dist/command/hmatrix.js');
@@ -26,10 +26,12 @@ for (const launcher of LAUNCHERS) {
       });
 
       it('a_command_of_one_process_refuses_once', async () => {
-        const { status, stdout, stderr } = await hmatrix('solve', '--named', 'K02', '--size', '64');
+        const { status, stdout, stderr } = await hmatrix('tune', '--named', 'K02', '--size', '64');
         expect([status, stdout]).toEqual([2, '']);
-        const refusals = stderr.match(/hmatrix: hmatrix solve runs in one process, and .* has started 3: .*/g);
-        expect(refusals).toEqual([expect.stringMatching(/HMATRIX_MPI=self .* On several ranks run: train\./)]);
+        const refusals = stderr.match(/hmatrix: hmatrix tune runs in one process, and .* has started 3: .*/g);
+        expect(refusals).toEqual([
+          expect.stringMatching(/HMATRIX_MPI=self .* On several ranks run: compress, .*train\./),
+        ]);
       });
 
       it('train_writes_the_weights_of_one_process', async () => {
@@ -41,6 +43,31 @@ for (const launcher of LAUNCHERS) {
         expect(JSON.parse(stdout)).toMatchObject({ steps: 3 });
         await run([process.execPath, main, ...args('alone')]);
         expect(readFileSync(weights('ranks'))).toEqual(readFileSync(weights('alone')));
+      });
+
+      it('compress_multiply_and_solve_write_what_one_process_writes', async () => {
+        const path = (name: string): string => join(folder, `${family}-${name}`);
+        const compress = ['compress', '--named', 'MATERN', '--size', '729', '--vectors', '2'];
+        const written = async (runs: (...args: string[]) => Promise<Ended>, name: string): Promise<Buffer[]> => {
+          const file = path(`${name}.hm`);
+          const [y, x] = [path(`${name}-y.npy`), path(`${name}-x.npy`)];
+          const { status, stdout } = await runs(...compress, '--leaf-size', '64', '--out', file);
+          expect(status).toBe(0);
+          expect(stdout.match(/3 ranks of \d+ workers? each/g) ?? []).toHaveLength(name === 'ranks' ? 1 : 0);
+          expect((await runs('multiply', file, '--x', 'seeded', '--out', y, '--quiet')).status).toBe(0);
+          expect((await runs('solve', file, '--shift', '0.1', '--out', x, '--quiet')).status).toBe(0);
+          return [y, x].map((result) => readFileSync(result));
+        };
+        const alone = (...args: string[]) => run([process.execPath, main, ...args]);
+        expect(await written(hmatrix, 'ranks')).toEqual(await written(alone, 'alone'));
+      });
+
+      it('a_missed_tolerance_is_told_by_the_status_when_all_is_written', async () => {
+        const how = ['--named', 'K02', '--size', '400', '--leaf-size', '50', '--max-rank', '3', '--tolerance', '1e-9'];
+        const { status, stdout, stderr } = await hmatrix('compress', ...how, '--json');
+        expect(status).toBe(3);
+        expect(JSON.parse(stdout)).toMatchObject({ error: { decision: 'missed' } });
+        expect(stderr.match(/the asked tolerance was missed/g)).toHaveLength(1);
       });
 
       it('rank_0_alone_writes_results_and_others_say_who_they_are', async () => {

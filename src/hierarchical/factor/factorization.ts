@@ -122,7 +122,7 @@ export class Factorization implements LinearOperator {
   get indefinite(): boolean {
     return this.#engine.indefinite;
   }
-  /** Bytes of the factors; the matrix's own and the workspace of solves are not counted. */
+  /** Bytes of the factors (of several ranks this one's) without the matrix's own and the workspace of solves. */
   get bytes(): number {
     return this.#engine.bytes;
   }

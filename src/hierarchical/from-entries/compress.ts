@@ -6,8 +6,7 @@ import { type FloatArray, sharedFloats } from '../../core/floats.js';
 import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
 import { sharedInt32, toShared } from '../../core/shared-array.js';
 import { inLargePages } from '../../dense/large-pages.js';
-import { agreedLeast, ranksAlike } from '../../distributed/agreed.js';
-import { availableMemory, machineName } from '../../io/machine.js';
+import { agreedMemory } from '../../distributed/agreed-memory.js';
 import { onTeam, type Control } from '../../parallel/default-team.js';
 import { runOnceWith } from '../../parallel/run-once.js';
 import { independentTasks } from '../../parallel/task-graph.js';
@@ -102,7 +101,8 @@ export async function compressEntries(
   control: TeamControl,
   leftover: Leftover = new Leftover(),
 ): Promise<HierarchicalMatrix<EntriesReport>> {
-  const resolved = withAgreedMemory(resolveOptions(options), control);
+  const { communicator } = control.team;
+  const resolved = resolveOptions({ ...options, memoryLimit: agreedMemory(communicator, options.memoryLimit) });
   const start = performance.now();
   throwIfAborted(control.signal);
   const entries = scaledEntries(source, resolved.seed);
@@ -114,13 +114,6 @@ export async function compressEntries(
     return prepared;
   };
   return compressScaled(entries, resolved, { start, ready }, control);
-}
-
-/** Several ranks choose by the least memory that one of them has: those of one machine have equal parts of it. */
-function withAgreedMemory(options: AskedOptions, { team: { communicator } }: TeamControl): AskedOptions {
-  if (communicator.size === 1) return options;
-  const own = options.memoryLimit ?? availableMemory() / ranksAlike(communicator, machineName());
-  return { ...options, memoryLimit: agreedLeast(communicator, own) };
 }
 
 /** Rounds of a compression begin so. */

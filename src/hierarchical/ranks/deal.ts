@@ -13,8 +13,9 @@ import { concerns, holdsLeaf } from './share.js';
 import { elementsOfAll, ownLists, shareOnTeam } from './whole.js';
 
 /**
- * What the team's rank keeps of a matrix that all ranks have whole, and the elements that all of them store; the matrix
- * itself on a single rank, and where its format's bases are not nested: then each rank multiplies by itself. Collective.
+ * What the team's rank keeps of a matrix that all ranks have whole, and the elements that all of them store; the
+ * matrix itself on a single rank, and where its format's bases are not nested: then each rank multiplies by itself.
+ * Collective.
  */
 export function dealMatrix(
   whole: HierarchicalData,
