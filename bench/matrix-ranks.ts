@@ -1,0 +1,167 @@
+/**
+ * Ranks that share a matrix out: `node dist/bench/matrix-ranks.js [--write] [--size N]` compresses, multiplies, factors
+ * and solves as one process of two workers, and as two and four ranks of one worker each under mpirun. Four ranks on two
+ * cores tell memory, not time. The digests of products and solutions must agree.
+ */
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { uniformPoints } from '../datasets/points.js';
+import { median } from '../src/core/median.js';
+import { sharedFloat64 } from '../src/core/shared-array.js';
+import { view, type Matrix } from '../src/dense/matrix.js';
+import { openMpi } from '../src/distributed/open-mpi.js';
+import { factor } from '../src/hierarchical/factor/factor.js';
+import { compress } from '../src/hierarchical/from-entries/compress.js';
+import { peakMemory } from '../src/io/machine.js';
+import { Team } from '../src/parallel/team.js';
+import { kernelSource } from '../src/source/kernel-source.js';
+import { gaussian, matern32 } from '../src/source/kernels/named.js';
+import { rounded, writeRecord } from './record.js';
+import { replaceSection } from './section.js';
+
+const VECTORS = 64;
+const TURNS = 5;
+
+const CASES = {
+  'Matérn 3/2, h = 0.1, 2-D, tolerance 1e-4': {
+    dimension: 2,
+    kernel: matern32(0.1),
+    options: { tolerance: 1e-4, leafSize: 256, maxRank: 256 },
+    shift: 1,
+  },
+  'Gaussian, h = 1, 6-D, tolerance 1e-2': {
+    dimension: 6,
+    kernel: gaussian(1),
+    options: { tolerance: 1e-2, leafSize: 256, maxRank: 256 },
+    shift: 100,
+  },
+} as const;
+type CaseName = keyof typeof CASES;
+
+/** Seconds of each work, the largest of all ranks; bytes of the process that has most, and of the blocks of a rank. */
+interface Measured {
+  readonly compress: number;
+  readonly product: number;
+  readonly products: number;
+  readonly factor: number;
+  readonly solves: number;
+  readonly peakBytes: number;
+  readonly error: number;
+  readonly bits: string;
+}
+type Timed = 'compress' | 'product' | 'products' | 'factor' | 'solves';
+const WORKS: readonly Timed[] = ['compress', 'product', 'products', 'factor', 'solves'];
+
+interface Result extends Measured {
+  readonly how: string;
+  readonly case: string;
+  readonly size: number;
+}
+
+const { values: args } = parseArgs({
+  options: {
+    write: { type: 'boolean', default: false },
+    size: { type: 'string', default: '262144' },
+    measure: { type: 'string' },
+    workers: { type: 'string', default: '1' },
+  },
+});
+const size = Number(args.size);
+
+/** One case on this rank; the first one prints. */
+async function measure(name: CaseName): Promise<void> {
+  const world = await openMpi();
+  const team = await Team.open({ workers: Number(args.workers), communicator: world });
+  const { dimension, kernel, options, shift } = CASES[name];
+  const source = kernelSource(uniformPoints(size, dimension, 1), kernel, { blas: team.blas });
+  const timed = async <T>(work: () => T | Promise<T>): Promise<{ seconds: number; value: T }> => {
+    world.barrier();
+    const began = performance.now();
+    const value = await work();
+    return { seconds: (performance.now() - began) / 1000, value };
+  };
+  const compressed = await timed(() => compress(source, options, { team }));
+  const matrix = compressed.value;
+  const x = view(sharedFloat64(size * VECTORS), 0, size, VECTORS);
+  for (let k = 0; k < x.data.length; k++) x.data[k] = Math.sin(1.7 * k);
+  const y = view(sharedFloat64(size * VECTORS), 0, size, VECTORS);
+  const columns = (a: Matrix, count: number): Matrix => view(a.data, 0, size, count);
+  const repeated = async (work: () => unknown): Promise<number> => {
+    const seconds: number[] = [];
+    for (let turn = 0; turn <= TURNS; turn++) seconds.push((await timed(work)).seconds);
+    return median(seconds.slice(1));
+  };
+  const hash = createHash('sha1');
+  const products = await repeated(() => matrix.apply(x, y));
+  hash.update(y.data);
+  const product = await repeated(() => matrix.apply(columns(x, 1), columns(y, 1)));
+  const factored = await timed(() => factor(matrix, { shift }, { team }));
+  const solves = await repeated(() => factored.value.solve(x, y));
+  hash.update(y.data);
+  const peak = peakMemory();
+  const { relative } = await matrix.estimateError(source, { columns: 64 });
+  const found = { compress: compressed.seconds, product, products, factor: factored.seconds, solves };
+  const most = Float64Array.of(...WORKS.map((work) => found[work]), peak);
+  world.allreduce(most, 'max');
+  const told: Measured = {
+    ...(Object.fromEntries(WORKS.map((work, k) => [work, rounded(most[k])])) as unknown as Record<Timed, number>),
+    peakBytes: most[WORKS.length],
+    error: rounded(relative),
+    bits: hash.digest('hex'),
+  };
+  if (world.rank === 0) console.log(JSON.stringify(told));
+  await team.close();
+  world.close();
+}
+
+const MPIRUN = ['mpirun.openmpi', '--allow-run-as-root', '--oversubscribe', '-n'];
+const WAYS: readonly (readonly [string, readonly string[], number])[] = [
+  ['1 process of 2 workers', [], 2],
+  ['2 ranks of 1 worker', [...MPIRUN, '2'], 1],
+  ['4 ranks of 1 worker', [...MPIRUN, '4'], 1],
+];
+
+function resultOf(name: string, [how, launcher, workers]: (typeof WAYS)[number]): Result {
+  const own = [fileURLToPath(import.meta.url), '--measure', name, '--size', args.size, '--workers', String(workers)];
+  const [file, ...rest] = [...launcher, process.execPath, ...own];
+  const told = execFileSync(file, rest, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+  return { how, case: name, size, ...(JSON.parse(told) as Measured) };
+}
+
+/** The table of docs/benchmarks.md: in parentheses the speed of one process, as a share of its own. */
+function table(results: readonly Result[]): string {
+  const alone = (of: Result): Result => results.find((one) => one.case === of.case)!;
+  const cell = (of: Result, work: Timed): string =>
+    `${of[work].toPrecision(3)}${of === alone(of) ? '' : ` (${(alone(of)[work] / of[work]).toFixed(2)})`}`;
+  return [
+    '| | compress, s | product | 64 products | factor | solves of 64 | peak of a rank, MB | ε_F |',
+    '|---|---|---|---|---|---|---|---|',
+    ...results.map(
+      (one) =>
+        `| ${one === alone(one) ? `${one.case}: ` : ''}${one.how} | ` +
+        `${WORKS.map((work) => cell(one, work)).join(' | ')} | ` +
+        `${(one.peakBytes / 1e6).toFixed(0)}${one === alone(one) ? '' : ` (${(one.peakBytes / alone(one).peakBytes).toFixed(2)})`} | ` +
+        `${one.error.toExponential(1)} |`,
+    ),
+  ].join('\n');
+}
+
+if (args.measure !== undefined) await measure(args.measure as CaseName);
+else {
+  const results: Result[] = [];
+  for (const name of Object.keys(CASES)) {
+    const own = WAYS.map((way) => {
+      const result = resultOf(name, way);
+      console.log(JSON.stringify(result));
+      return result;
+    });
+    if (new Set(own.map(({ bits }) => bits)).size > 1) throw new Error(`${name}: the bits differ.`);
+    results.push(...own);
+  }
+  if (args.write) {
+    console.log(writeRecord('matrix-ranks', { results }));
+    replaceSection('matrix-ranks', table(results));
+  }
+}
