@@ -7,7 +7,7 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { uniformPoints } from '#datasets/points.js';
-import { view } from '#hmatrix/dense/matrix.js';
+import { view, zeros } from '#hmatrix/dense/matrix.js';
 import { openMpi } from '#hmatrix/distributed/open-mpi.js';
 import { load } from '#hmatrix/files/load.js';
 import { save } from '#hmatrix/files/save.js';
@@ -64,6 +64,18 @@ const [file = join(tmpdir(), `ranks-${process.pid}.hm`)] = process.argv.slice(3)
 /** The blocks that a file keeps. */
 const kept = async (path) => (await readContainer(path, { sections: ['values'] })).arrays.values;
 
+/** What `act` makes of the own rows of a block, on all ranks. */
+function gathered({ own, size }, act, block) {
+  const x = zeros(own.length, block.cols);
+  for (let j = 0; j < block.cols; j++) own.forEach((i, r) => (x.data[r + j * x.ld] = block.data[i + j * block.ld]));
+  const y = act(x);
+  const all = new Float64Array(size * block.cols);
+  for (let j = 0; j < block.cols; j++) own.forEach((i, r) => (all[i + j * size] = y.data[y.offset + r + j * y.ld]));
+  // Each index is one rank's: all others have zeros there.
+  communicator.allreduce(all, 'sum');
+  return all;
+}
+
 async function look(source, options, shift) {
   const { size } = source;
   const x = new Float64Array(size * 5);
@@ -73,6 +85,7 @@ async function look(source, options, shift) {
   const { met, seen, norm, leafSize, maxRank, resampled, missed } = matrix.report;
   const digests = [digest(matrix.apply(x.slice(0, size)).data), digest(matrix.apply(block).data)];
   digests.push(digest(matrix.diagonal()));
+  digests.push(digest(gathered(matrix, (own) => matrix.applyOwn(own), block)));
   const numbers = [met, seen, norm, leafSize, maxRank, resampled, missed];
   const { relative, low, high } = await matrix.estimateError(source, { columns: 64 });
   numbers.push(relative, low, high);
@@ -84,6 +97,7 @@ async function look(source, options, shift) {
     const factors = await factor(matrix, { shift }, { team });
     const { positive, negative } = factors.inertia;
     digests.push(digest(factors.solve(block).data), digest(factors.solve(x.slice(0, size)).data));
+    digests.push(digest(gathered(matrix, (own) => factors.solveOwn(own), block)));
     await factors.refactor(2 * shift);
     digests.push(digest(factors.solve(block).data));
     numbers.push(factors.logdet, positive, negative);
@@ -108,8 +122,8 @@ async function look(source, options, shift) {
 
 for (const [size, dimension, kernel, options, shift] of CASES)
   await look(kernelSource(uniformPoints(size, dimension, 1), kernel, { blas: team.blas }), options, shift);
-const zeros = kernelSource(uniformPoints(500, 2, 1), matern32(0.1), { blas: team.blas });
-await look(withZeros(zeros, 500), { leafSize: 20, tolerance: 1e-4 }, 0.1);
+const kernel = kernelSource(uniformPoints(500, 2, 1), matern32(0.1), { blas: team.blas });
+await look(withZeros(kernel, 500), { leafSize: 20, tolerance: 1e-4 }, 0.1);
 
 /** What one of several ranks refuses, or finds out, all do. */
 const refused = async (act) => {

@@ -35,6 +35,7 @@ import type { FactorEngine, Inertia } from './engine.js';
 import { VectorChunks } from '../matrix/vector-chunks.js';
 import { placesOf } from '../matrix/transposed-vectors.js';
 import { passGraph, type PassArguments, type PassKind, type PassVectors } from './pass.js';
+import { inOrder, ownRows, ownVectors, type OwnRows } from '../ranks/own-rows.js';
 import { RankSolve } from './rank-solve.js';
 import type { HierarchicalMatrix } from '../matrix/hierarchical-matrix.js';
 
@@ -95,6 +96,7 @@ export class Factorization implements LinearOperator {
   #pass: PreparedPass | undefined;
   #graph: TaskGraph | undefined;
   #ranks: RankSolve | undefined;
+  #ownRows: OwnRows | undefined;
   readonly #chunks: VectorChunks;
 
   /** Made by `factor`: the engine holds the factors for this shift. */
@@ -155,6 +157,26 @@ export class Factorization implements LinearOperator {
   solve(b: Vectors, out?: Matrix): Matrix;
   solve(b: Vectors, out?: Matrix): Matrix {
     return this.#checked('solve', b, out, 'b');
+  }
+
+  /**
+   * X(own, :) of X = (K̃ + λI)⁻¹·B from B(own, :), both (own rows) × p, `own` that of the matrix: `solve` without
+   * gathering the result on all ranks. Collective. Throws ShapeError; OptionError as `solve`.
+   */
+  solveOwn(b: Vectors, out?: Matrix): Matrix {
+    const { data } = this.#matrix;
+    const { tree, share } = data;
+    this.#usable();
+    const own = share === undefined ? undefined : (this.#ownRows ??= ownRows(tree, share));
+    const { x, y } = ownVectors(b, out, own?.place.length ?? tree.size);
+    if (own === undefined) inOrder(tree.order, x, y, (whole) => this.solve(whole));
+    else {
+      const { shared } = this.#prepare(x.cols);
+      this.#chunks.run(y, x, shared.state.width, false, (to, from) => {
+        this.#ranks!.run(shared, { kind: 'solve', x: from, out: to, alpha: 1, beta: 0 }, own);
+      });
+    }
+    return y;
   }
 
   /** out ← α·(K̃ + λI)⁻¹·X + β·out, shapes and values taken on trust. */

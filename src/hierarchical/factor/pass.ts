@@ -13,6 +13,7 @@ import { substituteRight } from '../../dense/substitution.js';
 import type { TaskBody } from '../../parallel/task.js';
 import { taskGraph, type TaskGraph } from '../../parallel/task-graph.js';
 import { isolatedOf, type ClusterTree } from '../../tree/cluster-tree.js';
+import type { OwnRows } from '../ranks/own-rows.js';
 import { taskNodes, walkDown, walkUp, type SharedTree } from './tree.js';
 import {
   gatherVectors,
@@ -39,6 +40,8 @@ export interface PassArguments {
 export interface RankPassArguments extends PassArguments {
   readonly phase: 'up' | 'down' | 'out';
   readonly nodes: Int32Array;
+  /** Where vectors have the rank's own rows alone. */
+  readonly own: OwnRows | undefined;
 }
 
 /** Room for `width` vectors; a pass with p of them uses the first p·N numbers of each. */

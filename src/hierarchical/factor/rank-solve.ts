@@ -1,6 +1,7 @@
 /**
  * Solves with a factorization that several ranks have: each passes over its own subtrees, and siblings' right-hand
- * sides are exchanged above them. Vectors are whole on every rank, before and after.
+ * sides are exchanged above them. Vectors are whole on every rank, before and after, or each rank has its own
+ * rows of them.
  */
 import { levelOf } from '../../core/indices.js';
 import { independentTasks, type TaskGraph } from '../../parallel/task-graph.js';
@@ -9,6 +10,7 @@ import type { Shared, Team } from '../../parallel/team.js';
 import { isolatedOf } from '../../tree/cluster-tree.js';
 import type { HierarchicalData } from '../matrix/data.js';
 import { gatherVectors, PANEL, transposeOut } from '../matrix/transposed-vectors.js';
+import type { OwnRows } from '../ranks/own-rows.js';
 import { ownNodes, RankPasses, type OwnNodes } from '../ranks/pass.js';
 import type { Share } from '../ranks/share.js';
 import type { RankSolveParts } from './engine.js';
@@ -23,13 +25,13 @@ export function rankPassBody(
 ): TaskBody<RankPassArguments> {
   const { tree } = data;
   const roots = subtreeRootLevel(data);
-  return (task, { phase, nodes, kind, x, out, alpha, beta }) => {
+  return (task, { phase, nodes, kind, x, out, alpha, beta, own }) => {
     const p = x.cols;
     const ν = nodes[task];
-    if (phase === 'out') transposeOut(task * PANEL, out, alpha, beta, { values: staging, place });
+    if (phase === 'out') transposeOut(task * PANEL, out, alpha, beta, { values: staging, place: own?.place ?? place });
     else if (phase === 'down') walkDown(data, ν, (μ) => pass.down(μ, p, kind));
     else {
-      if (levelOf(ν) === roots) gatherVectors(staging, x, tree.order, tree.begin[ν], tree.end[ν]);
+      if (levelOf(ν) === roots) gatherVectors(staging, x, own?.order ?? tree.order, tree.begin[ν], tree.end[ν]);
       walkUp(data, ν, (μ) => pass.up(μ, p));
     }
   };
@@ -41,7 +43,6 @@ export class RankSolve {
   readonly #data: HierarchicalData;
   readonly #parts: RankSolveParts;
   readonly #own: OwnNodes;
-  readonly #out: TaskGraph;
   readonly #passes: RankPasses;
   #above: { readonly state: PassVectors; readonly pass: NodePass } | undefined;
 
@@ -50,12 +51,14 @@ export class RankSolve {
     this.#data = data;
     this.#parts = parts;
     this.#own = ownNodes(share, subtreeRootLevel(data));
-    this.#out = independentTasks(Math.ceil(data.tree.size / PANEL));
     this.#passes = new RankPasses(data.tree, share, team.communicator);
   }
 
-  /** out ← α·(K̃ + λI)⁻¹·x + β·out, both over shared memory; called by all ranks, with the same x. */
-  run(shared: Shared<PassVectors>, args: PassArguments): void {
+  /**
+   * out ← α·(K̃ + λI)⁻¹·x + β·out, both over shared memory; called by all ranks, with the same x, or with `own` each
+   * with the rows of its own.
+   */
+  run(shared: Shared<PassVectors>, args: PassArguments, own?: OwnRows): void {
     const { state } = shared;
     const { x, kind } = args;
     const { tree } = this.#data;
@@ -66,6 +69,7 @@ export class RankSolve {
           ...args,
           phase,
           nodes: this.#own.nodes,
+          own,
         });
     };
     if (this.#above?.state !== state) this.#above = { state, pass: this.#parts.nodePass(state, this.#team.blas) };
@@ -81,9 +85,13 @@ export class RankSolve {
       },
       state.staging,
       p,
+      own === undefined,
     );
-    gatherVectors(state.staging, x, tree.order, 0, isolatedOf(tree));
-    pass.isolated(p, kind);
-    phase('out', this.#out);
+    // Of own rows the first rank has those of isolated indices.
+    if (own === undefined || own.begin === 0) {
+      gatherVectors(state.staging, x, own?.order ?? tree.order, 0, isolatedOf(tree));
+      pass.isolated(p, kind);
+    }
+    phase('out', independentTasks(Math.ceil(args.out.rows / PANEL)));
   }
 }

@@ -157,15 +157,15 @@ export class NodeProduct {
       transposeOut((task - panelOut) * PANEL, args.out, args.alpha, args.beta, { values: output, place });
   }
 
-  /** w̃_ν; at a leaf of a share its part of xᵀ besides. */
-  up(ν: number, x: Matrix): void {
+  /** w̃_ν; at a leaf of a share its part of xᵀ besides, whose row of each position `rows` tells (default: its index). */
+  up(ν: number, x: Matrix, rows: Int32Array = this.#state.data.tree.order): void {
     const p = x.cols;
     const { data, input, up } = this.#state;
     const { tree, skeletons, offsets, values } = data;
     const { begin } = skeletons;
     const k = begin[ν + 1] - begin[ν];
     const leaf = ν >= this.#leaf0;
-    if (leaf && (p === 1 || data.share !== undefined)) gatherVectors(input, x, tree.order, tree.begin[ν], tree.end[ν]);
+    if (leaf && (p === 1 || data.share !== undefined)) gatherVectors(input, x, rows, tree.begin[ν], tree.end[ν]);
     if (k === 0) return;
     const out = view(up, begin[ν] * p, p, k);
     if (leaf) {

@@ -31,7 +31,9 @@ import { memoryUse, type MemoryUse, ranksByLevel, ranksOf, type LevelRanks } fro
 import type { CompressionReport } from './report.js';
 import type { Kept } from '../../io/contents.js';
 import { gatherMatrix, ROOT, toldByRoot } from '../ranks/gather.js';
+import { inOrder, ownRows, ownVectors, type OwnRows } from '../ranks/own-rows.js';
 import { RankProduct } from '../ranks/product.js';
+import type { Share } from '../ranks/share.js';
 import { VectorChunks } from './vector-chunks.js';
 import { firstLeaf, leavesOf } from '../../tree/cluster-tree.js';
 
@@ -50,6 +52,7 @@ export class HierarchicalMatrix<R extends CompressionReport = CompressionReport>
   #product: { shared: Shared<ApplyState>; run: (args: ApplyArguments) => void } | undefined;
   #graph: TaskGraph | undefined;
   #ranks: RankProduct | undefined;
+  #ownRows: OwnRows | undefined;
   readonly #chunks: VectorChunks;
   #released = false;
 
@@ -106,6 +109,35 @@ export class HierarchicalMatrix<R extends CompressionReport = CompressionReport>
     this.#chunks.run(out, x, shared.state.width, beta !== 0, (to, from) => {
       run({ x: from, out: to, alpha, beta });
     });
+  }
+
+  /**
+   * The indices whose rows of vectors are this rank's own, where several have the matrix: its part of the tree's order.
+   * All ranks together have each index once; a rank alone has all of them.
+   */
+  get own(): Int32Array {
+    const { tree, share } = this.data;
+    if (share === undefined) return tree.order.slice();
+    const { begin, end } = this.#own(share);
+    return tree.order.slice(begin, end);
+  }
+
+  /**
+   * Y(own, :) of Y = K̃·X from X(own, :), both (own rows) × p: `apply` without gathering the result on all ranks.
+   * Collective. Row r is that of index own[r]. Throws ShapeError.
+   */
+  applyOwn(vectors: Vectors, out?: Matrix): Matrix {
+    const { tree, share } = this.data;
+    const { x, y } = ownVectors(vectors, out, share === undefined ? tree.size : this.#own(share).place.length);
+    if (share === undefined) inOrder(tree.order, x, y, (whole) => this.apply(whole));
+    else {
+      const { shared } = this.#prepare(x.cols);
+      const own = this.#own(share);
+      this.#chunks.run(y, x, shared.state.width, false, (to, from) => {
+        this.#rankProduct(share).run(shared, { x: from, out: to, alpha: 1, beta: 0 }, own);
+      });
+    }
+    return y;
   }
 
   /** All N² entries; for small matrices and tests. Throws MemoryError. */
@@ -209,11 +241,19 @@ export class HierarchicalMatrix<R extends CompressionReport = CompressionReport>
     const { data } = this;
     const team = this.#team;
     if (data.share !== undefined) {
-      const product = (this.#ranks ??= new RankProduct(data, data.share, team));
+      const product = this.#rankProduct(data.share);
       return (args) => product.run(shared, args);
     }
     const graph = (this.#graph ??= applyGraph(data));
     return (args) => team.runSync(applyTask, shared, graph, args);
+  }
+
+  #rankProduct(share: Share): RankProduct {
+    return (this.#ranks ??= new RankProduct(this.data, share, this.#team));
+  }
+
+  #own(share: Share): OwnRows {
+    return (this.#ownRows ??= ownRows(this.data.tree, share));
   }
 
   #letGo(): void {

@@ -59,7 +59,7 @@ export class VectorChunks {
       const p = Math.min(width, x.cols - first);
       const xs = this.#sharedInput(view(x.data, x.offset + first * x.ld, x.rows, p, x.ld));
       const target = view(out.data, out.offset + first * out.ld, out.rows, p, out.ld);
-      const ys = direct ? target : view(this.#stage(p).out, 0, this.#rows, p);
+      const ys = direct ? target : view(this.#stage(p).out, 0, out.rows, p);
       if (!direct && adds) copyInto(ys, target);
       pass(ys, xs);
       if (!direct) copyInto(target, ys);

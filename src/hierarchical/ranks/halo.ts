@@ -6,7 +6,7 @@ import type { CommunicatedArray, Communicator, Request } from '../../distributed
 import { parentOf } from '../../core/indices.js';
 import { firstLeaf, type ClusterTree } from '../../tree/cluster-tree.js';
 import type { InteractionLists } from '../../tree/interaction-lists.js';
-import { holders, type Halo, type HeldNodes } from './share.js';
+import { holders, type Halo, type HaloPeer, type HeldNodes } from './share.js';
 
 /** The halo of a rank's share by the lists of the whole matrix. */
 export function haloOf(tree: ClusterTree, lists: InteractionLists, share: HeldNodes): Halo {
@@ -42,16 +42,29 @@ export function haloOf(tree: ClusterTree, lists: InteractionLists, share: HeldNo
     need(far[f + 1], far[f]);
   }
   const leaf0 = firstLeaf(tree);
-  const leaves = new Set<number>();
+  const [leavesSent, leavesReceived] = [new Map<number, Set<number>>(), new Map<number, Set<number>>()];
   for (let α = 0; α < nearBegin.length - 1; α++) {
     if (held[leaf0 + α] === 0) continue;
-    for (let e = nearBegin[α]; e < nearBegin[α + 1]; e++) if (held[leaf0 + near[e]] === 0) leaves.add(leaf0 + near[e]);
+    for (let e = nearBegin[α]; e < nearBegin[α + 1]; e++) {
+      const other = leaf0 + near[e];
+      if (held[other] === 1) continue;
+      // Lists are symmetric: who has the other one needs this one.
+      const [peer] = holdersOf(other);
+      add(leavesReceived, peer, other);
+      add(leavesSent, peer, leaf0 + α);
+    }
   }
+  return { peers: peersOf(sends, receives), leaves: peersOf(leavesSent, leavesReceived) };
+}
+
+/** Nodes by the rank they go to and come from. */
+function peersOf(sends: Map<number, Set<number>>, receives: Map<number, Set<number>>): HaloPeer[] {
   const peers = [...new Set([...sends.keys(), ...receives.keys()])].sort((a, b) => a - b);
-  return {
-    peers: peers.map((peer) => ({ peer, sends: ascending(sends.get(peer)), receives: ascending(receives.get(peer)) })),
-    leaves: ascending(leaves),
-  };
+  return peers.map((peer) => ({
+    peer,
+    sends: ascending(sends.get(peer)),
+    receives: ascending(receives.get(peer)),
+  }));
 }
 
 const ascending = (nodes: Set<number> | undefined): Int32Array => Int32Array.from(nodes ?? []).sort();
@@ -62,7 +75,7 @@ const ascending = (nodes: Set<number> | undefined): Int32Array => Int32Array.fro
  */
 export function exchangeHalo<A extends CommunicatedArray>(
   communicator: Communicator,
-  { peers }: Halo,
+  peers: readonly HaloPeer[],
   numbers: (node: number) => A,
   make: (length: number) => A,
 ): void {

@@ -82,9 +82,10 @@ export class RankPasses {
 
   /**
    * Runs a pass: at most ⌈log₂P⌉ messages one after the other, in each of them one node's numbers, and one to each
-   * other rank with far partners; then `values` of all positions, `width` each, are on every rank (one gathering).
+   * other rank with far partners. Then this rank's positions of `values` hold the result; with `gathers` all positions,
+   * `width` numbers each, are on every rank (one gathering).
    */
-  run(pass: RankPass, values: FloatArray, width: number): void {
+  run(pass: RankPass, values: FloatArray, width: number, gathers: boolean): void {
     const above = this.#above;
     pass.up();
     for (let level = above.length; level > 0; level--) {
@@ -94,12 +95,13 @@ export class RankPasses {
     if (pass.halo)
       exchangeHalo(
         this.#communicator,
-        this.#share.halo,
+        this.#share.halo.peers,
         (ν) => pass.numbers(ν),
         (length) => new (values.constructor as Float64ArrayConstructor)(length) as FloatArray,
       );
     for (const nodes of above) for (const ν of nodes) pass.nodeDown(ν);
     pass.down();
-    gatherPositions(values, width, { tree: this.#tree, share: this.#share, communicator: this.#communicator });
+    if (gathers)
+      gatherPositions(values, width, { tree: this.#tree, share: this.#share, communicator: this.#communicator });
   }
 }

@@ -1,15 +1,20 @@
 /**
  * Products with a matrix that several ranks have: each passes over its own subtrees, and siblings' skeleton weights
- * are exchanged above them. Vectors are whole on every rank, before and after.
+ * are exchanged above them. Vectors are whole on every rank, before and after, or each rank has its own rows of them.
  */
+import type { FloatArray } from '../../core/floats.js';
 import type { Blas } from '../../dense/blas.js';
+import type { Matrix } from '../../dense/matrix.js';
+import type { Communicator } from '../../distributed/communicator.js';
 import { independentTasks, type TaskGraph } from '../../parallel/task-graph.js';
 import { defineTask } from '../../parallel/task.js';
 import type { Shared, Team } from '../../parallel/team.js';
-import { isolatedOf } from '../../tree/cluster-tree.js';
+import { isolatedOf, type ClusterTree } from '../../tree/cluster-tree.js';
 import { NodeProduct, type ApplyArguments, type ApplyState } from '../matrix/apply.js';
 import type { HierarchicalData } from '../matrix/data.js';
 import { gatherVectors, PANEL, transposeOut } from '../matrix/transposed-vectors.js';
+import { exchangeHalo } from './halo.js';
+import type { OwnRows } from './own-rows.js';
 import { ownNodes, RankPasses, type OwnNodes } from './pass.js';
 import type { Share } from './share.js';
 
@@ -17,6 +22,8 @@ import type { Share } from './share.js';
 interface PhaseArguments extends ApplyArguments {
   readonly phase: 'up' | 'down' | 'out';
   readonly nodes: Int32Array;
+  /** Where vectors have the rank's own rows alone. */
+  readonly own: OwnRows | undefined;
 }
 
 /** Runs a task of a phase. */
@@ -25,10 +32,11 @@ export const rankProductTask = defineTask<ApplyState, PhaseArguments>(
   'rankProductTask',
   (state, context) => {
     const product = new NodeProduct(state, context.blas);
-    return (task, { phase, nodes, x, out, alpha, beta }) => {
-      if (phase === 'up') product.up(nodes[task], x);
+    return (task, { phase, nodes, x, out, alpha, beta, own }) => {
+      const place = own?.place ?? state.place;
+      if (phase === 'up') product.up(nodes[task], x, own?.order);
       else if (phase === 'down') product.down(nodes[task], x.cols);
-      else transposeOut(task * PANEL, out, alpha, beta, { values: state.output, place: state.place });
+      else transposeOut(task * PANEL, out, alpha, beta, { values: state.output, place });
     };
   },
 );
@@ -38,34 +46,38 @@ export class RankProduct {
   readonly #team: Team;
   readonly #share: Share;
   readonly #own: OwnNodes;
-  readonly #out: TaskGraph;
   readonly #passes: RankPasses;
+  readonly #communicator: Communicator;
   #product: { readonly state: ApplyState; readonly above: NodeProduct } | undefined;
 
   constructor({ tree }: HierarchicalData, share: Share, team: Team) {
     this.#team = team;
     this.#share = share;
     this.#own = ownNodes(share, tree.depth);
-    this.#out = independentTasks(Math.ceil(tree.size / PANEL));
+    this.#communicator = team.communicator;
     this.#passes = new RankPasses(tree, share, team.communicator);
   }
 
-  /** out ← α·K̃·x + β·out, both over shared memory; called by all ranks, with the same x. */
-  run(shared: Shared<ApplyState>, args: ApplyArguments): void {
+  /**
+   * out ← α·K̃·x + β·out, both over shared memory; called by all ranks, with the same x, or with `own` each with the
+   * rows of its own.
+   */
+  run(shared: Shared<ApplyState>, args: ApplyArguments, own?: OwnRows): void {
     const { state } = shared;
-    const { up, output, data } = state;
+    const { input, up, output, data } = state;
     const { begin } = data.skeletons;
     const p = args.x.cols;
     const phase = (phase: PhaseArguments['phase'], graph: TaskGraph): void => {
       if (graph.count > 0)
-        this.#team.runSync(rankProductTask, shared, graph, { ...args, phase, nodes: this.#own.nodes });
+        this.#team.runSync(rankProductTask, shared, graph, { ...args, phase, nodes: this.#own.nodes, own });
     };
     const above = this.#above(state, this.#team.blas);
-    const { tree } = data;
-    for (const ν of this.#share.halo.leaves) gatherVectors(state.input, args.x, tree.order, tree.begin[ν], tree.end[ν]);
     this.#passes.run(
       {
-        up: () => phase('up', this.#own.up),
+        up: () => {
+          phase('up', this.#own.up);
+          this.#gatherNear(input, args.x, data.tree, own);
+        },
         down: () => phase('down', this.#own.down),
         nodeUp: (ν) => above.up(ν, args.x),
         nodeDown: (ν) => above.down(ν, p),
@@ -74,10 +86,26 @@ export class RankProduct {
       },
       output,
       p,
+      own === undefined,
     );
     // Rows of isolated indices are zero.
-    output.fill(0, 0, isolatedOf(tree) * p);
-    phase('out', this.#out);
+    output.fill(0, 0, isolatedOf(data.tree) * p);
+    phase('out', independentTasks(Math.ceil(args.out.rows / PANEL)));
+  }
+
+  /** Other ranks' leaves that are near to own ones: from x, or of their own rows by a message from each. */
+  #gatherNear(input: FloatArray, x: Matrix, { order, begin, end }: ClusterTree, own: OwnRows | undefined): void {
+    const { leaves } = this.#share.halo;
+    const p = x.cols;
+    if (own === undefined) {
+      for (const { receives } of leaves) for (const ν of receives) gatherVectors(input, x, order, begin[ν], end[ν]);
+    } else
+      exchangeHalo(
+        this.#communicator,
+        leaves,
+        (ν) => input.subarray(begin[ν] * p, end[ν] * p),
+        (length) => new (input.constructor as Float64ArrayConstructor)(length) as FloatArray,
+      );
   }
 
   #above(state: ApplyState, blas: Blas): NodeProduct {

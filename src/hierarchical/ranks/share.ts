@@ -32,8 +32,8 @@ export interface HaloPeer {
 /** A rank's halo. Plain data. */
 export interface Halo {
   readonly peers: readonly HaloPeer[];
-  /** Leaves (as nodes) of other ranks that are near to its own. */
-  readonly leaves: Int32Array;
+  /** Leaves (as nodes) that are near to some of another rank: whose vectors go to it and come from it. */
+  readonly leaves: readonly HaloPeer[];
 }
 
 /** What one rank of several has of a matrix. */

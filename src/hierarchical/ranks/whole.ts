@@ -71,7 +71,7 @@ export function exchangeSkeletons(
   for (const { receives } of halo.peers) for (const ν of receives) ranks[ν] = skeletonRanks[ν];
   exchangeHalo(
     communicator,
-    halo,
+    halo.peers,
     (ν) => skeletons.subarray(ν * maxRank, ν * maxRank + ranks[ν]),
     (length) => new Int32Array(length),
   );
@@ -85,7 +85,7 @@ export function exchangeOrders(
 ): void {
   exchangeHalo(
     communicator,
-    halo,
+    halo.peers,
     (ν) => indices.subarray(begin[ν], begin[ν + 1]),
     (length) => new Int32Array(length),
   );
