@@ -5,7 +5,7 @@ import type { Communicator } from '../distributed/communicator.js';
 import { portionOf } from '../distributed/portion.js';
 
 /** Positions of each rank that are gathered at a time: what is packed stays small beside the lists. */
-const POSITIONS = 65_536;
+export const POSITIONS = 65_536;
 
 /** Lists of `capacity` numbers by index, and the order in which ranks searched for them. */
 export interface ListsToGather {

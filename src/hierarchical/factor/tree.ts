@@ -5,21 +5,34 @@ import { OptionError } from '../../core/errors.js';
 import { leftChild, rightChild } from '../../core/indices.js';
 import { sharedInt32 } from '../../core/shared-array.js';
 import { view, type FloatArray, type Matrix } from '../../dense/matrix.js';
-import { firstLeaf, leavesOf, nodesOf } from '../../tree/cluster-tree.js';
+import { firstLeaf, leavesOf, nodesOf, type ClusterTree } from '../../tree/cluster-tree.js';
 import { diagonalOrder, type HierarchicalData } from '../matrix/data.js';
+import type { Dealing } from '../ranks/share.js';
 
 /**
- * Subtrees rooted at this level are one task each: enough of them for many workers, few enough that a small node's task
- * costs more than its hand-over.
+ * Subtrees rooted so many levels below what a process holds whole are one task each: enough of them for many workers,
+ * few enough that a small node's task costs more than its hand-over.
  */
 const SUBTREE_LEVEL = 6;
 
 /** A matrix's tree, and where several ranks have it, this one's share. */
 export type SharedTree = Pick<HierarchicalData, 'tree' | 'share'>;
 
-/** The level whose nodes are each one task with all that lies below them, which is one rank's. */
-export const subtreeRootLevel = ({ tree, share }: SharedTree): number =>
-  Math.min(tree.depth, Math.max(SUBTREE_LEVEL, share?.level ?? 0));
+/** How deep the tree is, and the level whose nodes ranks share. */
+export interface ShareOfTree {
+  readonly tree: Pick<ClusterTree, 'depth'>;
+  readonly share?: Pick<Dealing, 'level'> | undefined;
+}
+
+/** The level whose nodes are each one task with all that lies below them: as many on every rank as on one alone. */
+export const subtreeRootLevel = ({ tree, share }: ShareOfTree): number =>
+  Math.min(tree.depth, (share?.level ?? 0) + SUBTREE_LEVEL);
+
+/** A node near the root is split where it has more candidates than this. */
+export const SPLIT_FROM = 512;
+
+/** Nodes above this level may be cut into several tasks, whoever holds them: other bits than of whole ones. */
+export const splitLevel = ({ depth }: Pick<ClusterTree, 'depth'>): number => Math.min(depth, SUBTREE_LEVEL);
 
 /** Nodes that are tasks: those of levels 0 … subtreeRootLevel. */
 export const taskNodes = (shared: SharedTree): number => 2 ** (subtreeRootLevel(shared) + 1) - 1;

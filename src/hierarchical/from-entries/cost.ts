@@ -14,6 +14,17 @@ export interface EntriesCost {
   readonly flops: number;
 }
 
+/** What a node below the root takes: of so many candidate columns, with so many indices outside it. */
+export function skeletonCost(columns: number, rank: number, outside: number): EntriesCost {
+  const rows = Math.min(firstRowCount(columns), outside);
+  return {
+    // The sample, fresh rows, and half of the coupling with the sibling.
+    entries: (rows + FRESH_ROWS) * columns + (rank * rank) / 2,
+    blocks: 2.5,
+    flops: rows * columns * columns + 2 * columns * rank * rank + 2 * FRESH_ROWS * rank * columns,
+  };
+}
+
 /**
  * Predicts `compress` on this tree with nested bases, no neighbors, every node at its maximal rank, and none
  * resampled.
@@ -33,11 +44,10 @@ export function entriesCost(tree: ClusterTree, maxRank: number): EntriesCost {
     if (ν === 0) continue;
     const rank = Math.min(maxRank, size);
     const columns = leaf ? size : Math.min(2 * maxRank, size);
-    const rows = Math.min(firstRowCount(columns), all - size);
-    // The sample, fresh rows, and half of the coupling with the sibling.
-    entries += (rows + FRESH_ROWS) * columns + (rank * rank) / 2;
-    blocks += 2.5;
-    flops += rows * columns * columns + 2 * columns * rank * rank + 2 * FRESH_ROWS * rank * columns;
+    const node = skeletonCost(columns, rank, all - size);
+    entries += node.entries;
+    blocks += node.blocks;
+    flops += node.flops;
   }
   return { entries, blocks, flops };
 }

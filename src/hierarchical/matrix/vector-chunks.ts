@@ -16,11 +16,14 @@ const LEAST_VECTORS = 16;
 const SHARE_OF_ALL = 1 / 16;
 const SHARE_OF_AVAILABLE = 1 / 4;
 
-/** A power of two of vectors, from 1 to 256, each of which takes `bytes` of workspace. */
-export function vectorsAtATime(bytes: number): number {
+/**
+ * A power of two of vectors, from 1 to 256, each of which takes `bytes` of workspace, where a machine has so many bytes
+ * of memory and so many of them are free; default: this machine.
+ */
+export function vectorsAtATime(bytes: number, total = totalMemory(), available = availableMemory()): number {
   const most = Math.min(
-    Math.max(totalMemory() * SHARE_OF_ALL, LEAST_VECTORS * bytes),
-    availableMemory() * SHARE_OF_AVAILABLE,
+    Math.max(total * SHARE_OF_ALL, LEAST_VECTORS * bytes),
+    available * SHARE_OF_AVAILABLE,
     MOST_VECTORS * bytes,
   );
   return 2 ** Math.floor(Math.log2(Math.max(1, most / Math.max(1, bytes))));

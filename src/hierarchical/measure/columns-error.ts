@@ -58,6 +58,16 @@ const columnsAtATime = (size: number): number => Math.min(columnCount(size), vec
 export const comparisonBytes = (size: number, numberBytes = 8): number =>
   columnsAtATime(size) * (2 * 8 + 3 * numberBytes) * size;
 
+/** Columns of each product of each comparison that `columnsError` makes: of those drawn, then of those gone on to. */
+export function comparisonBatches(size: number): number[][] {
+  const width = columnsAtATime(size);
+  const drawn = columnCount(size);
+  const climbs = drawn < size ? new Array<number>(CLIMBS).fill(Math.ceil(CLIMB_SHARE * drawn)) : [];
+  return [drawn, ...climbs].map((count) =>
+    Array.from({ length: Math.ceil(count / width) }, (_, batch) => Math.min(width, count - batch * width)),
+  );
+}
+
 /** Compares K̃ with K in some columns. Throws AbortedError and what the source throws. */
 export async function columnsError(
   source: EntrySource,

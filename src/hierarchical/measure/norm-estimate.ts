@@ -6,7 +6,8 @@ import type { TeamControl } from '../../parallel/team-control.js';
 import type { EntrySource } from '../../source/entry-source.js';
 import { columnNorms, unitVectors } from './sampled-columns.js';
 
-const NORM_COLUMNS = 32;
+/** Columns that ‖K‖_F is estimated from. */
+export const NORM_COLUMNS = 32;
 const NORM_STREAM = 0x4042;
 /**
  * ‖K‖_F² of a positive semidefinite K: the diagonal exactly, the rest from 32 columns (all where there are no more),

@@ -17,7 +17,7 @@ import type { EntrySource } from '../../source/entry-source.js';
 import { openHandle, sourceState, type SourceHandle } from '../../source/share-source.js';
 
 /** Rows evaluated at a time. */
-const PANEL = 512;
+export const PANEL = 512;
 /**
  * Vectors at a time: fewer where so many would take more bytes, but never fewer than the least. A product holds five
  * numbers for each.

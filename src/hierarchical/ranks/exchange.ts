@@ -5,7 +5,7 @@
  */
 import type { CommunicatedArray, Communicator } from '../../distributed/communicator.js';
 import { firstOfLevel } from '../../core/indices.js';
-import { holders, type Share } from './share.js';
+import { holders, type Dealing, type Share } from './share.js';
 
 /** What goes to another rank, or comes from it. */
 export interface Transfer {
@@ -14,24 +14,35 @@ export interface Transfer {
   readonly sends: boolean;
 }
 
+/** A node whose numbers go from one rank to another. */
+export interface LevelTransfer {
+  readonly node: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** All ranks' transfers of a level ≥ 1, in an order that all agree upon. */
+export function levelTransfers(dealt: Dealing, level: number): LevelTransfer[] {
+  const first = firstOfLevel(level);
+  const transfers: LevelTransfer[] = [];
+  for (let ν = first; ν < 2 * first + 1; ν++) {
+    const sibling = (ν & 1) === 1 ? ν + 1 : ν - 1;
+    const from = holders(dealt, ν);
+    holders(dealt, sibling)
+      .filter((r) => !from.includes(r))
+      // Each of those that hold the node serves as many.
+      .forEach((to, i) => transfers.push({ node: ν, from: from[i % from.length], to }));
+  }
+  return transfers;
+}
+
 /** This rank's transfers of a level, in an order that all agree upon. */
 export function siblingTransfers(share: Share, level: number): Transfer[] {
   const { rank } = share;
-  const first = firstOfLevel(level);
-  const transfers: Transfer[] = [];
-  for (let ν = first; ν < 2 * first + 1; ν++) {
-    const sibling = (ν & 1) === 1 ? ν + 1 : ν - 1;
-    const from = holders(share, ν);
-    holders(share, sibling)
-      .filter((r) => !from.includes(r))
-      .forEach((to, i) => {
-        // Each of those that hold the node serves as many.
-        const provider = from[i % from.length];
-        if (provider === rank) transfers.push({ peer: to, node: ν, sends: true });
-        else if (to === rank) transfers.push({ peer: provider, node: ν, sends: false });
-      });
-  }
-  return transfers;
+  return levelTransfers(share, level).flatMap(({ node, from, to }): Transfer[] => {
+    if (from === rank) return [{ peer: to, node, sends: true }];
+    return to === rank ? [{ peer: from, node, sends: false }] : [];
+  });
 }
 
 /** Exchanges over the levels of one share; their transfers are found once. */

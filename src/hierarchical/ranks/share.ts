@@ -10,14 +10,18 @@ import { firstOfLevel, levelOf, parentOf } from '../../core/indices.js';
 import { firstLeaf, nodesOf, type ClusterTree } from '../../tree/cluster-tree.js';
 import type { InteractionLists } from '../../tree/interaction-lists.js';
 
-/** Which nodes one rank of several holds. Plain data over shared memory: workers see it. */
-export interface HeldNodes {
-  readonly rank: number;
+/** How nodes are dealt out to ranks. Plain data. */
+export interface Dealing {
   readonly ranks: number;
   /** The level whose nodes are dealt out. */
   readonly level: number;
   /** Rank r has the nodes firstOfLevel(level) + bounds[r] … bounds[r + 1] − 1: none where there are more ranks. */
   readonly bounds: Int32Array;
+}
+
+/** Which nodes one rank of several holds. Plain data over shared memory: workers see it. */
+export interface HeldNodes extends Dealing {
+  readonly rank: number;
   /** 1 for nodes that this rank holds: its own ones, what lies below and above them. */
   readonly held: Uint8Array;
 }
@@ -48,22 +52,29 @@ export interface Share extends HeldNodes {
 /** Levels of nodes more than it takes to give everyone one, where ranks are no power of two: shares are more even. */
 const FINER = 2;
 
+/** How the nodes of a tree of that depth are dealt out to so many ranks. */
+export function dealing(depth: number, ranks: number): Dealing {
+  const enough = Math.ceil(Math.log2(ranks));
+  const level = Math.min(depth, 2 ** enough === ranks ? enough : enough + FINER);
+  const bounds = Int32Array.from({ length: ranks + 1 }, (_, r) => Math.floor((r * 2 ** level) / ranks));
+  return { ranks, level, bounds };
+}
+
 /** The nodes of rank `rank` of `ranks`. */
 export function dealOut(tree: ClusterTree, rank: number, ranks: number): HeldNodes {
-  const enough = Math.ceil(Math.log2(ranks));
-  const level = Math.min(tree.depth, 2 ** enough === ranks ? enough : enough + FINER);
-  const bounds = Int32Array.from({ length: ranks + 1 }, (_, r) => Math.floor((r * 2 ** level) / ranks));
+  const dealt = dealing(tree.depth, ranks);
+  const { level, bounds } = dealt;
   const nodes = nodesOf(tree);
   const held = new Uint8Array(new SharedArrayBuffer(nodes));
   const first = firstOfLevel(level);
   held.fill(1, first + bounds[rank], first + bounds[rank + 1]);
   for (let ν = 2 * first + 1; ν < nodes; ν++) held[ν] = held[parentOf(ν)];
   for (let ν = 2 * first; ν > 0; ν--) held[parentOf(ν)] |= held[ν];
-  return { rank, ranks, level, bounds, held };
+  return { ...dealt, rank, held };
 }
 
 /** The ranks that hold node ν, `first` … `end` − 1 but for those that hold nothing. */
-function holdersOf(share: HeldNodes, ν: number): { readonly first: number; readonly end: number } {
+function holdersOf(share: Dealing, ν: number): { readonly first: number; readonly end: number } {
   const { bounds, ranks } = share;
   const own = levelOf(ν);
   const below = 2 ** Math.max(0, share.level - own);
@@ -83,7 +94,7 @@ function ancestorOn(level: number, ν: number): number {
 }
 
 /** Ranks that hold node ν, ascending. */
-export function holders(share: HeldNodes, ν: number): number[] {
+export function holders(share: Dealing, ν: number): number[] {
   const { first, end } = holdersOf(share, ν);
   const found: number[] = [];
   for (let r = first; r < end; r++) if (share.bounds[r] < share.bounds[r + 1]) found.push(r);

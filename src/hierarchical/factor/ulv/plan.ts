@@ -2,12 +2,13 @@
  * ULV factorization of an HSS matrix: what is eliminated where, and where its factors stand.
  * Depends on ranks alone: made once, kept for every shift.
  */
-import { leftChild, levelOf, rightChild } from '../../../core/indices.js';
+import { firstOfLevel, leftChild, levelOf, rightChild } from '../../../core/indices.js';
 import { sharedFloat64, sharedInt32 } from '../../../core/shared-array.js';
 import type { Precision } from '../../../dense/matrix.js';
 import { isolatedOf, type ClusterTree, firstLeaf, leavesOf, nodesOf } from '../../../tree/cluster-tree.js';
 import { type HierarchicalData } from '../../matrix/data.js';
-import { siblingPairs, taskNodes } from '../tree.js';
+import { eliminationFlops } from '../elimination-flops.js';
+import { siblingPairs, SPLIT_FROM, splitLevel } from '../tree.js';
 import { basisRows } from '../../matrix/layout.js';
 
 /** What each node eliminates, and where its parts begin in the arrays that hold them. */
@@ -42,9 +43,6 @@ export interface UlvPlan {
   readonly flops: number;
 }
 
-/** A node above the subtrees is split where it has more candidates than this. */
-const SPLIT_FROM = 512;
-
 /** Number of the leaf furthest left below node ν. */
 export const leftmostLeaf = ({ depth }: ClusterTree, ν: number): number =>
   (ν + 1) * 2 ** (depth - levelOf(ν)) - 2 ** depth;
@@ -76,7 +74,7 @@ export function planUlv(data: HierarchicalData, precision: Precision): UlvPlan {
     begin[ν + 1] = begin[ν] + r;
     mostEliminated = Math.max(mostEliminated, r);
     mostRank = Math.max(mostRank, k);
-    flops += r ** 3 / 3 + 4 * r * r * k + 3 * r * k * k - r * r * k;
+    flops += eliminationFlops(r, k);
     const leaf = leftmostLeaf(tree, ν);
     slots[leaf] = Math.max(slots[leaf], k * k);
   }
@@ -97,7 +95,7 @@ export function planUlv(data: HierarchicalData, precision: Precision): UlvPlan {
   });
   const splitBegin = sharedFloat64(nodes).fill(-1);
   let splitLength = 0;
-  for (let ν = 0; ν < (taskNodes(data) - 1) / 2; ν++) {
+  for (let ν = 0; ν < firstOfLevel(splitLevel(tree)); ν++) {
     const r = begin[ν + 1] - begin[ν];
     if (r === 0 || r + rank(ν) <= SPLIT_FROM) continue;
     splitBegin[ν] = slotLength + splitLength;
