@@ -28,6 +28,14 @@ export type { ErrorOptions } from '../hierarchical/measure/error-estimate.js';
 export type { ErrorEstimate } from '../hierarchical/measure/error-interval.js';
 export { factor, type FactorOptions } from '../hierarchical/factor/factor.js';
 export type { ConditionEstimate, Factorization } from '../hierarchical/factor/factorization.js';
+export type { MachineSpeeds, PlanOptions, PlanSetup } from '../experiment/plan/options.js';
+export {
+  planRanks,
+  type PlannedPhase,
+  type PlanStage,
+  type RanksPlan,
+  type ScalingRow,
+} from '../experiment/plan/plan-ranks.js';
 export type { SampleOptions } from '../operator/draws.js';
 export {
   certifyDefiniteness,

@@ -1,4 +1,4 @@
-/** How a tree that several ranks share is cut into tasks: workers of every rank have some, and bits are those of one. */
+/** How a tree that several ranks share is cut into tasks: on every rank for all its workers. */
 import { describe, expect, it } from 'vitest';
 import { splitLevel, subtreeRootLevel } from '#hmatrix/hierarchical/factor/tree.js';
 import { levelTransfers } from '#hmatrix/hierarchical/ranks/exchange.js';

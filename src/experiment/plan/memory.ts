@@ -1,0 +1,98 @@
+/**
+ * Bytes of a plan, of the rank that has most: what every rank has whole, and what ranks share.
+ */
+import { vectorsAtATime } from '../../hierarchical/matrix/vector-chunks.js';
+import { MOST_DIMENSIONS } from '../../tree/point-neighbors.js';
+import type { PlannedTree, TreeLevel } from './levels.js';
+import type { PlanSetup } from './options.js';
+
+/** One part of the memory. */
+export interface PlannedBytes {
+  readonly part: string;
+  readonly bytes: number;
+  /** Whether every rank has all of it, however many there are. */
+  readonly replicated: boolean;
+}
+
+/** The parts, when each stage holds them; a stage's sum is what a rank needs while it runs. */
+export interface PlannedMemory {
+  readonly compress: readonly PlannedBytes[];
+  readonly product: readonly PlannedBytes[];
+  readonly factor: readonly PlannedBytes[];
+  readonly solve: readonly PlannedBytes[];
+}
+
+/** Bytes of these. */
+export const sumOfBytes = (parts: readonly PlannedBytes[]): number => parts.reduce((sum, { bytes }) => sum + bytes, 0);
+
+/** Orders, leaves of indices, votes and diagonals while skeletons are found, for each index. */
+const STRUCTURE_BYTES = 48;
+/** Orders and places of the compressed matrix, and of the tree that it was compressed by, for each index. */
+const ORDER_BYTES = 12;
+
+/** Vectors that a product, or a solve, takes at a time on a rank with the plan's memory, half of it free. */
+export function vectorsInTurn({ size, width, memory, vectors }: PlanSetup): number {
+  // Vectors in tree order, in and out, and copies over shared memory.
+  const bytes = size * (2 * width + 16);
+  return Math.min(vectorsAtATime(bytes, memory, memory / 2), 2 ** Math.ceil(Math.log2(vectors)));
+}
+
+/**
+ * Memory of each stage. Every rank has whole: the points (8dN bytes), neighbors (4κN, above 4 dimensions 12κN), orders
+ * and votes (48N), and vectors (16Np in and out, twice N·w for each of those that are multiplied at a time). Ranks
+ * share interpolations, e·k numbers of each node and while they are found as many of 8 bytes; couplings, k² of each
+ * pair; diagonal blocks, n(n + 1)/2; factors, e·c; Schur complements, k² for each leaf.
+ */
+export function plannedMemory(setup: PlanSetup, { levels, shareLevel }: PlannedTree): PlannedMemory {
+  const { size, depth, width, dimension, neighbors, vectors } = setup;
+  const sum = (of: (level: TreeLevel) => number): number =>
+    levels.reduce((total, one) => total + one.nodes * of(one), 0);
+  const interpolations = sum(({ level, eliminated, rank }) => (level === 0 ? 0 : eliminated * rank));
+  // A pair's block belongs to its parent; pairs are known to all who hold the parent.
+  const couplings = levels.reduce(
+    (total, { level, rank }) => total + (level === 0 ? 0 : levels[level - 1].nodes * rank * rank),
+    0,
+  );
+  const pairsBelow = depth === 0 ? size * size : 0;
+  const diagonal =
+    depth === 0 ? pairsBelow : levels[depth].nodes * ((levels[depth].size * (levels[depth].size + 1)) / 2);
+  const factors = sum(({ eliminated, candidates }) => eliminated * candidates);
+  const slots = slotNumbers(levels, shareLevel);
+  const chunk = vectorsInTurn(setup);
+  const whole = (part: string, bytes: number): PlannedBytes => ({ part, bytes, replicated: true });
+  const own = (part: string, bytes: number): PlannedBytes => ({ part, bytes, replicated: false });
+  const points = whole('points', 8 * dimension * size);
+  const orders = whole('orders', ORDER_BYTES * size);
+  const blocks = own('blocks', width * (interpolations + couplings + diagonal));
+  const factored = own('factors', width * factors);
+  const inTurn = [
+    whole('vectors, in and out', 16 * size * vectors),
+    whole(`workspace of ${chunk} vector${chunk === 1 ? '' : 's'}`, 2 * width * size * chunk),
+  ];
+  const bytesOfNeighbor = dimension <= MOST_DIMENSIONS ? 4 : 12;
+  return {
+    compress: [
+      points,
+      whole('neighbors', bytesOfNeighbor * neighbors * size),
+      whole('orders and votes', STRUCTURE_BYTES * size),
+      own('skeletons found', 8 * interpolations + sum(({ rank }) => 16 * rank)),
+      blocks,
+    ],
+    product: [points, orders, blocks, ...inTurn],
+    factor: [points, orders, blocks, factored, own('Schur complements', width * slots)],
+    solve: [points, orders, blocks, factored, ...inTurn],
+  };
+}
+
+/** The slot of a leaf takes the largest k² of the nodes that it is the leftmost leaf of. */
+function slotNumbers(levels: readonly TreeLevel[], shareLevel: number): number {
+  let most = 0;
+  let numbers = 0;
+  for (const { level, nodes, rank } of [...levels].reverse()) {
+    most = Math.max(most, rank * rank);
+    // Right children: their leftmost leaf is no other node's above them.
+    if (level > shareLevel) numbers += (nodes / 2) * most;
+    else if (level === shareLevel) numbers += nodes * most;
+  }
+  return numbers;
+}

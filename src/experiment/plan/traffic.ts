@@ -1,0 +1,196 @@
+/**
+ * Messages and bytes of a plan, counted as a communicator that counts does (distributed/recorded.ts): of the rank that
+ * has most, what it sends and what it gets.
+ */
+import { comparisonBatches } from '../../hierarchical/measure/columns-error.js';
+import { NORM_COLUMNS } from '../../hierarchical/measure/norm-estimate.js';
+import { PANEL } from '../../hierarchical/measure/sampled-columns.js';
+import { POSITIONS } from '../../tree/gather-lists.js';
+import { MOST_DIMENSIONS } from '../../tree/point-neighbors.js';
+import type { PlanSetup } from './options.js';
+import type { PlannedTree } from './levels.js';
+
+/** What one rank communicates. */
+export interface PlannedTraffic {
+  /** Messages that it sends. */
+  readonly messages: number;
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+}
+
+/** The same at one level. */
+export interface LevelTraffic extends PlannedTraffic {
+  readonly level: number;
+}
+
+/** Nothing. */
+export const NO_TRAFFIC: PlannedTraffic = { messages: 0, sentBytes: 0, receivedBytes: 0 };
+
+/** All of these, one after the other. */
+export const totalTraffic = (parts: readonly PlannedTraffic[]): PlannedTraffic =>
+  parts.reduce(
+    (sum, { messages, sentBytes, receivedBytes }) => ({
+      messages: sum.messages + messages,
+      sentBytes: sum.sentBytes + sentBytes,
+      receivedBytes: sum.receivedBytes + receivedBytes,
+    }),
+    NO_TRAFFIC,
+  );
+
+/** So many times the same. */
+export const times = (count: number, { messages, sentBytes, receivedBytes }: PlannedTraffic): PlannedTraffic => ({
+  messages: count * messages,
+  sentBytes: count * sentBytes,
+  receivedBytes: count * receivedBytes,
+});
+
+/** Trees that are searched for neighbors where they are not found exactly, in one pass, about. */
+export const SEARCHED_TREES = 5;
+/** Rows that the recall of a search is measured on. */
+const RECALL_ROWS = 128;
+
+/** Messages and bytes of each operation, for P ranks. */
+export class TrafficPlan {
+  readonly #setup: PlanSetup;
+  readonly #tree: PlannedTree;
+
+  constructor(setup: PlanSetup, tree: PlannedTree) {
+    this.#setup = setup;
+    this.#tree = tree;
+  }
+
+  /**
+   * Numbers of one node of each level, to and from holders of its sibling: one message each way and level of equal
+   * shares. `bytesOf` a node of rank k; a node without any sends nothing.
+   */
+  siblings(bytesOf: (rank: number) => number): LevelTraffic[] {
+    return this.#tree.levels.flatMap(({ level, sends, receives, rank }) => {
+      const bytes = bytesOf(rank);
+      if (sends + receives === 0 || bytes === 0) return [];
+      return [{ level, messages: sends, sentBytes: sends * bytes, receivedBytes: receives * bytes }];
+    });
+  }
+
+  /** 2⌈log₂P⌉ messages, 2n(P − 1)/P bytes each way. */
+  allreduce(bytes: number): PlannedTraffic {
+    const { ranks } = this.#setup;
+    const each = (2 * bytes * (ranks - 1)) / ranks;
+    return { messages: 2 * this.#tree.rounds, sentBytes: each, receivedBytes: each };
+  }
+
+  /** ⌈log₂P⌉ messages, what a rank lacks of n bytes each way: (P − 1)/P of them where all have as many. */
+  allgather(bytes: number): PlannedTraffic {
+    const { ranks } = this.#setup;
+    const lacking = (bytes * (ranks - 1)) / ranks;
+    return { messages: this.#tree.rounds, sentBytes: lacking, receivedBytes: lacking };
+  }
+
+  /** Numbers by position of all leaves, to all ranks; shares are those of the leaves. */
+  positions(bytes: number): PlannedTraffic {
+    const { least, shareLevel } = this.#tree;
+    const lacking = this.#setup.ranks === 1 ? 0 : bytes * (1 - least / 2 ** shareLevel);
+    return { messages: this.#tree.rounds, sentBytes: lacking, receivedBytes: lacking };
+  }
+
+  /** Skeleton weights of a product, or right-hand sides of a solve: k·p numbers of each sibling, chunk by chunk. */
+  interface(vectors: number, atATime: number): LevelTraffic[] {
+    const chunks = Math.ceil(vectors / atATime);
+    return this.siblings((rank) => rank * vectors * this.#setup.width).map((one) => ({
+      ...one,
+      messages: chunks * one.messages,
+    }));
+  }
+
+  /** N·p numbers of the result, to all ranks, chunk by chunk. */
+  result(vectors: number, atATime: number): PlannedTraffic {
+    const { size, width } = this.#setup;
+    const chunks = Math.ceil(vectors / atATime);
+    const all = this.positions(size * vectors * width);
+    return { ...all, messages: chunks * all.messages };
+  }
+
+  /** Lists of κ neighbors, 4κN bytes in one pass; above 4 dimensions distances too, and the order, tree by tree. */
+  neighbors(): PlannedTraffic {
+    const { size, ranks, dimension, neighbors } = this.#setup;
+    if (neighbors === 0) return NO_TRAFFIC;
+    const passes = Math.ceil(size / ranks / POSITIONS);
+    const lists = (bytes: number): PlannedTraffic => {
+      const all = this.allgather(bytes * neighbors * size);
+      return { ...all, messages: passes * all.messages };
+    };
+    if (dimension <= MOST_DIMENSIONS) return lists(4);
+    return totalTraffic([
+      times(SEARCHED_TREES, totalTraffic([lists(4), lists(8), this.allgather(4 * size)])),
+      this.allgather(4 * neighbors * Math.min(size, RECALL_ROWS)),
+      this.allgather(8 * neighbors * Math.min(size, RECALL_ROWS)),
+    ]);
+  }
+
+  /** The order of the tree, 4N bytes. */
+  tree(): PlannedTraffic {
+    return this.allgather(4 * this.#setup.size);
+  }
+
+  /** Memory and machines that ranks agree upon, and norms of panels of the columns that ‖K‖_F is estimated from. */
+  norm(): PlannedTraffic {
+    const { size, ranks } = this.#setup;
+    const columns = Math.min(NORM_COLUMNS, size);
+    return totalTraffic([
+      this.allgather(16 * ranks),
+      this.allreduce(8),
+      this.allgather(8 * columns * Math.ceil(size / PANEL)),
+    ]);
+  }
+
+  /** Skeletons of siblings with their amplifications: 1 + 2·s numbers, s the rank limit. */
+  skeletons(): LevelTraffic[] {
+    const most = Math.ceil(Math.max(...this.#setup.rankOfLevel));
+    return this.siblings(() => 8 * (1 + 2 * most));
+  }
+
+  /** Errors, attempts and ranks of all nodes, 24 bytes each, the order of leaves, 4N bytes, and counts of elements. */
+  structure(): PlannedTraffic {
+    const nodes = 2 ** (this.#setup.depth + 1) - 1;
+    return totalTraffic([
+      this.allreduce(8 * nodes),
+      this.allreduce(8 * nodes),
+      this.allreduce(4 * nodes),
+      this.allreduce(4 * nodes),
+      this.positions(4 * this.#setup.size),
+      this.allreduce(40),
+    ]);
+  }
+
+  /** Products with the columns that a compression is judged by, norms of their panels, and squares of N rows. */
+  check(): { readonly levels: readonly LevelTraffic[]; readonly rest: PlannedTraffic } {
+    const { size, width } = this.#setup;
+    const comparisons = comparisonBatches(size);
+    const batches = comparisons.flat();
+    const columns = batches.reduce((sum, count) => sum + count, 0);
+    return {
+      levels: this.siblings((rank) => rank * columns * width).map((one) => ({
+        ...one,
+        messages: batches.length * one.messages,
+      })),
+      rest: totalTraffic([
+        this.allreduce(8),
+        ...batches.flatMap((count) => [
+          this.result(count, count),
+          this.allgather(2 * 8 * count * Math.ceil(size / PANEL)),
+        ]),
+        times(comparisons.length, this.allgather(8 * size)),
+      ]),
+    };
+  }
+
+  /** Status and lower triangle of Schur complements: 1 + k(k + 1)/2 numbers. */
+  schur(): LevelTraffic[] {
+    return this.siblings((rank) => this.#setup.width * (1 + (rank * (rank + 1)) / 2));
+  }
+
+  /** Logarithms of all nodes, 8 bytes each, and where an elimination broke down, if it did. */
+  factored(): PlannedTraffic {
+    const { depth, ranks } = this.#setup;
+    return totalTraffic([this.allreduce(8 * (2 ** (depth + 1) - 1)), this.allgather(32 * ranks)]);
+  }
+}

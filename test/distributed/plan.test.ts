@@ -1,0 +1,84 @@
+/** Plans of several ranks against what ranks that are threads count and store. */
+import { describe, expect, it } from 'vitest';
+import { runOnThreads } from '#hmatrix/distributed/threads/start.js';
+import type { Traffic, TrafficByPhase } from '#hmatrix/distributed/recorded.js';
+import { planRanks, type PlanStage, type RanksPlan } from '#hmatrix/experiment/plan/plan-ranks.js';
+
+interface Counted {
+  readonly traffic: TrafficByPhase;
+  readonly ranks: readonly { readonly level: number; readonly mean: number }[];
+  readonly values: number;
+  readonly factors: number;
+}
+
+const SETUP = { size: 4096, dimension: 2, rank: 16, leafSize: 64, vectors: 8, neighbors: 32 } as const;
+const EXACT: readonly PlanStage[] = ['product', 'factor', 'solve'];
+const QUANTITIES = ['messages', 'sentBytes', 'receivedBytes'] as const;
+
+const counted = (ranks: number, precision: 'f64' | 'f32' = 'f64'): Promise<Counted[]> =>
+  runOnThreads<object, Counted>(ranks, {
+    module: new URL('plan-ranks.mjs', import.meta.url),
+    name: 'counts',
+    data: { ...SETUP, precision },
+  });
+const total = (operations: readonly Traffic[], of: (typeof QUANTITIES)[number]): number =>
+  operations.reduce((sum, traffic) => sum + traffic[of], 0);
+/** The most of any rank. */
+const most = (found: readonly Counted[], stage: PlanStage, of: (typeof QUANTITIES)[number]): number =>
+  Math.max(...found.map(({ traffic }) => total(Object.values(traffic[stage] ?? {}), of)));
+const planned = ({ phases }: RanksPlan, stage: PlanStage, of: (typeof QUANTITIES)[number]): number =>
+  phases.filter((phase) => phase.stage === stage).reduce((sum, phase) => sum + phase[of], 0);
+/** Bytes of the messages between two ranks alone: the interface. */
+const interfaceOf = (found: readonly Counted[], phase: string): number =>
+  Math.max(...found.map(({ traffic }) => traffic[phase].receive?.receivedBytes ?? 0));
+
+describe('a plan of ranks in equal shares', () => {
+  it.each([
+    [2, 'f64'],
+    [4, 'f64'],
+    [8, 'f32'],
+    [16, 'f64'],
+  ] as const)(
+    'of_%i_is_what_they_count_of_messages_and_bytes_and_store_(%s)',
+    async (ranks, precision) => {
+      const found = await counted(ranks, precision);
+      // Every node at the rank limit, as the plan has it.
+      expect(found[0].ranks.map(({ mean }) => mean)).toEqual(new Array<number>(6).fill(SETUP.rank));
+      const plan = planRanks({ ...SETUP, ranks, workers: 1, dtype: precision });
+      // In single precision a solve and a product more tell the digits (Factorization.warnOfDigits).
+      for (const stage of precision === 'f64' ? EXACT : EXACT.filter((one) => one !== 'factor'))
+        for (const of of QUANTITIES)
+          expect([stage, of, planned(plan, stage, of)]).toEqual([stage, of, most(found, stage, of)]);
+      // Parts of so small a search are uneven.
+      expect(planned(plan, 'compress', 'messages')).toBe(most(found, 'compress', 'messages'));
+      for (const of of ['sentBytes', 'receivedBytes'] as const)
+        expect(Math.abs(planned(plan, 'compress', of) / most(found, 'compress', of) - 1)).toBeLessThan(0.1);
+      const bytes = (part: string): number => plan.memory.factor.find((one) => one.part === part)!.bytes;
+      expect(Math.max(...found.map(({ values }) => values))).toBe(bytes('blocks'));
+      // What the factorization stores beside its factors grows with the nodes alone.
+      const nodes = 2 ** (plan.setup.depth + 1) - 1;
+      const factors = Math.max(...found.map((one) => one.factors));
+      expect(factors).toBeGreaterThanOrEqual(bytes('factors'));
+      expect(factors).toBeLessThanOrEqual(bytes('factors') + 40 * (nodes + 1));
+      // The interface of a product is no more than the weights that it cannot do without, and log₂P messages.
+      expect(interfaceOf(found, 'product')).toBe(plan.interfaceBytes);
+      const level = Math.log2(ranks);
+      expect(plan.interfaceBytes).toBe(level * SETUP.rank * SETUP.vectors * (precision === 'f64' ? 8 : 4));
+      expect(Math.max(...found.map(({ traffic }) => traffic['product'].send!.messages))).toBe(level);
+      expect(Math.max(...found.map(({ traffic }) => traffic['solve'].send!.messages))).toBe(level);
+      if (precision === 'f64')
+        expect(Math.max(...found.map(({ traffic }) => traffic['factor'].send!.messages))).toBe(level);
+    },
+    60_000,
+  );
+
+  it('of_three_which_share_unevenly_is_no_less_than_what_they_count', async () => {
+    const found = await counted(3);
+    const plan = planRanks({ ...SETUP, ranks: 3, workers: 1 });
+    for (const stage of ['product', 'factor', 'solve'] as const)
+      for (const of of QUANTITIES) expect(planned(plan, stage, of)).toBeGreaterThanOrEqual(most(found, stage, of));
+    for (const stage of ['product', 'solve'] as const)
+      expect(planned(plan, stage, 'receivedBytes')).toBeLessThanOrEqual(1.1 * most(found, stage, 'receivedBytes'));
+    expect(interfaceOf(found, 'product')).toBeLessThanOrEqual(1.5 * plan.interfaceBytes);
+  }, 60_000);
+});
