@@ -152,6 +152,7 @@ async function parse(args: readonly string[]): Promise<{ name: string; options: 
     multiply: take('multiply'),
     info: take('info'),
     doctor: take('doctor'),
+    plan: take('plan'),
     table: take('table'),
     preconditioners: take('table'),
     solve: take('solve'),

@@ -3,6 +3,7 @@
  */
 import type { SpectrumEnd, TopEigenvaluesOptions } from '../lowrank/top-eigenvalues.js';
 import type { Precision } from '../dense/matrix.js';
+import type { PlanOptions } from '../experiment/plan/options.js';
 import type { Kept } from '../experiment/training-run.js';
 import type { CompressOptions } from '../hierarchical/from-entries/options.js';
 import type { CsvFormat } from '../io/csv-format.js';
@@ -236,6 +237,16 @@ export interface CompareCommandOptions extends TaskOptions {
 export interface DoctorOptions extends CommonOptions {
   readonly calibrate?: true | string | undefined;
 }
+/** Options of `hmatrix plan`. */
+export interface PlanCommandOptions extends Omit<PlanOptions, 'rank' | 'speeds'> {
+  readonly json?: boolean | undefined;
+  readonly rank?: number | undefined;
+  readonly from?: string | undefined;
+  readonly latency: number;
+  readonly bandwidth: number;
+  readonly gemm: number;
+  readonly memoryBandwidth: number;
+}
 /** What each command does; resolves to the exit status. */
 export interface Handlers {
   compress(options: CompressCommandOptions): Promise<number>;
@@ -244,6 +255,7 @@ export interface Handlers {
   report(files: readonly string[], options: ReportCommandOptions): Promise<number>;
   info(file: string, options: CommonOptions): Promise<number>;
   doctor(options: DoctorOptions): Promise<number>;
+  plan(options: PlanCommandOptions): Promise<number>;
   table(options: TableOptions): Promise<number>;
   solve(file: string | undefined, options: SolveCommandOptions): Promise<number>;
   tune(options: TuneCommandOptions): Promise<number>;

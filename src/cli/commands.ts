@@ -20,6 +20,7 @@ import type {
   SampleCommandOptions,
   SolveCommandOptions,
   MultiplyOptions,
+  PlanCommandOptions,
   PlotCommandOptions,
   ReportCommandOptions,
   TrainCommandOptions,
@@ -146,6 +147,19 @@ export async function createProgram(
     .action(async (options: DoctorOptions) => {
       finish(await handlers.doctor(options));
     });
+
+  const plan = withCommon(
+    program
+      .command('plan')
+      .description(
+        'What a matrix takes on several ranks: memory, flops, messages and seconds of compression, product, ' +
+          'factorization and solve, and weak scaling, by stated formulas, without making it',
+      ),
+    false,
+  ).action(async (options: PlanCommandOptions) => {
+    finish(await handlers.plan(options));
+  });
+  if (args.includes('plan')) (await import('./options/plan.js')).withPlan(plan);
 
   const solve = withCommon(
     program

@@ -28,6 +28,7 @@ const handlers: Handlers = {
     piped(file, options, async (...taken) => (await import('./multiply.js')).multiply(...taken)),
   info: (file, options) => piped(file, options, async (...taken) => (await import('./info.js')).info(...taken)),
   doctor: async (options) => (await import('./doctor.js')).doctor(options),
+  plan: async (options) => (await import('./plan.js')).plan(options),
   solve: (file, options) => piped(file, options, async (...taken) => (await import('./solve.js')).solve(...taken)),
   tune: (options) => piped(undefined, options, async (_, taken) => (await import('./tune.js')).tune(taken)),
   eigs: (file, options) => piped(file, options, async (...taken) => (await import('./eigs.js')).eigs(...taken)),

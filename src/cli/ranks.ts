@@ -26,6 +26,7 @@ export const RANK_USES: Readonly<Record<string, RankUse>> = {
   plot: 'first',
   report: 'first',
   doctor: 'first',
+  plan: 'first',
 };
 
 let communicator: Communicator | undefined;

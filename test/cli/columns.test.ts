@@ -47,6 +47,7 @@ describe('what commands print', () => {
     ['logdet', ...points, '--tolerance', '1e-4', '--shift', '1'],
     ['eigs', ...points, '--count', '3'],
     ['tune', ...points, '--tolerance', '1e-4'],
+    ['plan', '--size', '67e6', '--ranks', '128', '--workers', '48', '--vectors', '512'],
     ['table', ...network, '--vectors', '64'],
     ['table', '--preconditioners', '--matrices', 'K02', '--size', '256', ...network, '--methods', 'none,jacobi'],
     ['train', '--samples', '60', '--hidden', '4', '--epochs', '2'],

@@ -60,7 +60,7 @@ describe('a plan', () => {
       expect(phase(plan, 'product')).toMatchObject({ messages: level, sentBytes: bytes, receivedBytes: bytes });
       expect(plan.interfaceBytes).toBe(bytes);
       expect(phase(plan, 'solve')).toMatchObject({ messages: level, receivedBytes: bytes });
-      expect(phase(plan, 'gathering of the product').receivedBytes).toBe(8 * LARGE.size * (1 - 1 / ranks));
+      expect(phase(plan, 'gather product').receivedBytes).toBe(8 * LARGE.size * (1 - 1 / ranks));
     }
   });
 

@@ -9,6 +9,7 @@ import { LAYERS_WITHOUT_NUMBERS } from './layer-options.js';
 export const TAKE_NONE = [
   ...LAYERS_WITHOUT_NUMBERS,
   'adagrad',
+  'planRanks',
   'adam',
   'adamw',
   'dampedNewton',

@@ -36,6 +36,10 @@ const TAKE_OPTIONS: Readonly<Record<string, readonly Entry[]>> = {
     ['leafSize', (o) => hmatrix.compress(f.source, o)],
     ['signal', (o) => hmatrix.compress(f.source, {}, o)],
   ],
+  planRanks: [
+    ['leafSize', (o) => hmatrix.hierarchical.planRanks(o)],
+    ['gemm', (o) => hmatrix.hierarchical.planRanks({ speeds: o })],
+  ],
   tune: [['objective', (o) => hmatrix.hierarchical.tune(f.source, o)]],
   load: [['kind', (o) => hmatrix.io.load(path, o)]],
   save: [['onProgress', (o) => hmatrix.io.save(path, f.matrix, o)]],
@@ -440,6 +444,7 @@ const TAKE_OTHERS: Readonly<Record<string, (value: unknown) => boolean>> = {
   // As HMATRIX_MPI has it.
   'openMpi.library': (value) => value === '',
   batchNorm: isEmpty,
+  'planRanks.speeds': isEmpty,
   padding: isNull,
   'kfacOptimizer.learningRate': isNull,
   'kfacOptimizer.normConstraint': isNull,

@@ -10,9 +10,9 @@ import { WorkPlan, type PlannedWork } from './work.js';
 /** The stages of a plan, and the phases of each. */
 export const PLAN_STAGES = {
   compress: ['neighbors', 'tree', 'norm', 'skeletonization', 'blocks', 'structure', 'check'],
-  product: ['product', 'gathering of the product'],
+  product: ['product', 'gather product'],
   factor: ['factor'],
-  solve: ['solve', 'gathering of the solution'],
+  solve: ['solve', 'gather solution'],
 } as const;
 /** A stage of a plan. */
 export type PlanStage = keyof typeof PLAN_STAGES;
@@ -107,7 +107,7 @@ function planOf(setup: PlanSetup): Omit<RanksPlan, 'scaling'> {
 }
 
 /** Whether a phase makes results whole on every rank. */
-const isGathering = (phase: string): boolean => phase.startsWith('gathering');
+const isGathering = (phase: string): boolean => phase.startsWith('gather ');
 
 /** Seconds of each stage, of the phases that count. */
 function secondsOf(
@@ -140,10 +140,10 @@ function phasesOf(setup: PlanSetup, tree: PlannedTree): PlannedPhase[] {
     structure: { work: work.structure(), rest: traffic.structure() },
     check: { work: work.check(), ...traffic.check() },
     product: { work: work.product(p, chunk), levels: traffic.interface(p, chunk) },
-    'gathering of the product': { work: work.gathered(p), rest: traffic.result(p, chunk) },
+    'gather product': { work: work.gathered(p), rest: traffic.result(p, chunk) },
     factor: { work: work.factor(), levels: traffic.schur(), rest: traffic.factored() },
     solve: { work: work.solve(p, chunk), levels: traffic.interface(p, chunk) },
-    'gathering of the solution': { work: work.gathered(p), rest: traffic.result(p, chunk) },
+    'gather solution': { work: work.gathered(p), rest: traffic.result(p, chunk) },
   };
   return (Object.keys(PLAN_STAGES) as PlanStage[]).flatMap((stage) =>
     PLAN_STAGES[stage].map((phase) => phaseOf(setup, { stage, phase }, parts[phase])),
