@@ -185,6 +185,7 @@ const plotHelp = await hmatrix(['plot', '--help']);
 const sampleHelp = await hmatrix(['sample', '--help']);
 const multiplyHelp = await hmatrix(['multiply', '--help']);
 const demoHelp = await hmatrix(['demo', '--help']);
+const planHelp = await hmatrix(['plan', '--help']);
 
 const STRICT: ts.CompilerOptions = {
   strict: true,
@@ -384,7 +385,7 @@ describe('the pages', () => {
       .replaceAll(/^```[\s\S]*?^```$/gm, '');
     const flags = new Set([...prose.matchAll(/`(--[a-z-]+)\b/g)].map(([, flag]) => flag));
     const some = [help, tableHelp, solveHelp, eigsHelp, logdetHelp, trainHelp, compareHelp];
-    const all = [...some, sampleHelp, multiplyHelp, plotHelp, demoHelp];
+    const all = [...some, sampleHelp, multiplyHelp, plotHelp, demoHelp, planHelp];
     const helps = all.map(({ stdout }) => stdout);
     const known = `${helps.join(' ')} --help`;
     expect([...flags].filter((flag) => !new RegExp(`${flag}(?![a-z-])`).test(known))).toEqual([]);
