@@ -1,8 +1,8 @@
 /**
  * Ranks that share a matrix out: `node dist/bench/matrix-ranks.js [--write] [--size N]` compresses, multiplies, factors
- * and solves as one process of two workers, and as two and four ranks of one worker each under mpirun. Four ranks on two
- * cores tell memory, not time. Ranks have their own rows of vectors, but for the products whose results are whole on
- * every rank. The digests of products and solutions must agree.
+ * and solves as one process of two workers, and as two and four ranks of one worker each under mpirun. Four ranks on
+ * two cores tell memory, not time. Ranks have their own rows of vectors, but for the products whose results are whole
+ * on every rank. The digests of products and solutions must agree.
  */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -152,7 +152,8 @@ function table(results: readonly Result[]): string {
       (one) =>
         `| ${one === alone(one) ? `${one.case}: ` : ''}${one.how} | ` +
         `${WORKS.map((work) => cell(one, work)).join(' | ')} | ` +
-        `${(one.peakBytes / 1e6).toFixed(0)}${one === alone(one) ? '' : ` (${(one.peakBytes / alone(one).peakBytes).toFixed(2)})`} | ` +
+        `${(one.peakBytes / 1e6).toFixed(0)}` +
+        `${one === alone(one) ? '' : ` (${(one.peakBytes / alone(one).peakBytes).toFixed(2)})`} | ` +
         `${one.error.toExponential(1)} |`,
     ),
   ].join('\n');

@@ -136,7 +136,7 @@ export function planReport(plan: RanksPlan, published: readonly PublishedCompari
     ...shortLines(plan),
     'weak scaling, as many indices a rank, in %:',
     scalingTable(plan),
-    '° without gathering the result, which every rank has whole',
+    '° each rank has its own rows of the result (applyOwn, solveOwn), not the whole',
     ...publishedLines(published),
   ].join('\n');
 }

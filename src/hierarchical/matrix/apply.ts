@@ -157,7 +157,9 @@ export class NodeProduct {
       transposeOut((task - panelOut) * PANEL, args.out, args.alpha, args.beta, { values: output, place });
   }
 
-  /** w̃_ν; at a leaf of a share its part of xᵀ besides, whose row of each position `rows` tells (default: its index). */
+  /**
+   * w̃_ν; at a leaf of a share its part of xᵀ besides, whose row of each position `rows` tells (default: its index).
+   */
   up(ν: number, x: Matrix, rows: Int32Array = this.#state.data.tree.order): void {
     const p = x.cols;
     const { data, input, up } = this.#state;

@@ -1,6 +1,6 @@
 /**
- * The rows of vectors that a rank has of its own: those of its leaves in tree order, on the first rank that holds leaves
- * with the isolated ones before them. Together the ranks have all rows once.
+ * The rows of vectors that a rank has of its own: those of its leaves in tree order, on the first rank that holds
+ * leaves with the isolated ones before them. Together the ranks have all rows once.
  */
 import { ShapeError } from '../../core/errors.js';
 import { precisionOf } from '../../core/floats.js';
@@ -52,7 +52,7 @@ export function ownVectors(
   return { x, y };
 }
 
-/** out ← what `act` makes of x, whose row r is that of index order[r], in the same order: where one rank has all rows. */
+/** out ← what `act` makes of x, whose row r is that of index order[r], in that order: where one rank has all rows. */
 export function inOrder(order: Int32Array, x: Matrix, out: Matrix, act: (x: Matrix) => Matrix): void {
   const whole = zeros(order.length, x.cols, precisionOf(x.data));
   for (let j = 0; j < x.cols; j++)
