@@ -7,6 +7,7 @@ import type { RunControl } from '../core/context.js';
 import { FileAccessError } from '../core/errors.js';
 import { detectLauncher, ranksOfMachine } from '../distributed/mpi/launcher.js';
 import { requireDatasetName, splitHdf5Path } from '../io/hdf5-path.js';
+import { requireNoOtherData } from '../io/hdf5-read.js';
 import { coresOfEach } from '../io/machine.js';
 import type { Team, TeamOptions } from '../parallel/team.js';
 import type { TeamControl } from '../parallel/team-control.js';
@@ -137,13 +138,16 @@ export function requireKind(
 }
 
 /**
- * Throws FileAccessError where `given` cannot become a file, OptionError where it names no dataset: better known before
- * a long run than after it.
+ * Throws FileAccessError where `given` cannot become a file, OptionError where it names no dataset or other data of its
+ * file would be lost: better known before a long run than after it.
  */
 export async function requireWritable(given: string | undefined): Promise<void> {
   if (given === undefined) return;
   const { file: path, dataset } = splitHdf5Path(given);
-  if (dataset !== undefined) requireDatasetName(dataset, path);
+  if (dataset !== undefined) {
+    requireDatasetName(dataset, path);
+    await requireNoOtherData(given);
+  }
   const refuse = (why: string): never => {
     throw new FileAccessError(`Cannot write ${path}: ${why}.`, { path });
   };

@@ -6,6 +6,13 @@ import { throwIfAborted, type RunControl } from '../core/context.js';
 import { FileAccessError, FileFormatError, HmatrixError, LibraryError, MemoryError } from '../core/errors.js';
 import { nextTurn } from '../core/event-loop.js';
 
+/** A dataset that a virtual one is put together from, by the library's names. */
+export interface Hdf5Source {
+  /** Its file, '.' for the same one. */
+  readonly file_name: string;
+  readonly dset_name: string;
+}
+
 /** What the library tells of a dataset. */
 export interface Hdf5Metadata {
   /** Null where the dataset has no dataspace. */
@@ -18,6 +25,8 @@ export interface Hdf5Metadata {
   readonly size: number;
   readonly signed: boolean;
   readonly vlen: boolean;
+  /** Of a virtual dataset. */
+  readonly virtual_sources?: readonly Hdf5Source[];
   readonly enum_type?: { readonly members: Readonly<Record<string, number>> };
 }
 

@@ -4,6 +4,7 @@
  * (those of two bytes are taken for IEEE binary16), whole numbers or booleans as h5py writes them, in any byte order,
  * plain or through the filters that the library has built in (gzip, shuffle, Fletcher's checksum).
  */
+import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { requireControl, type RunControl } from '../core/context.js';
 import { FileFormatError, OptionError } from '../core/errors.js';
@@ -15,8 +16,17 @@ import { shapeText } from './array-checks.js';
 import { HOST_IS_LITTLE_ENDIAN, swapBytes } from './byte-order.js';
 import { convertElements } from './elements.js';
 import { foreignFile, HDF5_SIGNATURE, startsWith, TELLING_BYTES } from './foreign-file.js';
-import { afterPart, hdf5Library, readingHdf5, withHeap, type Hdf5Library, type Hdf5Metadata } from './hdf5-library.js';
+import {
+  afterPart,
+  hdf5Library,
+  readingHdf5,
+  withHeap,
+  type Hdf5Library,
+  type Hdf5Metadata,
+  type Hdf5Source,
+} from './hdf5-library.js';
 import { isHdf5, splitHdf5Path } from './hdf5-path.js';
+import { requireSources } from './hdf5-sources.js';
 import { linesOf, tileShape, tilesOf } from './hdf5-tiles.js';
 import { CHUNK_BYTES, sharedBuffer, withInputFile, type InputFile } from './input-file.js';
 import { hex } from './npy-header.js';
@@ -32,6 +42,8 @@ export interface DatasetInfo {
   /** The type of its elements; where they are no numbers, what they are instead, in words. */
   readonly type: NumberType | string;
   readonly chunks: readonly number[] | null;
+  /** What a virtual dataset is put together from; none of any other. */
+  readonly sources: readonly Hdf5Source[];
 }
 
 /** An open file. */
@@ -87,7 +99,7 @@ async function requireSignature(file: InputFile): Promise<void> {
   );
 }
 
-/** All datasets below the root. Links to other files are not followed. */
+/** All datasets below the root, those that links lead to too, in other files where they are there. */
 function datasetsOf(library: Hdf5Library, id: bigint): Map<string, DatasetInfo> {
   const names = library
     .get_names(id, '/', true)
@@ -95,7 +107,8 @@ function datasetsOf(library: Hdf5Library, id: bigint): Map<string, DatasetInfo> 
   return new Map(
     names.map((name) => {
       const found = library.get_dataset_metadata(id, `/${name}`);
-      return [name, { shape: found.shape, chunks: found.chunks, type: typeOf(found) }];
+      const { shape, chunks, virtual_sources: sources = [] } = found;
+      return [name, { shape, chunks, type: typeOf(found), sources }];
     }),
   );
 }
@@ -118,14 +131,14 @@ type Numbers = DatasetInfo & { readonly shape: readonly number[]; readonly type:
 
 /** Throws FileFormatError unless the dataset holds numbers. */
 function requireNumbers(
-  { shape, type, chunks }: DatasetInfo,
+  { shape, type, chunks, sources }: DatasetInfo,
   { file, name }: { readonly file: string; readonly name: string },
 ): Numbers {
   const what = `${file}: dataset "${name}"`;
   if (typeof type === 'string')
     throw new FileFormatError(`${what} holds ${type}; ${NUMBERS}.`, { path: file, name, type });
   if (shape === null) throw new FileFormatError(`${what} holds nothing: it has no shape.`, { path: file, name });
-  return { shape, type, chunks };
+  return { shape, type, chunks, sources };
 }
 
 /** All of a dataset in `order`; F of rank 2 alone. Progress counts elements. */
@@ -136,7 +149,8 @@ async function readDataset(
   control: RunControl,
 ): Promise<FloatArray> {
   const what = `${file}: dataset "${name}"`;
-  const { shape, type, chunks } = requireNumbers(datasets.get(name)!, { file, name });
+  const { shape, type, chunks, sources } = requireNumbers(datasets.get(name)!, { file, name });
+  requireSources(library, { file, id, name, sources });
   const filter = readingHdf5(file, what, () => library.get_dataset_filters(id, `/${name}`)).find(
     ({ id: number }) => !FILTERS.includes(number),
   );
@@ -261,6 +275,28 @@ export async function readHdf5Matrix(path: string, control: RunControl = {}): Pr
   requireControl(control, 'readHdf5Matrix');
   const { rows, cols, data } = await readHdf5Ordered(path, { order: 'F' }, control);
   return view(data, 0, rows, cols);
+}
+
+/**
+ * Throws OptionError where `path`, FILE.h5:/group/name, names a dataset of a file that has others, which would be lost:
+ * a file is written as a whole. A file that is not there, or is empty, has none. Throws as readHdf5Ordered besides.
+ */
+export async function requireNoOtherData(path: string, control: RunControl = {}): Promise<void> {
+  const { file, dataset } = splitHdf5Path(path);
+  if (dataset === undefined || !(await stat(file).catch(() => undefined))?.size) return;
+  await withHdf5(file, control, ({ library, id, datasets }) => {
+    const others = readingHdf5(file, file, () => library.get_names(id, '/', true)).filter(
+      (name) => name !== dataset && !dataset.startsWith(`${name}/`),
+    );
+    if (others.length === 0) return Promise.resolve();
+    const known = new Map([...datasets].filter(([name]) => name !== dataset));
+    const lost = known.size > 0 ? listed(known) : others.map((name) => `"${name}"`).join(', ');
+    throw new OptionError(
+      `${file}: holds ${lost} besides, which would be lost: a file is written as a whole. Give another file, ` +
+        `or ${file} alone to replace all of it.`,
+      { path: file, name: dataset, names: others },
+    );
+  });
 }
 
 /** The datasets of a file by name, their elements unread. Throws as readHdf5Ordered. */

@@ -12,6 +12,7 @@ import { transposeInto } from '../dense/transpose.js';
 import { writeAtomically } from './atomic-write.js';
 import { HOST_IS_LITTLE_ENDIAN, swapBytes } from './byte-order.js';
 import { afterPart, hdf5Library, withHeap, writingHdf5, type Hdf5Library } from './hdf5-library.js';
+import { requireNoOtherData } from './hdf5-read.js';
 import { requireDatasetName, splitHdf5Path } from './hdf5-path.js';
 import { linesOf, tileShape, tilesOf, type Tile } from './hdf5-tiles.js';
 import { bytesOf, CHUNK_BYTES } from './input-file.js';
@@ -178,7 +179,7 @@ export interface Hdf5Vectors {
   readonly name: string;
 }
 
-/** Writes vectors as `FILE.h5` or `FILE.h5:/group/name`. Throws as writeHdf5Tensors. */
+/** Writes vectors as `FILE.h5` or `FILE.h5:/group/name`. Throws as writeHdf5Matrix. */
 export async function writeHdf5Vectors(
   path: string,
   { vectors, flat, name }: Hdf5Vectors,
@@ -196,14 +197,16 @@ export async function writeHdf5Vectors(
             transposeInto(view(packed, 0, n, m), view(data, offset + i + j * ld, m, n, ld));
           },
         };
+  await requireNoOtherData(path, control);
   await writeContents(file, new Map([[dataset, content]]), control);
 }
 
 /**
  * Writes a matrix as a row-major dataset of the same shape and its own precision (an array of numbers as one column),
  * which h5py reads: `FILE.h5:/group/name`, or `FILE.h5`, where it is called 'matrix'. The file holds nothing else
- * afterwards. It takes the package h5wasm. Throws ShapeError, OptionError, LibraryError, FileAccessError, AbortedError;
- * then the file is as it was.
+ * afterwards; one that holds other data is replaced as `FILE.h5` alone. It takes the package h5wasm. Throws ShapeError,
+ * OptionError (a name that cannot be one; `FILE.h5:/group/name` of a file with other data), LibraryError,
+ * FileFormatError (the file of that name is none of HDF5), FileAccessError, AbortedError; then the file is as it was.
  */
 export async function writeHdf5Matrix(path: string, matrix: Vectors, control: RunControl = {}): Promise<void> {
   requireRole(path, 'path', 'writeHdf5Matrix');

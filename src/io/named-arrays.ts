@@ -7,7 +7,7 @@ import { TELLING_BYTES, foreignFile, HDF5_SIGNATURE, startsWith } from './foreig
 import type { RunControl } from '../core/context.js';
 import { FileFormatError, OptionError } from '../core/errors.js';
 import { readHdf5Header, readHdf5Tensors } from './hdf5-read.js';
-import { isHdf5 } from './hdf5-path.js';
+import { isHdf5, splitHdf5Path } from './hdf5-path.js';
 import { writeHdf5Tensors } from './hdf5-write.js';
 import { withInputFile } from './input-file.js';
 import { hex } from './npy-header.js';
@@ -21,8 +21,20 @@ export type ArrayFileKind = 'npz' | 'safetensors' | 'hdf5';
 const kindByName = (path: string): ArrayFileKind | undefined =>
   /\.npz$/i.test(path) ? 'npz' : /\.safetensors$/i.test(path) ? 'safetensors' : isHdf5(path) ? 'hdf5' : undefined;
 
-/** Which of them a file is. Throws FileFormatError, FileAccessError, AbortedError. */
+/** Throws OptionError for the name of a dataset: arrays by name are those of a whole file. */
+function requireWholeFile(path: string): void {
+  const { file, dataset } = splitHdf5Path(path);
+  if (dataset !== undefined)
+    throw new OptionError(
+      `${path}: arrays by name are taken from a whole file and written to one: give ${file}, whose arrays are called ` +
+        "'group/name'.",
+      { path },
+    );
+}
+
+/** Which of them a file is. Throws OptionError, FileFormatError, FileAccessError, AbortedError. */
 export async function arrayFileKind(path: string, control: RunControl): Promise<ArrayFileKind> {
+  requireWholeFile(path);
   const start = await withInputFile(path, control, (file) => file.head(TELLING_BYTES));
   const head = start.subarray(0, 9);
   const kind =
@@ -78,6 +90,7 @@ export async function writeNamedArrays(
   arrays: ReadonlyMap<string, Tensor>,
   control: RunControl = {},
 ): Promise<void> {
+  requireWholeFile(path);
   const kind = kindByName(path);
   if (kind === undefined)
     throw new OptionError(

@@ -97,6 +97,8 @@ describe('the command', () => {
     [['solve', '--matrix', 'all.h5', ...solve], 2, /holds 3 datasets, "K" \(80, 80\), .*say which one/],
     [['solve', '--matrix', 'all.h5:/k', ...solve], 2, /no dataset "k"/],
     [['solve', '--matrix', 'all.h5:/data/b', ...solve], 1, /the matrix is 80 × 2/],
+    [['solve', '--matrix', 'all.h5:/K', '--out', 'all.h5:/x', ...solve], 2, /would be lost.*Give another file/],
+    [['train', '--data', 'b.npy', '--weights', 'all.h5:/data'], 2, /taken from a whole file/],
     [['solve', '--matrix', 'K.npy', '--out', 'x.h5:/a//b', ...solve], 2, /no dataset can be called "a\/\/b"/],
     [['compress', '--matrix', 'K.npy', '--out', 'K.h5'], 2, /a hierarchical matrix is written, not \.h5/],
   ])('says what is wrong: %j', async (args, status, message) => {

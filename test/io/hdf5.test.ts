@@ -102,17 +102,17 @@ describe('HDF5', () => {
     const [rows, cols, ld] = [1201, 1013, 1210];
     const matrix = view(counted(ld * cols), 0, rows, cols, ld);
     const progress: number[] = [];
-    await writeHdf5Matrix(`${file}:/deep/er/m`, matrix, {
+    await writeHdf5Matrix(`${at('parts.h5')}:/deep/er/m`, matrix, {
       onProgress: ({ done, total }) => progress.push(done / total),
     });
     expect(progress.length).toBeGreaterThan(1);
     expect(progress.at(-1)).toBe(1);
-    const back = await readHdf5Matrix(file);
+    const back = await readHdf5Matrix(at('parts.h5'));
     expect([back.rows, back.cols, back.ld]).toEqual([rows, cols, rows]);
     expect(back.data.buffer).toBeInstanceOf(SharedArrayBuffer);
     expect(back.data.every((value, k) => value === (k % rows) + ld * Math.floor(k / rows))).toBe(true);
     // Row i of the file is point i.
-    const { coordinates } = await readPoints(file, { limit: 700 });
+    const { coordinates } = await readPoints(at('parts.h5'), { limit: 700 });
     expect(coordinates.every((value, k) => value === Math.floor(k / cols) + ld * (k % cols))).toBe(true);
   });
 
@@ -172,6 +172,34 @@ describe('HDF5', () => {
     await expect(writeHdf5Matrix(at('none/x.h5'), [1])).rejects.toThrow(FileAccessError);
     await expect(readHdf5Matrix(at('none.h5'))).rejects.toThrow(FileAccessError);
     expect(existsSync(at('none.h5'))).toBe(false);
+  });
+
+  it('a dataset is written into a file of its own, and replaces itself alone: other data are not lost', async () => {
+    const path = at('kept.h5');
+    await writeTensors(path, { a: { shape: [2], data: [1, 2] }, 'g/b': { shape: [1], data: [3] } });
+    const before = readFileSync(path);
+    for (const name of ['c', 'a', 'g/c', 'g'])
+      await expect(writeHdf5Matrix(`${path}:/${name}`, [1]), name).rejects.toThrow(/would be lost.*replace all of it/);
+    expect(readFileSync(path).equals(before)).toBe(true);
+    await writeHdf5Matrix(path, [1]);
+    await expect(writeHdf5Matrix(`${path}:/matrix`, [4])).resolves.toBeUndefined();
+    expect([...(await readHdf5Matrix(path)).data]).toEqual([4]);
+    writeFileSync(at('begun.h5'), '');
+    await writeHdf5Matrix(`${at('begun.h5')}:/g/x`, [5]);
+    await writeHdf5Matrix(`${at('begun.h5')}:/g/x`, [6]);
+    expect([...(await readHdf5Matrix(at('begun.h5'))).data]).toEqual([6]);
+    writeFileSync(at('table.h5'), 'x,y');
+    await expect(writeHdf5Matrix(`${at('table.h5')}:/x`, [1])).rejects.toThrow(FileFormatError);
+  });
+
+  it('arrays by name are those of a whole file, not of a dataset', async () => {
+    for (const path of [`${file}:/a`, `${file}:`]) {
+      await expect(writeTensors(path, { a: { shape: [1], data: [1] } })).rejects.toThrow(
+        /a whole file.*: give .*a\.h5,/,
+      );
+      await expect(readTensors(path)).rejects.toThrow(/a whole file.*: give .*a\.h5,/);
+      expect(existsSync(path)).toBe(false);
+    }
   });
 
   it('what is foreign, cut off or damaged is a typed error, and is read anew when it is right again', async () => {
@@ -266,6 +294,40 @@ with h5py.File(sys.argv[1], 'w', libver=sys.argv[2]) as f:
       const error: unknown = await readHdf5Matrix(`${file}:/${name}`).catch((thrown: unknown) => thrown);
       expect(error, name).toBeInstanceOf(type);
       expect((error as Error).message).toMatch(message);
+    }
+  });
+
+  const VIRTUAL = `
+import os, sys, h5py, numpy as np
+os.chdir(sys.argv[1])
+with h5py.File('there.h5', 'w') as f:
+    f['x'] = np.arange(6.).reshape(2, 3)
+with h5py.File('virtual.h5', 'w') as f:
+    f['own'] = np.arange(6.).reshape(2, 3)
+    f['link'] = h5py.ExternalLink('there.h5', '/x')
+    for name, file, source in (('whole', 'there.h5', 'x'), ('self', '.', 'own'), ('moved', '/none/there.h5', 'x'),
+                               ('half', 'none.h5', 'x'), ('renamed', 'there.h5', 'y'), ('lost', '.', 'none')):
+        layout = h5py.VirtualLayout((4, 3), 'f8')
+        layout[:2] = h5py.VirtualSource('there.h5', 'x', (2, 3))
+        layout[2:] = h5py.VirtualSource(file, source, (2, 3))
+        f.create_virtual_dataset(name, layout)
+`;
+
+  it.skipIf(h5py === undefined)('virtual datasets are whole, or refused by the source that is not there', async () => {
+    await runPython(h5py!, VIRTUAL, [folder]);
+    const path = at('virtual.h5');
+    const read = async (name: string): Promise<number[]> => [...(await readHdf5Matrix(`${path}:/${name}`)).data];
+    for (const name of ['whole', 'self', 'moved'])
+      expect(await read(name), name).toEqual([0, 3, 0, 3, 1, 4, 1, 4, 2, 5, 2, 5]);
+    expect(await read('link')).toEqual([0, 3, 1, 4, 2, 5]);
+    for (const [name, source] of [
+      ['half', 'none.h5:x'],
+      ['renamed', 'there.h5:y'],
+      ['lost', 'none'],
+    ]) {
+      const error: unknown = await read(name).catch((thrown: unknown) => thrown);
+      expect(error, name).toBeInstanceOf(FileAccessError);
+      expect((error as Error).message).toContain(`"${name}" is put together from others, and ${source} is not there`);
     }
   });
 
