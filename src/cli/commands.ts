@@ -97,11 +97,11 @@ export async function createProgram(
       .argument('<file>', 'what compress --out wrote')
       .requiredOption(
         '--x <x>',
-        "an .npy or .h5 file or a table (.csv) of N rows, or 'seeded' for standard normal vectors",
+        "an .npy, .h5 or .mtx file or a table (.csv) of N rows, or 'seeded' for standard normal vectors",
       )
       .option('--vectors <p>', "how many vectors 'seeded' makes", wholeNumber(1, 65_536), 64)
       .option('--seed <s>', "of 'seeded'", wholeNumber(0), 0)
-      .option('--out <file>', 'write the product, .npy, .h5 or .csv, in the shape of X'),
+      .option('--out <file>', 'write the product, .npy, .h5, .mtx or .csv, in the shape of X'),
   )
     .option('--quiet', 'print nothing but failures')
     .action(async (file: string, options: MultiplyOptions) => {
@@ -112,7 +112,7 @@ export async function createProgram(
     program.command('info').description('What a saved matrix or factorization is: options, ranks, memory'),
     false,
   )
-    .argument('<file>', 'what compress --out wrote')
+    .argument('<file>', 'what compress --out or factor --out wrote')
     .action(async (file: string, options: CommonOptions) => {
       finish(await handlers.info(file, options));
     });
@@ -124,15 +124,15 @@ export async function createProgram(
         'Pictures of a saved matrix or factorization, or of the record of a run: SVG, PNG or a page; without --out ' +
           'in the terminal',
       )
-      .argument('<file>', 'what compress --out wrote, or the .json of a --record'),
+      .argument('<file>', 'what compress --out or factor --out wrote, or the .json of a --record'),
   ).action(async (file: string, options: PlotCommandOptions) => {
     finish(await handlers.plot(file, options));
   });
   const report = withCommon(
     program
       .command('report')
-      .description('One page of HTML, whole by itself, of records and saved matrices')
-      .argument('<files...>', 'the .json of a --record, or what compress --out wrote'),
+      .description('One page of HTML, whole by itself, of records and saved matrices or factorizations')
+      .argument('<files...>', 'the .json of a --record, or what compress --out or factor --out wrote'),
   ).action(async (files: readonly string[], options: ReportCommandOptions) => {
     finish(await handlers.report(files, options));
   });

@@ -12,7 +12,8 @@ import { EXIT_STATUS } from './outcome.js';
 import { calibrate } from '../solve/calibrate.js';
 import { requireKind, requireWritable, withTeam } from './run.js';
 import { table } from './tables.js';
-import { print, printJson } from './terminal.js';
+import { COLUMNS, withinColumns } from './columns.js';
+import { printJson, printReport } from './terminal.js';
 import type { DoctorOptions } from './command-options.js';
 
 /** A module whose one function returns i8x16.splat(0): valid only where 128-bit SIMD is. */
@@ -86,29 +87,29 @@ export async function doctor(options: DoctorOptions): Promise<number> {
     return EXIT_STATUS.done;
   }
   const { machine, memory, workers, blas, search, mpi, wasm, gpu } = found;
-  print(`hmatrix ${found.hmatrix}, Node ${found.node}, ${machine.platform} ${machine.architecture}`);
-  print(
+  printReport(`hmatrix ${found.hmatrix}, Node ${found.node}, ${machine.platform} ${machine.architecture}`);
+  printReport(
     `processor: ${machine.processor} (${machine.vectors}), ${machine.cores} ` +
       `core${machine.cores === 1 ? '' : 's'} to use, ${workers} worker${workers === 1 ? '' : 's'}`,
   );
-  print(`memory: ${inBytes(memory.availableBytes)} available of ${inBytes(memory.totalBytes)}`);
-  print(
+  printReport(`memory: ${inBytes(memory.availableBytes)} available of ${inBytes(memory.totalBytes)}`);
+  printReport(
     `BLAS: ${blas.description}, ${blas.dgemmGflops.toPrecision(3)} GFLOP/s with ${workers} ` +
       `worker${workers === 1 ? '' : 's'}${blas.choice === null ? '' : ` (chosen: ${blas.choice})`}`,
   );
   if (blas.kind === 'portable')
-    print(
+    printReport(
       '  the built-in backend is in use; a system BLAS is several times faster: apt-get install ' +
         'libopenblas0-pthread, dnf install openblas-threads, brew install openblas',
     );
-  print('searched, in this order (HMATRIX_BLAS or --blas overrides it):');
-  print(
-    table(
+  printReport('searched, in this order (HMATRIX_BLAS or --blas overrides it):');
+  printReport(
+    searched(
       ['family', 'libraries', 'outcome'],
       search.map(({ candidate, libraries, usable, description, reason }) => [
         candidate,
         libraries.join(' + '),
-        usable ? (description ?? 'usable') : brief(reason),
+        usable ? briefly(description, libraries.join(' + ')) : brief(reason),
       ]),
     ),
   );
@@ -118,41 +119,62 @@ export async function doctor(options: DoctorOptions): Promise<number> {
       ? 'this process is alone'
       : `rank ${launcher.rank} of ${launcher.size ?? 'several'}, started by ${launcher.name}`;
   const chosen = choice === null ? '' : ` (chosen: ${choice})`;
-  print(`MPI: ${rank}; openMpi takes ${library ?? 'no library that is here'}${chosen}`);
-  print('libraries of MPI (HMATRIX_MPI or the launcher chooses):');
-  print(
-    table(
+  printReport(`MPI: ${rank}; openMpi takes ${library ?? 'no library that is here'}${chosen}`);
+  printReport('libraries of MPI (HMATRIX_MPI or the launcher chooses):');
+  printReport(
+    searched(
       ['family', 'library', 'outcome'],
       mpi.search.map(({ family, library: name, usable, description, reason }) => [
-        family,
+        family ?? 'chosen',
         name,
-        usable ? (description ?? 'usable') : brief(reason),
+        usable ? briefly(description, name) : brief(reason),
       ]),
     ),
   );
-  print(`WebAssembly SIMD (for the portable backend): ${wasm.simd ? 'yes' : 'NO: the portable backend cannot run'}`);
-  print(
+  printReport(
+    `WebAssembly SIMD (for the portable backend): ${wasm.simd ? 'yes' : 'NO: the portable backend cannot run'}`,
+  );
+  printReport(
     `GPU: ${gpu.drivers.length === 0 ? 'no driver found' : `driver found (${gpu.drivers.join(', ')})`}; not used ` +
       'by this version',
   );
   if (found.calibration !== undefined) {
     const { rates, measured } = found.calibration;
-    print(
+    printReport(
       `one worker: gemm ${inGiga(measured.gemm)} GFLOP/s, stored numbers ${inGiga(measured.stored)}, entries ` +
         `${inGiga(measured.entries)}, numbers of vectors ${inGiga(measured.vectors)} G/s`,
     );
     const { memory: waiting, entries, steps } = rates;
-    print(`rates beside those that solve predicts with: memory ${waiting}, entries ${entries}, steps ${steps}`);
-    if (typeof calibrating === 'string') print(`written to ${calibrating}: hmatrix solve --rates ${calibrating}`);
+    printReport(`rates beside those that solve predicts with: memory ${waiting}, entries ${entries}, steps ${steps}`);
+    if (typeof calibrating === 'string') printReport(`written to ${calibrating}: hmatrix solve --rates ${calibrating}`);
   }
   return EXIT_STATUS.done;
 }
 
 const inGiga = (perSecond: number): string => (perSecond / 1e9).toPrecision(3);
 
+/** What frames and spaces take of the width of a table of three columns. */
+const FRAMES = 10;
+/** Columns that outcomes have at least, however long the paths of libraries are. */
+const LEAST = 24;
+
+/** A table whose last column is broken at spaces into what the others leave of a terminal's columns. */
+function searched(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widthOf = (k: number): number => Math.max(...[head, ...rows].map((row) => [...row[k]].length));
+  const room = Math.max(LEAST, COLUMNS - FRAMES - widthOf(0) - widthOf(1));
+  return table(
+    head,
+    rows.map(([family, library, outcome]) => [family, library, withinColumns(outcome, room, '')]),
+  );
+}
+
+/** What a library is, without its name, which stands beside it. */
+const briefly = (description: string | undefined, name: string): string =>
+  (description ?? 'usable').replace(`, ${name}`, '');
+
 /** The loader's long messages, cut to what matters in a table. */
 function brief(reason: string | undefined): string {
-  const text = (reason ?? 'not usable').replace(/^Cannot open the library "[^"]*": /, '');
+  const text = (reason ?? 'not usable').replace(/^(Cannot open the library )?"[^"]*":? /, '');
   if (/no such file|not found|cannot find/i.test(text)) return 'not there';
   return text.length > 70 ? `${text.slice(0, 69)}…` : text;
 }

@@ -6,7 +6,7 @@ import { inBytes, inPowers, inSeconds } from '../core/number-text.js';
 import { inputLine, table } from './tables.js';
 
 const METHODS: Readonly<Record<EigsRecord['method'], string>> = {
-  dense: 'the matrix was decomposed whole',
+  dense: 'decomposing the matrix whole',
   krylov: 'a block Krylov space',
   dual: 'the dual form of the network',
 };

@@ -3,7 +3,7 @@
  */
 import { environmentVariable } from '../core/environment.js';
 import { detectLauncher } from './mpi/launcher.js';
-import { tryMpiLibraries, type MpiOutcome } from './mpi/open.js';
+import { pathChosen, tryMpiLibraries, type MpiOutcome } from './mpi/open.js';
 
 export type { MpiOutcome };
 
@@ -13,9 +13,9 @@ export interface MpiDescription {
   readonly launcher: { readonly name: string; readonly rank: number; readonly size: number | null } | null;
   /** HMATRIX_MPI, where it is set. */
   readonly choice: string | null;
-  /** Every library that is looked for, in the order of search within its family. */
+  /** The library that HMATRIX_MPI names by its path, then every one that is looked for, in order within its family. */
   readonly search: readonly MpiOutcome[];
-  /** 'one process', or the library that openMpi takes; null where none that fits is here. */
+  /** 'one process', or the library that openMpi takes; null where the one chosen, or all that fit, cannot be used. */
   readonly library: string | null;
 }
 
@@ -23,7 +23,8 @@ export interface MpiDescription {
 export function describeMpi(): MpiDescription {
   const launcher = detectLauncher();
   const choice = environmentVariable('HMATRIX_MPI') ?? '';
-  const search = tryMpiLibraries();
+  const path = pathChosen(choice);
+  const search = tryMpiLibraries(path);
   const firstOf = (families: readonly string[]): string | null =>
     families
       .map((one) => search.find(({ family, usable }) => usable && family === one)?.description)
@@ -31,7 +32,7 @@ export function describeMpi(): MpiDescription {
   const taken = (): string | null => {
     if (choice === 'self' || (choice === '' && launcher === undefined)) return 'one process';
     if (choice === '') return firstOf(launcher!.families);
-    return search.some(({ family }) => family === choice.toLowerCase()) ? firstOf([choice.toLowerCase()]) : choice;
+    return path === undefined ? firstOf([choice.toLowerCase()]) : (search[0].description ?? null);
   };
   return {
     launcher: launcher === undefined ? null : { name: launcher.name, rank: launcher.rank, size: launcher.size ?? null },

@@ -20,6 +20,10 @@ describe('text within columns', () => {
         expect(widthOf(within)).toBeLessThanOrEqual(80);
         expect(within.replace(/\n {4,6}(?=\S)/g, ' ')).toBe(text);
         expect(withinColumns(within)).toBe(within);
+        // Of another width, and without an indent.
+        const cell = withinColumns(text, 30, '');
+        expect(widthOf(cell)).toBeLessThanOrEqual(32);
+        expect(cell.replace(/\s+/g, ' ')).toBe(text.replace(/\s+/g, ' '));
       }),
     );
   });
@@ -45,6 +49,8 @@ describe('what commands print', () => {
     ['info', 'F.hm'],
     ['solve', 'F.hm'],
     ['logdet', ...points, '--tolerance', '1e-4', '--shift', '1'],
+    ['doctor', '--workers', '1'],
+    ['sample', ...network, '--shift', '0.1', '--out', 'draws.npz'],
     ['eigs', ...points, '--count', '3'],
     ['tune', ...points, '--tolerance', '1e-4'],
     ['plan', '--size', '67e6', '--ranks', '128', '--workers', '48', '--vectors', '512'],

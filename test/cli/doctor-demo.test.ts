@@ -25,6 +25,16 @@ describe('doctor', () => {
       expect(found.blas.kind === 'openblas').toBe(found.search.some(({ usable }) => usable));
   });
 
+  it.each(['nonsense', process.execPath])('says_that_HMATRIX_MPI_names_no_library: %s', async (path) => {
+    const env = { HMATRIX_MPI: path };
+    const told = await hmatrixProcess(['doctor', '--json', '--workers', '1'], { env });
+    const { mpi } = JSON.parse(told.stdout) as { mpi: { search: unknown[] } };
+    expect(mpi).toMatchObject({ choice: path, library: null });
+    expect(mpi.search[0]).toMatchObject({ family: null, library: path, usable: false, reason: expect.any(String) });
+    const { stdout } = await hmatrixProcess(['doctor', '--workers', '1'], { env });
+    expect(stdout).toContain(`openMpi takes no library that is here (chosen: ${path})`);
+  });
+
   it('says_how_to_get_a_fast_library_where_the_portable_backend_is_used', async () => {
     const { status, stdout } = await hmatrixProcess(['doctor'], { env: { HMATRIX_BLAS: 'portable' } });
     expect(status).toBe(0);

@@ -69,6 +69,8 @@ describe('hmatrix eigs', () => {
     expect(stdout).toMatch(
       /eigenvalues of A, largest, to 1\.00e-6·‖A‖: converged by a block Krylov space, \d+ products/,
     );
+    const small = await hmatrix(['eigs', '--points', 'normal:60,2', '--count', '2']);
+    expect(small.stdout).toMatch(/: converged by decomposing the matrix whole, \d+ products/);
     const [one, two] = [await record([...points, '--workers', '1']), await record([...points, '--workers', '2'])];
     expect(two.values).toEqual(one.values);
   });

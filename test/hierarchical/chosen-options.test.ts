@@ -127,6 +127,10 @@ describe('options that nobody names', () => {
     expect(matrix.report.chosen).toMatchObject({ incompressible: true });
     expect(matrix.report.chosen!.limitedBy).toBeUndefined();
     expect(chosenSentences(matrix.report.chosen!)[0]).toMatch(/^No hierarchical matrix .* 44 of 44, 88 of 88\./);
+    // A matrix of one leaf has no nodes of which there were ranks to tell.
+    expect(chosenSentences({ ...matrix.report.chosen!, measured: [] })[0]).toBe(
+      'No hierarchical matrix that keeps the tolerance is much smaller than the dense one.',
+    );
     expect(matrix.report.met).toBe(true);
     expect(relativeError(matrix.toDense(), denseOf(source))).toBeLessThanOrEqual(1e-6);
     matrix.release();

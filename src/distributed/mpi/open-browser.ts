@@ -12,5 +12,8 @@ export function openMpiTransport({ library }: MpiChoice): Transport {
   throw new LibraryError(`A browser has no MPI: "${library}" cannot be opened. Use "self".`, { library });
 }
 
+/** None: there are no paths. */
+export const pathChosen = (): undefined => undefined;
+
 /** No candidates. */
 export const tryMpiLibraries = (): MpiOutcome[] => [];

@@ -108,27 +108,37 @@ const withoutRemedy = (error: LibraryError): string => error.message.replace(` $
 
 /** What became of one candidate of the search; `description` where it is usable, else `reason`. */
 export interface MpiOutcome {
-  readonly family: MpiFamily;
+  /** Null of a library chosen by its path that is of none. */
+  readonly family: MpiFamily | null;
   readonly library: string;
   readonly usable: boolean;
   readonly description?: string | undefined;
   readonly reason?: string | undefined;
 }
 
-/** Opens every candidate that there is, without initializing one; for people (`hmatrix doctor`). */
-export function tryMpiLibraries(): MpiOutcome[] {
-  return FAMILIES.flatMap((family) =>
-    candidatesOf(family, process.platform).map((library): MpiOutcome => {
-      try {
-        const found = new MpiLibrary(library, false);
-        bindMpi(found);
-        return found.family === family
-          ? { family, library, usable: true, description: found.description }
-          : { family, library, usable: false, reason: `is ${found.version}` };
-      } catch (error) {
-        if (!(error instanceof LibraryError)) throw error;
-        return { family, library, usable: false, reason: withoutRemedy(error) };
-      }
-    }),
-  );
+/** What becomes of a library that should be of the family, or, of null, of any. */
+function tryLibrary(library: string, family: MpiFamily | null): MpiOutcome {
+  try {
+    const found = new MpiLibrary(library, false);
+    bindMpi(found);
+    return family === null || found.family === family
+      ? { family: found.family, library, usable: true, description: found.description }
+      : { family, library, usable: false, reason: `is ${found.version}` };
+  } catch (error) {
+    if (!(error instanceof LibraryError)) throw error;
+    return { family, library, usable: false, reason: withoutRemedy(error) };
+  }
 }
+
+/**
+ * Opens every candidate that there is, without initializing one, and first the one chosen by its path, where there is
+ * one; for people (`hmatrix doctor`).
+ */
+export const tryMpiLibraries = (chosen?: string): MpiOutcome[] => [
+  ...(chosen === undefined ? [] : [tryLibrary(chosen, null)]),
+  ...FAMILIES.flatMap((family) => candidatesOf(family, process.platform).map((library) => tryLibrary(library, family))),
+];
+
+/** The path of a library that HMATRIX_MPI's value is, undefined where it is a family, `self` or nothing. */
+export const pathChosen = (choice: string): string | undefined =>
+  choice === '' || choice === 'self' || FAMILIES.some((family) => family === choice.toLowerCase()) ? undefined : choice;

@@ -56,7 +56,8 @@ export function chosenSentences({ maxRank, measured, incompressible, limitedBy, 
   const ranks = measured.map(({ size, rank }) => `${Math.round(rank)} of ${Math.round(size)}`).join(', ');
   if (incompressible)
     sentences.push(
-      `No hierarchical matrix that keeps the tolerance is much smaller than the dense one: nodes have ranks ${ranks}.`,
+      'No hierarchical matrix that keeps the tolerance is much smaller than the dense one' +
+        `${ranks === '' ? '' : `: nodes have ranks ${ranks}`}.`,
     );
   if (limitedBy !== undefined)
     sentences.push(
