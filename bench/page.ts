@@ -100,21 +100,26 @@ function compressionCharts(results: readonly CaseResult[]): Chart[] {
 const kroneckerCharts = (results: readonly KroneckerResult[]): Chart[] =>
   results
     .filter(({ rows }) => rows.length > 1)
-    .map(({ name, rows }) => ({
-      kind: 'curves',
-      id: name,
-      title: `Kronecker sums, ${name.replace('kronecker-', '')}`,
-      alt: `Errors of a sum of Kronecker products and of the Kronecker eigenbasis at ${rows.length} shares of memory.`,
-      x: { label: 'memory (% of the dense matrix)', scale: 'log' },
-      y: { label: 'relative error', scale: 'log' },
-      curves: [
-        { name: 'Kronecker sum', points: rows.map(({ share, error }) => ({ x: 100 * share, y: error })) },
-        {
-          name: 'eigenbasis',
-          points: rows.map(({ asked, eigenbasis }) => ({ x: 100 * asked, y: eigenbasis ?? Number.NaN })),
-        },
-      ],
-    }));
+    .map(({ name, rows }) => {
+      // Null where measuring it takes too long.
+      const beside = rows.flatMap(({ asked, eigenbasis }) =>
+        eigenbasis === null ? [] : [{ x: 100 * asked, y: eigenbasis }],
+      );
+      return {
+        kind: 'curves',
+        id: name,
+        title: `Kronecker sums, ${name.replace('kronecker-', '')}`,
+        alt:
+          `Errors of a sum of Kronecker products at ${rows.length} shares of memory` +
+          `${beside.length > 0 ? `, and of the Kronecker eigenbasis at ${beside.length}` : ''}.`,
+        x: { label: 'memory (% of the dense matrix)', scale: 'log' },
+        y: { label: 'relative error', scale: 'log' },
+        curves: [
+          { name: 'Kronecker sum', points: rows.map(({ share, error }) => ({ x: 100 * share, y: error })) },
+          ...(beside.length > 0 ? [{ name: 'eigenbasis', points: beside }] : []),
+        ],
+      };
+    });
 
 function factorizationCharts(results: readonly FactorizationResult[]): Chart[] {
   const names = results.map(({ name }) => name.replace('factorization-', ''));

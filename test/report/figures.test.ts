@@ -8,6 +8,7 @@ import type { PhaseSpans } from '#hmatrix/experiment/worker-times.js';
 import { RECORDS } from '#hmatrix/report/records/table.js';
 import { styleOf } from '#hmatrix/report/charts/palette.js';
 import { viewOf, type Subject, type View } from '#hmatrix/report/view.js';
+import { hiddenNote } from '#hmatrix/report/charts/curves.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
 import { failureOf, fixtures, type Fixtures } from '../public/fixtures.js';
 import { damagesOf } from './damages.js';
@@ -173,6 +174,25 @@ describe('the figures', () => {
       const failure = (await failureOf(use)) as hmatrix.errors.HmatrixError;
       expect([failure.code, failure.message]).toEqual([refused.code, refused.message]);
     }
+  });
+
+  it('say_of_what_they_leave_out_whether_the_axis_cannot_show_it_or_it_is_no_number', () => {
+    const noteOf = (...values: number[]): string | undefined =>
+      hiddenNote({
+        kind: 'curves',
+        id: 'c',
+        title: '',
+        alt: '',
+        x: { label: 'x' },
+        y: { label: 'y', scale: 'log' },
+        curves: [{ name: 'c', points: values.map((y, x) => ({ x, y })) }],
+      });
+    expect(noteOf(1, 2)).toBeUndefined();
+    expect(noteOf(1, 0)).toBe('A value that a logarithmic axis cannot show: see the numbers.');
+    expect(noteOf(Number.NaN, 2)).toBe('A value that is no number: see the numbers.');
+    expect(noteOf(-1, 0, Number.NaN, Infinity, 3)).toBe(
+      '2 values that a logarithmic axis cannot show. 2 values that are no numbers: see the numbers.',
+    );
   });
 
   it('tell_series_apart_by_more_than_colour', () => {

@@ -159,12 +159,16 @@ export function curveLegend(chart: CurveChart): LegendEntry[] {
   }));
 }
 
-/** What is said beneath the picture of points that its axes cannot show. */
+/** What is said beneath the picture of points that its axes cannot show: of those that are numbers, and of others. */
 export function hiddenNote(chart: CurveChart): string | undefined {
-  const hidden = chart.curves.reduce((sum, curve) => sum + curve.points.length - shownOf(chart, curve).length, 0);
-  if (hidden === 0) return undefined;
-  const axis = chart.y.scale === 'log' || chart.x.scale === 'log' ? 'a logarithmic axis' : 'an axis';
-  return `${hidden === 1 ? 'A value' : `${hidden} values`} that ${axis} cannot show: see the numbers.`;
+  const all = chart.curves.flatMap(({ points }) => points);
+  const finite = all.filter(({ x, y }) => Number.isFinite(x) && Number.isFinite(y)).length;
+  const hidden = finite - chart.curves.reduce((sum, curve) => sum + shownOf(chart, curve).length, 0);
+  const notes: string[] = [];
+  if (hidden > 0) notes.push(`${hidden === 1 ? 'A value' : `${hidden} values`} that a logarithmic axis cannot show`);
+  const others = all.length - finite;
+  if (others > 0) notes.push(others === 1 ? 'A value that is no number' : `${others} values that are no numbers`);
+  return notes.length === 0 ? undefined : `${notes.join('. ')}: see the numbers.`;
 }
 
 /** The points by series; of long ones some. */
