@@ -5,6 +5,7 @@
 import { Command } from 'commander';
 import { version } from '../core/version.js';
 import { checkArguments, withHint } from './hints.js';
+import { isFirstRank } from './launched.js';
 import { print, printError } from './terminal.js';
 import { wholeNumber } from './usage.js';
 import type {
@@ -68,7 +69,7 @@ export async function createProgram(
     .exitOverride()
     .configureOutput({
       writeOut: (text) => {
-        print(text.replace(/\n$/, ''));
+        if (isFirstRank()) print(text.replace(/\n$/, ''));
       },
       writeErr: (text) => {
         printError(text.replace(/\n$/, ''));

@@ -1,12 +1,11 @@
 /**
  * The command on several ranks: which commands run there, their communicator, and who writes to the terminal.
  */
-import { environmentVariable } from '../core/environment.js';
 import type { Communicator } from '../distributed/communicator.js';
-import { detectLauncher } from '../distributed/mpi/launcher.js';
 import { openMpi } from '../distributed/open-mpi.js';
 import { selfCommunicator } from '../distributed/self.js';
 import { EXIT_STATUS } from './outcome.js';
+import { launcherOf } from './launched.js';
 import { speakForRank } from './terminal.js';
 import { UsageError } from './usage.js';
 
@@ -46,8 +45,8 @@ export async function openRanks(
   uses: Readonly<Record<string, RankUse>> = RANK_USES,
 ): Promise<boolean> {
   communicator = undefined;
-  const launcher = detectLauncher();
-  if (launcher === undefined || environmentVariable('HMATRIX_MPI') === 'self') return true;
+  const launcher = launcherOf();
+  if (launcher === undefined) return true;
   const use = uses[command] as RankUse | undefined;
   const { name, rank, size = 2 } = launcher;
   if (use === 'all') {

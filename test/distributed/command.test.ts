@@ -25,6 +25,15 @@ for (const launcher of LAUNCHERS) {
         expect(mpi.search.some(({ usable }) => usable)).toBe(true);
       });
 
+      it.each([[['--version']], [['help', 'train']], [['train', '--help']]])('%j_is_written_once', async (args) => {
+        const once = await run([process.execPath, main, ...args]);
+        expect(once.stdout.length).toBeGreaterThan(3);
+        const { status, stdout } = await hmatrix(...args);
+        // Open MPI gives ranks a terminal, of another width.
+        const words = (text: string): string[] => text.split(/\s+/);
+        expect([status, words(stdout)]).toEqual([0, words(once.stdout)]);
+      });
+
       it('a_command_of_one_process_refuses_once', async () => {
         const { status, stdout, stderr } = await hmatrix('tune', '--named', 'K02', '--size', '64');
         expect([status, stdout]).toEqual([2, '']);
