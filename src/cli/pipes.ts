@@ -10,7 +10,7 @@ import { HmatrixError } from '../core/errors.js';
 import { accessError } from '../io/input-file.js';
 import { withTemporaryFolder } from '../io/temporary-folder.js';
 import { interruptSignal } from './outcome.js';
-import { printFile } from './terminal.js';
+import { printFile, ranksAtWork } from './terminal.js';
 import { asFlag, UsageError } from './usage.js';
 
 /** What stands for standard input or output. */
@@ -63,7 +63,7 @@ async function keepInput(path: string): Promise<string> {
 
 /**
  * Runs `run` with files in the place of pipes; resolves to its exit status. Throws UsageError where standard input is
- * wanted twice or is a terminal, or standard output is taken.
+ * wanted twice, by several ranks, or is a terminal, or standard output is taken.
  */
 export async function withPipes<O extends PipeOptions, F extends string | undefined>(
   file: F,
@@ -76,6 +76,8 @@ export async function withPipes<O extends PipeOptions, F extends string | undefi
     throw new UsageError(
       `Standard input is one file: give another for ${inputs.map((name) => asFlag(name)).join(' or ')}.`,
     );
+  if (wanted === 1 && ranksAtWork() > 1)
+    throw new UsageError('Standard input reaches one rank alone: give a file that all of them can read.');
   if (wanted === 1 && process.stdin.isTTY)
     throw new UsageError('Standard input is a terminal: pipe a file into it, hmatrix … - < FILE.');
   const out = options.out === PIPE;

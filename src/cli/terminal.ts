@@ -27,6 +27,9 @@ export function speakForRank(rank: number, size: number): void {
 /** Whether this process writes results and progress: the only one, or rank 0. */
 export const writesResults = (): boolean => speaker.rank === 0;
 
+/** How many ranks the command runs on; one where the first rank does all of it. */
+export const ranksAtWork = (): number => speaker.size;
+
 const escaped = (mark: string): string => `\\u${mark.charCodeAt(0).toString(16).padStart(4, '0')}`;
 
 /**

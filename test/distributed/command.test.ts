@@ -71,6 +71,12 @@ for (const launcher of LAUNCHERS) {
         expect(await written(hmatrix, 'ranks')).toEqual(await written(alone, 'alone'));
       });
 
+      it('standard_input_which_one_rank_has_is_refused', async () => {
+        const { status, stdout, stderr } = await hmatrix('compress', '--points', '-', '--tolerance', '1e-2');
+        expect([status, stdout]).toEqual([2, '']);
+        expect(stderr).toMatch(/Standard input reaches one rank alone: give a file/);
+      });
+
       it('a_missed_tolerance_is_told_by_the_status_when_all_is_written', async () => {
         const how = ['--named', 'K02', '--size', '400', '--leaf-size', '50', '--max-rank', '3', '--tolerance', '1e-9'];
         const { status, stdout, stderr } = await hmatrix('compress', ...how, '--json');
