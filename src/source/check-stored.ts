@@ -2,6 +2,7 @@
  * Checks of a stored matrix, every entry of it: finite, symmetric, and none larger than a positive semidefinite matrix
  * can have, once what is to be added to its diagonal is there.
  */
+import { inCode, type OptionAdvice } from '../core/advice.js';
 import { AsymmetryError, NotPositiveDefiniteError } from '../core/errors.js';
 import type { FloatArray, Matrix } from '../dense/matrix.js';
 import { ENTRY_FLOOR, ENTRY_TOLERANCE, neededOnDiagonal, nonFiniteEntry } from './validate.js';
@@ -31,7 +32,7 @@ export function checkStored(a: Matrix, added = 0): boolean {
         `Diagonal entry (${i}, ${i}) is ${value}${added > 0 ? `, and ${sum} with the shift` : ''}: a positive ` +
           'semidefinite matrix has none below 0. Is it a covariance, kernel or Hessian matrix, and is its sign ' +
           `right? ${shiftAdvice(-value)}`,
-        { row: i, column: i, value, shift: added, neededShift: -value },
+        { row: i, column: i, value, shift: added, neededShift: -value, advice: [SHIFT] },
       );
     largest = Math.max(largest, sum);
     roots[i] = Math.sqrt(sum);
@@ -61,9 +62,11 @@ export function checkStored(a: Matrix, added = 0): boolean {
   return exact;
 }
 
+const SHIFT: OptionAdvice = { option: 'shift' };
+
 /** What helps where the diagonal is too small. */
 const shiftAdvice = (needed: number): string =>
-  `Its diagonal needs at least ${Number(needed.toPrecision(3))} more (option shift of solve).`;
+  `Its diagonal needs at least ${Number(needed.toPrecision(3))} more (${inCode(SHIFT)} of solve).`;
 
 /** |K_ij| may be up to √(K_ii + λ)·√(K_jj + λ)·(1 + relative) + slack; λ is `added`. */
 interface EntryBound {
@@ -103,7 +106,7 @@ function checkPair(
     throw new NotPositiveDefiniteError(
       `Entry (${i}, ${j}) is ${lower}, larger than √(${product}) = ${bound}${added > 0 ? `, λ = ${added}` : ''}: ` +
         `${what} is not positive semidefinite. ${shiftAdvice(needed)}`,
-      { row: i, column: j, value: lower, bound, shift: added, neededShift: needed },
+      { row: i, column: j, value: lower, bound, shift: added, neededShift: needed, advice: [SHIFT] },
     );
   }
   return lower === upper;
