@@ -20,16 +20,24 @@ const FIELDS = ['real', 'integer', 'pattern', 'double'];
 const SYMMETRIES = ['general', 'symmetric', 'skew-symmetric'];
 /** A real number as Fortran writes it: exponents by D (or Q), or by their sign alone where they have three digits. */
 const FORTRAN = /^([+-]?(?:\d+\.?\d*|\.\d+))(?:[dq]([+-]?\d+)|([+-]\d+))$/i;
+/** What JavaScript takes for a number in another base, 0x10, and no table of numbers holds. */
+const PREFIXED = /^0[box]/i;
+const NINE = 0x39;
+/** The digits of a size or of an index. */
+const WHOLE = /^\d{1,15}$/;
 /** Numbers that are written at once. */
 const AT_ONCE = 65_536;
 
 /** The number that a word is: 1.5, 1.5e-3, Fortran's 1.5D-3 and 1.5-103; NaN where it is none. */
 function numberOf(word: string): number {
   const value = Number(word);
-  if (!Number.isNaN(value)) return value;
+  if (!Number.isNaN(value)) return word.charCodeAt(1) > NINE && PREFIXED.test(word) ? NaN : value;
   const [, digits, exponent, signed] = FORTRAN.exec(word) ?? [];
   return digits === undefined ? NaN : Number(`${digits}e${exponent ?? signed}`);
 }
+
+/** The size or the index that a word is; NaN where it is none. */
+const wholeOf = (word: string): number => (WHOLE.test(word) ? Number(word) : NaN);
 
 /** Whether a file's name says that it is one. */
 export const isMatrixMarket = (path: string): boolean => /\.mtx(\.gz)?$/i.test(path);
@@ -69,7 +77,7 @@ export async function readMatrixMarket(path: string, control: RunControl = {}): 
   const lines = linesOf(text);
   const first = lines.next();
   const [sizes, at] = first.done === true ? ['', 1] : first.value;
-  const [rows, cols, count = 0] = sizes.split(/\s+/).map((word) => (/^\d{1,15}$/.test(word) ? Number(word) : NaN));
+  const [rows, cols, count = 0] = sizes.split(/\s+/).map(wholeOf);
   if (!Number.isSafeInteger(rows) || !Number.isSafeInteger(cols) || (sparse && !Number.isSafeInteger(count)))
     refuse(`"${excerpt(sizes)}" is not the size, ${sparse ? 'rows, columns, entries' : 'rows and columns'}`, at);
   if (symmetry !== 'general' && rows !== cols) refuse(`a ${symmetry} matrix of ${rows} × ${cols}`, at);
@@ -92,8 +100,8 @@ export async function readMatrixMarket(path: string, control: RunControl = {}): 
       refuse(`"${excerpt(line)}" is not ${sparse ? 'row, column and value' : 'a number'}`, number);
     if (++seen > expected) refuse(`more than the ${expected} entries announced`, number);
     if (sparse) {
-      const [row, column] = [Number(words[0]), Number(words[1])];
-      if (!(row >= 1 && row <= rows && column >= 1 && column <= cols && Number.isInteger(row + column)))
+      const [row, column] = [wholeOf(words[0]), wholeOf(words[1])];
+      if (!(row >= 1 && row <= rows && column >= 1 && column <= cols))
         refuse(`"${excerpt(line)}" is no entry of a matrix of ${rows} × ${cols}`, number);
       if (symmetry !== 'general' && column + strict > row)
         refuse(`"${excerpt(line)}" is not in the lower triangle, which a ${symmetry} matrix is given by`, number);
