@@ -16,7 +16,7 @@ import type { PreconditionerResult } from './preconditioners.js';
 import { tapeCharts, trainingCharts } from './network-charts.js';
 import { contentOf, machineOf, resultsOf } from './record.js';
 import type { ScalingResult } from './scaling.js';
-import { blasCharts, browserCharts, filesCharts, graphCharts, leafCharts } from './system-charts.js';
+import { blasCharts, browserCharts, filesCharts, graphCharts, leafCharts, ranksCharts } from './system-charts.js';
 import type { CaseResult } from './table.js';
 import type { ToleranceResult } from './tolerance.js';
 
@@ -255,6 +255,7 @@ const SECTIONS: Readonly<Record<string, Section>> = {
   graph: { title: 'Task graphs', charts: graphCharts },
   leaf: { title: 'Leaf sizes', charts: leafCharts },
   files: { title: 'Files', charts: filesCharts, command: 'node dist/bench/files.js --write' },
+  ranks: { title: 'Several ranks', charts: ranksCharts, command: 'node dist/bench/ranks.js --write' },
   browser: { title: 'Browsers', charts: browserCharts, whole: true, command: 'node dist/bench/browser.js --write' },
   blas: { title: 'Dense kernels', charts: blasCharts, whole: true, command: 'node dist/bench/blas.js --write' },
 };

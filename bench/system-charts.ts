@@ -90,6 +90,25 @@ export const filesCharts = ([{ bytes, gigabytesPerSecond, processor }]: readonly
   },
 ];
 
+/** Of ranks.json. */
+interface RanksResult {
+  readonly how: string;
+  readonly gradient: { readonly processor: number };
+  readonly product: { readonly processor: number };
+}
+
+/** Of ranks.json: seconds of the processor that the busiest rank takes for a gradient and a Gauss–Newton product. */
+export const ranksCharts = (results: readonly RanksResult[]): Chart[] =>
+  (['gradient', 'product'] as const).map((work) => ({
+    kind: 'spans',
+    id: `ranks-${work}`,
+    title: work === 'gradient' ? 'Gradient on several ranks' : 'Gauss–Newton product on several ranks',
+    alt: `Processor seconds of the busiest rank: ${results.map(({ how }) => how).join(', ')}.`,
+    caption: 'Of an autoencoder on 8,000 samples; the rank that takes longest, outside of communication.',
+    x: { label: 'processor time (s)', fromZero: true },
+    spans: bars(Object.fromEntries(results.map((result) => [result.how, result[work].processor]))),
+  }));
+
 /** Of browser.json: portable multiplications beside Node, and how long the playground's pictures take. */
 export const browserCharts = ({ gemm, pictures }: BrowserResult): Chart[] => [
   {
