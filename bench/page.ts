@@ -16,7 +16,15 @@ import type { PreconditionerResult } from './preconditioners.js';
 import { tapeCharts, trainingCharts } from './network-charts.js';
 import { contentOf, machineOf, resultsOf } from './record.js';
 import type { ScalingResult } from './scaling.js';
-import { blasCharts, browserCharts, filesCharts, graphCharts, leafCharts, ranksCharts } from './system-charts.js';
+import {
+  blasCharts,
+  browserCharts,
+  filesCharts,
+  graphCharts,
+  leafCharts,
+  matrixRanksCharts,
+  ranksCharts,
+} from './system-charts.js';
 import type { CaseResult } from './table.js';
 import type { ToleranceResult } from './tolerance.js';
 
@@ -256,6 +264,11 @@ const SECTIONS: Readonly<Record<string, Section>> = {
   leaf: { title: 'Leaf sizes', charts: leafCharts },
   files: { title: 'Files', charts: filesCharts, command: 'node dist/bench/files.js --write' },
   ranks: { title: 'Several ranks', charts: ranksCharts, command: 'node dist/bench/ranks.js --write' },
+  'matrix-ranks': {
+    title: 'A matrix on several ranks',
+    charts: matrixRanksCharts,
+    command: 'node dist/bench/matrix-ranks.js --write',
+  },
   browser: { title: 'Browsers', charts: browserCharts, whole: true, command: 'node dist/bench/browser.js --write' },
   blas: { title: 'Dense kernels', charts: blasCharts, whole: true, command: 'node dist/bench/blas.js --write' },
 };

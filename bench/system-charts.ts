@@ -109,6 +109,41 @@ export const ranksCharts = (results: readonly RanksResult[]): Chart[] =>
     spans: bars(Object.fromEntries(results.map((result) => [result.how, result[work].processor]))),
   }));
 
+/** Of matrix-ranks.json. */
+interface MatrixRanksResult {
+  readonly how: string;
+  readonly case: string;
+  readonly peakBytes: number;
+  readonly compress: number;
+}
+
+/** Of matrix-ranks.json: seconds of a compression and the peak memory of a rank, case by case. */
+export const matrixRanksCharts = (results: readonly MatrixRanksResult[]): Chart[] =>
+  [...new Set(results.map((result) => result.case))].flatMap((name, k): Chart[] => {
+    const own = results.filter((result) => result.case === name);
+    const ways = own.map(({ how }) => how).join(', ');
+    return [
+      {
+        kind: 'spans',
+        id: `matrix-ranks-compress-${k}`,
+        title: `Compression on several ranks: ${name}`,
+        alt: `Seconds: ${ways}.`,
+        caption: 'N = 262,144, two cores: four ranks have half a core each.',
+        x: { label: 'time (s)', fromZero: true },
+        spans: bars(Object.fromEntries(own.map((result) => [result.how, result.compress]))),
+      },
+      {
+        kind: 'spans',
+        id: `matrix-ranks-memory-${k}`,
+        title: `Memory of a rank: ${name}`,
+        alt: `Peak memory of a process: ${ways}.`,
+        caption: 'Compressed, multiplied, factored and solved with 64 vectors of own rows.',
+        x: { label: 'memory (GB)', fromZero: true },
+        spans: bars(Object.fromEntries(own.map((result) => [result.how, result.peakBytes / 1e9]))),
+      },
+    ];
+  });
+
 /** Of browser.json: portable multiplications beside Node, and how long the playground's pictures take. */
 export const browserCharts = ({ gemm, pictures }: BrowserResult): Chart[] => [
   {
