@@ -26,7 +26,7 @@ describe('the page of benchmarks', () => {
     const kept = readdirSync(join(root, 'bench/results')).map((file) => file.replace('.json', ''));
     expect([...drawn, 'skeletons'].sort()).toEqual(kept.sort());
     const chosen = [...page.matchAll(/npm run bench -- --only ([\w-]+) --write/g)].map(([, text]) => text);
-    const own = [...page.matchAll(/node (dist\/bench\/\w+\.js)/g)].map(([, path]) => path);
+    const own = [...page.matchAll(/node (dist\/bench\/[\w-]+\.js)/g)].map(([, path]) => path);
     expect(chosen.length + own.length).toBe(files.length);
     for (const path of own) expect(existsSync(join(root, path)), path).toBe(true);
     for (const text of chosen) expect(choose(text).size, text).toBeGreaterThan(0);
