@@ -36,7 +36,7 @@ export function levelTransfers(dealt: Dealing, level: number): LevelTransfer[] {
   return transfers;
 }
 
-/** This rank's transfers of a level, in an order that all agree upon. */
+/** This rank's transfers of a level, in an order that all agree upon: messages between two ranks come in it. */
 export function siblingTransfers(share: Share, level: number): Transfer[] {
   const { rank } = share;
   return levelTransfers(share, level).flatMap(({ node, from, to }): Transfer[] => {
@@ -66,7 +66,7 @@ export class SiblingExchange {
       const array = numbers(node);
       if (array.length === 0) return [];
       return [
-        sends ? this.#communicator.startSend(array, peer, node) : this.#communicator.startReceive(array, peer, node),
+        sends ? this.#communicator.startSend(array, peer, level) : this.#communicator.startReceive(array, peer, level),
       ];
     });
     for (const request of requests) request.wait();

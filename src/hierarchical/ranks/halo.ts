@@ -110,5 +110,5 @@ export function exchangeHalo<A extends CommunicatedArray>(
   }
 }
 
-/** Above those of siblings, which are numbers of nodes near the root. */
+/** Above those of siblings, which are levels. */
 const HALO_TAG = 32_767;
