@@ -4,7 +4,7 @@
  * rows of them.
  */
 import { levelOf } from '../../core/indices.js';
-import { independentTasks, type TaskGraph } from '../../parallel/task-graph.js';
+import type { TaskGraph } from '../../parallel/task-graph.js';
 import type { TaskBody } from '../../parallel/task.js';
 import type { Shared, Team } from '../../parallel/team.js';
 import { isolatedOf } from '../../tree/cluster-tree.js';
@@ -92,6 +92,6 @@ export class RankSolve {
       gatherVectors(state.staging, x, own?.order ?? tree.order, 0, isolatedOf(tree));
       pass.isolated(p, kind);
     }
-    phase('out', independentTasks(Math.ceil(args.out.rows / PANEL)));
+    phase('out', this.#passes.outTasks(args.out.rows));
   }
 }

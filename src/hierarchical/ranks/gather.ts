@@ -2,13 +2,13 @@
  * A matrix that several ranks have, put together on one of them: as one process would have made it, for a file.
  */
 import { FileAccessError } from '../../core/errors.js';
-import { sharedFloats, type FloatArray } from '../../core/floats.js';
+import { floats, precisionOf, sharedFloats, type FloatArray } from '../../core/floats.js';
 import { sharedInt32 } from '../../core/shared-array.js';
 import type { Communicator } from '../../distributed/communicator.js';
-import { firstLeaf, leavesOf, nodesOf } from '../../tree/cluster-tree.js';
-import { diagonalOrder, sharesZeros, type HierarchicalData, type Skeletons } from '../matrix/data.js';
-import { basisRows, placeBlocks, type Layout } from '../matrix/layout.js';
-import { countsFor, holders, type Share } from './share.js';
+import { sharesZeros, type HierarchicalData, type Skeletons } from '../matrix/data.js';
+import { placeBlocks, type Layout } from '../matrix/layout.js';
+import { eachOwnBlock, eachOwnPair } from './own-blocks.js';
+import { countsFor, type Share } from './share.js';
 
 /** The rank that gets all blocks. */
 export const ROOT = 0;
@@ -33,7 +33,7 @@ export function gatherMatrix(data: HierarchicalData, share: Share, communicator:
   const { offsets, elements } = placeBlocks(tree, lists, skeletons, true, { zero });
   const values = sharedFloats(communicator.rank === ROOT ? elements.total : 0, dtype);
   const whole = { format, dtype, tree, lists, skeletons, offsets, values };
-  gatherBlocks(ownBlocks(data, share, whole), data.values, values, communicator);
+  gatherBlocks(listedBlocks(data, share, whole), data.values, values, communicator);
   return { data: whole, elements };
 }
 
@@ -56,14 +56,6 @@ function gatherSkeletons({ skeletons }: HierarchicalData, share: Share, communic
   return { begin, indices, gather, picked };
 }
 
-/** Calls `act` for each far pair of the whole lists that this rank stores: its number there, and its own. */
-function eachOwnPair({ lists: own }: HierarchicalData, { lists }: Share, act: (f: number, own: number) => void): void {
-  for (let f = 0, mine = 0; 2 * mine < own.far.length; f++) {
-    if (lists.far[2 * f] !== own.far[2 * mine] || lists.far[2 * f + 1] !== own.far[2 * mine + 1]) continue;
-    act(f, mine++);
-  }
-}
-
 /** 1 for each far pair of the whole lists whose coupling is known to be zero. */
 function gatherZeros(data: HierarchicalData, share: Share, communicator: Communicator): Int32Array {
   const zero = sharedInt32(share.lists.far.length / 2);
@@ -75,42 +67,12 @@ function gatherZeros(data: HierarchicalData, share: Share, communicator: Communi
   return zero;
 }
 
-/**
- * Four numbers a block: where it stands here, where in the whole matrix, how long it is, and 1 where another rank has a
- * part of it, too.
- */
-function ownBlocks(data: HierarchicalData, share: Share, whole: Omit<HierarchicalData, 'values'>): number[] {
-  const { tree, skeletons, offsets, lists: own } = data;
-  const { lists } = share;
-  const { begin } = skeletons;
-  const leaf0 = firstLeaf(tree);
+/** Four numbers for each block that counts here: where it stands here and there, its length, and 1 for a part. */
+function listedBlocks(data: HierarchicalData, share: Share, whole: HierarchicalData): number[] {
   const blocks: number[] = [];
-  const rank = (ν: number): number => begin[ν + 1] - begin[ν];
-  const size = (leaf: number): number => tree.end[leaf0 + leaf] - tree.begin[leaf0 + leaf];
-  for (let ν = 0; ν < nodesOf(tree); ν++)
-    if (countsFor(share, ν))
-      blocks.push(offsets.basis[ν], whole.offsets.basis[ν], basisRows(tree, skeletons, true, ν) * rank(ν), 0);
-  const zero = sharesZeros(whole);
-  eachOwnPair(data, share, (f, mine) => {
-    const [α, β] = [lists.far[2 * f], lists.far[2 * f + 1]];
-    if (holders(share, α)[0] === share.rank && zero[f] === 0)
-      blocks.push(offsets.coupling[mine], whole.offsets.coupling[f], rank(α) * rank(β), 0);
+  eachOwnBlock(data, share, whole, ({ here, there, length, counts, isPart }) => {
+    if (counts) blocks.push(here, there, length, isPart ? 1 : 0);
   });
-  for (let α = 0; α < leavesOf(tree); α++) {
-    if (share.held[leaf0 + α] === 0) continue;
-    // A leaf of one's own has all its neighbors, here as there.
-    for (let e = own.nearBegin[α], f = lists.nearBegin[α]; e < own.nearBegin[α + 1]; e++, f++)
-      if (own.near[e] > α) blocks.push(offsets.near[e], whole.offsets.near[f], size(α) * size(own.near[e]), 0);
-  }
-  for (let leaf = 0; leaf < leavesOf(tree); leaf++) {
-    // Two leaves share a rectangle; where they are of two ranks, each has zeros in the place of the other's.
-    const [q, other] = [leaf >> 1, leaf ^ 1];
-    const isOthers = other < leavesOf(tree) && share.held[leaf0 + other] === 0;
-    if (share.held[leaf0 + leaf] === 0 || ((leaf & 1) === 1 && !isOthers)) continue;
-    const m = diagonalOrder(tree, q);
-    const length = tree.depth === 0 ? m * m : m * (m + 1);
-    blocks.push(offsets.diagonal[q], whole.offsets.diagonal[q], length, isOthers ? 1 : 0);
-  }
   return blocks;
 }
 
@@ -122,7 +84,7 @@ function gatherBlocks(blocks: readonly number[], from: FloatArray, to: FloatArra
     communicator.send(Float64Array.of(list.length), ROOT, TAG);
     communicator.send(list, ROOT, TAG);
     eachMessage(list, (pieces, length) => {
-      const message = likeOf(from, length);
+      const message = floats(length, precisionOf(from));
       pieces.forEach(({ here, count, at }) => message.set(from.subarray(here, here + count) as never, at));
       communicator.send(message, ROOT, TAG);
     });
@@ -141,16 +103,12 @@ function gatherBlocks(blocks: readonly number[], from: FloatArray, to: FloatArra
     const list = new Float64Array(length[0]);
     communicator.receive(list, r, TAG);
     eachMessage(list, (pieces, numbers) => {
-      const message = likeOf(to, numbers);
+      const message = floats(numbers, precisionOf(to));
       communicator.receive(message, r, TAG);
       pieces.forEach(({ there, count, at, adds }) => put(there, message.subarray(at, at + count), adds));
     });
   }
 }
-
-/** `length` zeros in the precision of others. */
-const likeOf = (others: FloatArray, length: number): FloatArray =>
-  others instanceof Float32Array ? new Float32Array(length) : new Float64Array(length);
 
 /** A part of a block: where it stands on either side, how long it is, and where it stands in its message. */
 interface Piece {

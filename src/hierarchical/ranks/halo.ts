@@ -2,7 +2,8 @@
  * What a rank needs of nodes that are not its own beside siblings' (exchange.ts): the far partners of its nodes, whose
  * skeletons its couplings are evaluated at and whose skeleton weights they multiply, and the near leaves of its own.
  */
-import type { CommunicatedArray, Communicator, Request } from '../../distributed/communicator.js';
+import { floats, precisionOf, type FloatArray } from '../../core/floats.js';
+import type { Communicator, Request } from '../../distributed/communicator.js';
 import { parentOf } from '../../core/indices.js';
 import { firstLeaf, type ClusterTree } from '../../tree/cluster-tree.js';
 import type { InteractionLists } from '../../tree/interaction-lists.js';
@@ -71,17 +72,21 @@ const ascending = (nodes: Set<number> | undefined): Int32Array => Int32Array.fro
 
 /**
  * Sends the numbers of halo nodes to those who need them, and receives those that this rank needs: one message to each
- * peer. `numbers` gives where those of a node stand, or are to stand; `make` an array for so many of them.
+ * peer. `numbers` gives where those of a node stand, or are to stand.
  */
-export function exchangeHalo<A extends CommunicatedArray>(
+export function exchangeHalo(
   communicator: Communicator,
   peers: readonly HaloPeer[],
-  numbers: (node: number) => A,
-  make: (length: number) => A,
+  numbers: (node: number) => FloatArray | Int32Array,
 ): void {
   const requests: Request[] = [];
-  const received: { readonly message: A; readonly nodes: Int32Array }[] = [];
-  const room = (nodes: Int32Array): A => make(nodes.reduce((sum, ν) => sum + numbers(ν).length, 0));
+  const received: { readonly message: FloatArray | Int32Array; readonly nodes: Int32Array }[] = [];
+  const room = (nodes: Int32Array): FloatArray | Int32Array => {
+    const length = nodes.reduce((sum, ν) => sum + numbers(ν).length, 0);
+    if (nodes.length === 0) return new Int32Array(0);
+    const first = numbers(nodes[0]);
+    return first instanceof Int32Array ? new Int32Array(length) : floats(length, precisionOf(first));
+  };
   for (const { peer, receives } of peers) {
     const message = room(receives);
     if (message.length === 0) continue;

@@ -6,8 +6,9 @@ import type { FloatArray } from '../../core/floats.js';
 import { parentOf } from '../../core/indices.js';
 import { toShared } from '../../core/shared-array.js';
 import type { Communicator } from '../../distributed/communicator.js';
-import { middleOfNode, taskGraph, type TaskGraph } from '../../parallel/task-graph.js';
+import { independentTasks, middleOfNode, taskGraph, type TaskGraph } from '../../parallel/task-graph.js';
 import type { ClusterTree } from '../../tree/cluster-tree.js';
+import { PANEL } from '../matrix/transposed-vectors.js';
 import { SiblingExchange } from './exchange.js';
 import { exchangeHalo } from './halo.js';
 import { gatherPositions } from './whole.js';
@@ -71,6 +72,7 @@ export class RankPasses {
   readonly #communicator: Communicator;
   readonly #siblings: SiblingExchange;
   readonly #above: readonly Int32Array[];
+  readonly #out = new Map<number, TaskGraph>();
 
   constructor(tree: ClusterTree, share: Share, communicator: Communicator) {
     this.#share = share;
@@ -92,16 +94,17 @@ export class RankPasses {
       this.#siblings.run(level, (ν) => pass.numbers(ν));
       for (const ν of above[level - 1]) pass.nodeUp(ν);
     }
-    if (pass.halo)
-      exchangeHalo(
-        this.#communicator,
-        this.#share.halo.peers,
-        (ν) => pass.numbers(ν),
-        (length) => new (values.constructor as Float64ArrayConstructor)(length) as FloatArray,
-      );
+    if (pass.halo) exchangeHalo(this.#communicator, this.#share.halo.peers, (ν) => pass.numbers(ν));
     for (const nodes of above) for (const ν of nodes) pass.nodeDown(ν);
     pass.down();
     if (gathers)
       gatherPositions(values, width, { tree: this.#tree, share: this.#share, communicator: this.#communicator });
+  }
+
+  /** Tasks that write results of so many rows; made once, for a team keeps what it knows of a graph that it has run. */
+  outTasks(rows: number): TaskGraph {
+    let graph = this.#out.get(rows);
+    if (graph === undefined) this.#out.set(rows, (graph = independentTasks(Math.ceil(rows / PANEL))));
+    return graph;
   }
 }

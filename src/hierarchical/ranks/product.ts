@@ -5,8 +5,7 @@
 import type { FloatArray } from '../../core/floats.js';
 import type { Blas } from '../../dense/blas.js';
 import type { Matrix } from '../../dense/matrix.js';
-import type { Communicator } from '../../distributed/communicator.js';
-import { independentTasks, type TaskGraph } from '../../parallel/task-graph.js';
+import type { TaskGraph } from '../../parallel/task-graph.js';
 import { defineTask } from '../../parallel/task.js';
 import type { Shared, Team } from '../../parallel/team.js';
 import { isolatedOf, type ClusterTree } from '../../tree/cluster-tree.js';
@@ -47,14 +46,12 @@ export class RankProduct {
   readonly #share: Share;
   readonly #own: OwnNodes;
   readonly #passes: RankPasses;
-  readonly #communicator: Communicator;
   #product: { readonly state: ApplyState; readonly above: NodeProduct } | undefined;
 
   constructor({ tree }: HierarchicalData, share: Share, team: Team) {
     this.#team = team;
     this.#share = share;
     this.#own = ownNodes(share, tree.depth);
-    this.#communicator = team.communicator;
     this.#passes = new RankPasses(tree, share, team.communicator);
   }
 
@@ -90,7 +87,7 @@ export class RankProduct {
     );
     // Rows of isolated indices are zero.
     output.fill(0, 0, isolatedOf(data.tree) * p);
-    phase('out', independentTasks(Math.ceil(args.out.rows / PANEL)));
+    phase('out', this.#passes.outTasks(args.out.rows));
   }
 
   /** Other ranks' leaves that are near to own ones: from x, or of their own rows by a message from each. */
@@ -99,13 +96,7 @@ export class RankProduct {
     const p = x.cols;
     if (own === undefined) {
       for (const { receives } of leaves) for (const ν of receives) gatherVectors(input, x, order, begin[ν], end[ν]);
-    } else
-      exchangeHalo(
-        this.#communicator,
-        leaves,
-        (ν) => input.subarray(begin[ν] * p, end[ν] * p),
-        (length) => new (input.constructor as Float64ArrayConstructor)(length) as FloatArray,
-      );
+    } else exchangeHalo(this.#team.communicator, leaves, (ν) => input.subarray(begin[ν] * p, end[ν] * p));
   }
 
   #above(state: ApplyState, blas: Blas): NodeProduct {

@@ -69,12 +69,7 @@ export function exchangeSkeletons(
   communicator: Communicator,
 ): void {
   for (const { receives } of halo.peers) for (const ν of receives) ranks[ν] = skeletonRanks[ν];
-  exchangeHalo(
-    communicator,
-    halo.peers,
-    (ν) => skeletons.subarray(ν * maxRank, ν * maxRank + ranks[ν]),
-    (length) => new Int32Array(length),
-  );
+  exchangeHalo(communicator, halo.peers, (ν) => skeletons.subarray(ν * maxRank, ν * maxRank + ranks[ν]));
 }
 
 /** The same in the order in which vectors are multiplied, which the holders of a node's parent decide. */
@@ -83,12 +78,7 @@ export function exchangeOrders(
   { halo }: Share,
   communicator: Communicator,
 ): void {
-  exchangeHalo(
-    communicator,
-    halo.peers,
-    (ν) => indices.subarray(begin[ν], begin[ν + 1]),
-    (length) => new Int32Array(length),
-  );
+  exchangeHalo(communicator, halo.peers, (ν) => indices.subarray(begin[ν], begin[ν + 1]));
 }
 
 /** Positions of every rank times `width`: what a gathering of numbers by position takes. */
