@@ -2,6 +2,8 @@
  * Lists of the κ nearest so far, one per row: heaps over two flat shared arrays, farthest on top.
  * A candidate that is not nearer than the top costs its caller one comparison.
  */
+import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
+import { inLargePages } from '../dense/large-pages.js';
 
 /** The arrays of the lists, shared by workers. */
 export interface NearestState {
@@ -84,3 +86,14 @@ export class NearestLists {
 }
 
 const after = (d: number, i: number, e: number, j: number): boolean => d > e || (d === e && i > j);
+
+/** Lists of so many rows, without entries. */
+export function emptyLists(capacity: number, rows: number): NearestState {
+  const state = {
+    capacity,
+    indices: inLargePages(sharedInt32(capacity * rows)),
+    distances: inLargePages(sharedFloat64(capacity * rows)),
+  };
+  new NearestLists(state).clear(0, rows);
+  return state;
+}

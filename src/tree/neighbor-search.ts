@@ -13,13 +13,14 @@ import type { Distance } from './distances/distance.js';
 import { DISTANCE_TABLE } from './distances/table.js';
 import { NearestLists, type NearestState } from './nearest-lists.js';
 import { chunkOf, splitAtMedian, visitInner, type Ranges } from './split.js';
-import type { LevelArgs } from './two-centroids.js';
 
 /** What the phases of the search read and write. */
 export interface SearchState {
   readonly distance: DistanceState;
   readonly size: number;
+  /** Lists of indices: index i's in row i, or of several ranks, each of which holds some, in row rowOf[i]. */
   readonly nearest: NearestState;
+  readonly rowOf: Int32Array;
   /** The projection tree in work: shape, order, one value per position. */
   readonly ranges: Ranges;
   readonly order: Int32Array;
@@ -28,6 +29,16 @@ export interface SearchState {
   readonly sample: Int32Array;
   readonly exact: NearestState;
   readonly seed: number;
+}
+
+/** The first of the tasks that this rank has of all. */
+export interface FirstTask {
+  readonly firstTask: number;
+}
+
+/** A level in work. */
+export interface LevelArgs extends FirstTask {
+  readonly level: number;
 }
 
 /** Which projection tree, and which of its levels, a phase works on. */
@@ -47,9 +58,10 @@ export const FINISH_ROWS = 4096;
 const POLES = 0x901e5;
 const CANDIDATES = 6;
 
-/** One side of a panel of distances: its members, how far the farthest listed neighbor of each is, where it begins. */
+/** One side of a panel: its members, rows of their lists, how far the farthest neighbor of each is, where it begins. */
 interface PanelSide {
   readonly members: Int32Array;
+  readonly rows: Int32Array;
   readonly limits: Float64Array;
   readonly first: number;
 }
@@ -59,6 +71,8 @@ class Searcher {
   readonly distance: Distance;
   readonly #state: SearchState;
   readonly #nearest: NearestLists;
+  /** Rows of the lists of the members in work, where they are not the members themselves. */
+  readonly #rows: Int32Array;
   readonly #panel: Float64Array;
   readonly #rowLimits: Float64Array;
   readonly #colLimits: Float64Array;
@@ -73,6 +87,7 @@ class Searcher {
     this.distance = openDistance(state.distance, context);
     this.#state = state;
     this.#nearest = new NearestLists(state.nearest);
+    this.#rows = new Int32Array(state.rowOf.length > 0 ? widest : 0);
     this.#panel = new Float64Array(widest * PANEL);
     this.#rowLimits = new Float64Array(widest);
     this.#colLimits = new Float64Array(widest);
@@ -109,24 +124,33 @@ class Searcher {
   searchAmong(members: Int32Array, again: boolean): void {
     const n = members.length;
     this.distance.load(members, members);
-    if (again) this.#findListed(members);
-    const limits = this.#limits(this.#rowLimits, members);
+    const rows = this.#rowsOf(members);
+    if (again) this.#findListed(members, rows);
+    const limits = this.#limits(this.#rowLimits, rows);
     for (let first = 0; first < n; first += PANEL) {
       const block = view(this.#panel, 0, n - first, Math.min(PANEL, n - first));
       this.distance.between(first, first, block);
       if (again) this.#hideListed(block, first);
-      this.#offerPanel(block, { members, limits, first }, { members, limits, first });
+      const side = { members, rows, limits, first };
+      this.#offerPanel(block, side, side);
     }
   }
 
+  #rowsOf(members: Int32Array): Int32Array {
+    const { rowOf } = this.#state;
+    if (rowOf.length === 0) return members;
+    for (let a = 0; a < members.length; a++) this.#rows[a] = rowOf[members[a]];
+    return this.#rows.subarray(0, members.length);
+  }
+
   /** Local numbers of the neighbors so far of each member. */
-  #findListed(members: Int32Array): void {
+  #findListed(members: Int32Array, rows: Int32Array): void {
     const { capacity, indices } = this.#nearest;
     const local = this.#local;
     const listed = this.#listed;
     for (let a = 0; a < members.length; a++) local[members[a]] = a;
     for (let a = 0, q = 0; a < members.length; a++) {
-      for (let p = members[a] * capacity, end = p + capacity; p < end; p++) listed[q++] = local[indices[p]];
+      for (let p = rows[a] * capacity, end = p + capacity; p < end; p++) listed[q++] = local[indices[p]];
     }
     for (let a = 0; a < members.length; a++) local[members[a]] = -1;
   }
@@ -149,96 +173,96 @@ class Searcher {
     }
   }
 
-  /** Offers every pair (row, column) of two disjoint sets to both. */
-  searchBetween(rows: Int32Array, cols: Int32Array): void {
-    this.distance.load(rows, cols);
-    const rowLimits = this.#limits(this.#rowLimits, rows);
-    const colLimits = this.#limits(this.#colLimits, cols);
-    for (let first = 0; first < cols.length; first += PANEL) {
-      const block = view(this.#panel, 0, rows.length, Math.min(PANEL, cols.length - first));
+  /** Offers every pair of two disjoint sets, whose lists stand in rows of their own numbers, to both. */
+  searchBetween(some: Int32Array, others: Int32Array): void {
+    this.distance.load(some, others);
+    const limits = this.#limits(this.#rowLimits, some);
+    const otherLimits = this.#limits(this.#colLimits, others);
+    for (let first = 0; first < others.length; first += PANEL) {
+      const block = view(this.#panel, 0, some.length, Math.min(PANEL, others.length - first));
       this.distance.between(0, first, block);
       this.#offerPanel(
         block,
-        { members: rows, limits: rowLimits, first: 0 },
-        { members: cols, limits: colLimits, first },
+        { members: some, rows: some, limits, first: 0 },
+        { members: others, rows: others, limits: otherLimits, first },
       );
     }
   }
 
-  #limits(limits: Float64Array, members: Int32Array): Float64Array {
-    for (let a = 0; a < members.length; a++) limits[a] = this.#nearest.farthest(members[a]);
+  #limits(limits: Float64Array, rows: Int32Array): Float64Array {
+    for (let a = 0; a < rows.length; a++) limits[a] = this.#nearest.farthest(rows[a]);
     return limits;
   }
 
   /**
-   * Block (a, b) is the distance of member first + a of the rows' side and first + b of the columns'; where both are
-   * the same set, only pairs below the diagonal count.
+   * Block (a, b) is the distance of member first + a of the left side and first + b of the top one; where both are the
+   * same set, only pairs below the diagonal count.
    */
-  #offerPanel(
-    block: Matrix,
-    { members: rows, limits: rowLimits, first: firstRow }: PanelSide,
-    { members: cols, limits: colLimits, first: firstCol }: PanelSide,
-  ): void {
+  #offerPanel(block: Matrix, left: PanelSide, top: PanelSide): void {
     const data = this.#panel;
     const { rows: m, cols: n, ld } = block;
-    const same = rows === cols;
+    const same = left.members === top.members;
     const nearest = this.#nearest;
+    const { members, rows, limits, first } = left;
     for (let b = 0; b < n; b++) {
-      const col = cols[firstCol + b];
-      let limit = colLimits[firstCol + b];
-      const column = b * ld - firstRow;
-      for (let a = same ? firstCol + b + 1 : firstRow; a < firstRow + m; a++) {
+      const col = top.members[top.first + b];
+      const row = top.rows[top.first + b];
+      let limit = top.limits[top.first + b];
+      const column = b * ld - first;
+      for (let a = same ? top.first + b + 1 : first; a < first + m; a++) {
         const distance = data[column + a];
-        if (distance <= limit) limit = nearest.offer(col, rows[a], distance);
-        if (distance <= rowLimits[a]) rowLimits[a] = nearest.offer(rows[a], col, distance);
+        if (distance <= limit) limit = nearest.offer(row, members[a], distance);
+        if (distance <= limits[a]) limits[a] = nearest.offer(rows[a], col, distance);
       }
-      colLimits[firstCol + b] = limit;
+      top.limits[top.first + b] = limit;
     }
   }
 }
 
 /** Per chunk of a large node: δ(·, p) − δ(·, q). */
-export const projectRandomly = defineTask<SearchState, TreeArgs>(
+export const projectRandomly = defineTask<SearchState, TreeArgs & { readonly perNode: number }>(
   import.meta.url,
   'projectRandomly',
   (state, context) => {
     const searcher = new Searcher(state, context);
-    return (task, { iteration, level, perNode }) => {
-      const { node, from, to } = chunkOf(state.ranges, level, perNode, task);
+    return (task, { iteration, level, perNode, firstTask }) => {
+      const { node, from, to } = chunkOf(state.ranges, level, perNode, firstTask + task);
       searcher.project(iteration, node, from, to);
     };
   },
 );
 
-/** The first of the tasks that this rank has of all. */
-export interface FirstTask {
-  readonly firstTask: number;
-}
+/** Per node of a level: the cut at the median of the values. */
+export const cutNode = defineTask<SearchState, LevelArgs>(
+  import.meta.url,
+  'cutNode',
+  ({ ranges: { begin, end }, order, values }) =>
+    (task, { level, firstTask }) => {
+      const node = firstOfLevel(level) + firstTask + task;
+      splitAtMedian(order, values, begin[node], end[node]);
+    },
+);
 
 /** Per subtree: its projection tree, and the search of its leaves. */
-export const searchSubtree = defineTask<SearchState, Omit<TreeArgs, 'perNode'> & FirstTask>(
-  import.meta.url,
-  'searchSubtree',
-  (state, context) => {
-    const searcher = new Searcher(state, context);
-    const {
-      ranges: { begin, end, depth },
-      order,
-      values,
-    } = state;
-    return (task, { iteration, level, firstTask }) => {
-      const subtree = firstTask + task;
-      visitInner(firstOfLevel(level) + subtree, level, depth, (ν) => {
-        searcher.project(iteration, ν, begin[ν], end[ν]);
-        splitAtMedian(order, values, begin[ν], end[ν]);
-      });
-      const leaves = 2 ** (depth - level);
-      const first = firstOfLevel(depth) + subtree * leaves;
-      for (let leaf = first; leaf < first + leaves; leaf++)
-        searcher.searchAmong(order.subarray(begin[leaf], end[leaf]), iteration > 1);
-    };
-  },
-);
+export const searchSubtree = defineTask<SearchState, TreeArgs>(import.meta.url, 'searchSubtree', (state, context) => {
+  const searcher = new Searcher(state, context);
+  const {
+    ranges: { begin, end, depth },
+    order,
+    values,
+  } = state;
+  return (task, { iteration, level, firstTask }) => {
+    const subtree = firstTask + task;
+    visitInner(firstOfLevel(level) + subtree, level, depth, (ν) => {
+      searcher.project(iteration, ν, begin[ν], end[ν]);
+      splitAtMedian(order, values, begin[ν], end[ν]);
+    });
+    const leaves = 2 ** (depth - level);
+    const first = firstOfLevel(depth) + subtree * leaves;
+    for (let leaf = first; leaf < first + leaves; leaf++)
+      searcher.searchAmong(order.subarray(begin[leaf], end[leaf]), iteration > 1);
+  };
+});
 
 /** Per pair of tiles of the index range, 2 numbers a task: everything against everything, into empty lists. */
 export const searchTiles = defineTask<SearchState, { readonly pairs: Int32Array }>(
@@ -291,7 +315,7 @@ export const finishLists = defineTask<SearchState>(import.meta.url, 'finishLists
   const { fromDissimilarity } = DISTANCE_TABLE[state.distance.name];
   return (task) => {
     const from = task * FINISH_ROWS;
-    const to = Math.min(state.size, from + FINISH_ROWS);
+    const to = Math.min(distances.length / capacity, from + FINISH_ROWS);
     for (let row = from; row < to; row++) nearest.sort(row);
     for (let p = from * capacity; p < to * capacity; p++) distances[p] = fromDissimilarity(Math.max(0, distances[p]));
   };

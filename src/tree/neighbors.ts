@@ -9,35 +9,20 @@ import { throwIfAborted } from '../core/context.js';
 import { NonFiniteError, OptionError } from '../core/errors.js';
 import { describe } from '../core/kind.js';
 import { type KeysOf, requireKnownOptions } from '../core/known-options.js';
-import { RandomStream } from '../core/random.js';
 import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
 import { inLargePages } from '../dense/large-pages.js';
-import { firstOfLevel } from '../core/indices.js';
-import { gatherPortions, ownPortion } from '../distributed/portion.js';
 import { onTeam, type Control } from '../parallel/default-team.js';
-import { independentTasks, taskGraph } from '../parallel/task-graph.js';
+import { taskGraph } from '../parallel/task-graph.js';
 import type { TeamControl } from '../parallel/team-control.js';
-import type { Shared } from '../parallel/team.js';
 import { type EntrySource, type Points, requireSource } from '../source/entry-source.js';
 import { chooseDistance, resolvedDistance } from './distances/choose-distance.js';
 import type { DistanceName } from './distances/table.js';
-import { gatherLists } from './gather-lists.js';
 import { neighborsOnLine } from './line-neighbors.js';
+import { emptyLists, type NearestState } from './nearest-lists.js';
+import { finishLists, searchTiles, TILE, type SearchState } from './neighbor-search.js';
 import { MOST_DIMENSIONS, neighborsOfPoints } from './point-neighbors.js';
-import { NearestLists, type NearestState } from './nearest-lists.js';
-import {
-  FINISH_ROWS,
-  finishLists,
-  projectRandomly,
-  SAMPLE_ROWS,
-  searchSample,
-  searchSubtree,
-  searchTiles,
-  TILE,
-  type SearchState,
-} from './neighbor-search.js';
-import { chunksPerNode, halvedRanges, subtreeLevel } from './split.js';
-import { cutNode } from './two-centroids.js';
+import { finishTasks, searchTrees, stateOf, type NeighborSearch } from './projection-trees.js';
+import { halvedRanges } from './split.js';
 
 /** Options of {@link findNeighbors}. */
 export interface NeighborOptions {
@@ -92,10 +77,6 @@ const LEAF_PER_NEIGHBOR = 4;
 const EXHAUSTIVE_LEAVES = 8;
 const INDEX_BYTES = Int32Array.BYTES_PER_ELEMENT;
 const DISTANCE_BYTES = Float64Array.BYTES_PER_ELEMENT;
-/** Rows on which the recall is measured: its standard error is below 0.01 at 0.9 and κ = 32. */
-const SAMPLE = 128;
-const SAMPLE_PURPOSE = 0x5a3e;
-
 /**
  * The κ nearest neighbors of every index of `source` by `distance`. Of points in up to four dimensions they are exact
  * (point-neighbors.ts). Else the cost is about N·(leaf size)/2 distances a tree (N²/2 where exhaustive) plus N log N
@@ -152,46 +133,27 @@ async function search(
     requireComplete(indices, capacity);
     return { count: capacity, indices, distances, recall: 1, iterations: 0 };
   }
-  const nearest = emptyLists(capacity, size);
-  const { indices, distances } = nearest;
-  if (capacity === 0) return { count: 0, indices, distances, recall: 1, iterations: 0 };
-  if (place !== undefined) {
-    neighborsOnLine(place, capacity, indices, distances);
+  if (capacity === 0 || place !== undefined) {
+    const { indices, distances } = emptyLists(capacity, size);
+    if (place !== undefined) neighborsOnLine(place, capacity, indices, distances);
     return { count: capacity, indices, distances, recall: 1, iterations: 0 };
   }
   const leaf = leafFor(capacity);
-  const exhaustive = targetRecall === 1 || size <= EXHAUSTIVE_LEAVES * leaf;
-  const depth = exhaustive ? 0 : Math.floor(Math.log2(size / leaf));
-  const rows = exhaustive ? 0 : SAMPLE;
-  const order = sharedInt32(exhaustive ? 0 : size);
-  for (let i = 0; i < order.length; i++) order[i] = i;
-  const state: SearchState = {
-    distance: data,
-    size,
-    nearest,
-    ranges: halvedRanges(exhaustive ? 1 : size, depth),
-    order,
-    values: sharedFloat64(order.length),
-    sample: sampleRows(size, rows, seed),
-    exact: emptyLists(capacity, rows),
-    seed,
-  };
-  const { team } = control;
-  const shared = await team.share(state, { modules, solo });
-  try {
-    const { recall, iterations } = exhaustive
-      ? { recall: 0, iterations: 0 }
-      : await searchTrees(shared, targetRecall, maxIterations, control);
-    const complete = recall < targetRecall && (exhaustive || iterations < maxIterations);
-    if (complete) await searchEverything(shared, control);
-    await team.run('neighbors', finishLists, shared, independentTasks(Math.ceil(size / FINISH_ROWS)), undefined, {
-      signal: control.signal,
-    });
-    requireComplete(indices, capacity);
-    return { count: capacity, indices, distances, recall: complete ? 1 : recall, iterations };
-  } finally {
-    team.release(shared);
+  const search = { distance: data, size, capacity, seed, sharing: { modules, solo } };
+  let iterations = 0;
+  if (targetRecall < 1 && size > EXHAUSTIVE_LEAVES * leaf) {
+    const limits = { leaf, targetRecall, maxIterations, wantsDistances };
+    const found = await searchTrees(search, limits, control);
+    if (found.lists !== undefined) {
+      const { recall, iterations, lists } = found;
+      requireComplete(lists.indices, capacity);
+      return { ...lists, count: capacity, recall, iterations };
+    }
+    iterations = found.iterations;
   }
+  const { indices, distances } = await searchEverything(search, control);
+  requireComplete(indices, capacity);
+  return { count: capacity, indices, distances, recall: 1, iterations };
 }
 
 const leafFor = (capacity: number): number => Math.max(LEAF, LEAF_PER_NEIGHBOR * capacity);
@@ -220,123 +182,28 @@ function requireComplete(indices: Int32Array, capacity: number): void {
   );
 }
 
-function emptyLists(capacity: number, rows: number): NearestState {
-  const state = {
-    capacity,
-    indices: inLargePages(sharedInt32(capacity * rows)),
-    distances: inLargePages(sharedFloat64(capacity * rows)),
-  };
-  new NearestLists(state).clear(0, rows);
-  return state;
-}
-
-/** `rows` different indices, ascending. */
-function sampleRows(size: number, rows: number, seed: number): Int32Array {
-  const random = new RandomStream(seed, SAMPLE_PURPOSE);
-  const drawn = new Set<number>();
-  while (drawn.size < rows) drawn.add(random.integer(size));
-  const sample = sharedInt32(rows);
-  sample.set([...drawn].sort((a, b) => a - b));
-  return sample;
-}
-
-/**
- * Projection trees until the target is reached, maxIterations are done, or the exhaustive search is cheaper than what
- * would still be needed.
- */
-async function searchTrees(
-  shared: Shared<SearchState>,
-  targetRecall: number,
-  maxIterations: number,
-  control: TeamControl,
-): Promise<{ recall: number; iterations: number }> {
-  const { team, signal } = control;
-  const { state } = shared;
-  const { ranges, size, order } = state;
-  const top = subtreeLevel(ranges);
-  const { communicator } = team;
-  const own = ownPortion(communicator, 2 ** top);
-  const subtrees = independentTasks(own.end - own.first);
-  const leaf = size / 2 ** ranges.depth;
-  await searchSampleRows(shared, control);
-  let recall = 0;
-  for (let iteration = 1; iteration <= maxIterations; iteration++) {
-    for (let level = 0; level < top; level++) {
-      const perNode = chunksPerNode(ranges, level);
-      await team.run(
-        'neighbors',
-        projectRandomly,
-        shared,
-        independentTasks(2 ** level * perNode),
-        { iteration, level, perNode },
-        { signal },
-      );
-      await team.run('neighbors', cutNode, shared, independentTasks(2 ** level), { level }, { signal });
-    }
-    await team.run(
-      'neighbors',
-      searchSubtree,
-      shared,
-      subtrees,
-      { iteration, level: top, firstTask: own.first },
-      control,
-    );
-    const first = firstOfLevel(top);
-    const endOf = (subtree: number): number => ranges.end[first + subtree];
-    gatherPortions(communicator, order, 2 ** top, { begin: 0, endOf });
-    const { capacity, indices, distances } = state.nearest;
-    gatherLists(communicator, { order, parts: 2 ** top, endOf, capacity, lists: [indices, distances] });
-    const before = recall;
-    recall = measureRecall(state);
-    if (recall >= targetRecall) return { recall, iterations: iteration };
-    if (iteration >= 2) {
-      // The share missed shrinks by about the same factor with every tree.
-      const factor = (1 - recall) / (1 - before);
-      const needed =
-        factor < 1 ? Math.log((1 - targetRecall) / (1 - recall)) / Math.log(factor) : Number.POSITIVE_INFINITY;
-      if (Math.min(needed, maxIterations - iteration) * leaf > size) return { recall, iterations: iteration };
-    }
-  }
-  return { recall, iterations: maxIterations };
-}
-
-/** The exact lists of the sample; each of several ranks finds those of some of its rows. */
-async function searchSampleRows(shared: Shared<SearchState>, { team, signal }: TeamControl): Promise<void> {
-  const { sample, exact } = shared.state;
-  const { communicator } = team;
-  const tasks = Math.ceil(sample.length / SAMPLE_ROWS);
-  const { first, end } = ownPortion(communicator, tasks);
-  const graph = independentTasks(end - first);
-  await team.run('neighbors', searchSample, shared, graph, { firstTask: first }, { signal });
-  const endOf = (task: number): number => exact.capacity * Math.min(sample.length, (task + 1) * SAMPLE_ROWS);
-  for (const list of [exact.indices, exact.distances]) gatherPortions(communicator, list, tasks, { begin: 0, endOf });
-}
-
-/** Share of the sample's true neighbors that the lists hold; one as near as the farthest true one counts as true. */
-function measureRecall({ nearest, exact, sample }: SearchState): number {
-  const { capacity } = nearest;
-  let found = 0;
-  for (let s = 0; s < sample.length; s++) {
-    const row = sample[s] * capacity;
-    const truth = new Set(exact.indices.subarray(s * capacity, (s + 1) * capacity));
-    // Equal up to rounding: blocks of different shapes round differently.
-    const limit = exact.distances[s * capacity] * (1 + 1e-9);
-    for (let p = row; p < row + capacity; p++)
-      if (nearest.indices[p] >= 0 && (nearest.distances[p] <= limit || truth.has(nearest.indices[p]))) found++;
-  }
-  return found / (sample.length * capacity);
-}
-
 /**
  * Every pair of indices, tile by tile. Two tiles that share rows never run at the same time, and always in the same
  * order.
  */
-async function searchEverything(shared: Shared<SearchState>, control: TeamControl): Promise<void> {
-  const { nearest, size } = shared.state;
-  new NearestLists(nearest).clear(0, size);
-  const tiles = Math.ceil(size / TILE);
-  const { pairs, edges } = roundRobin(tiles);
-  await control.team.run('neighbors', searchTiles, shared, taskGraph(pairs.length / 2, edges), { pairs }, control);
+async function searchEverything(search: NeighborSearch, control: TeamControl): Promise<NearestState> {
+  const { size, capacity, sharing } = search;
+  const state: SearchState = {
+    ...stateOf(search, halvedRanges(1, 0)),
+    nearest: emptyLists(capacity, size),
+    order: sharedInt32(0),
+  };
+  const { team, signal } = control;
+  const shared = await team.share(state, sharing);
+  try {
+    const tiles = Math.ceil(size / TILE);
+    const { pairs, edges } = roundRobin(tiles);
+    await team.run('neighbors', searchTiles, shared, taskGraph(pairs.length / 2, edges), { pairs }, control);
+    await team.run('neighbors', finishLists, shared, finishTasks(state), undefined, { signal });
+  } finally {
+    team.release(shared);
+  }
+  return state.nearest;
 }
 
 /**

@@ -10,18 +10,31 @@
 import { firstOfLevel, leftChild, parentOf } from '../core/indices.js';
 import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
 import { inLargePages } from '../dense/large-pages.js';
-import { ownPortion } from '../distributed/portion.js';
+import type { Communicator } from '../distributed/communicator.js';
+import { gatherPortions, ownPortion } from '../distributed/portion.js';
 import { independentTasks } from '../parallel/task-graph.js';
 import { defineTask } from '../parallel/task.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { Points } from '../source/entry-source.js';
 import { gatherLists } from './gather-lists.js';
-import { halvedRanges, splitAtMedian, subtreeLevel, visitInner, type Ranges } from './split.js';
+import {
+  CHUNK,
+  halvedRanges,
+  nodesAbove,
+  positionsOfRanks,
+  splitAtMedian,
+  subtreeLevel,
+  visitInner,
+  type Ranges,
+} from './split.js';
 
 /** Above this dimension the boxes to be looked at become many. */
 export const MOST_DIMENSIONS = 4;
 /** Points of a box: so many at least, less than twice as many. */
 const BOX = 12;
+
+/** Levels of boxes below the root. */
+export const boxDepth = (count: number): number => Math.max(0, Math.floor(Math.log2(count / BOX)));
 
 /** What the phases read and write. */
 export interface PointSearchState {
@@ -52,7 +65,7 @@ export async function neighborsOfPoints(
   lists: Pick<PointSearchState, 'capacity' | 'indices' | 'distances'>,
   control: TeamControl,
 ): Promise<void> {
-  const ranges = halvedRanges(count, Math.max(0, Math.floor(Math.log2(count / BOX))));
+  const ranges = halvedRanges(count, boxDepth(count));
   const order = sharedInt32(count);
   for (let i = 0; i < count; i++) order[i] = i;
   const corners = (): Float64Array => sharedFloat64(dimension * ranges.begin.length);
@@ -71,65 +84,129 @@ export async function neighborsOfPoints(
   const shared = await team.share(state);
   try {
     const top = subtreeLevel(ranges);
-    const subtrees = independentTasks(2 ** top);
-    for (let level = 0; level < top; level++)
-      await team.run('neighbors', cutBoxes, shared, independentTasks(2 ** level), { level, whole: false }, { signal });
-    await team.run('neighbors', cutBoxes, shared, subtrees, { level: top, whole: true }, { signal });
-    const { first, end } = ownPortion(team.communicator, 2 ** top);
-    await team.run('neighbors', searchBoxes, shared, independentTasks(end - first), { level: top, first }, control);
-    gatherLists(team.communicator, {
-      order,
-      parts: 2 ** top,
-      endOf: (subtree) => ranges.end[firstOfLevel(top) + subtree],
-      capacity: lists.capacity,
-      lists: [lists.indices, lists.distances],
-    });
+    const { communicator } = team;
+    const own = ownPortion(communicator, 2 ** top);
+    const subtrees = independentTasks(own.end - own.first);
+    for (let level = 0; level < top; level++) {
+      const { first, end } = nodesAbove(own, level, top);
+      await team.run('neighbors', cutBoxes, shared, independentTasks(end - first), { level, first }, { signal });
+    }
+    const ownTrees = { level: top, first: own.first };
+    await team.run('neighbors', cutSubtree, shared, subtrees, ownTrees, { signal });
+    gatherBoxes(state, top, communicator);
+    const chunks = independentTasks(Math.ceil(count / CHUNK));
+    await team.run('neighbors', sortCoordinates, shared, chunks, undefined, { signal });
+    await team.run('neighbors', searchBoxes, shared, subtrees, ownTrees, control);
+    const { capacity, indices, distances } = lists;
+    const dealt = positionsOfRanks(ranges, top, communicator);
+    for (const list of [indices, distances]) gatherLists(communicator, { order, ranges: dealt, capacity, lists: list });
   } finally {
     team.release(shared);
   }
 }
 
-/** Per box of a level: it is measured and cut, or with `whole` everything below it as well. */
-export const cutBoxes = defineTask<PointSearchState, { readonly level: number; readonly whole: boolean }>(
+/** The first of the nodes of a level, numbered within it, that this rank works on. */
+interface LevelArgs {
+  readonly level: number;
+  readonly first: number;
+}
+
+/** Measures and cuts boxes. */
+class Boxes {
+  readonly #state: PointSearchState;
+
+  constructor(state: PointSearchState) {
+    this.#state = state;
+  }
+
+  measure(ν: number): void {
+    const { dimension: d, coordinates: x, ranges, order, low, high } = this.#state;
+    const { begin, end } = ranges;
+    for (let c = 0; c < d; c++) {
+      let least = Infinity;
+      let most = -Infinity;
+      for (let p = begin[ν]; p < end[ν]; p++) {
+        const value = x[order[p] * d + c];
+        if (value < least) least = value;
+        if (value > most) most = value;
+      }
+      low[d * ν + c] = least;
+      high[d * ν + c] = most;
+    }
+  }
+
+  /** Measures the box, and cuts it across its widest side. */
+  cut(ν: number): void {
+    this.measure(ν);
+    const { dimension: d, coordinates: x, ranges, order, values, low, high } = this.#state;
+    const { begin, end } = ranges;
+    let widest = 0;
+    for (let c = 1; c < d; c++)
+      if (high[d * ν + c] - low[d * ν + c] > high[d * ν + widest] - low[d * ν + widest]) widest = c;
+    for (let p = begin[ν]; p < end[ν]; p++) values[p] = x[order[p] * d + widest];
+    splitAtMedian(order, values, begin[ν], end[ν]);
+  }
+}
+
+/** Per box of a level, from the one numbered `first` on: it is measured and cut. */
+export const cutBoxes = defineTask<PointSearchState, LevelArgs>(import.meta.url, 'cutBoxes', (state) => {
+  const boxes = new Boxes(state);
+  return (task, { level, first }) => {
+    boxes.cut(firstOfLevel(level) + first + task);
+  };
+});
+
+/** Per subtree, from the one numbered `first` on: all of its boxes. */
+export const cutSubtree = defineTask<PointSearchState, LevelArgs>(import.meta.url, 'cutSubtree', (state) => {
+  const boxes = new Boxes(state);
+  const { depth } = state.ranges;
+  return (task, { level, first }) => {
+    visitInner(firstOfLevel(level) + first + task, level, depth, (ν) => {
+      boxes.cut(ν);
+    });
+    const leaves = 2 ** (depth - level);
+    const leaf0 = firstOfLevel(depth) + (first + task) * leaves;
+    for (let leaf = leaf0; leaf < leaf0 + leaves; leaf++) boxes.measure(leaf);
+  };
+});
+
+/**
+ * The order, and the boxes of each rank's subtrees, to all ranks; those above are made of them. 4 bytes a point and 16
+ * for each dimension of a box.
+ */
+function gatherBoxes(
+  { dimension: d, ranges, order, low, high }: PointSearchState,
+  top: number,
+  communicator: Communicator,
+): void {
+  if (communicator.size === 1) return;
+  const subtrees = 2 ** top;
+  const first = firstOfLevel(top);
+  gatherPortions(communicator, order, subtrees, { begin: 0, endOf: (subtree) => ranges.end[first + subtree] });
+  for (let level = top; level <= ranges.depth; level++) {
+    const begin = d * firstOfLevel(level);
+    const endOf = (subtree: number): number => begin + d * (subtree + 1) * 2 ** (level - top);
+    for (const corners of [low, high]) gatherPortions(communicator, corners, subtrees, { begin, endOf });
+  }
+  for (let ν = first - 1; ν >= 0; ν--) {
+    for (let c = 0; c < d; c++) {
+      const left = d * leftChild(ν) + c;
+      low[d * ν + c] = Math.min(low[left], low[left + d]);
+      high[d * ν + c] = Math.max(high[left], high[left + d]);
+    }
+  }
+}
+
+/** Per chunk of positions: the coordinates of their points. */
+export const sortCoordinates = defineTask<PointSearchState>(
   import.meta.url,
-  'cutBoxes',
-  ({ dimension: d, coordinates: x, ranges, order, values, sorted, low, high }) => {
-    const { begin, end, depth } = ranges;
-    const measure = (ν: number): void => {
-      for (let c = 0; c < d; c++) {
-        let least = Infinity;
-        let most = -Infinity;
-        for (let p = begin[ν]; p < end[ν]; p++) {
-          const value = x[order[p] * d + c];
-          if (value < least) least = value;
-          if (value > most) most = value;
-        }
-        low[d * ν + c] = least;
-        high[d * ν + c] = most;
-      }
-    };
-    const cut = (ν: number): void => {
-      measure(ν);
-      let widest = 0;
-      for (let c = 1; c < d; c++)
-        if (high[d * ν + c] - low[d * ν + c] > high[d * ν + widest] - low[d * ν + widest]) widest = c;
-      for (let p = begin[ν]; p < end[ν]; p++) values[p] = x[order[p] * d + widest];
-      splitAtMedian(order, values, begin[ν], end[ν]);
-    };
-    return (task, { level, whole }) => {
-      const ν = firstOfLevel(level) + task;
-      if (!whole) {
-        cut(ν);
-        return;
-      }
-      visitInner(ν, level, depth, cut);
-      const leaves = 2 ** (depth - level);
-      const first = firstOfLevel(depth) + task * leaves;
-      for (let leaf = first; leaf < first + leaves; leaf++) measure(leaf);
+  'sortCoordinates',
+  ({ dimension: d, coordinates: x, order, sorted }) =>
+    (task) => {
       const n = order.length;
-      for (let p = begin[ν]; p < end[ν]; p++) for (let c = 0; c < d; c++) sorted[c * n + p] = x[order[p] * d + c];
-    };
-  },
+      const end = Math.min(n, (task + 1) * CHUNK);
+      for (let p = task * CHUNK; p < end; p++) for (let c = 0; c < d; c++) sorted[c * n + p] = x[order[p] * d + c];
+    },
 );
 
 /** The search for the points of one box. */
@@ -247,16 +324,12 @@ class BoxSearch {
 }
 
 /** Per subtree, from the one numbered `first` on: the lists of its points. */
-export const searchBoxes = defineTask<PointSearchState, { readonly level: number; readonly first: number }>(
-  import.meta.url,
-  'searchBoxes',
-  (state) => {
-    const search = new BoxSearch(state);
-    const { depth } = state.ranges;
-    return (task, { level, first }) => {
-      const leaves = 2 ** (depth - level);
-      const leaf0 = firstOfLevel(depth) + (first + task) * leaves;
-      for (let leaf = leaf0; leaf < leaf0 + leaves; leaf++) search.run(leaf);
-    };
-  },
-);
+export const searchBoxes = defineTask<PointSearchState, LevelArgs>(import.meta.url, 'searchBoxes', (state) => {
+  const search = new BoxSearch(state);
+  const { depth } = state.ranges;
+  return (task, { level, first }) => {
+    const leaves = 2 ** (depth - level);
+    const leaf0 = firstOfLevel(depth) + (first + task) * leaves;
+    for (let leaf = leaf0; leaf < leaf0 + leaves; leaf++) search.run(leaf);
+  };
+});

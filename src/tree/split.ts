@@ -4,6 +4,8 @@
 import { NonFiniteError, ShapeError } from '../core/errors.js';
 import { firstOfLevel, leftChild, rightChild, type NodeId } from '../core/indices.js';
 import { sharedInt32 } from '../core/shared-array.js';
+import type { Communicator } from '../distributed/communicator.js';
+import { portionOf, type Portion } from '../distributed/portion.js';
 
 /**
  * Members a single task looks at: larger clusters are worked on in chunks of about this size, smaller ones as whole
@@ -44,9 +46,12 @@ export function halvedRanges(size: number, depth: number, first = 0): Ranges {
 export const middleOf = (begin: number, end: number): number => begin + ((end - begin + 1) >> 1);
 
 /** First level whose nodes are small enough to be worked on as whole subtrees. */
-export function subtreeLevel({ depth, begin, end }: Ranges): number {
+export const subtreeLevel = ({ depth, begin, end }: Ranges): number => subtreeLevelFor(end[0] - begin[0], depth);
+
+/** The same of a tree of that depth over so many positions. */
+export function subtreeLevelFor(size: number, depth: number): number {
   let level = 0;
-  for (let size = end[0] - begin[0]; level < depth && size > CHUNK; level++) size = (size + 1) >> 1;
+  for (let rest = size; level < depth && rest > CHUNK; level++) rest = (rest + 1) >> 1;
   return level;
 }
 
@@ -71,6 +76,30 @@ export function chunkOf(
     to: begin[node] + Math.floor((size * (chunk + 1)) / perNode),
   };
 }
+
+/** Positions begin … end − 1 of an order. */
+export interface PositionRange {
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** The positions of every rank, where the subtrees of a level are dealt out to ranks in order. */
+export function positionsOfRanks(
+  { begin, end }: Ranges,
+  level: number,
+  communicator: Pick<Communicator, 'size'>,
+): PositionRange[] {
+  const subtrees = 2 ** level;
+  const at = (subtree: number): number => (subtree < subtrees ? begin[firstOfLevel(level) + subtree] : end[0]);
+  return Array.from({ length: communicator.size }, (_, r) => {
+    const portion = portionOf(communicator, r, subtrees);
+    return { begin: at(portion.first), end: at(portion.end) };
+  });
+}
+
+/** The nodes of a level, numbered within it, that have some of these subtrees of level `top` below them. */
+export const nodesAbove = ({ first, end }: Portion, level: number, top: number): Portion =>
+  first === end ? { first: 0, end: 0 } : { first: first >> (top - level), end: ((end - 1) >> (top - level)) + 1 };
 
 /** Every node of the subtree of ν that has children, in preorder (parents first). */
 export function visitInner(node: NodeId, level: number, depth: number, visit: (node: NodeId) => void): void {

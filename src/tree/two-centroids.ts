@@ -18,7 +18,7 @@ import { middleOfNode, taskGraph, type TaskGraph } from '../parallel/task-graph.
 import { openDistance, type DistanceState } from './distances/choose-distance.js';
 import type { Distance } from './distances/distance.js';
 import { SampleTable } from './distances/sample-table.js';
-import { chunkOf, chunksPerNode, largest, splitAtMedian, visitInner, type Ranges } from './split.js';
+import { chunkOf, chunksPerNode, largest, nodesAbove, splitAtMedian, visitInner, type Ranges } from './split.js';
 
 /** Members on which the centroids are found. */
 const SAMPLE = 512;
@@ -51,7 +51,8 @@ const [CHOOSE, PROJECT, CUT, SUBTREE] = [0, 1, 2, 3];
 
 /**
  * The whole split as one graph, and its tasks: a node above level `top` waits for its parent's cut, its chunks for its
- * centroids, its cut for its chunks; then the subtrees of that level, or of several ranks those of this one.
+ * centroids, its cut for its chunks; then the subtrees of that level. Of several ranks, each has its own subtrees and
+ * what stands above them.
  */
 export function splitGraph(
   ranges: Ranges,
@@ -68,9 +69,8 @@ export function splitGraph(
   };
   for (let level = 0; level <= top; level++) {
     const perNode = chunksPerNode(ranges, level);
-    for (let ν = firstOfLevel(level); ν < firstOfLevel(level + 1); ν++) {
-      const subtree = ν - firstOfLevel(top);
-      if (level === top && (subtree < subtrees.first || subtree >= subtrees.end)) continue;
+    const { first: from, end } = nodesAbove(subtrees, level, top);
+    for (let ν = firstOfLevel(level) + from; ν < firstOfLevel(level) + end; ν++) {
       const middle = middleOfNode(ν);
       const first = add(level < top ? CHOOSE : SUBTREE, ν, 0, middle);
       if (level > 0) edges.push(cuts[parentOf(ν)], first);
@@ -83,12 +83,6 @@ export function splitGraph(
     }
   }
   return { graph: taskGraph(places.length, edges, places), tasks: toShared(Int32Array.from(tasks)) };
-}
-
-/** A level in work. */
-export interface LevelArgs {
-  readonly level: number;
-  readonly perNode: number;
 }
 
 const STREAM = 0xce47;
@@ -205,17 +199,6 @@ class Splitter {
     for (let a = 0; a < count; a++) out[at + a] -= this.#toSecond[a];
   }
 }
-
-/** Per node: the cut at the median of the values. */
-export const cutNode = defineTask<Pick<SplitState, 'ranges' | 'order' | 'values'>, { readonly level: number }>(
-  import.meta.url,
-  'cutNode',
-  ({ ranges, order, values }) =>
-    (task, { level }) => {
-      const node = firstOfLevel(level) + task;
-      splitAtMedian(order, values, ranges.begin[node], ranges.end[node]);
-    },
-);
 
 /** Runs task t of `splitGraph`; leaves end in ascending order of their indices. */
 export const splitTask = defineTask<SplitState>(import.meta.url, 'splitTask', (state, context) => {

@@ -3,17 +3,18 @@ import { RandomStream } from '#hmatrix/core/random.js';
 import { sharedInt32 } from '#hmatrix/core/shared-array.js';
 import { RowSampler, type RowSamplerState } from '#hmatrix/hierarchical/from-entries/row-sampler.js';
 import { findVoters } from '#hmatrix/hierarchical/from-entries/voters.js';
+import { onTeam } from '#hmatrix/parallel/default-team.js';
 import { type ClusterTree, firstLeaf, leavesOf } from '#hmatrix/tree/cluster-tree.js';
 import { randomSizes, treeOfLeaves } from './trees.js';
 
 const ISOLATED = 13;
 
 /** A sampler's state over leaves of random sizes; neighbors(i) are i's, `near` the leaves near a leaf. */
-function stateOf(
+async function stateOf(
   tree: ClusterTree,
   neighbors: readonly number[][] = [],
   near: (leaf: number) => number[] = (leaf) => [leaf],
-): RowSamplerState {
+): Promise<RowSamplerState> {
   const leaves = leavesOf(tree);
   const leafOf = sharedInt32(tree.size).fill(leaves);
   for (let leaf = 0; leaf < leaves; leaf++) {
@@ -32,7 +33,7 @@ function stateOf(
     leafOf,
     neighbors: flat,
     neighborCount,
-    ...findVoters(tree, leafOf, flat, neighborCount),
+    ...(await findVoters(tree, leafOf, { indices: flat, count: neighborCount }, await onTeam({}, 'test'))),
     nearBegin,
     near: Int32Array.from(lists.flat()),
     witnesses: new Int32Array(0),
@@ -49,9 +50,9 @@ describe('sampled rows of a node', () => {
   });
   const outside = (ν: number): number => tree.size - ISOLATED - (tree.end[ν] - tree.begin[ν]);
 
-  it('have_witnesses_outside_once_among_them_that_weigh_one', () => {
+  it('have_witnesses_outside_once_among_them_that_weigh_one', async () => {
     const witnesses = Int32Array.from([place.indexOf(0), 3, 7, 11, 3]);
-    const state = { ...stateOf(tree), witnesses };
+    const state = { ...(await stateOf(tree)), witnesses };
     const sampler = new RowSampler(state);
     for (const ν of [1, 2, 15, 30]) {
       sampler.open(ν);
@@ -67,9 +68,9 @@ describe('sampled rows of a node', () => {
     }
   });
 
-  it('are_distinct_and_lie_outside_the_node_and_its_near_leaves', () => {
+  it('are_distinct_and_lie_outside_the_node_and_its_near_leaves', async () => {
     const near = (leaf: number): number[] => [leaf - 3, leaf, leaf + 3].filter((other) => other >= 0 && other < 16);
-    const state = stateOf(tree, [], near);
+    const state = await stateOf(tree, [], near);
     const sampler = new RowSampler(state);
     for (const ν of [1, 2, 5, 9, 15, 22, 30]) {
       const inside = new Set<number>();
@@ -98,8 +99,8 @@ describe('sampled rows of a node', () => {
     }
   });
 
-  it('come_from_every_cluster_and_more_from_those_next_to_the_node', () => {
-    const sampler = new RowSampler(stateOf(tree));
+  it('come_from_every_cluster_and_more_from_those_next_to_the_node', async () => {
+    const sampler = new RowSampler(await stateOf(tree));
     for (const ν of [3, 8, 20]) {
       for (let seed = 0; seed < 20; seed++) {
         sampler.open(ν);
@@ -121,11 +122,11 @@ describe('sampled rows of a node', () => {
     }
   });
 
-  it('estimate_every_sum_over_the_rows_outside_without_bias', () => {
+  it('estimate_every_sum_over_the_rows_outside_without_bias', async () => {
     // The weights of a row, squared, have the mean 1 over draws: within six standard deviations, for some 300 rows.
     const shared = [...tree.order.subarray(tree.begin[1], tree.begin[1] + 3)];
     const sampler = new RowSampler(
-      stateOf(
+      await stateOf(
         tree,
         Array.from({ length: tree.size }, () => [...shared, tree.order[tree.begin[2]]]),
       ),
@@ -156,8 +157,8 @@ describe('sampled rows of a node', () => {
     }
   });
 
-  it('weigh_a_second_batch_so_that_it_stands_for_all_rows_by_itself', () => {
-    const sampler = new RowSampler(stateOf(tree));
+  it('weigh_a_second_batch_so_that_it_stands_for_all_rows_by_itself', async () => {
+    const sampler = new RowSampler(await stateOf(tree));
     for (let seed = 0; seed < 50; seed++) {
       const random = new RandomStream(seed);
       sampler.open(5);
@@ -170,10 +171,10 @@ describe('sampled rows of a node', () => {
     }
   });
 
-  it('hold_lonely_rows_and_rows_around_others_once_and_the_draw_stands_for_the_rest', () => {
+  it('hold_lonely_rows_and_rows_around_others_once_and_the_draw_stands_for_the_rest', async () => {
     // Everyone knows three rows of node 2 and nobody knows the others.
     const known = [...tree.order.subarray(tree.begin[2], tree.begin[2] + 3)];
-    const state = stateOf(
+    const state = await stateOf(
       tree,
       Array.from({ length: tree.size }, () => known),
     );
@@ -199,19 +200,19 @@ describe('sampled rows of a node', () => {
     for (const i of [...rows, known[0], known[1]]) expect(sum[i]).toBe(draws);
   });
 
-  it('begin_with_the_neighbors_that_have_most_votes', () => {
+  it('begin_with_the_neighbors_that_have_most_votes', async () => {
     // All have the same four neighbors, of which two lie outside node 1.
     const right = [...tree.order.subarray(tree.begin[2], tree.begin[2] + 2)];
     const left = [...tree.order.subarray(tree.begin[1], tree.begin[1] + 2)];
     const neighbors = Array.from({ length: tree.size }, () => [left[0], right[0], left[1], right[1]]);
-    const sampler = new RowSampler(stateOf(tree, neighbors));
+    const sampler = new RowSampler(await stateOf(tree, neighbors));
     sampler.open(1);
     expect(sampler.takeNeighbors(2)).toBe(2);
     expect(new Set(rowsOf(sampler))).toEqual(new Set(right));
     expect([...sampler.weights.subarray(0, 2)]).toEqual([1, 1]);
   });
 
-  it('know_an_outlier_by_its_own_neighbors', () => {
+  it('know_an_outlier_by_its_own_neighbors', async () => {
     // Node 1's indices have each other for neighbors; one index elsewhere has them, too.
     const members = [...tree.order.subarray(tree.begin[1], tree.end[1])];
     const others = [...tree.order.subarray(tree.begin[2] + 1, tree.end[2])];
@@ -220,7 +221,7 @@ describe('sampled rows of a node', () => {
     const neighbors = Array.from({ length: tree.size }, (_, i) =>
       (i === outlier || own.has(i) ? members : others).filter((j) => j !== i).slice(0, 4),
     );
-    const sampler = new RowSampler(stateOf(tree, neighbors));
+    const sampler = new RowSampler(await stateOf(tree, neighbors));
     sampler.open(1);
     expect(sampler.takeNeighbors(10)).toBe(1);
     expect(rowsOf(sampler)).toEqual([outlier]);

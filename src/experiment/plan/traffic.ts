@@ -6,7 +6,8 @@ import { comparisonBatches } from '../../hierarchical/measure/columns-error.js';
 import { NORM_COLUMNS } from '../../hierarchical/measure/norm-estimate.js';
 import { PANEL } from '../../hierarchical/measure/sampled-columns.js';
 import { POSITIONS } from '../../tree/gather-lists.js';
-import { MOST_DIMENSIONS } from '../../tree/point-neighbors.js';
+import { boxDepth, MOST_DIMENSIONS } from '../../tree/point-neighbors.js';
+import { subtreeLevelFor } from '../../tree/split.js';
 import type { PlanSetup } from './options.js';
 import type { PlannedTree } from './levels.js';
 
@@ -109,18 +110,31 @@ export class TrafficPlan {
     return { ...all, messages: chunks * all.messages };
   }
 
-  /** Lists of κ neighbors, 4κN bytes in one pass; above 4 dimensions distances too, and the order, tree by tree. */
+  /**
+   * Lists of κ neighbors, 4κN bytes in one pass; and the boxes by which they are found, or above 4 dimensions, of each
+   * tree the order, 4N bytes, twice, and lists with their distances from where they were to where they are searched
+   * next.
+   */
   neighbors(): PlannedTraffic {
     const { size, ranks, dimension, neighbors } = this.#setup;
     if (neighbors === 0) return NO_TRAFFIC;
     const passes = Math.ceil(size / ranks / POSITIONS);
-    const lists = (bytes: number): PlannedTraffic => {
-      const all = this.allgather(bytes * neighbors * size);
-      return { ...all, messages: passes * all.messages };
-    };
-    if (dimension <= MOST_DIMENSIONS) return lists(4);
+    const all = this.allgather(4 * neighbors * size);
+    const lists = { ...all, messages: passes * all.messages };
+    const order = this.allgather(4 * size);
+    if (dimension <= MOST_DIMENSIONS) {
+      const depth = boxDepth(size);
+      const boxes: PlannedTraffic[] = [];
+      for (let level = subtreeLevelFor(size, depth); level <= depth; level++)
+        boxes.push(times(2, this.allgather(8 * dimension * 2 ** level)));
+      return totalTraffic([order, ...boxes, lists]);
+    }
+    const moving = (12 * neighbors * size * (ranks - 1)) / ranks / ranks;
+    const moved = { messages: 2 * (ranks - 1), sentBytes: moving, receivedBytes: moving };
     return totalTraffic([
-      times(SEARCHED_TREES, totalTraffic([lists(4), lists(8), this.allgather(4 * size)])),
+      times(SEARCHED_TREES, totalTraffic([order, order, this.allreduce(8)])),
+      times(SEARCHED_TREES - 1, moved),
+      lists,
       this.allgather(4 * neighbors * Math.min(size, RECALL_ROWS)),
       this.allgather(8 * neighbors * Math.min(size, RECALL_ROWS)),
     ]);
@@ -148,15 +162,22 @@ export class TrafficPlan {
     return this.siblings(() => 8 * (1 + 2 * most));
   }
 
-  /** Errors, attempts and ranks of all nodes, 24 bytes each, the order of leaves, 4N bytes, and counts of elements. */
+  /**
+   * Who is whose neighbor, 8N bytes and a bit for each neighbor; errors, attempts and ranks of all nodes, 24 bytes
+   * each; the order of leaves, 4N bytes, and counts of elements.
+   */
   structure(): PlannedTraffic {
-    const nodes = 2 ** (this.#setup.depth + 1) - 1;
+    const { size, neighbors, depth } = this.#setup;
+    const nodes = 2 ** (depth + 1) - 1;
     return totalTraffic([
+      this.allreduce(4 * size),
+      this.allgather(4 * size * Math.ceil(neighbors / 32)),
+      this.allgather(4 * size),
       this.allreduce(8 * nodes),
       this.allreduce(8 * nodes),
       this.allreduce(4 * nodes),
       this.allreduce(4 * nodes),
-      this.positions(4 * this.#setup.size),
+      this.positions(4 * size),
       this.allreduce(40),
     ]);
   }

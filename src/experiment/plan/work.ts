@@ -34,8 +34,9 @@ const BOX_FLOPS = 2500;
 const NEIGHBOR_FLOPS = 3500;
 /** An index at a level of the tree, for each dimension. */
 const SPLIT_FLOPS = 2750;
-/** An index in what no worker shares: votes, orders, lists. */
-const SERIAL_FLOPS = 5e4;
+/** An index whose votes, and who votes for it, are found; and one in what no worker shares: orders and lists. */
+const VOTE_FLOPS = 4e4;
+const SERIAL_FLOPS = 6e3;
 /** A node that is visited, and a number of a vector that is brought into the order of the tree, or back. */
 const NODE_FLOPS = 4e5;
 const NUMBER_FLOPS = 500;
@@ -87,7 +88,15 @@ export class WorkPlan {
     return this.#tree.most / 2 ** this.#tree.shareLevel;
   }
 
-  /** Boxes are cut by every rank, N·log₂(N/κ) points; lists are found by each of its own points. */
+  /**
+   * Indices that a rank cuts on `levels` levels: all at the root, half of them below, … and then its share.
+   */
+  #cut(levels: number): number {
+    const above = Math.min(this.#tree.shareLevel, levels);
+    return this.#setup.size * (2 - 2 ** (1 - above) + this.#share * (levels - above));
+  }
+
+  /** Boxes are cut, log₂(N/κ) levels; lists are found by each rank of its own points. */
   neighbors(): PlannedWork[] {
     const { size, neighbors, dimension, leafSize } = this.#setup;
     if (neighbors === 0) return [];
@@ -95,14 +104,13 @@ export class WorkPlan {
     const exact = dimension <= MOST_DIMENSIONS;
     // Trees of random directions, in whose leaves all are compared with all.
     const found = exact ? NEIGHBOR_FLOPS * neighbors : (costOfEntries(dimension) * leafSize) / 2;
-    return [this.#all((exact ? 1 : SEARCHED_TREES) * size * (BOX_FLOPS * levels + this.#share * dimension * found))];
+    const own = this.#share * size * dimension * found;
+    return [this.#all((exact ? 1 : SEARCHED_TREES) * (BOX_FLOPS * this.#cut(levels) + own))];
   }
 
-  /** Nodes above the shared level are cut by every rank, those below by one: N·(L + (D − L)/P) indices. */
   tree(): PlannedWork[] {
-    const { size, depth, dimension } = this.#setup;
-    const { shareLevel } = this.#tree;
-    return [this.#all(SPLIT_FLOPS * dimension * size * (shareLevel + this.#share * (depth - shareLevel)))];
+    const { depth, dimension } = this.#setup;
+    return [this.#all(SPLIT_FLOPS * dimension * this.#cut(depth))];
   }
 
   /** 32 columns, each rank's rows of them. */
@@ -139,9 +147,10 @@ export class WorkPlan {
     }, depth);
   }
 
-  /** Votes, orders and lists of all N indices, on every rank by one thread. */
+  /** Votes of each rank's indices; orders and lists of all N, on every rank by one thread. */
   structure(): PlannedWork[] {
-    return [this.#all(SERIAL_FLOPS * this.#setup.size, 1)];
+    const { size, ranks } = this.#setup;
+    return [this.#all((VOTE_FLOPS * size) / ranks), this.#all(SERIAL_FLOPS * size, 1)];
   }
 
   /** Each rank's rows of the columns that are compared, and products with them. */

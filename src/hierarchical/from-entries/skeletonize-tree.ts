@@ -68,7 +68,7 @@ export async function skeletonizeTree(
   const { maxRank, leafSize, seed, tolerance } = options;
   const { handle, modules, solo } = sourceState(source);
   const leafOf = leafOfIndices(tree);
-  const voters = findVoters(tree, leafOf, neighbors.indices, neighbors.count);
+  const voters = await findVoters(tree, leafOf, neighbors, control);
   const pilot = pilotLeaves(tree);
   const due = share === undefined ? needed : ownBases(needed, share, pilot);
   const slotBegin = sharedFloat64(nodes);

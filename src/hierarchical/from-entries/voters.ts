@@ -5,6 +5,10 @@
  */
 import { leftChild } from '../../core/indices.js';
 import { sharedInt32 } from '../../core/shared-array.js';
+import { gatherPortions, ownPortion, type Portion } from '../../distributed/portion.js';
+import { independentTasks } from '../../parallel/task-graph.js';
+import { defineTask, type TaskDefinition } from '../../parallel/task.js';
+import type { TeamControl } from '../../parallel/team-control.js';
 import { type ClusterTree, firstLeaf, nodesOf } from '../../tree/cluster-tree.js';
 
 /** So many of an index's neighbors, the nearest ones, know it in turn. */
@@ -28,39 +32,189 @@ export interface Voters {
   readonly loners: Int32Array;
 }
 
+/** Positions of the tree's order that a task looks at. */
+const CHUNK = 4096;
+/** Neighbors whose marks stand in one number. */
+const MARKS = 32;
+
+/** What is looked at, and found. */
+export interface VotersState extends Omit<Voters, 'loners'> {
+  readonly tree: ClusterTree;
+  readonly leafOf: Int32Array;
+  readonly neighbors: Int32Array;
+  /** κ. */
+  readonly count: number;
+  /** Of how many indices each is a neighbor. */
+  readonly known: Int32Array;
+  /**
+   * Bit q mod 32 of number ⌊q/32⌋ of the `words` at position p: the index there votes for its q-th neighbor from the
+   * other side.
+   */
+  readonly marks: Int32Array;
+  readonly words: number;
+  /** Of each index, where the next one goes that it is among the nearest of. */
+  readonly next: Int32Array;
+}
+
+/** The first of the chunks of positions that this rank looks at. */
+interface FirstChunk {
+  readonly firstChunk: number;
+}
+
 /**
  * Finds of which indices each index is among the NEAREST nearest neighbors, or among all of them where those indices
- * are lonely, and where it is not theirs anyway.
+ * are lonely, and where it is not theirs anyway. The same for any team; cost O(κN), shared by workers, and what looks
+ * at lists by ranks: these gather 4(3 + ⌈κ/32⌉) bytes an index.
  */
-export function findVoters(tree: ClusterTree, leafOf: Int32Array, neighbors: Int32Array, count: number): Voters {
-  const { size, depth } = tree;
-  const known = new Int32Array(size);
-  for (const i of neighbors) known[i]++;
-  const isLonely = (i: number): boolean => known[i] < LONELY * count;
-  const nearestBegin = sharedInt32(size + 1);
-  const oneSided = new Uint8Array(size * count);
-  // In the tree's order: what is looked up stands in the cache.
-  for (const j of tree.order) {
-    const from = j * count;
-    const nearest = from + (isLonely(j) ? count : Math.min(NEAREST, count));
-    for (let q = from; q < nearest; q++) {
-      const i = neighbors[q];
-      let p = i * count;
+export async function findVoters(
+  tree: ClusterTree,
+  leafOf: Int32Array,
+  { indices: neighbors, count }: { readonly indices: Int32Array; readonly count: number },
+  { team, signal }: TeamControl,
+): Promise<Voters> {
+  const { size } = tree;
+  const { communicator } = team;
+  const words = Math.ceil(count / MARKS);
+  const chunks = Math.ceil(size / CHUNK);
+  const all = { first: 0, end: chunks };
+  const own = ownPortion(communicator, chunks);
+  const state: VotersState = {
+    tree,
+    leafOf,
+    neighbors,
+    count,
+    known: sharedInt32(size),
+    marks: sharedInt32(words * size),
+    words,
+    nearestBegin: sharedInt32(size + 1),
+    nearestOf: sharedInt32(0),
+    next: sharedInt32(size),
+    reach: sharedInt32(size),
+  };
+  type Step = readonly [TaskDefinition<VotersState, FirstChunk>, Portion];
+  const run = async (state: VotersState, steps: readonly Step[], gather: (step: number) => void): Promise<void> => {
+    const shared = await team.share(state);
+    try {
+      for (const [step, [task, { first, end }]] of steps.entries()) {
+        await team.run('skeletonize', task, shared, independentTasks(end - first), { firstChunk: first }, { signal });
+        gather(step);
+      }
+    } finally {
+      team.release(shared);
+    }
+  };
+  const gather = (values: Int32Array, width: number): void => {
+    const endOf = (chunk: number): number => width * Math.min(size, (chunk + 1) * CHUNK);
+    gatherPortions(communicator, values, chunks, { begin: 0, endOf });
+  };
+  const { known, marks, nearestBegin, next, reach } = state;
+  await run(
+    state,
+    [
+      [countKnown, own],
+      [markOneSided, own],
+      [countMarks, all],
+    ],
+    (step) => {
+      if (step === 0) communicator.allreduce(known, 'sum');
+      if (step === 1) gather(marks, words);
+    },
+  );
+  for (let i = 0; i < size; i++) {
+    nearestBegin[i + 1] = nearestBegin[i] + next[i];
+    next[i] = nearestBegin[i];
+  }
+  const nearestOf = sharedInt32(nearestBegin[size]);
+  await run(
+    { ...state, nearestOf },
+    [
+      [fillNearest, all],
+      [sortNearest, all],
+      [findReach, own],
+    ],
+    (step) => {
+      if (step === 2) gather(reach, 1);
+    },
+  );
+  return { nearestBegin, nearestOf, reach, loners: findLoners(tree, known, count) };
+}
+
+/** A task for each chunk: `look` is given the positions from … to − 1. */
+const defineChunks = (
+  name: string,
+  look: (state: VotersState, from: number, to: number) => void,
+): TaskDefinition<VotersState, FirstChunk> =>
+  defineTask<VotersState, FirstChunk>(import.meta.url, name, (state) => (task, { firstChunk }) => {
+    const from = (firstChunk + task) * CHUNK;
+    look(state, from, Math.min(state.tree.size, from + CHUNK));
+  });
+
+/** Per chunk, for its indices' neighbors: known to one more. Positions are those of the tree: lists are near by. */
+export const countKnown = defineChunks('countKnown', ({ tree: { order }, neighbors, count, known }, from, to) => {
+  for (let p = from; p < to; p++)
+    for (let q = order[p] * count, end = q + count; q < end; q++) Atomics.add(known, neighbors[q], 1);
+});
+
+/** Per chunk: which neighbors of its indices are to learn that they are. */
+export const markOneSided = defineChunks('markOneSided', (state, from, to) => {
+  const {
+    tree: { order },
+    neighbors,
+    count,
+    known,
+    marks,
+    words,
+  } = state;
+  for (let at = from; at < to; at++) {
+    const j = order[at];
+    const nearest = isLonely(known, j, count) ? count : Math.min(NEAREST, count);
+    for (let q = 0; q < nearest; q++) {
+      let p = neighbors[j * count + q] * count;
       const end = p + count;
       while (p < end && neighbors[p] !== j) p++;
-      if (p < end) continue;
-      oneSided[q] = 1;
-      nearestBegin[i + 1]++;
+      if (p === end) marks[at * words + Math.floor(q / MARKS)] |= 1 << (q % MARKS);
     }
   }
-  for (let i = 0; i < size; i++) nearestBegin[i + 1] += nearestBegin[i];
-  const nearestOf = sharedInt32(nearestBegin[size]);
-  const next = nearestBegin.slice(0, size);
-  for (let j = 0, q = 0; j < size; j++)
-    for (const end = q + count; q < end; q++) if (oneSided[q] === 1) nearestOf[next[neighbors[q]]++] = j;
-  const reach = sharedInt32(size);
-  const isolated = 2 ** depth;
-  for (let p = tree.begin[0]; p < tree.end[0]; p++) {
+});
+
+/** Calls `act` with each index of the chunk and every neighbor that it has marked. */
+function forMarked(
+  { tree: { order }, neighbors, count, marks, words }: VotersState,
+  { from, to }: { readonly from: number; readonly to: number },
+  act: (j: number, neighbor: number) => void,
+): void {
+  for (let at = from; at < to; at++)
+    for (let word = 0; word < words; word++)
+      for (let bits = marks[at * words + word]; bits !== 0; bits &= bits - 1) {
+        const q = word * MARKS + 31 - Math.clz32(bits & -bits);
+        act(order[at], neighbors[order[at] * count + q]);
+      }
+}
+
+/** Per chunk: how many marks each index has. */
+export const countMarks = defineChunks('countMarks', (state, from, to) => {
+  forMarked(state, { from, to }, (_, i) => Atomics.add(state.next, i, 1));
+});
+
+/** Per chunk: who has marked an index, in any order. */
+export const fillNearest = defineChunks('fillNearest', (state, from, to) => {
+  const { nearestOf, next } = state;
+  forMarked(state, { from, to }, (j, i) => {
+    nearestOf[Atomics.add(next, i, 1)] = j;
+  });
+});
+
+/** Per chunk of indices: the same in ascending order, whichever worker was first. */
+export const sortNearest = defineChunks('sortNearest', ({ nearestBegin, nearestOf }, from, to) => {
+  for (let i = from; i < to; i++)
+    if (nearestBegin[i + 1] > nearestBegin[i] + 1) nearestOf.subarray(nearestBegin[i], nearestBegin[i + 1]).sort();
+});
+
+/** Per chunk: how far votes reach. */
+export const findReach = defineChunks('findReach', (state, from, to) => {
+  const { tree, leafOf, neighbors, count, nearestBegin, nearestOf, reach } = state;
+  const isolated = 2 ** tree.depth;
+  for (let p = Math.max(from, tree.begin[0]); p < to; p++) {
     const i = tree.order[p];
     const own = leafOf[i];
     // Bits in which the numbers of their leaves differ.
@@ -73,19 +227,20 @@ export function findVoters(tree: ClusterTree, leafOf: Int32Array, neighbors: Int
       const leaf = leafOf[nearestOf[q]];
       if (leaf !== isolated) differ |= own ^ leaf;
     }
-    reach[p] = depth - (32 - Math.clz32(differ));
+    reach[p] = tree.depth - (32 - Math.clz32(differ));
   }
-  return { nearestBegin, nearestOf, reach, loners: findLoners(tree, known, isLonely) };
-}
+});
+
+const isLonely = (known: Int32Array, i: number, count: number): boolean => known[i] < LONELY * count;
 
 /** The lonely indices of every node (`Voters.loners`); none without neighbors. */
-function findLoners(tree: ClusterTree, known: Int32Array, isLonely: (i: number) => boolean): Int32Array {
+function findLoners(tree: ClusterTree, known: Int32Array, count: number): Int32Array {
   const loners = sharedInt32(nodesOf(tree) * LONERS).fill(-1);
   const leaf0 = firstLeaf(tree);
   for (let ν = nodesOf(tree) - 1; ν >= 0; ν--) {
     const some =
       ν >= leaf0
-        ? tree.order.slice(tree.begin[ν], tree.end[ν]).filter(isLonely)
+        ? tree.order.slice(tree.begin[ν], tree.end[ν]).filter((i) => isLonely(known, i, count))
         : loners.slice(leftChild(ν) * LONERS, (leftChild(ν) + 2) * LONERS).filter((i) => i >= 0);
     some.sort((a, b) => known[a] - known[b] || a - b);
     loners.set(some.subarray(0, LONERS), ν * LONERS);

@@ -1,0 +1,243 @@
+/**
+ * Neighbors by projection trees, one after the other, until the recall on a sample of rows exceeds its target.
+ *
+ * Several ranks share the subtrees of each tree, and the lists of their indices move to where they are searched next
+ * (held-lists.ts); orders, 4 bytes an index, are gathered twice a tree.
+ */
+import { firstOfLevel } from '../core/indices.js';
+import { RandomStream } from '../core/random.js';
+import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
+import { inLargePages } from '../dense/large-pages.js';
+import type { Communicator } from '../distributed/communicator.js';
+import { gatherPortions, ownPortion } from '../distributed/portion.js';
+import { independentTasks, type TaskGraph } from '../parallel/task-graph.js';
+import type { TeamControl } from '../parallel/team-control.js';
+import type { Shared } from '../parallel/team.js';
+import type { DistanceState } from './distances/choose-distance.js';
+import { gatherLists } from './gather-lists.js';
+import { HeldLists } from './held-lists.js';
+import { emptyLists, type NearestState } from './nearest-lists.js';
+import {
+  cutNode,
+  FINISH_ROWS,
+  finishLists,
+  projectRandomly,
+  SAMPLE_ROWS,
+  searchSample,
+  searchSubtree,
+  type SearchState,
+} from './neighbor-search.js';
+import { chunksPerNode, halvedRanges, nodesAbove, positionsOfRanks, subtreeLevel, type Ranges } from './split.js';
+
+/** Rows on which the recall is measured: its standard error is below 0.01 at 0.9 and κ = 32. */
+const SAMPLE = 128;
+const SAMPLE_PURPOSE = 0x5a3e;
+
+/** What is searched. */
+export interface NeighborSearch {
+  readonly distance: DistanceState;
+  readonly size: number;
+  /** κ. */
+  readonly capacity: number;
+  readonly seed: number;
+  /** What `Team.share` needs to know of the distance. */
+  readonly sharing: { readonly modules?: readonly string[] | undefined; readonly solo?: boolean | undefined };
+}
+
+/** How long is searched. */
+export interface TreeLimits {
+  /** Fewest indices of a leaf. */
+  readonly leaf: number;
+  readonly targetRecall: number;
+  readonly maxIterations: number;
+  /** Whether the lists are to have distances: several ranks that need none do not gather them. */
+  readonly wantsDistances: boolean;
+}
+
+/** Lists, sorted, their recall and the trees that it took; none where an exhaustive search is cheaper. */
+export interface TreesFound {
+  readonly recall: number;
+  readonly iterations: number;
+  readonly lists?: Pick<NearestState, 'indices' | 'distances'> | undefined;
+}
+
+/** What all searches have, but for their lists and an order. */
+export const stateOf = (
+  { distance, size, capacity, seed }: NeighborSearch,
+  ranges: Ranges,
+): Omit<SearchState, 'nearest' | 'order'> => ({
+  distance,
+  size,
+  rowOf: sharedInt32(0),
+  ranges,
+  values: sharedFloat64(0),
+  sample: sharedInt32(0),
+  exact: emptyLists(capacity, 0),
+  seed,
+});
+
+/** The tasks of `finishLists`. */
+export const finishTasks = ({ nearest: { indices, capacity } }: SearchState): TaskGraph =>
+  independentTasks(Math.ceil(indices.length / capacity / FINISH_ROWS));
+
+/**
+ * Projection trees until the target is reached, maxIterations are done, or the exhaustive search is cheaper than what
+ * would still be needed. The same lists on all ranks.
+ */
+export async function searchTrees(
+  search: NeighborSearch,
+  limits: TreeLimits,
+  control: TeamControl,
+): Promise<TreesFound> {
+  const { size, capacity, seed, sharing } = search;
+  const ranges = halvedRanges(size, Math.floor(Math.log2(size / limits.leaf)));
+  const { team, signal } = control;
+  const { communicator } = team;
+  const positions = positionsOfRanks(ranges, subtreeLevel(ranges), communicator);
+  const held = communicator.size === 1 ? undefined : new HeldLists(communicator, positions, size);
+  const { begin, end } = positions[communicator.rank];
+  const state: SearchState = {
+    ...stateOf(search, ranges),
+    nearest: emptyLists(capacity, end - begin),
+    rowOf: held?.rowOf ?? sharedInt32(0),
+    order: sharedInt32(size),
+    values: sharedFloat64(size),
+    sample: sampleRows(size, SAMPLE, seed),
+    exact: emptyLists(capacity, SAMPLE),
+  };
+  for (let i = 0; i < size; i++) state.order[i] = i;
+  const shared = await team.share(state, sharing);
+  try {
+    await searchSampleRows(shared, control);
+    const found = await growTrees(shared, held, limits, control);
+    if (found.recall < limits.targetRecall && found.iterations < limits.maxIterations) return found;
+    await team.run('neighbors', finishLists, shared, finishTasks(state), undefined, { signal });
+    if (held === undefined) return { ...found, lists: state.nearest };
+    const gather = <A extends Int32Array | Float64Array>(own: A, lists: A): A => {
+      const { order } = state;
+      gatherLists(communicator, { order, ranges: positions, capacity, lists, held: { lists: own, rowOf: held.rowOf } });
+      return lists;
+    };
+    const { indices, distances } = state.nearest;
+    const lists = {
+      indices: gather(indices, inLargePages(sharedInt32(capacity * size))),
+      distances: limits.wantsDistances
+        ? gather(distances, inLargePages(sharedFloat64(capacity * size)))
+        : sharedFloat64(0),
+    };
+    return { ...found, lists };
+  } finally {
+    team.release(shared);
+  }
+}
+
+/** Tree after tree. */
+async function growTrees(
+  shared: Shared<SearchState>,
+  held: HeldLists | undefined,
+  { targetRecall, maxIterations }: TreeLimits,
+  control: TeamControl,
+): Promise<TreesFound> {
+  const { ranges, size } = shared.state;
+  const leaf = size / 2 ** ranges.depth;
+  let recall = 0;
+  for (let iteration = 1; iteration <= maxIterations; iteration++) {
+    await growTree(shared, held, iteration, control);
+    const before = recall;
+    recall = measureRecall(shared.state, control.team.communicator);
+    if (recall >= targetRecall) return { recall, iterations: iteration };
+    if (iteration >= 2) {
+      // The share missed shrinks by about the same factor with every tree.
+      const factor = (1 - recall) / (1 - before);
+      const needed =
+        factor < 1 ? Math.log((1 - targetRecall) / (1 - recall)) / Math.log(factor) : Number.POSITIVE_INFINITY;
+      if (Math.min(needed, maxIterations - iteration) * leaf > size) return { recall, iterations: iteration };
+    }
+  }
+  return { recall, iterations: maxIterations };
+}
+
+/** One tree, and the search of its leaves. */
+async function growTree(
+  shared: Shared<SearchState>,
+  held: HeldLists | undefined,
+  iteration: number,
+  control: TeamControl,
+): Promise<void> {
+  const { team, signal } = control;
+  const { communicator } = team;
+  const { ranges, order, nearest } = shared.state;
+  const top = subtreeLevel(ranges);
+  const own = ownPortion(communicator, 2 ** top);
+  for (let level = 0; level < top; level++) {
+    const perNode = chunksPerNode(ranges, level);
+    const { first, end } = nodesAbove(own, level, top);
+    const chunks = independentTasks((end - first) * perNode);
+    const args = { iteration, level, perNode, firstTask: first * perNode };
+    await team.run('neighbors', projectRandomly, shared, chunks, args, { signal });
+    await team.run(
+      'neighbors',
+      cutNode,
+      shared,
+      independentTasks(end - first),
+      { level, firstTask: first },
+      { signal },
+    );
+  }
+  const first = firstOfLevel(top);
+  const gather = (): void => {
+    gatherPortions(communicator, order, 2 ** top, { begin: 0, endOf: (subtree) => ranges.end[first + subtree] });
+  };
+  gather();
+  held?.move(order, nearest);
+  const subtrees = independentTasks(own.end - own.first);
+  await team.run(
+    'neighbors',
+    searchSubtree,
+    shared,
+    subtrees,
+    { iteration, level: top, firstTask: own.first },
+    control,
+  );
+  gather();
+}
+
+/** `rows` different indices, ascending. */
+function sampleRows(size: number, rows: number, seed: number): Int32Array {
+  const random = new RandomStream(seed, SAMPLE_PURPOSE);
+  const drawn = new Set<number>();
+  while (drawn.size < rows) drawn.add(random.integer(size));
+  const sample = sharedInt32(rows);
+  sample.set([...drawn].sort((a, b) => a - b));
+  return sample;
+}
+
+/** The exact lists of the sample; each of several ranks finds those of some of its rows. */
+async function searchSampleRows(shared: Shared<SearchState>, { team, signal }: TeamControl): Promise<void> {
+  const { sample, exact } = shared.state;
+  const { communicator } = team;
+  const tasks = Math.ceil(sample.length / SAMPLE_ROWS);
+  const { first, end } = ownPortion(communicator, tasks);
+  const graph = independentTasks(end - first);
+  await team.run('neighbors', searchSample, shared, graph, { firstTask: first }, { signal });
+  const endOf = (task: number): number => exact.capacity * Math.min(sample.length, (task + 1) * SAMPLE_ROWS);
+  for (const list of [exact.indices, exact.distances]) gatherPortions(communicator, list, tasks, { begin: 0, endOf });
+}
+
+/** Share of the sample's true neighbors that the lists hold; one as near as the farthest true one counts as true. */
+function measureRecall({ nearest, rowOf, exact, sample }: SearchState, communicator: Communicator): number {
+  const { capacity, indices, distances } = nearest;
+  const found = Float64Array.of(0);
+  for (let s = 0; s < sample.length; s++) {
+    const row = rowOf.length === 0 ? sample[s] : rowOf[sample[s]];
+    // Another rank has the list.
+    if (row < 0) continue;
+    const truth = new Set(exact.indices.subarray(s * capacity, (s + 1) * capacity));
+    // Equal up to rounding: blocks of different shapes round differently.
+    const limit = exact.distances[s * capacity] * (1 + 1e-9);
+    for (let p = row * capacity; p < (row + 1) * capacity; p++)
+      if (indices[p] >= 0 && (distances[p] <= limit || truth.has(indices[p]))) found[0]++;
+  }
+  communicator.allreduce(found, 'sum');
+  return found[0] / (sample.length * capacity);
+}

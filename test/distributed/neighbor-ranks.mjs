@@ -1,0 +1,24 @@
+/** Neighbors that ranks which are threads search together, for test/distributed/neighbors.test.ts. */
+import { uniformPoints } from '#datasets/points.js';
+import { recorded } from '#hmatrix/distributed/recorded.js';
+import { threadCommunicator } from '#hmatrix/distributed/threads/transport.js';
+import { Team } from '#hmatrix/parallel/team.js';
+import { kernelSource } from '#hmatrix/source/kernel-source.js';
+import { gaussian } from '#hmatrix/source/kernels/named.js';
+import { findNeighborIndices, findNeighbors } from '#hmatrix/tree/neighbors.js';
+
+/** Lists of this rank, what they say of themselves, and what was sent. */
+export async function lists({ world, rank, data }) {
+  const { size, dimension, neighbors, targetRecall, maxIterations, distances } = data;
+  const communicator = recorded(threadCommunicator(world, rank));
+  const team = await Team.open({ workers: 1, communicator });
+  const source = kernelSource(uniformPoints(size, dimension, 3), gaussian(1), { blas: team.blas });
+  communicator.phase('search');
+  const found = distances
+    ? await findNeighbors(source, 'geometric', { neighbors, targetRecall, maxIterations, seed: 5 }, { team })
+    : await findNeighborIndices(source, 'geometric', { neighbors, seed: 5 }, { team });
+  const { traffic } = communicator;
+  await team.close();
+  communicator.close();
+  return { ...found, traffic: traffic.search };
+}

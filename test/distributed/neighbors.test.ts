@@ -1,0 +1,67 @@
+/** Neighbors that several ranks search together: the lists of one, each sent to where it is searched next. */
+import { describe, expect, it } from 'vitest';
+import type { Traffic } from '#hmatrix/distributed/recorded.js';
+import { runOnThreads } from '#hmatrix/distributed/threads/start.js';
+import type { Neighbors } from '#hmatrix/tree/neighbors.js';
+
+type Found = Neighbors & { readonly traffic: Readonly<Record<string, Traffic>> };
+
+const CASES = {
+  'by projection trees': { size: 9001, dimension: 6, neighbors: 8, distances: true },
+  'by projection trees, without distances': { size: 9001, dimension: 6, neighbors: 8 },
+  'by trees that end before their target': {
+    size: 9001,
+    dimension: 6,
+    neighbors: 8,
+    targetRecall: 0.999,
+    maxIterations: 2,
+    distances: true,
+  },
+  'by fewer subtrees than ranks': { size: 2100, dimension: 6, neighbors: 8, distances: true },
+  'exhaustively after trees': { size: 2100, dimension: 40, neighbors: 8, targetRecall: 0.9999, distances: true },
+  'by boxes': { size: 5003, dimension: 2, neighbors: 8, distances: true },
+} as const;
+
+const searchOn = (ranks: number, data: object): Promise<Found[]> =>
+  runOnThreads<object, Found>(ranks, { module: new URL('neighbor-ranks.mjs', import.meta.url), name: 'lists', data });
+const told = ({ indices, distances, recall, iterations }: Found): object => ({
+  indices: Array.from(indices),
+  distances: Array.from(distances),
+  recall,
+  iterations,
+});
+
+describe('neighbors that several ranks search', () => {
+  it.each(Object.entries(CASES))(
+    'are_those_of_one_on_every_rank_%s',
+    async (_, data) => {
+      const [one] = await searchOn(1, data);
+      for (const ranks of [2, 3, 5])
+        for (const found of await searchOn(ranks, data)) {
+          // No distances were asked for: one process has them anyway.
+          const wanted = found.distances.length === 0 ? { ...told(one), distances: [] } : told(one);
+          expect(told(found)).toEqual(wanted);
+        }
+    },
+    60_000,
+  );
+
+  it('move_with_their_indices_and_are_gathered_once', async () => {
+    const data = CASES['by projection trees, without distances'];
+    const ranks = 4;
+    const found = await searchOn(ranks, data);
+    const lists = 12 * data.neighbors * data.size;
+    const [{ iterations }] = found;
+    expect(iterations).toBeGreaterThan(1);
+    for (const { traffic } of found) {
+      // Of a rank's part of the lists, about (P − 1)/P are somewhere else in the next tree.
+      const moved = traffic['alltoall'].receivedBytes / ((iterations - 1) * lists);
+      expect(moved * ranks).toBeGreaterThan(0.5);
+      expect(moved * ranks).toBeLessThan(1.01);
+      // Orders, twice a tree, and once the indices of the lists.
+      const gathered = traffic['allgather'].receivedBytes;
+      const sample = 12 * data.neighbors * 128;
+      expect(gathered).toBeLessThan((1.01 * (8 * iterations * data.size + lists / 3) * (ranks - 1)) / ranks + sample);
+    }
+  });
+});
