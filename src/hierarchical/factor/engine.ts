@@ -75,6 +75,9 @@ export interface FactorEngine {
   readonly passTask: TaskDefinition<never, PassArguments>;
   /** Where several ranks have the matrix, what their solves are made of; undefined for engines that know one alone. */
   readonly rankSolve: RankSolveParts | undefined;
-  /** diag((K̃ + λI)⁻¹) in the caller's order, exactly but for rounding. */
+  /**
+   * diag((K̃ + λI)⁻¹) in the caller's order, exactly but for rounding. Of several ranks each gets that of its own rows,
+   * and zeros elsewhere.
+   */
   diagonalOfInverse(control: TeamControl): Promise<Float64Array>;
 }

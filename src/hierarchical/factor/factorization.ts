@@ -6,7 +6,6 @@ import { describe } from '../../core/kind.js';
 import { RandomStream } from '../../core/random.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
 import { warn } from '../../core/warning.js';
-import { inLargePages } from '../../dense/large-pages.js';
 import {
   asVectors,
   checkView,
@@ -26,17 +25,14 @@ import type { LinearOperator } from '../../operator/linear-operator.js';
 import { trustClass } from '../../operator/self-check.js';
 import { shifted } from '../../operator/shifted.js';
 import { requireControl, type RunControl } from '../../core/context.js';
-import { precisionOf, sharedFloats } from '../../core/floats.js';
+import { precisionOf } from '../../core/floats.js';
 import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
-import type { TaskGraph } from '../../parallel/task-graph.js';
-import type { Shared, Team } from '../../parallel/team.js';
+import type { Team } from '../../parallel/team.js';
 import { breakdownError } from './breakdown.js';
 import type { FactorEngine, Inertia } from './engine.js';
-import { VectorChunks } from '../matrix/vector-chunks.js';
-import { placesOf } from '../matrix/transposed-vectors.js';
-import { passGraph, type PassArguments, type PassKind, type PassVectors } from './pass.js';
-import { inOrder, ownRows, ownVectors, type OwnRows } from '../ranks/own-rows.js';
-import { RankSolve } from './rank-solve.js';
+import type { PassKind } from './pass.js';
+import { ownResult, ownVectors } from '../ranks/own-rows.js';
+import { PassRunner } from './pass-runner.js';
 import type { HierarchicalMatrix } from '../matrix/hierarchical-matrix.js';
 
 /** Options of `Factorization.conditionEstimate`. */
@@ -62,18 +58,9 @@ export interface ConditionEstimate {
   readonly converged: boolean;
 }
 
-/** A workspace, and what runs passes over it. */
-interface PreparedPass {
-  readonly shared: Shared<PassVectors>;
-  readonly run: (args: PassArguments) => void;
-}
-
 const DIGITS_STREAM = 0xd16175;
 /** What a residual in float32 may be, in units of its rounding, before it is said: three of seven digits. */
 const MOST_LOST = 1e3;
-
-/** Releases what workers hold for factorizations that have been garbage-collected; `release` does it at once. */
-const abandoned = new FinalizationRegistry<() => void>((letGo) => letGo());
 
 /**
  * K̃ + λI = F·Fᵀ (or F·J·Fᵀ, J = diag(±1), where it was factored as indefinite), over a team. As a linear operator it
@@ -93,11 +80,7 @@ export class Factorization implements LinearOperator {
   /** How many calls of `refactor` are under way. */
   #refactoring = 0;
   #released = false;
-  #pass: PreparedPass | undefined;
-  #graph: TaskGraph | undefined;
-  #ranks: RankSolve | undefined;
-  #ownRows: OwnRows | undefined;
-  readonly #chunks: VectorChunks;
+  readonly #passes: PassRunner;
 
   /** Made by `factor`: the engine holds the factors for this shift. */
   constructor(matrix: HierarchicalMatrix, engine: FactorEngine, shift: number, team: Team) {
@@ -107,7 +90,7 @@ export class Factorization implements LinearOperator {
     this.#engine = engine;
     this.#shift = shift;
     this.#team = team;
-    this.#chunks = new VectorChunks(this.rows, engine.bytesOfVector, team.communicator);
+    this.#passes = new PassRunner(matrix.data, engine, team);
   }
 
   get size(): number {
@@ -164,24 +147,16 @@ export class Factorization implements LinearOperator {
    * gathering the result on all ranks. Collective. Throws ShapeError; OptionError as `solve`.
    */
   solveOwn(b: Vectors, out?: Matrix): Matrix {
-    const { data } = this.#matrix;
-    const { tree, share } = data;
     this.#usable();
-    const own = share === undefined ? undefined : (this.#ownRows ??= ownRows(tree, share));
-    const { x, y } = ownVectors(b, out, own?.place.length ?? tree.size);
-    if (own === undefined) inOrder(tree.order, x, y, (whole) => this.solve(whole));
-    else {
-      const { shared } = this.#prepare(x.cols);
-      this.#chunks.run(y, x, shared.state.width, false, (to, from) => {
-        this.#ranks!.run(shared, { kind: 'solve', x: from, out: to, alpha: 1, beta: 0 }, own);
-      });
-    }
+    const { x, y } = ownVectors(b, out, this.#passes.ownCount);
+    this.#passes.runOwn('solve', y, x);
     return y;
   }
 
   /** out ← α·(K̃ + λI)⁻¹·X + β·out, shapes and values taken on trust. */
   applyUnchecked(out: Matrix, x: Matrix, alpha: number, beta: number): void {
-    this.#run('solve', out, x, alpha, beta);
+    this.#usable();
+    this.#passes.run('solve', out, x, alpha, beta);
   }
 
   /**
@@ -210,6 +185,21 @@ export class Factorization implements LinearOperator {
   }
 
   /**
+   * (F·Z)(own, :), (own rows) × p, from all N rows of Z, the same on all ranks: `applyFactor` without gathering the
+   * result, and so without any message. Throws as `applyFactor`.
+   */
+  applyFactorOwn(z: Vectors, out?: Matrix): Matrix {
+    this.#requireDefinite('F·Z');
+    return this.#checkedOwn('factor', z, out);
+  }
+
+  /** (F⁻ᵀ·Z)(own, :), as `applyFactorOwn`. */
+  applyInverseFactorOwn(z: Vectors, out?: Matrix): Matrix {
+    this.#requireDefinite('F⁻ᵀ·Z');
+    return this.#checkedOwn('inverse factor', z, out);
+  }
+
+  /**
    * Independent samples, N × count: F·z of N(0, K̃ + λI), or F⁻ᵀ·z of N(0, (K̃ + λI)⁻¹), z standard normal. Column j
    * depends on seed and j alone, but for rounding. Cost: half a solve each. Throws OptionError.
    */
@@ -219,14 +209,30 @@ export class Factorization implements LinearOperator {
     return asked.of === 'matrix' ? this.applyFactor(z, z) : this.applyInverseFactor(z, z);
   }
 
+  /** Own rows of `sample`, (own rows) × count, bit for bit. Every rank draws all of z, and sends nothing. */
+  sampleOwn(options: SampleOptions = {}): Matrix {
+    const asked = sampleOptions(options);
+    const z = normalVectors(this.rows, asked);
+    return asked.of === 'matrix' ? this.applyFactorOwn(z) : this.applyInverseFactorOwn(z);
+  }
+
   /**
    * diag((K̃ + λI)⁻¹), exactly but for rounding. HSS: selected inversion, O(r²·N), about two factorizations; HODLR:
-   * O(r²·N·log² N), about one. Throws OptionError, AbortedError.
+   * O(r²·N·log² N), about one. Where several ranks have the matrix: collective. Throws OptionError, AbortedError.
    */
   async diagonalOfInverse(control: RunControl = {}): Promise<Float64Array> {
     requireControl(control, 'diagonalOfInverse');
-    this.#requireAlone('The diagonal of the inverse');
-    return this.#usable().diagonalOfInverse({ ...control, team: this.#team });
+    const diagonal = await this.#usable().diagonalOfInverse({ ...control, team: this.#team });
+    // Each index is one rank's: all others have zeros there.
+    if (this.#matrix.data.share !== undefined) this.#team.communicator.allreduce(diagonal, 'sum');
+    return diagonal;
+  }
+
+  /** The rank's own rows of `diagonalOfInverse`, which nothing is gathered for. */
+  async diagonalOfInverseOwn(control: RunControl = {}): Promise<Float64Array> {
+    requireControl(control, 'diagonalOfInverseOwn');
+    const diagonal = await this.#usable().diagonalOfInverse({ ...control, team: this.#team });
+    return Float64Array.from(this.#matrix.own, (index) => diagonal[index]);
   }
 
   /** The 2-norm condition number of K̃ + λI by Lanczos, on products and on solves. Throws OptionError, AbortedError. */
@@ -287,7 +293,8 @@ export class Factorization implements LinearOperator {
     const rest = view(Float64Array.from(b.data), 0, this.rows, 1);
     shifted(this.#matrix, this.#shift).applyUnchecked(rest, this.solve(b), -1, 1);
     const residual = Math.sqrt(squaredNorm(rest) / squaredNorm(b));
-    if (residual <= MOST_LOST * 2 ** -24) return;
+    // One of several ranks says it.
+    if (residual <= MOST_LOST * 2 ** -24 || this.#team.communicator.rank > 0) return;
     const lost = Math.min(7, Math.round(Math.log10(residual * 2 ** 24)));
     warn(
       'float32-digits',
@@ -306,8 +313,7 @@ export class Factorization implements LinearOperator {
   /** Frees what the workers hold of it; nothing can be solved any more. The matrix is not touched. */
   release(): void {
     this.#released = true;
-    this.#letGo();
-    this.#chunks.release();
+    this.#passes.release();
   }
 
   #usable(): FactorEngine {
@@ -316,34 +322,21 @@ export class Factorization implements LinearOperator {
     return this.#engine;
   }
 
-  #requireAlone(what: string): void {
-    if (this.#matrix.data.share !== undefined)
-      throw new OptionError(`${what} is known on a single rank alone: several ranks solve, and know log det.`, {});
-  }
-
   #requireDefinite(what: string): void {
-    this.#requireAlone(what);
     if (this.indefinite)
       throw new OptionError(
         `${what} and samples need a positive definite factorization: factor without { indefinite: true }.`,
       );
   }
 
-  #checked(kind: PassKind, vectors: Vectors, out: Matrix | undefined, name: string): Matrix {
+  /** Vectors of N finite rows. Throws ShapeError, NonFiniteError. */
+  #input(vectors: Vectors, name: string): Matrix {
     const x = asVectors(vectors, name);
     const n = this.rows;
     if (x.rows !== n)
       throw new ShapeError(`${name} has ${x.rows} rows; the factorization is of order ${n}.${transposeHint(x, n)}`, {
         rows: x.rows,
         expected: n,
-      });
-    const y = out ?? zeros(n, x.cols, precisionOf(x.data));
-    checkView(y, 'out');
-    if (y.rows !== n || y.cols !== x.cols)
-      throw new ShapeError(`out is ${y.rows} × ${y.cols}; the solution is ${n} × ${x.cols}.`, {
-        rows: y.rows,
-        cols: y.cols,
-        expected: [n, x.cols],
       });
     const { data } = x;
     for (let j = 0; j < x.cols; j++) {
@@ -358,52 +351,31 @@ export class Factorization implements LinearOperator {
           });
       }
     }
-    this.#run(kind, y, x, 1, 0);
+    return x;
+  }
+
+  #checked(kind: PassKind, vectors: Vectors, out: Matrix | undefined, name: string): Matrix {
+    this.#usable();
+    const x = this.#input(vectors, name);
+    const n = this.rows;
+    const y = out ?? zeros(n, x.cols, precisionOf(x.data));
+    checkView(y, 'out');
+    if (y.rows !== n || y.cols !== x.cols)
+      throw new ShapeError(`out is ${y.rows} × ${y.cols}; the solution is ${n} × ${x.cols}.`, {
+        rows: y.rows,
+        cols: y.cols,
+        expected: [n, x.cols],
+      });
+    this.#passes.run(kind, y, x, 1, 0);
     return y;
   }
 
-  #run(kind: PassKind, out: Matrix, x: Matrix, alpha: number, beta: number): void {
+  #checkedOwn(kind: PassKind, vectors: Vectors, out: Matrix | undefined): Matrix {
     this.#usable();
-    const { shared, run } = this.#prepare(x.cols);
-    this.#chunks.run(out, x, shared.state.width, beta !== 0, (to, from) => {
-      run({ kind, x: from, out: to, alpha, beta });
-    });
-  }
-
-  #prepare(vectors: number): PreparedPass {
-    const width = this.#chunks.width(vectors);
-    if (this.#pass !== undefined && this.#pass.shared.state.width >= width) return this.#pass;
-    const state = this.#engine.passState({
-      width,
-      place: this.#pass?.shared.state.place ?? placesOf(this.#matrix.data.tree.order),
-      staging: inLargePages(sharedFloats(this.rows * width, this.precision)),
-      ordered: inLargePages(sharedFloats(this.rows * width, this.precision)),
-    });
-    this.#letGo();
-    const team = this.#team;
-    const shared = team.shareNow(state);
-    abandoned.register(this, () => team.release(shared), this);
-    this.#pass = { shared, run: this.#runner(shared) };
-    return this.#pass;
-  }
-
-  /** Runs passes over a workspace: on this rank's team, and where several have the matrix, with the others. */
-  #runner(shared: Shared<PassVectors>): PreparedPass['run'] {
-    const { data } = this.#matrix;
-    const team = this.#team;
-    const { passTask, rankSolve } = this.#engine;
-    if (data.share !== undefined && rankSolve !== undefined) {
-      const solve = (this.#ranks ??= new RankSolve(data, data.share, rankSolve, team));
-      return (args) => solve.run(shared, args);
-    }
-    const graph = (this.#graph ??= passGraph(data));
-    return (args) => team.runSync(passTask, shared as Shared<never>, graph, args);
-  }
-
-  #letGo(): void {
-    if (this.#pass !== undefined) this.#team.release(this.#pass.shared);
-    abandoned.unregister(this);
-    this.#pass = undefined;
+    const x = this.#input(vectors, 'z');
+    const y = ownResult(x, out, this.#passes.ownCount);
+    this.#passes.runOwn(kind, y, x);
+    return y;
   }
 }
 trustClass(Factorization);

@@ -36,7 +36,7 @@ export interface PassArguments {
   readonly beta: number;
 }
 
-/** One phase of a solve; `nodes` are those of its tasks. */
+/** One phase of a pass of several ranks; `nodes` are those of its tasks. */
 export interface RankPassArguments extends PassArguments {
   readonly phase: 'up' | 'down' | 'out';
   readonly nodes: Int32Array;
@@ -57,6 +57,8 @@ export interface PassVectors {
 
 /** A factorization's work at a node, with p vectors. */
 export interface NodePass {
+  /** Copies the node's own variables, of x in the factor's own order: what passes but solves begin with on a share. */
+  take(ν: number, x: Matrix): void;
   up(ν: number, p: number): void;
   down(ν: number, p: number, kind: PassKind): void;
   /** Isolated indices, whose rows are λ·I. */

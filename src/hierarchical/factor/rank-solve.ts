@@ -1,7 +1,7 @@
 /**
- * Solves with a factorization that several ranks have: each passes over its own subtrees, and siblings' right-hand
- * sides are exchanged above them. Vectors are whole on every rank, before and after, or each rank has its own
- * rows of them.
+ * Passes with a factorization that several ranks have: each passes over its own subtrees; of solves siblings'
+ * right-hand sides are exchanged above them. Vectors are whole on every rank, before and after, or each rank has its
+ * own rows of them.
  */
 import { levelOf } from '../../core/indices.js';
 import type { TaskGraph } from '../../parallel/task-graph.js';
@@ -9,7 +9,7 @@ import type { TaskBody } from '../../parallel/task.js';
 import type { Shared, Team } from '../../parallel/team.js';
 import { isolatedOf } from '../../tree/cluster-tree.js';
 import type { HierarchicalData } from '../matrix/data.js';
-import { gatherVectors, PANEL, transposeOut } from '../matrix/transposed-vectors.js';
+import { gatherVectors, PANEL, transposeOut, transposeRows } from '../matrix/transposed-vectors.js';
 import type { OwnRows } from '../ranks/own-rows.js';
 import { ownNodes, RankPasses, type OwnNodes } from '../ranks/pass.js';
 import type { Share } from '../ranks/share.js';
@@ -30,6 +30,7 @@ export function rankPassBody(
     const ν = nodes[task];
     if (phase === 'out') transposeOut(task * PANEL, out, alpha, beta, { values: staging, place: own?.place ?? place });
     else if (phase === 'down') walkDown(data, ν, (μ) => pass.down(μ, p, kind));
+    else if (kind !== 'solve') walkUp(data, ν, (μ) => pass.take(μ, x));
     else {
       if (levelOf(ν) === roots) gatherVectors(staging, x, own?.order ?? tree.order, tree.begin[ν], tree.end[ν]);
       walkUp(data, ν, (μ) => pass.up(μ, p));
@@ -37,7 +38,7 @@ export function rankPassBody(
   };
 }
 
-/** Solves over a rank's share. */
+/** Passes over a rank's share. */
 export class RankSolve {
   readonly #team: Team;
   readonly #data: HierarchicalData;
@@ -55,14 +56,15 @@ export class RankSolve {
   }
 
   /**
-   * out ← α·(K̃ + λI)⁻¹·x + β·out, both over shared memory; called by all ranks, with the same x, or with `own` each
-   * with the rows of its own.
+   * out ← α·(pass of x) + β·out, both over shared memory; called by all ranks, with the same x. With `own` they get the
+   * rows of their own, and give those alone to a solve. Passes but solves send nothing before the result is gathered.
    */
   run(shared: Shared<PassVectors>, args: PassArguments, own?: OwnRows): void {
     const { state } = shared;
     const { x, kind } = args;
     const { tree } = this.#data;
     const p = x.cols;
+    const solves = kind === 'solve';
     const phase = (phase: RankPassArguments['phase'], graph: TaskGraph): void => {
       if (graph.count > 0)
         this.#team.runSync(this.#parts.task, shared as Shared<never>, graph, {
@@ -78,9 +80,12 @@ export class RankSolve {
       {
         up: () => phase('up', this.#own.up),
         down: () => phase('down', this.#own.down),
-        nodeUp: (ν) => pass.up(ν, p),
+        nodeUp: (ν) => {
+          if (solves) pass.up(ν, p);
+          else pass.take(ν, x);
+        },
         nodeDown: (ν) => pass.down(ν, p, kind),
-        numbers: (ν) => this.#parts.numbers(state, ν, p),
+        numbers: solves ? (ν) => this.#parts.numbers(state, ν, p) : undefined,
         halo: false,
       },
       state.staging,
@@ -89,7 +94,9 @@ export class RankSolve {
     );
     // Of own rows the first rank has those of isolated indices.
     if (own === undefined || own.begin === 0) {
-      gatherVectors(state.staging, x, own?.order ?? tree.order, 0, isolatedOf(tree));
+      const isolated = isolatedOf(tree);
+      if (solves) gatherVectors(state.staging, x, own?.order ?? tree.order, 0, isolated);
+      else transposeRows(state.ordered, 0, x, 0, isolated);
       pass.isolated(p, kind);
     }
     phase('out', this.#passes.outTasks(args.out.rows));

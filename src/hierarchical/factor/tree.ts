@@ -5,9 +5,9 @@ import { OptionError } from '../../core/errors.js';
 import { leftChild, rightChild } from '../../core/indices.js';
 import { sharedInt32 } from '../../core/shared-array.js';
 import { view, type FloatArray, type Matrix } from '../../dense/matrix.js';
-import { firstLeaf, leavesOf, nodesOf, type ClusterTree } from '../../tree/cluster-tree.js';
+import { firstLeaf, isolatedOf, leavesOf, nodesOf, type ClusterTree } from '../../tree/cluster-tree.js';
 import { diagonalOrder, type HierarchicalData } from '../matrix/data.js';
-import type { Dealing } from '../ranks/share.js';
+import { hasFirst, type Dealing } from '../ranks/share.js';
 
 /**
  * Subtrees rooted so many levels below what a process holds whole are one task each: enough of them for many workers,
@@ -93,6 +93,12 @@ export function siblingPairs({ tree, lists, format }: HierarchicalData): Int32Ar
     pairOf[left] = f;
   }
   return pairOf;
+}
+
+/** out[i] ← value for each isolated index i, of several ranks on the one that has the first rows. */
+export function setIsolated(out: Float64Array, { tree, share }: SharedTree, value: number): void {
+  if (share !== undefined && !hasFirst(tree, share)) return;
+  for (let position = 0; position < isolatedOf(tree); position++) out[tree.order[position]] = value;
 }
 
 /** Where the diagonal block of leaf ν stands, and which of its triangles: the other one belongs to the sibling. */

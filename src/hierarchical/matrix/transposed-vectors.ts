@@ -116,3 +116,18 @@ export function gatherVectors(
         into[to] = data[offset + q * ld + order[position]];
   }
 }
+
+/** into(at + 0, 1, …) ← x(begin … end, :)ᵀ: rows of x as they stand. */
+export function transposeRows(
+  into: FloatArray,
+  at: number,
+  { data, offset, cols: p, ld }: Matrix,
+  begin: number,
+  end: number,
+): void {
+  for (let row = begin; row < end; row += TILE) {
+    const last = Math.min(row + TILE, end);
+    for (let q = 0; q < p; q++)
+      for (let i = row, to = (at + row - begin) * p + q; i < last; i++, to += p) into[to] = data[offset + q * ld + i];
+  }
+}

@@ -7,7 +7,7 @@ import { precisionOf } from '../../core/floats.js';
 import { sharedInt32 } from '../../core/shared-array.js';
 import { asVectors, checkView, zeros, type Matrix, type Vectors } from '../../dense/matrix.js';
 import type { ClusterTree } from '../../tree/cluster-tree.js';
-import { positionsOf, type HeldNodes } from './share.js';
+import { hasFirst, positionsOf, type HeldNodes } from './share.js';
 
 /** Positions begin … end − 1 of the tree's order, as rows 0, 1, … of vectors. */
 export interface OwnRows {
@@ -22,8 +22,7 @@ export interface OwnRows {
 /** Those of a share. */
 export function ownRows(tree: ClusterTree, share: HeldNodes): OwnRows {
   const { begin: first, end } = positionsOf(tree, share, share.rank);
-  const isEmpty = first === end;
-  const begin = !isEmpty && first === tree.begin[0] ? 0 : first;
+  const begin = hasFirst(tree, share) ? 0 : first;
   const order = sharedInt32(tree.size);
   const place = sharedInt32(end - begin);
   for (let row = 0; row < place.length; row++) {
@@ -42,6 +41,11 @@ export function ownVectors(
   const x = asVectors(vectors, 'x');
   if (x.rows !== rows)
     throw new ShapeError(`x has ${x.rows} rows; this rank has ${rows} (matrix.own).`, { rows: x.rows, expected: rows });
+  return { x, y: ownResult(x, out, rows) };
+}
+
+/** Where so many own rows of a result for x go. Throws ShapeError. */
+export function ownResult(x: Matrix, out: Matrix | undefined, rows: number): Matrix {
   const y = out ?? zeros(rows, x.cols, precisionOf(x.data));
   checkView(y, 'out');
   if (y.rows !== rows || y.cols !== x.cols)
@@ -49,7 +53,7 @@ export function ownVectors(
       rows: y.rows,
       cols: y.cols,
     });
-  return { x, y };
+  return y;
 }
 
 /** out ← what `act` makes of x, whose row r is that of index order[r], in that order: where one rank has all rows. */
@@ -57,8 +61,12 @@ export function inOrder(order: Int32Array, x: Matrix, out: Matrix, act: (x: Matr
   const whole = zeros(order.length, x.cols, precisionOf(x.data));
   for (let j = 0; j < x.cols; j++)
     for (let r = 0; r < order.length; r++) whole.data[order[r] + j * whole.ld] = x.data[x.offset + r + j * x.ld];
-  const found = act(whole);
+  rowsInOrder(out, act(whole), order);
+}
+
+/** out(r, :) ← x(order[r], :). */
+export function rowsInOrder(out: Matrix, x: Matrix, order: Int32Array): void {
   for (let j = 0; j < x.cols; j++)
     for (let r = 0; r < order.length; r++)
-      out.data[out.offset + r + j * out.ld] = found.data[found.offset + order[r] + j * found.ld];
+      out.data[out.offset + r + j * out.ld] = x.data[x.offset + order[r] + j * x.ld];
 }

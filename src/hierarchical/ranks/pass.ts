@@ -59,8 +59,8 @@ export interface RankPass {
   /** At a node above them, on the calling thread. */
   nodeUp(ν: number): void;
   nodeDown(ν: number): void;
-  /** What of node ν goes to those who hold its parent, and to its far partners. */
-  numbers(ν: number): FloatArray;
+  /** What of node ν goes to those who hold its parent, and to its far partners; undefined where they need nothing. */
+  readonly numbers: ((ν: number) => FloatArray) | undefined;
   /** Whether far partners need it. */
   readonly halo: boolean;
 }
@@ -89,12 +89,13 @@ export class RankPasses {
    */
   run(pass: RankPass, values: FloatArray, width: number, gathers: boolean): void {
     const above = this.#above;
+    const { numbers } = pass;
     pass.up();
     for (let level = above.length; level > 0; level--) {
-      this.#siblings.run(level, (ν) => pass.numbers(ν));
+      if (numbers !== undefined) this.#siblings.run(level, numbers);
       for (const ν of above[level - 1]) pass.nodeUp(ν);
     }
-    if (pass.halo) exchangeHalo(this.#communicator, this.#share.halo.peers, (ν) => pass.numbers(ν));
+    if (pass.halo && numbers !== undefined) exchangeHalo(this.#communicator, this.#share.halo.peers, numbers);
     for (const nodes of above) for (const ν of nodes) pass.nodeDown(ν);
     pass.down();
     if (gathers)

@@ -132,6 +132,9 @@ export function positionsOf(
   return { begin: tree.begin[first + bounds[r]], end: tree.end[first + bounds[r + 1] - 1] };
 }
 
+/** Whether the first leaf is this rank's: isolated indices, which stand before it, count as its own. */
+export const hasFirst = (tree: ClusterTree, share: HeldNodes): boolean => share.held[firstLeaf(tree)] === 1;
+
 /** Whether leaf number `leaf` is this rank's. */
 export const holdsLeaf = (tree: ClusterTree, { held }: HeldNodes, leaf: number): boolean =>
   held[firstLeaf(tree) + leaf] === 1;

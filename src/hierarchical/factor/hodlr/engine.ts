@@ -20,7 +20,7 @@ import {
   type PlaceFactors,
 } from '../engine.js';
 import type { PassArguments, PassVectors } from '../pass.js';
-import { taskNodes } from '../tree.js';
+import { setIsolated, taskNodes } from '../tree.js';
 import { factorHodlr, type HodlrFactors } from './factor.js';
 import { addInverseDiagonal } from './inverse.js';
 import { hodlrPassTask, type HodlrPassState } from './pass.js';
@@ -140,7 +140,7 @@ export class HodlrEngine implements FactorEngine {
     } = this.#factors;
     const { team } = control;
     const out = sharedFloat64(tree.size);
-    for (let position = 0; position < isolatedOf(tree); position++) out[tree.order[position]] = 1 / shift[0];
+    setIsolated(out, this.#factors.data, 1 / shift[0]);
     const shared = await team.share({ ...this.#factors, out });
     try {
       for (let level = 0; level <= tree.depth; level++) {

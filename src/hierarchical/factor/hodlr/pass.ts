@@ -15,6 +15,7 @@ import { view, type FloatArray, type Matrix } from '../../../dense/matrix.js';
 import { multiplyRows } from '../../../dense/row-products.js';
 import { defineTask } from '../../../parallel/task.js';
 import { firstLeaf } from '../../../tree/cluster-tree.js';
+import { transposeRows } from '../../matrix/transposed-vectors.js';
 import {
   copyNumbers,
   passBody,
@@ -53,6 +54,11 @@ class HodlrPass implements NodePass {
       shift,
     } = this.#state;
     passIsolated(tree, shift[0], this.#state, p, kind);
+  }
+
+  take(ν: number, x: Matrix): void {
+    const { tree } = this.#state.data;
+    if (ν >= this.#leaf0) transposeRows(this.#state.ordered, tree.begin[ν], x, tree.begin[ν], tree.end[ν]);
   }
 
   up(ν: number, p: number): void {

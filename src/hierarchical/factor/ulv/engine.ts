@@ -22,7 +22,7 @@ import {
   type RankSolveParts,
 } from '../engine.js';
 import type { PassArguments, PassVectors } from '../pass.js';
-import { taskNodes } from '../tree.js';
+import { setIsolated, taskNodes } from '../tree.js';
 import { eliminate } from './eliminate.js';
 import type { UlvFactors } from './factors.js';
 import { invertSelected } from './inverse.js';
@@ -172,7 +172,7 @@ export class UlvEngine implements FactorEngine {
       shift,
     } = this.#factors;
     const out = sharedFloat64(tree.size);
-    for (let position = 0; position < isolatedOf(tree); position++) out[tree.order[position]] = 1 / shift[0];
+    setIsolated(out, this.#factors.data, 1 / shift[0]);
     const nodes = taskNodes(this.#factors.data);
     const edges: number[] = [];
     for (let ν = 1; ν < nodes; ν++) edges.push((ν - 1) >> 1, ν);

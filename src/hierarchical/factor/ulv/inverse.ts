@@ -175,9 +175,12 @@ class SelectedInversion {
   }
 }
 
-/** Goes through the nodes of task t. */
+/** Goes through the nodes of task t, of several ranks where this one holds it: what is above tells it all it needs. */
 export const invertSelected = defineTask<UlvInverseState>(import.meta.url, 'invertSelected', (state, context) => {
   const inversion = new SelectedInversion(state, context.blas);
   const run = (ν: number): void => inversion.run(ν);
-  return (task) => walkDown(state.data, task, run);
+  const { data } = state;
+  return (task) => {
+    if (data.share?.held[task] !== 0) walkDown(data, task, run);
+  };
 });

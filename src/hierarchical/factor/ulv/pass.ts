@@ -15,6 +15,7 @@ import { view, type FloatArray, type Matrix } from '../../../dense/matrix.js';
 import { multiplyRows } from '../../../dense/row-products.js';
 import { defineTask } from '../../../parallel/task.js';
 import { firstLeaf } from '../../../tree/cluster-tree.js';
+import { transposeRows } from '../../matrix/transposed-vectors.js';
 import {
   copyNumbers,
   passBody,
@@ -55,6 +56,12 @@ export class UlvPass implements NodePass {
       shift,
     } = this.#state;
     passIsolated(tree, shift[0], this.#state, p, kind);
+  }
+
+  take(ν: number, x: Matrix): void {
+    const { plan, ordered } = this.#state;
+    const count = plan.begin[ν + 1] - plan.begin[ν];
+    transposeRows(ordered, plan.begin[ν], x, plan.variables[ν], plan.variables[ν] + count);
   }
 
   up(ν: number, p: number): void {
@@ -195,7 +202,7 @@ export const ulvPassTask = defineTask<UlvPassState, PassArguments>(import.meta.u
   passBody(state.data, state, new UlvPass(state, context.blas)),
 );
 
-/** Runs a task of a solve that several ranks make. */
+/** Runs a task of a pass that several ranks make. */
 export const ulvRankTask = defineTask<UlvPassState, RankPassArguments>(
   import.meta.url,
   'ulvRankTask',

@@ -20,6 +20,8 @@ export interface UlvPlan {
    * variables are the isolated indices.
    */
   readonly begin: Int32Array;
+  /** Where node ν's variables begin in the factor's own order: of several ranks, that of the whole matrix. */
+  readonly variables: Int32Array;
   /** L (R × R, R = variables eliminated at ν), then V (R × rank), from factorBegin[ν]. */
   readonly factorBegin: Float64Array;
   readonly factorLength: number;
@@ -88,6 +90,7 @@ export function planUlv(data: HierarchicalData, precision: Precision): UlvPlan {
     }
   }
   const slotBegin = sharedFloat64(slots.length);
+  const variables = share === undefined ? begin : wholeOrder(tree, share.skeletonRanks);
   let slotLength = 0;
   slots.forEach((length, leaf) => {
     slotBegin[leaf] = slotLength;
@@ -104,6 +107,7 @@ export function planUlv(data: HierarchicalData, precision: Precision): UlvPlan {
   return {
     precision,
     begin,
+    variables,
     factorBegin,
     factorLength,
     slotBegin,
@@ -116,6 +120,17 @@ export function planUlv(data: HierarchicalData, precision: Precision): UlvPlan {
     mostRank,
     flops,
   };
+}
+
+/** `begin` of the whole matrix, from the ranks of all nodes. */
+function wholeOrder(tree: ClusterTree, ranks: Int32Array): Int32Array {
+  const begin = sharedInt32(ranks.length + 1);
+  begin[0] = isolatedOf(tree);
+  for (let ν = 0; ν < ranks.length; ν++) {
+    const candidates = ν < firstLeaf(tree) ? ranks[leftChild(ν)] + ranks[rightChild(ν)] : tree.end[ν] - tree.begin[ν];
+    begin[ν + 1] = begin[ν] + candidates - ranks[ν];
+  }
+  return begin;
 }
 
 /** The stored interpolations in the factor's precision: the matrix's own where they agree, else a copy. */

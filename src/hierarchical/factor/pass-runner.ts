@@ -1,0 +1,120 @@
+/**
+ * Passes of a factorization over blocks of vectors in chunks of columns, with their workspace: on one team, or with the
+ * other ranks that have the matrix.
+ */
+import { precisionOf, sharedFloats } from '../../core/floats.js';
+import { inLargePages } from '../../dense/large-pages.js';
+import { zeros, type Matrix } from '../../dense/matrix.js';
+import type { TaskGraph } from '../../parallel/task-graph.js';
+import type { Shared, Team } from '../../parallel/team.js';
+import type { HierarchicalData } from '../matrix/data.js';
+import { placesOf } from '../matrix/transposed-vectors.js';
+import { VectorChunks } from '../matrix/vector-chunks.js';
+import { inOrder, ownRows, rowsInOrder, type OwnRows } from '../ranks/own-rows.js';
+import type { FactorEngine } from './engine.js';
+import { passGraph, type PassArguments, type PassKind, type PassVectors } from './pass.js';
+import { RankSolve } from './rank-solve.js';
+
+/** Releases what workers hold for runners that have been garbage-collected; `release` does it at once. */
+const abandoned = new FinalizationRegistry<() => void>((letGo) => letGo());
+
+/** Runs passes with the factors that an engine holds, and keeps the workspace of the widest one. */
+export class PassRunner {
+  readonly #data: HierarchicalData;
+  readonly #engine: FactorEngine;
+  readonly #team: Team;
+  readonly #chunks: VectorChunks;
+  #shared: Shared<PassVectors> | undefined;
+  #graph: TaskGraph | undefined;
+  #ranks: RankSolve | undefined;
+  #own: OwnRows | undefined;
+
+  constructor(data: HierarchicalData, engine: FactorEngine, team: Team) {
+    this.#data = data;
+    this.#engine = engine;
+    this.#team = team;
+    this.#chunks = new VectorChunks(data.tree.size, engine.bytesOfVector, team.communicator);
+  }
+
+  /** Rows of vectors that are this rank's own; of a rank alone, all. */
+  get ownCount(): number {
+    return this.#ownRows()?.place.length ?? this.#data.tree.size;
+  }
+
+  /** out ← α·(pass of x) + β·out, N × p. Where several ranks have the matrix: collective, the same on all of them. */
+  run(kind: PassKind, out: Matrix, x: Matrix, alpha: number, beta: number): void {
+    const shared = this.#prepare(x.cols);
+    this.#chunks.run(out, x, shared.state.width, beta !== 0, (to, from) => {
+      this.#pass(shared, { kind, x: from, out: to, alpha, beta });
+    });
+  }
+
+  /**
+   * Own rows of the pass of x, (own rows) × p: a solve takes own rows, too, the other passes all N. Row r is that of
+   * the index at place r of the rank's part of the tree's order.
+   */
+  runOwn(kind: PassKind, out: Matrix, x: Matrix): void {
+    const own = this.#ownRows();
+    if (own === undefined) {
+      const { order } = this.#data.tree;
+      const whole = (input: Matrix): Matrix => {
+        const found = zeros(order.length, x.cols, precisionOf(out.data));
+        this.run(kind, found, input, 1, 0);
+        return found;
+      };
+      if (kind === 'solve') inOrder(order, x, out, whole);
+      else rowsInOrder(out, whole(x), order);
+      return;
+    }
+    const shared = this.#prepare(x.cols);
+    this.#chunks.run(out, x, shared.state.width, false, (to, from) => {
+      this.#pass(shared, { kind, x: from, out: to, alpha: 1, beta: 0 }, own);
+    });
+  }
+
+  /** Frees the workspace, the workers' too; a later pass makes it anew. */
+  release(): void {
+    this.#letGo();
+    this.#chunks.release();
+  }
+
+  #ownRows(): OwnRows | undefined {
+    const { tree, share } = this.#data;
+    return share === undefined ? undefined : (this.#own ??= ownRows(tree, share));
+  }
+
+  #prepare(vectors: number): Shared<PassVectors> {
+    const width = this.#chunks.width(vectors);
+    const before = this.#shared?.state;
+    if (this.#shared !== undefined && before!.width >= width) return this.#shared;
+    const { precision } = this.#engine;
+    const { order, size } = this.#data.tree;
+    const state = this.#engine.passState({
+      width,
+      place: before?.place ?? placesOf(order),
+      staging: inLargePages(sharedFloats(size * width, precision)),
+      ordered: inLargePages(sharedFloats(size * width, precision)),
+    });
+    this.#letGo();
+    const team = this.#team;
+    const shared = team.shareNow(state);
+    abandoned.register(this, () => team.release(shared), this);
+    this.#shared = shared;
+    return shared;
+  }
+
+  #pass(shared: Shared<PassVectors>, args: PassArguments, own?: OwnRows): void {
+    const data = this.#data;
+    const { passTask, rankSolve } = this.#engine;
+    if (data.share !== undefined && rankSolve !== undefined) {
+      const ranks = (this.#ranks ??= new RankSolve(data, data.share, rankSolve, this.#team));
+      ranks.run(shared, args, own);
+    } else this.#team.runSync(passTask, shared as Shared<never>, (this.#graph ??= passGraph(data)), args);
+  }
+
+  #letGo(): void {
+    if (this.#shared !== undefined) this.#team.release(this.#shared);
+    abandoned.unregister(this);
+    this.#shared = undefined;
+  }
+}
