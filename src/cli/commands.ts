@@ -98,11 +98,11 @@ export async function createProgram(
       .argument('<file>', 'what compress --out wrote')
       .requiredOption(
         '--x <x>',
-        "an .npy, .h5 or .mtx file or a table (.csv) of N rows, or 'seeded' for standard normal vectors",
+        "N rows: .npy, .npz, .safetensors, .h5, .mtx or a table (.csv), or 'seeded' for standard normal vectors",
       )
       .option('--vectors <p>', "how many vectors 'seeded' makes", wholeNumber(1, 65_536), 64)
       .option('--seed <s>', "of 'seeded'", wholeNumber(0), 0)
-      .option('--out <file>', 'write the product, .npy, .h5, .mtx or .csv, in the shape of X'),
+      .option('--out <file>', 'write the product, .npy, .npz, .safetensors, .h5, .mtx or .csv, in the shape of X'),
   )
     .option('--quiet', 'print nothing but failures')
     .action(async (file: string, options: MultiplyOptions) => {

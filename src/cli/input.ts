@@ -4,8 +4,8 @@
 import { FileFormatError, HmatrixError, OptionError } from '../core/errors.js';
 import type { Blas } from '../dense/blas.js';
 import type { InputDescription } from '../experiment/record.js';
+import { fileName } from '../io/array-path.js';
 import { isTable, READING_OPTIONS, tableTaken, TABLE_OPTIONS, type CsvReading } from '../io/csv-format.js';
-import { fileName } from '../io/hdf5-path.js';
 import type { PointTable, ReadPointsOptions } from '../io/points.js';
 import type { Model } from '../network/model.js';
 import type { TeamControl } from '../parallel/team-control.js';
@@ -141,12 +141,12 @@ function namingOption<T>(open: () => T): T {
 async function openMatrix(path: string, system: AskedSystem, control: TeamControl): Promise<OpenInput> {
   if (isTable(path))
     throw new UsageError(
-      `--matrix ${path}: a stored matrix is an .npy file (numpy.save, or writeNpyMatrix of hmatrix/io), .h5 or .mtx; ` +
-        'a table of points goes with --points.',
+      `--matrix ${path}: a stored matrix is an .npy file (numpy.save, or writeMatrix of hmatrix/io), .npz, ` +
+        '.safetensors, .h5 or .mtx; a table of points goes with --points.',
     );
-  const { readMatrixFile } = await import('../io/matrix-file.js');
+  const { readMatrix } = await import('../io/matrix-file.js');
   const { addedToDiagonal, storedSource } = await import('../source/dense-source.js');
-  const matrix = await readMatrixFile(path, control);
+  const matrix = await readMatrix(path, control);
   if (matrix.rows !== matrix.cols)
     throw new FileFormatError(
       `${path}: the matrix is ${matrix.rows} × ${matrix.cols}; a square symmetric one is needed.`,

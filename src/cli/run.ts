@@ -6,8 +6,8 @@ import { dirname } from 'node:path';
 import type { RunControl } from '../core/context.js';
 import { FileAccessError } from '../core/errors.js';
 import { detectLauncher, ranksOfMachine } from '../distributed/mpi/launcher.js';
-import { requireDatasetName, splitHdf5Path } from '../io/hdf5-path.js';
-import { requireNoOtherData } from '../io/hdf5-read.js';
+import { requireReplaceable } from '../io/array-file.js';
+import { splitArrayPath } from '../io/array-path.js';
 import { coresOfEach } from '../io/machine.js';
 import type { Team, TeamOptions } from '../parallel/team.js';
 import type { TeamControl } from '../parallel/team-control.js';
@@ -110,7 +110,10 @@ export async function runRecorded<T extends object>(
 const KINDS = {
   matrix: { what: 'a hierarchical matrix', names: ['.hm', '.npz'] },
   factors: { what: 'a factorization', names: ['.hm', '.npz'] },
-  vectors: { what: 'a file of vectors', names: ['.npy', '.csv', '.tsv', '.mtx', '.h5', '.hdf5'] },
+  vectors: {
+    what: 'a file of vectors',
+    names: ['.npy', '.npz', '.safetensors', '.h5', '.hdf5', '.mtx', '.csv', '.tsv'],
+  },
   weights: { what: 'a file of weights', names: ['.npz', '.safetensors', '.h5', '.hdf5'] },
   record: { what: 'the record of the run in JSON', names: ['.json'] },
   picture: { what: 'a picture', names: ['.svg', '.png', '.html'] },
@@ -126,28 +129,29 @@ export function requireKind(
   path: string | undefined,
   kind: keyof typeof KINDS,
 ): void {
-  const [told] = TELLING.exec(splitHdf5Path(path ?? '').file) ?? [];
+  const { file, name } = splitArrayPath(path ?? '');
+  const [told] = TELLING.exec(file) ?? [];
   const { what, names } = KINDS[kind];
   if (path === '-')
     throw new UsageError(
       `--${flag} -: ${what} goes to a file: give its name${flag === 'record' ? '; --json prints it' : ''}.`,
     );
-  if (told === undefined || (names as readonly string[]).includes(told.toLowerCase())) return;
+  if (told === undefined || (names as readonly string[]).includes(told.toLowerCase())) {
+    if (name === undefined || kind === 'vectors') return;
+    throw new UsageError(`--${flag} ${path}: ${what} takes a file of its own, not an array of one: give ${file}.`);
+  }
   const all = names.length === 1 ? names[0] : `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`;
   throw new UsageError(`--${flag} ${path}: ${what} is written, not ${told}: call the file ${all}.`);
 }
 
 /**
- * Throws FileAccessError where `given` cannot become a file, OptionError where it names no dataset or other data of its
- * file would be lost: better known before a long run than after it.
+ * Throws FileAccessError where `given` cannot become a file, OptionError where it names an array that cannot be, or
+ * other arrays of its file would be lost: better known before a long run than after it.
  */
 export async function requireWritable(given: string | undefined): Promise<void> {
   if (given === undefined) return;
-  const { file: path, dataset } = splitHdf5Path(given);
-  if (dataset !== undefined) {
-    requireDatasetName(dataset, path);
-    await requireNoOtherData(given);
-  }
+  const { file: path } = splitArrayPath(given);
+  await requireReplaceable(given);
   const refuse = (why: string): never => {
     throw new FileAccessError(`Cannot write ${path}: ${why}.`, { path });
   };

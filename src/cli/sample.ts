@@ -3,7 +3,6 @@
  */
 import { HmatrixError, OptionError } from '../core/errors.js';
 import type { SampleRecord } from '../experiment/sample-run.js';
-import { splitHdf5Path } from '../io/hdf5-path.js';
 import type { Matrix } from '../dense/matrix.js';
 import type { Network } from '../network/network.js';
 import type { TeamControl } from '../parallel/team-control.js';
@@ -39,7 +38,7 @@ async function checkOptions(options: SampleCommandOptions): Promise<void> {
     throw new UsageError('--out FILE takes the draws: .npz, .safetensors or .h5, an array for each weight.');
   checkData(options);
   requireKind('out', out, 'weights');
-  if (!/\.(npz|safetensors|h5|hdf5)$/i.test(out) || splitHdf5Path(out).dataset !== undefined)
+  if (!/\.(npz|safetensors|h5|hdf5)$/i.test(out))
     throw new UsageError(`--out ${out}: the name of a file of weights ends in .safetensors, .npz or .h5.`);
   await requireWritable(out);
   requireKind('record', record, 'record');

@@ -4,7 +4,7 @@
 import type { NetworkSamples } from '../experiment/network-data.js';
 import type { NamedFile } from '../experiment/sample-table.js';
 import { isTable, READING_OPTIONS, type CsvFormat } from '../io/csv-format.js';
-import { fileName } from '../io/hdf5-path.js';
+import { fileName } from '../io/array-path.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { sayOnce } from './terminal.js';
 import { asFlag, UsageError } from './usage.js';

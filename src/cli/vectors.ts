@@ -7,12 +7,11 @@ import { view, type Matrix } from '../dense/matrix.js';
 import { transposeInto } from '../dense/transpose.js';
 import { randomVectors } from '../experiment/compression-run.js';
 import { readColumns } from '../experiment/split-columns.js';
-import { readArrayOrdered } from '../io/array-file.js';
+import { readArrayOrdered, writeArrayVectors } from '../io/array-file.js';
+import { fileName } from '../io/array-path.js';
 import { isTable, type CsvFormat } from '../io/csv-format.js';
 import { writeCsvMatrix } from '../io/csv-write.js';
 import { isMatrixMarket, readMatrixMarket, writeMatrixMarket } from '../io/matrix-market.js';
-import { fileName, isHdf5 } from '../io/hdf5-path.js';
-import { writeHdf5Vectors } from '../io/hdf5-write.js';
 import { writeNpy, writeNpyMatrix } from '../io/npy.js';
 import { readPoints, type PointTable } from '../io/points.js';
 import type { TeamControl } from '../parallel/team-control.js';
@@ -29,7 +28,7 @@ export interface OpenVectors {
 
 /** What says which vectors. */
 export interface VectorOptions extends Omit<CsvFormat, 'columns' | 'values' | 'incompleteRows'> {
-  /** 'seeded', or a file: .npy, HDF5, Matrix Market, or a table. */
+  /** 'seeded', or a file: .npy, .npz, safetensors, HDF5, Matrix Market, or a table. */
   readonly x: string;
   /** Of a table. */
   readonly columns?: readonly (string | number)[] | undefined;
@@ -51,7 +50,7 @@ export function checkVectors(
   if (!isTable(x) || columns !== undefined || column === undefined) return;
   const name = `name a column of the table by ${asFlag(column)} COLUMN, or `;
   throw new UsageError(
-    `--${flag} ${x}: ${name}give the vectors as .npy, N rows (numpy.save, or writeNpyMatrix of hmatrix/io).`,
+    `--${flag} ${x}: ${name}give the vectors as .npy, N rows (numpy.save, or writeMatrix of hmatrix/io).`,
   );
 }
 
@@ -81,7 +80,7 @@ async function readVectors(options: VectorOptions, control: TeamControl): Promis
     const vectors = await readMatrixMarket(x, { signal: control.signal });
     return { vectors, flat: false, name: fileName(x) };
   }
-  const { shape, rows, cols, data } = await readArrayOrdered(x, 'F', undefined, control);
+  const { shape, rows, cols, data } = await readArrayOrdered(x, { order: 'F' }, control);
   return { vectors: view(data, 0, rows, cols), flat: shape.length === 1, name: fileName(x) };
 }
 
@@ -114,8 +113,8 @@ function requireRows(path: string, x: Matrix, size: number): void {
 
 /**
  * Writes what was computed from vectors: a table where the file is called .csv or .tsv, its columns called `name`; as
- * Matrix Market where it is called .mtx; else .npy, or where it is called .h5 a dataset of HDF5, in their shape, (N,)
- * if they were `flat`, else (N, p). Throws as writeNpy and writeHdf5Matrix.
+ * Matrix Market where it is called .mtx; else .npy, or where it is called .npz, .safetensors or .h5 the array of such a
+ * file, in their shape, (N,) if they were `flat`, else (N, p). Throws as writeNpy and writeMatrix.
  */
 export async function writeVectors(
   path: string,
@@ -126,14 +125,10 @@ export async function writeVectors(
 ): Promise<void> {
   // Of several ranks, which all have them, one writes.
   if (!writesResults()) return;
+  const { signal, onProgress } = control;
+  if (await writeArrayVectors(path, { vectors: y, flat, name }, { signal, onProgress })) return;
   if (isTable(path)) await writeCsvMatrix(path, name, y, control);
-  else if (isMatrixMarket(path)) await writeMatrixMarket(path, y, { signal: control.signal });
-  else if (isHdf5(path))
-    await writeHdf5Vectors(
-      path,
-      { vectors: y, flat, name },
-      { signal: control.signal, onProgress: control.onProgress },
-    );
+  else if (isMatrixMarket(path)) await writeMatrixMarket(path, y, { signal });
   else if (flat) await writeNpy(path, { shape: [y.rows], data: y.data.subarray(y.offset, y.offset + y.rows) }, control);
   else await writeNpyMatrix(path, y, control);
 }

@@ -63,8 +63,8 @@ export {
 export {
   withoutFiles as basename,
   withoutFiles as createGunzip,
+  withoutFiles as createInflateRaw,
   withoutFiles as dirname,
-  withoutFiles as inflateRaw,
   withoutFiles as join,
   withoutFiles as resolve,
 };

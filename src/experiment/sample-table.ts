@@ -1,11 +1,11 @@
 /**
- * Samples of one's own, a row each, and their targets: .npy, .npz, HDF5, tables, IDX.
+ * Samples of one's own, a row each, and their targets: .npy, .npz, safetensors, HDF5, tables, IDX.
  */
 import type { RunControl } from '../core/context.js';
 import { FileFormatError, OptionError, ShapeError } from '../core/errors.js';
 import { view } from '../dense/matrix.js';
 import { tableTaken, type CsvFormat, isTable } from '../io/csv-format.js';
-import { splitHdf5Path, isHdf5 } from '../io/hdf5-path.js';
+import { splitArrayPath } from '../io/array-path.js';
 import { readArrayNames } from '../io/named-arrays.js';
 import { readPoints, readSamples, type PointTable } from '../io/points.js';
 import { labelTargets, memoryDataSet, type DataSet } from '../network/data-set.js';
@@ -70,7 +70,8 @@ async function readRows(
   control: RunControl,
 ): Promise<Rows> {
   const { signal, onProgress } = control;
-  const several = /\.npz$/i.test(path) || (isHdf5(path) && splitHdf5Path(path).dataset === undefined);
+  const { kind, name: array } = splitArrayPath(path);
+  const several = kind !== undefined && array === undefined;
   const read = several
     ? await archiveRows(path, role, { signal, onProgress })
     : await readPoints(path, { ...(isTable(path) ? format : {}), signal, onProgress });
@@ -102,10 +103,10 @@ async function readBoth(
 }
 
 /**
- * Reads samples, a row each, and their targets: .npy, CSV, IDX, a dataset of HDF5, or an .npz or .h5 (the only array,
- * or the one called data, x, X, inputs; targets, y, Y, labels). `how` says which columns of tables are taken, and
- * `target` which columns of the data are the targets, instead of a file of them. Throws ShapeError unless both files
- * have equally many rows, FileFormatError, and what readPoints and readNpz throw.
+ * Reads samples, a row each, and their targets: .npy, CSV, IDX, an array by name (`FILE.npz:name`), or an .npz,
+ * .safetensors or .h5 (the only array, or the one called data, x, X, inputs; targets, y, Y, labels). `how` says which
+ * columns of tables are taken, and `target` which columns of the data are the targets, instead of a file of them.
+ * Throws ShapeError unless both files have equally many rows, FileFormatError, and what readPoints and readNpz throw.
  */
 export async function readSampleTable(
   data: NamedFile,

@@ -1,11 +1,21 @@
 /**
  * What messages say of arrays of files, and checks of them.
  */
-import { NonFiniteError } from '../core/errors.js';
+import { FileFormatError, NonFiniteError } from '../core/errors.js';
 import type { NamedArray } from './named-array.js';
 
 /** "(3, 4)", "(3,)". */
 export const shapeText = (shape: readonly number[]): string => `(${shape.join(', ')}${shape.length === 1 ? ',' : ''})`;
+
+/** Throws FileFormatError unless the array that messages call `what` has rank 1 or 2. */
+export function requireVectorOrMatrix(what: string, shape: readonly number[], data: Record<string, unknown>): void {
+  if (shape.length === 1 || shape.length === 2) return;
+  throw new FileFormatError(
+    `${what} has rank ${shape.length} and shape ${shapeText(shape)}; rank 1 or 2 is needed. In NumPy: ` +
+      'array.reshape(rows, -1).',
+    { ...data, shape },
+  );
+}
 
 /** The indices of element number `at` in memory. */
 function indexOf(at: number, { shape, fortranOrder }: Pick<NamedArray, 'shape' | 'fortranOrder'>): number[] {

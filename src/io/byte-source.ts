@@ -9,6 +9,8 @@ export interface ByteSource {
   /** What messages call it. */
   readonly path: string;
   readonly size: number;
+  /** Bytes are read in their order alone: to read earlier ones again is to begin anew. Default false. */
+  readonly inOrder?: boolean | undefined;
   /**
    * Fills `target` from `position` on; `each` sees every chunk as it arrives. Throws FileFormatError where the bytes
    * end before.

@@ -28,7 +28,8 @@ import { CONTAINER_MAGIC, foreignFile, HEADER_MEMBER, startsWith, TELLING_BYTES,
 import { bytesOf, FilePart, sharedBuffer, withInputFile, type InputFile } from './input-file.js';
 import { formatNpyHeader, readNpyHeader } from './npy-header.js';
 import { ARRAY_SUFFIX } from './npz.js';
-import { readZipDirectory, readZipEntry, type ZipEntry } from './zip-directory.js';
+import { readZipDirectory, type ZipEntry } from './zip-directory.js';
+import { readZipEntry } from './zip-member.js';
 import { requireMemberName, ZipWriter } from './zip-writer.js';
 
 export type { ContainerArray, ElementType, JsonObject, JsonValue } from './container-layout.js';

@@ -1,6 +1,7 @@
 /**
  * How a table is to be read, and how it was read.
  */
+import { splitArrayPath } from './array-path.js';
 import { quoted, type DecimalMark } from './csv-cell.js';
 
 /** How a table is to be read. */
@@ -45,7 +46,7 @@ export const READING_OPTIONS = [
 export const TABLE_OPTIONS = ['values', ...READING_OPTIONS] as const satisfies readonly (keyof CsvFormat)[];
 
 /** Whether a file of that name is read as a table. */
-export const isTable = (path: string): boolean => /\.(csv|tsv)$/i.test(path);
+export const isTable = (path: string): boolean => /\.(csv|tsv)$/i.test(splitArrayPath(path).file);
 
 /** What was taken from a table, and how it was read. */
 export interface CsvReading {

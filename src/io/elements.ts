@@ -2,7 +2,7 @@
  * Elements of files turned into floats, whatever their type.
  */
 import type { FloatArray } from '../core/floats.js';
-import { widenBinary16 } from './half-precision.js';
+import { widenBfloat16, widenBinary16 } from './half-precision.js';
 import type { NumberType } from './npy-type.js';
 
 /** out[start …] ← the elements in `raw`, aligned and in this machine's byte order, rounded to out's precision. */
@@ -14,9 +14,9 @@ export function convertElements(
 ): void {
   const { buffer, byteOffset, length } = raw;
   const n = length / itemBytes;
-  if (kind === 'f' && itemBytes === 2) {
+  if (itemBytes === 2 && (kind === 'f' || kind === 'bf')) {
     const single = out instanceof Float32Array ? out.subarray(start, start + n) : new Float32Array(n);
-    widenBinary16(new Uint16Array(buffer, byteOffset, n), single);
+    (kind === 'f' ? widenBinary16 : widenBfloat16)(new Uint16Array(buffer, byteOffset, n), single);
     if (out instanceof Float64Array) out.set(single, start);
   } else if (kind === 'f')
     out.set(itemBytes === 8 ? new Float64Array(buffer, byteOffset, n) : new Float32Array(buffer, byteOffset, n), start);

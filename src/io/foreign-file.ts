@@ -1,6 +1,8 @@
 /**
  * What a file is that a reader cannot read, and what reads it: by its first bytes, else by its name.
  */
+import type { ArrayFileKind } from './array-path.js';
+
 /** What the library's own files of version 1 begin with; later ones are archives (container-layout.ts). */
 export const CONTAINER_MAGIC = Uint8Array.of(0x89, 0x48, 0x4d, 0x58, 0x0d, 0x0a, 0x1a, 0x0a);
 const NPY = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
@@ -36,14 +38,14 @@ const isText = (head: Uint8Array): boolean =>
 
 /** Kinds of files, and what reads them. */
 const NPY_FILE = 'an .npy array, which readNpyMatrix, readPoints and readSamples (hmatrix/io) read';
-const ARCHIVE = 'an archive of arrays (.npz), which readSamples (hmatrix/io) and readWeights (hmatrix/networks) read';
-const TENSORS = 'a safetensors file, which readTensors (hmatrix/io) and readWeights (hmatrix/networks) read';
+const ARCHIVE =
+  'an archive of arrays (.npz), which readMatrix, readPoints, readSamples and readTensors (hmatrix/io) read';
+const TENSORS = 'a safetensors file, which readMatrix, readPoints, readSamples and readTensors (hmatrix/io) read';
 const MATRIX =
   'a hierarchical matrix, which load (hmatrix/io) reads, and the command takes by itself: hmatrix solve FILE';
 const CHECKPOINT = 'a checkpoint of training, which readCheckpoint (hmatrix/training) reads with its folder';
 const SHEET = 'a spreadsheet: save its sheet as .csv';
-const HDF5_FILE =
-  'an HDF5 file, which readHdf5Matrix, readPoints, readSamples and readTensors (hmatrix/io) read: call it .h5';
+const HDF5_FILE = 'an HDF5 file, which readMatrix, readPoints, readSamples and readTensors (hmatrix/io) read';
 const PICKLE = 'a pickle of PyTorch: write its tensors with safetensors.torch.save_file';
 const MATLAB = "a file of MATLAB: write its arrays as .npy (numpy.save of scipy.io.loadmat's)";
 const TABLE = 'a table, which readPoints and readSamples (hmatrix/io) read';
@@ -62,10 +64,27 @@ const BY_NAME: Readonly<Record<string, string>> = {
   tsv: TABLE,
 };
 
+/** What the path's ending says of files that are not read; undefined where it says nothing. */
+function byEnding(path: string): string | undefined {
+  const ending = /\.(\w+)$/.exec(path)?.[1].toLowerCase() ?? '';
+  return Object.hasOwn(BY_NAME, ending) ? BY_NAME[ending] : undefined;
+}
+
+/** Which kind of file of named arrays begins so; undefined where none does, or an archive is another by its name. */
+export const arrayFileKindOf = (head: Uint8Array, path = ''): ArrayFileKind | undefined =>
+  startsWith(head, ZIP)
+    ? byEnding(path) === undefined
+      ? 'npz'
+      : undefined
+    : startsWith(head, HDF5_SIGNATURE)
+      ? 'hdf5'
+      : head[8] === 0x7b
+        ? 'safetensors'
+        : undefined;
+
 /** "It is …": what the file is and what reads it, as a sentence after a space; '' where that cannot be told. */
 export function foreignFile(path: string, head: Uint8Array): string {
-  const ending = /\.(\w+)$/.exec(path)?.[1].toLowerCase() ?? '';
-  const byName = Object.hasOwn(BY_NAME, ending) ? BY_NAME[ending] : undefined;
+  const byName = byEnding(path);
   const what = isOwn(head)
     ? (byName ?? MATRIX)
     : startsWith(head, NPY)

@@ -12,7 +12,9 @@ import { floats, precisionOf, type FloatArray, type Precision } from '../core/fl
 import { requireRole } from '../core/kind.js';
 import { view, type Matrix } from '../dense/matrix.js';
 import { transposeInto } from '../dense/transpose.js';
-import { shapeText } from './array-checks.js';
+import { requireVectorOrMatrix } from './array-checks.js';
+import { arrayMeant, listedArrays, refuseLoss, type ListedArray } from './array-choice.js';
+import { splitArrayPath } from './array-path.js';
 import { HOST_IS_LITTLE_ENDIAN, swapBytes } from './byte-order.js';
 import { convertElements } from './elements.js';
 import { foreignFile, HDF5_SIGNATURE, startsWith, TELLING_BYTES } from './foreign-file.js';
@@ -25,15 +27,14 @@ import {
   type Hdf5Metadata,
   type Hdf5Source,
 } from './hdf5-library.js';
-import { isHdf5, splitHdf5Path } from './hdf5-path.js';
 import { requireSources } from './hdf5-sources.js';
 import { linesOf, tileShape, tilesOf } from './hdf5-tiles.js';
 import { CHUNK_BYTES, sharedBuffer, withInputFile, type InputFile } from './input-file.js';
 import { hex } from './npy-header.js';
-import type { OrderedArray } from './npy.js';
 import type { NumberType } from './npy-type.js';
 import type { Tensor } from './safetensors.js';
 import { elementCount } from './shape-size.js';
+import type { ArrayReading, OrderedArray } from './stored-array.js';
 
 /** A dataset, its elements unread. */
 export interface DatasetInfo {
@@ -202,40 +203,13 @@ async function readDataset(
   return out;
 }
 
-const MOST_LISTED = 8;
-/** Datasets with their shapes, for messages. */
-function listed(datasets: OpenHdf5['datasets']): string {
-  const all = [...datasets].map(([name, { shape }]) => `"${name}"${shape === null ? '' : ` ${shapeText(shape)}`}`);
-  return all.slice(0, MOST_LISTED).join(', ') + (all.length > MOST_LISTED ? `, … (${all.length})` : '');
-}
+/** What the datasets are, for the choice of one. */
+const listed = (datasets: OpenHdf5['datasets']): Map<string, ListedArray> =>
+  new Map([...datasets].map(([name, { shape, type }]) => [name, { shape, numbers: typeof type !== 'string' }]));
 
-/** The dataset that is meant: the one named, or the only one of numbers. Throws OptionError, FileFormatError. */
-function datasetMeant({ file, datasets }: OpenHdf5, name: string | undefined): string {
-  if (datasets.size === 0) throw new FileFormatError(`${file}: holds no dataset.`, { path: file });
-  if (name !== undefined) {
-    if (datasets.has(name)) return name;
-    throw new OptionError(`${file}: there is no dataset "${name}"; there are ${listed(datasets)}.`, {
-      path: file,
-      name,
-    });
-  }
-  const numbers = [...datasets].filter(([, { type }]) => typeof type !== 'string').map(([one]) => one);
-  if (numbers.length === 1) return numbers[0];
-  if (datasets.size === 1) return [...datasets.keys()][0];
-  throw new OptionError(
-    `${file}: holds ${datasets.size} datasets, ${listed(datasets)}: say which one, ` +
-      `${isHdf5(file) ? file : 'as a file called .h5, FILE.h5'}:/${numbers[0] ?? 'name'}.`,
-    { path: file, names: [...datasets.keys()] },
-  );
-}
-
-/** How a dataset is read. */
-export interface Hdf5Reading {
-  readonly order: 'C' | 'F';
-  readonly precision?: Precision | undefined;
-  /** Which dataset, where the path does not name it. */
-  readonly dataset?: string | undefined;
-}
+/** The dataset that is meant. Throws as arrayMeant. */
+const datasetMeant = ({ file, datasets }: OpenHdf5, name: string | undefined): string =>
+  arrayMeant({ file, kind: 'hdf5', arrays: listed(datasets) }, name);
 
 /**
  * A dataset of rank 1 or 2 in the order asked for: of FILE.h5 the only one, of FILE.h5:/group/name that one.
@@ -245,19 +219,14 @@ export interface Hdf5Reading {
  */
 export async function readHdf5Ordered(
   path: string,
-  { order, precision, dataset: given }: Hdf5Reading,
+  { order, precision, name: given }: ArrayReading,
   control: RunControl = {},
 ): Promise<OrderedArray> {
-  const { file, dataset = given } = splitHdf5Path(path);
+  const { file, name: dataset = given } = splitArrayPath(path);
   return withHdf5(file, control, async (open) => {
     const name = datasetMeant(open, dataset?.replace(/^\/+/, ''));
     const { shape } = requireNumbers(open.datasets.get(name)!, { file, name });
-    if (shape.length < 1 || shape.length > 2)
-      throw new FileFormatError(
-        `${file}: dataset "${name}" has rank ${shape.length} and shape ${shapeText(shape)}; rank 1 or 2 is needed. ` +
-          'In NumPy: array.reshape(rows, -1).',
-        { path: file, name, shape },
-      );
+    requireVectorOrMatrix(`${file}: dataset "${name}"`, shape, { path: file, name });
     const turned = order === 'F' && shape.length === 2;
     const data = await readDataset(open, name, { order: turned ? 'F' : 'C', precision }, control);
     const [rows, cols = 1] = shape;
@@ -277,25 +246,34 @@ export async function readHdf5Matrix(path: string, control: RunControl = {}): Pr
   return view(data, 0, rows, cols);
 }
 
+/** Throws OptionError unless `name` can be a dataset's, groups and name with / between. */
+export function requireDatasetName(name: string, path: string): void {
+  if (name.includes('\0') || name.split('/').some((part) => part === '' || part === '.' || part === '..'))
+    throw new OptionError(
+      `${path}: no dataset can be called ${JSON.stringify(name)}: a name is that of groups and dataset with / ` +
+        'between, FILE.h5:/group/name, none of them empty, "." or "..".',
+      { path, name },
+    );
+}
+
 /**
- * Throws OptionError where `path`, FILE.h5:/group/name, names a dataset of a file that has others, which would be lost:
- * a file is written as a whole. A file that is not there, or is empty, has none. Throws as readHdf5Ordered besides.
+ * Throws OptionError where `path`, FILE.h5:/group/name, names a dataset that cannot be, or one of a file that has
+ * others, which would be lost: a file is written as a whole. A file that is not there, or is empty, has none. Throws as
+ * readHdf5Ordered besides.
  */
-export async function requireNoOtherData(path: string, control: RunControl = {}): Promise<void> {
-  const { file, dataset } = splitHdf5Path(path);
-  if (dataset === undefined || !(await stat(file).catch(() => undefined))?.size) return;
+export async function requireHdf5Replaceable(path: string, control: RunControl = {}): Promise<void> {
+  const { file, name: dataset } = splitArrayPath(path);
+  if (dataset === undefined) return;
+  requireDatasetName(dataset, file);
+  if (!(await stat(file).catch(() => undefined))?.size) return;
   await withHdf5(file, control, ({ library, id, datasets }) => {
     const others = readingHdf5(file, file, () => library.get_names(id, '/', true)).filter(
       (name) => name !== dataset && !dataset.startsWith(`${name}/`),
     );
     if (others.length === 0) return Promise.resolve();
     const known = new Map([...datasets].filter(([name]) => name !== dataset));
-    const lost = known.size > 0 ? listed(known) : others.map((name) => `"${name}"`).join(', ');
-    throw new OptionError(
-      `${file}: holds ${lost} besides, which would be lost: a file is written as a whole. Give another file, ` +
-        `or ${file} alone to replace all of it.`,
-      { path: file, name: dataset, names: others },
-    );
+    const lost = known.size > 0 ? known : new Map(others.map((name) => [name, { shape: null }]));
+    return refuseLoss(file, dataset, listedArrays(lost), others);
   });
 }
 

@@ -9,13 +9,14 @@ import { floats, precisionOf, type FloatArray } from '../core/floats.js';
 import { requireRole } from '../core/kind.js';
 import { asVectors, view, type Vectors } from '../dense/matrix.js';
 import { transposeInto } from '../dense/transpose.js';
+import { splitArrayPath } from './array-path.js';
 import { writeAtomically } from './atomic-write.js';
 import { HOST_IS_LITTLE_ENDIAN, swapBytes } from './byte-order.js';
 import { afterPart, hdf5Library, withHeap, writingHdf5, type Hdf5Library } from './hdf5-library.js';
-import { requireNoOtherData } from './hdf5-read.js';
-import { requireDatasetName, splitHdf5Path } from './hdf5-path.js';
+import { requireDatasetName, requireHdf5Replaceable } from './hdf5-read.js';
 import { linesOf, tileShape, tilesOf, type Tile } from './hdf5-tiles.js';
 import { bytesOf, CHUNK_BYTES } from './input-file.js';
+import type { WrittenVectors } from './packed-vectors.js';
 import type { Tensor } from './safetensors.js';
 import { elementCount } from './shape-size.js';
 
@@ -169,24 +170,14 @@ export async function writeHdf5Tensors(
   );
 }
 
-/** What is written of vectors. */
-export interface Hdf5Vectors {
-  /** Column-major, with or without gaps. */
-  readonly vectors: Vectors;
-  /** One column is written with shape (n), not (n, 1). */
-  readonly flat: boolean;
-  /** What the dataset is called where the path does not name it. */
-  readonly name: string;
-}
-
 /** Writes vectors as `FILE.h5` or `FILE.h5:/group/name`. Throws as writeHdf5Matrix. */
 export async function writeHdf5Vectors(
   path: string,
-  { vectors, flat, name }: Hdf5Vectors,
+  { vectors, flat, name: usual }: WrittenVectors,
   control: RunControl = {},
 ): Promise<void> {
   const { data, offset, rows, cols, ld } = asVectors(vectors, 'matrix');
-  const { file, dataset = name } = splitHdf5Path(path);
+  const { file, name = usual } = splitArrayPath(path);
   const content: Content =
     flat && cols === 1
       ? inOrder([rows], data.subarray(offset, offset + rows))
@@ -197,8 +188,8 @@ export async function writeHdf5Vectors(
             transposeInto(view(packed, 0, n, m), view(data, offset + i + j * ld, m, n, ld));
           },
         };
-  await requireNoOtherData(path, control);
-  await writeContents(file, new Map([[dataset, content]]), control);
+  await requireHdf5Replaceable(path, control);
+  await writeContents(file, new Map([[name, content]]), control);
 }
 
 /**

@@ -63,38 +63,8 @@ export function sharedBuffer(bytes: number, what: string): SharedArrayBuffer {
 export const bytesOf = (array: ArrayBufferView): Uint8Array =>
   new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 
-/** Bytes that lie in memory already. */
-export class MemoryBytes implements ByteSource {
-  readonly path: string;
-  readonly size: number;
-  readonly #bytes: Uint8Array;
-
-  constructor(path: string, bytes: Uint8Array) {
-    this.path = path;
-    this.size = bytes.length;
-    this.#bytes = bytes;
-  }
-
-  async read(
-    target: Uint8Array,
-    position: number,
-    control: RunControl,
-    each?: (chunk: Uint8Array) => void,
-  ): Promise<void> {
-    throwIfAborted(control.signal);
-    if (position + target.length > this.size)
-      throw endsTooSoon(this.path, this.size, position + target.length - this.size);
-    target.set(this.#bytes.subarray(position, position + target.length));
-    each?.(target);
-    return Promise.resolve();
-  }
-
-  head(count: number, position = 0): Promise<Uint8Array> {
-    return Promise.resolve(this.#bytes.slice(position, position + Math.max(0, count)));
-  }
-}
-
-const endsTooSoon = (path: string, position: number, missing: number): FileFormatError =>
+/** What is thrown where bytes end before those that are wanted. */
+export const endsTooSoon = (path: string, position: number, missing: number): FileFormatError =>
   new FileFormatError(
     `${path}: ended at byte ${position}; ${missing} more were expected. The file is truncated: write or fetch it ` +
       'again.',

@@ -1,6 +1,7 @@
 /**
  * Class labels from IDX files, as MNIST's come ("t10k-labels-idx1-ubyte.gz").
  */
+import { splitArrayPath } from './array-path.js';
 import { requireWhole } from '../core/checks.js';
 import type { RunControl } from '../core/context.js';
 import { FileFormatError } from '../core/errors.js';
@@ -30,14 +31,17 @@ const QMNIST_COLUMNS = 8;
 
 /** Throws FileFormatError, which says what reads the file, for arrays of NumPy and tables. */
 async function requireIdx(path: string, control: RunControl): Promise<void> {
-  const head = await withInputFile(path, control, (file) => file.head(6));
+  const { file: whole } = splitArrayPath(path);
+  const head = await withInputFile(whole, control, (file) => file.head(6));
   if (isGzip(head) || isIdx(head)) return;
-  const kind = hex(head) === NPY_MAGIC ? 'npy' : /\.(npy|npz|h5|hdf5|csv|tsv)$/i.exec(path)?.[1].toLowerCase();
+  const kind =
+    hex(head) === NPY_MAGIC ? 'npy' : /\.(npy|npz|safetensors|h5|hdf5|csv|tsv)$/i.exec(whole)?.[1].toLowerCase();
   if (kind === undefined) return;
   const table = kind === 'csv' || kind === 'tsv';
+  const what = table ? `a table (.${kind})` : `${kind === 'safetensors' ? 'a' : 'an'} .${kind} file`;
   const column = table ? ", { columns: ['label'] }" : '';
   throw new FileFormatError(
-    `${path}: ${table ? `a table (.${kind})` : `an .${kind} file`}, and readLabels reads IDX files (MNIST's). ` +
+    `${path}: ${what}, and readLabels reads IDX files (MNIST's). ` +
       `(await readSamples(path${column})).data are the labels of this one.`,
     { path },
   );

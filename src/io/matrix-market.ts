@@ -9,6 +9,7 @@ import { requireControl, type RunControl } from '../core/context.js';
 import { FileFormatError } from '../core/errors.js';
 import { requireRole } from '../core/kind.js';
 import { asVectors, view, type Matrix, type Vectors } from '../dense/matrix.js';
+import { splitArrayPath } from './array-path.js';
 import { writeAtomically } from './atomic-write.js';
 import { excerpt } from './excerpt.js';
 import { sharedBuffer } from './input-file.js';
@@ -40,7 +41,7 @@ function numberOf(word: string): number {
 const wholeOf = (word: string): number => (WHOLE.test(word) ? Number(word) : NaN);
 
 /** Whether a file's name says that it is one. */
-export const isMatrixMarket = (path: string): boolean => /\.mtx(\.gz)?$/i.test(path);
+export const isMatrixMarket = (path: string): boolean => /\.mtx(\.gz)?$/i.test(splitArrayPath(path).file);
 
 /** The lines of a text with their numbers, without comments and blank ones. */
 function* linesOf(text: string): Generator<readonly [line: string, number: number]> {

@@ -3,11 +3,11 @@
  * Which of them a file is, its first bytes tell; its name only where they do not, so that the right reader says what
  * is wrong.
  */
-import { TELLING_BYTES, foreignFile, HDF5_SIGNATURE, startsWith } from './foreign-file.js';
+import { arrayFileKindOf, foreignFile, TELLING_BYTES } from './foreign-file.js';
+import { splitArrayPath, type ArrayFileKind } from './array-path.js';
 import type { RunControl } from '../core/context.js';
 import { FileFormatError, OptionError } from '../core/errors.js';
 import { readHdf5Header, readHdf5Tensors } from './hdf5-read.js';
-import { isHdf5, splitHdf5Path } from './hdf5-path.js';
 import { writeHdf5Tensors } from './hdf5-write.js';
 import { withInputFile } from './input-file.js';
 import { hex } from './npy-header.js';
@@ -15,39 +15,26 @@ import type { NamedArray } from './named-array.js';
 import { readNpz, readNpzNames, writeNpz } from './npz.js';
 import { readSafetensors, readSafetensorsHeader, writeSafetensors, type Tensor } from './safetensors.js';
 
-/** Kinds of files of named arrays. */
-export type ArrayFileKind = 'npz' | 'safetensors' | 'hdf5';
-
-const kindByName = (path: string): ArrayFileKind | undefined =>
-  /\.npz$/i.test(path) ? 'npz' : /\.safetensors$/i.test(path) ? 'safetensors' : isHdf5(path) ? 'hdf5' : undefined;
-
-/** Throws OptionError for the name of a dataset: arrays by name are those of a whole file. */
+/** Throws OptionError for the name of an array: arrays by name are those of a whole file. */
 function requireWholeFile(path: string): void {
-  const { file, dataset } = splitHdf5Path(path);
-  if (dataset !== undefined)
-    throw new OptionError(
-      `${path}: arrays by name are taken from a whole file and written to one: give ${file}, whose arrays are called ` +
-        "'group/name'.",
-      { path },
-    );
+  const { file, name, kind } = splitArrayPath(path);
+  if (name === undefined) return;
+  const called = kind === 'hdf5' ? ", whose arrays are called 'group/name'" : '';
+  throw new OptionError(
+    `${path}: arrays by name are taken from a whole file and written to one: give ${file}${called}.`,
+    { path },
+  );
 }
 
 /** Which of them a file is. Throws OptionError, FileFormatError, FileAccessError, AbortedError. */
 export async function arrayFileKind(path: string, control: RunControl): Promise<ArrayFileKind> {
   requireWholeFile(path);
   const start = await withInputFile(path, control, (file) => file.head(TELLING_BYTES));
-  const head = start.subarray(0, 9);
-  const kind =
-    head[0] === 0x50 && head[1] === 0x4b
-      ? 'npz'
-      : startsWith(head, HDF5_SIGNATURE)
-        ? 'hdf5'
-        : head[8] === 0x7b
-          ? 'safetensors'
-          : kindByName(path);
+  const kind = arrayFileKindOf(start) ?? splitArrayPath(path).kind;
   if (kind === undefined)
     throw new FileFormatError(
-      `${path}: neither .npz, nor safetensors, nor HDF5: it starts with ${hex(head)}.${foreignFile(path, start)}`,
+      `${path}: neither .npz, nor safetensors, nor HDF5: it starts with ${hex(start.subarray(0, 9))}.` +
+        foreignFile(path, start),
       { path },
     );
   return kind;
@@ -91,7 +78,7 @@ export async function writeNamedArrays(
   control: RunControl = {},
 ): Promise<void> {
   requireWholeFile(path);
-  const kind = kindByName(path);
+  const { kind } = splitArrayPath(path);
   if (kind === undefined)
     throw new OptionError(
       `${path}: name the file .npz, .safetensors or .h5: the ending says which of them it becomes.`,

@@ -106,20 +106,24 @@ function parseLiteral(text: string): Literal {
   return literal;
 }
 
-const MAYBE_ARCHIVE = ' An .npz archive holds several arrays: unpack the one that is meant.';
+/** What a header says, whatever the type of the elements is. */
+export interface NpyDictionary {
+  readonly descr: Literal;
+  readonly fortranOrder: boolean;
+  readonly shape: readonly number[];
+  /** Where the elements begin, in bytes. */
+  readonly dataOffset: number;
+}
 
-/**
- * Reads and checks a header: that it is one, that rank (1 or 2, or any) and type can be read, that the file's length is
- * the one it announces.
- */
-export async function readNpyHeader(file: ByteSource, anyRank = false): Promise<NpyHeader> {
+/** Reads a header and checks that it is one. Throws FileFormatError. */
+export async function readNpyDictionary(file: ByteSource): Promise<NpyDictionary> {
   const { path } = file;
   const start = await file.head(TELLING_BYTES);
   const magic = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
   if (start.length < 10 || magic.some((byte, i) => start[i] !== byte)) {
     throw new FileFormatError(
       `${path}: not an .npy file: it does not start with "\\x93NUMPY" (found ` +
-        `${hex(start.subarray(0, 6))}).${foreignFile(path, start) || MAYBE_ARCHIVE}`,
+        `${hex(start.subarray(0, 6))}).${foreignFile(path, start)}`,
       { path },
     );
   }
@@ -180,6 +184,16 @@ export async function readNpyHeader(file: ByteSource, anyRank = false): Promise<
       { path },
     );
   }
+  return { descr, fortranOrder, shape, dataOffset };
+}
+
+/**
+ * Reads and checks a header: that it is one, that rank (1 or 2, or any) and type can be read, that the file's length is
+ * the one it announces.
+ */
+export async function readNpyHeader(file: ByteSource, anyRank = false): Promise<NpyHeader> {
+  const { path } = file;
+  const { descr, fortranOrder, shape, dataOffset } = await readNpyDictionary(file);
   const type = parseDescr(descr, path);
   const records = 'fields' in type;
   const fits = records ? shape.length === 1 : anyRank || shape.length === 1 || shape.length === 2;

@@ -12,8 +12,8 @@ export type Literal = string | number | boolean | null | Literal[] | { [key: str
 
 /** A type of numbers, as '<f8' says it. */
 export interface NumberType {
-  /** 'f' real, 'i' signed, 'u' unsigned, 'b' boolean. */
-  readonly kind: 'f' | 'i' | 'u' | 'b';
+  /** 'f' real, 'bf' bfloat16 (which NumPy has not), 'i' signed, 'u' unsigned, 'b' boolean. */
+  readonly kind: 'f' | 'bf' | 'i' | 'u' | 'b';
   /** Bytes of a number. */
   readonly itemBytes: number;
   /** The file's byte order is not this machine's. */
@@ -38,7 +38,8 @@ export const HOST_ORDER = endianness() === 'LE' ? '<' : '>';
 
 /** Most bytes of a record: real tables have some ten fields. */
 const MOST_RECORD_BYTES = 1024 * 1024;
-const SIZES: Readonly<Record<NumberType['kind'], readonly number[]>> = {
+type NpyKind = Exclude<NumberType['kind'], 'bf'>;
+const SIZES: Readonly<Record<NpyKind, readonly number[]>> = {
   f: [2, 4, 8],
   i: [1, 2, 4, 8],
   u: [1, 2, 4, 8],
@@ -49,7 +50,7 @@ const READABLE = 'real ones (f8, f4, f2), whole numbers (i1 … i8, u1 … u8) a
 function numberType(descr: Literal): NumberType | undefined {
   const match = typeof descr === 'string' ? /^([<>|=]?)([fiub])(\d{1,4})$/.exec(descr) : null;
   if (match === null) return undefined;
-  const kind = match[2] as NumberType['kind'];
+  const kind = match[2] as NpyKind;
   const itemBytes = Number(match[3]);
   return SIZES[kind].includes(itemBytes)
     ? { kind, itemBytes, swap: itemBytes > 1 && (match[1] === '<' || match[1] === '>') && match[1] !== HOST_ORDER }
@@ -110,4 +111,14 @@ export function parseDescr(descr: Literal, path: string): NumberType | RecordTyp
       { path, descr: excerptOf(descr) },
     );
   return type;
+}
+
+/** Whether a header's 'descr' names a type that can be read. */
+export function isNumberDescr(descr: Literal): boolean {
+  try {
+    parseDescr(descr, '');
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -1,8 +1,7 @@
 /**
  * NumPy's .npy files.
- * Elements land straight in shared memory, chunk by chunk: a file of float64 or float32 in this machine's byte order is
- * never held twice. Records (structured arrays) of numbers become a matrix, a column for each field. Source:
- * numpy.lib.format (see npy-header.ts, npy-type.ts).
+ * Records (structured arrays) of numbers become a matrix, a column for each field. Source: numpy.lib.format (see
+ * npy-header.ts, npy-type.ts).
  */
 import { requireControl, type RunControl } from '../core/context.js';
 import { ShapeError } from '../core/errors.js';
@@ -13,9 +12,18 @@ import { writeAtomically } from './atomic-write.js';
 import { swapBytes } from './byte-order.js';
 import type { ByteSource } from './byte-source.js';
 import { convertElements } from './elements.js';
-import { bytesOf, CHUNK_BYTES, sharedBuffer, withInputFile } from './input-file.js';
-import { formatNpyHeader, readNpyHeader, type NpyHeader } from './npy-header.js';
-import type { NumberType, RecordType } from './npy-type.js';
+import { CHUNK_BYTES, withInputFile } from './input-file.js';
+import { formatNpyHeader, readNpyHeader } from './npy-header.js';
+import type { RecordType } from './npy-type.js';
+import { columnPieces } from './packed-vectors.js';
+import {
+  arrayMemory,
+  readAsStored,
+  readStoredArray,
+  type ArrayReading,
+  type OrderedArray,
+  type StoredArray,
+} from './stored-array.js';
 
 /** An array, as an .npy file (of rank 1 or 2) or an .npz archive (of any rank) holds it. */
 export interface NpyArray {
@@ -33,113 +41,14 @@ export interface NpyArray {
 /** What can be written, and as which type. */
 export type NpyData = Float64Array | Float32Array | Int32Array | Uint8Array;
 
-const floatArray = (header: NpyHeader, precision: Precision | undefined, path: string): FloatArray =>
-  (precision ?? (header.single ? 'f32' : 'f64')) === 'f32'
-    ? new Float32Array(sharedBuffer(4 * header.count, path))
-    : new Float64Array(sharedBuffer(8 * header.count, path));
-
-/** The elements of one file, read range by range. */
-interface Elements {
-  readonly file: ByteSource;
-  readonly header: NpyHeader;
-  readonly type: NumberType;
-  readonly control: RunControl;
-  /** Where elements stand that must be converted, from the first of them on. */
-  staging?: Uint8Array | undefined;
-}
-
-/** All of out ← elements `first` … of the file. */
-async function readElements(elements: Elements, first: number, out: FloatArray): Promise<void> {
-  const { file, header, type, control } = elements;
-  const { itemBytes, kind, swap } = type;
-  const count = out.length;
-  const position = header.dataOffset + first * itemBytes;
-  if (kind === 'f' && itemBytes === out.BYTES_PER_ELEMENT) {
-    const target = bytesOf(out);
-    await file.read(target, position, control);
-    if (swap)
-      for (let at = 0; at < target.length; at += CHUNK_BYTES)
-        swapBytes(target.subarray(at, at + CHUNK_BYTES), itemBytes);
-    return;
-  }
-  const staging = (elements.staging ??= new Uint8Array(Math.min(CHUNK_BYTES, header.count * itemBytes)));
-  const step = staging.length / itemBytes;
-  for (let done = 0; done < count; done += step) {
-    const n = Math.min(step, count - done);
-    const raw = staging.subarray(0, n * itemBytes);
-    await file.read(raw, position + done * itemBytes, control);
-    if (swap) swapBytes(raw, itemBytes);
-    convertElements(raw, type, out, done);
-  }
-}
-
-/** The elements in the order they have in the file. */
-async function readAsStored(elements: Elements, precision: Precision | undefined): Promise<FloatArray> {
-  const { file, header, control } = elements;
-  const out = floatArray(header, precision, file.path);
-  const step = CHUNK_BYTES;
-  for (let done = 0; done < header.count; done += step) {
-    await readElements(elements, done, out.subarray(done, Math.min(done + step, header.count)));
-    control.onProgress?.({ phase: 'read', done: Math.min(done + step, header.count), total: header.count });
-  }
-  return out;
-}
-
-/**
- * Line l of the file, element k, goes to out[k·lines + l]: the other order, tile by tile, so that no second copy of the
- * file is held.
- */
-async function readTransposed(
-  elements: Elements,
-  lines: number,
-  width: number,
-  precision: Precision | undefined,
-): Promise<FloatArray> {
-  const { file, header, control } = elements;
-  const out = floatArray(header, precision, file.path);
-  const capacity = CHUNK_BYTES / 8;
-  // At least 16 lines to a tile: then whole cache lines of the result are written at a time.
-  const tileLines = Math.min(lines, Math.max(16, Math.floor(capacity / width)));
-  const tileWidth = Math.min(width, Math.floor(capacity / tileLines));
-  const tile = floats(tileLines * tileWidth, precisionOf(out));
-  for (let l0 = 0; l0 < lines; l0 += tileLines) {
-    const rows = Math.min(tileLines, lines - l0);
-    for (let k0 = 0; k0 < width; k0 += tileWidth) {
-      const cols = Math.min(tileWidth, width - k0);
-      if (cols === width) await readElements(elements, l0 * width, tile.subarray(0, rows * width));
-      else
-        for (let l = 0; l < rows; l++)
-          await readElements(elements, (l0 + l) * width + k0, tile.subarray(l * cols, (l + 1) * cols));
-      scatter(view(tile, 0, cols, rows), view(out, l0 + k0 * lines, rows, cols, lines));
-    }
-    control.onProgress?.({ phase: 'read', done: (l0 + rows) * width, total: header.count });
-  }
-  return out;
-}
-
-/** out ← tileᵀ, in blocks that stay in cache. */
-function scatter({ data: tile }: Matrix, { data: out, offset, rows, cols, ld }: Matrix): void {
-  const side = 32;
-  for (let lb = 0; lb < rows; lb += side) {
-    const le = Math.min(rows, lb + side);
-    for (let kb = 0; kb < cols; kb += side) {
-      const ke = Math.min(cols, kb + side);
-      for (let k = kb; k < ke; k++) {
-        let q = offset + k * ld + lb;
-        for (let l = lb; l < le; l++) out[q++] = tile[l * cols + k];
-      }
-    }
-  }
-}
-
 /** Field f of record i goes to out[i·d + f] (order C) or out[i + f·n] (order F). */
 async function readRecords(
-  { file, header, control }: Omit<Elements, 'type'>,
+  { file, header, control }: Omit<StoredArray, 'type'>,
   { recordBytes, fields }: RecordType,
   order: 'C' | 'F',
   precision: Precision | undefined,
 ): Promise<FloatArray> {
-  const out = floatArray(header, precision, file.path);
+  const out = arrayMemory(header, precision, file.path);
   const [records, columns] = header.shape;
   const step = Math.min(records, Math.max(1, Math.floor(CHUNK_BYTES / recordBytes)));
   const raw = new Uint8Array(step * recordBytes);
@@ -184,39 +93,22 @@ export async function readNpyArray(source: ByteSource, control: RunControl = {},
   return { shape, fortranOrder, data };
 }
 
-/** An array in the order asked for; `shape` is the file's: (n) is read as n rows of one column. */
-export interface OrderedArray {
-  readonly shape: readonly number[];
-  readonly rows: number;
-  readonly cols: number;
-  readonly data: FloatArray;
+/** As readNpy, in the order asked for. `precision` converts on the way. */
+export async function readNpyOrdered(path: string, how: ArrayReading, control: RunControl = {}): Promise<OrderedArray> {
+  return withInputFile(path, control, (file) => readNpyOrderedArray(file, how, control));
 }
 
-/** As readNpy, in the order asked for. `precision` converts on the way. */
-export async function readNpyOrdered(
-  path: string,
-  order: 'C' | 'F',
-  precision?: Precision,
-  control: RunControl = {},
+/** As readNpyOrdered, from bytes wherever they are. */
+export async function readNpyOrderedArray(
+  file: ByteSource,
+  { order, precision }: ArrayReading,
+  control: RunControl,
 ): Promise<OrderedArray> {
-  return withInputFile(path, control, async (file) => {
-    const header = await readNpyHeader(file);
-    const { type, fortranOrder } = header;
-    const [rows, cols = 1] = header.shape;
-    if ('fields' in type)
-      return {
-        shape: header.shape,
-        rows,
-        cols,
-        data: await readRecords({ file, header, control }, type, order, precision),
-      };
-    const asStored = fortranOrder === (order === 'F') || rows <= 1 || cols <= 1;
-    const elements: Elements = { file, header, type, control };
-    const data = asStored
-      ? await readAsStored(elements, precision)
-      : await readTransposed(elements, fortranOrder ? cols : rows, fortranOrder ? rows : cols, precision);
-    return { shape: header.shape, rows, cols, data };
-  });
+  const header = await readNpyHeader(file);
+  const { type, shape } = header;
+  if (!('fields' in type)) return readStoredArray({ file, header, type, control }, { order, precision });
+  const [rows, cols] = shape;
+  return { shape, rows, cols, data: await readRecords({ file, header, control }, type, order, precision) };
 }
 
 /**
@@ -227,7 +119,7 @@ export async function readNpyOrdered(
 export async function readNpyMatrix(path: string, control: RunControl = {}): Promise<Matrix> {
   requireRole(path, 'path', 'readNpyMatrix');
   requireControl(control, 'readNpyMatrix');
-  const { rows, cols, data } = await readNpyOrdered(path, 'F', undefined, control);
+  const { rows, cols, data } = await readNpyOrdered(path, { order: 'F' }, control);
   return view(data, 0, rows, cols);
 }
 
@@ -290,26 +182,10 @@ export async function writeNpy(path: string, array: NpySource, control: RunContr
 export async function writeNpyMatrix(path: string, matrix: Vectors, control: RunControl = {}): Promise<void> {
   requireRole(path, 'path', 'writeNpyMatrix');
   requireControl(control, 'writeNpyMatrix');
-  const { data, offset, rows, cols, ld } = asVectors(matrix, 'matrix');
-  if (ld === rows || cols <= 1) {
-    await writeNpy(
-      path,
-      { shape: [rows, cols], data: data.subarray(offset, offset + rows * cols), fortranOrder: true },
-      control,
-    );
-    return;
-  }
-  const single = data instanceof Float32Array;
+  const given = asVectors(matrix, 'matrix');
+  const { data, rows, cols } = given;
   await writeAtomically(path, control, async (file) => {
-    await file.append(formatNpyHeader(single ? 'f4' : 'f8', true, [rows, cols]));
-    if (rows === 0) return;
-    const columns = Math.max(1, Math.min(cols, Math.floor(CHUNK_BYTES / (rows * data.BYTES_PER_ELEMENT))));
-    const packed = single ? new Float32Array(rows * columns) : new Float64Array(rows * columns);
-    for (let j0 = 0; j0 < cols; j0 += columns) {
-      const n = Math.min(columns, cols - j0);
-      for (let j = 0; j < n; j++)
-        packed.set(data.subarray(offset + (j0 + j) * ld, offset + (j0 + j) * ld + rows), j * rows);
-      await file.append(packed.subarray(0, rows * n));
-    }
+    await file.append(formatNpyHeader(data instanceof Float32Array ? 'f4' : 'f8', true, [rows, cols]));
+    for (const piece of columnPieces(given)) await file.append(piece);
   });
 }

@@ -1,17 +1,18 @@
 /**
  * NumPy's .npz archives: a zip of .npy files, one for each array.
  * Source: numpy.savez and savez_compressed (numpy.lib.format); member "a.npy" is array "a". Reading goes through
- * zip-directory.ts, which checks every checksum; zip-writer.ts writes members as they are. Equal arrays make equal
- * files.
+ * zip-directory.ts and zip-member.ts, which check every checksum; zip-writer.ts writes members as they are. Equal
+ * arrays make equal files.
  */
 import type { RunControl } from '../core/context.js';
 import { FileFormatError, OptionError } from '../core/errors.js';
 import { requireBytes } from '../core/shared-array.js';
 import { writeAtomically } from './atomic-write.js';
-import { MemoryBytes, withInputFile } from './input-file.js';
+import { withInputFile } from './input-file.js';
 import { availableMemory } from './machine.js';
 import { npyHeaderOf, readNpyArray, type NpyArray, type NpySource } from './npy.js';
-import { readZipDirectory, readZipEntry, type ZipEntry } from './zip-directory.js';
+import { readZipDirectory, type ZipEntry } from './zip-directory.js';
+import { withZipMember } from './zip-member.js';
 import { requireMemberName, ZipWriter } from './zip-writer.js';
 
 const PICKLED =
@@ -27,8 +28,8 @@ export interface ReadNpzOptions extends RunControl {
 /** What follows an array's name in that of its member. */
 export const ARRAY_SUFFIX = '.npy';
 
-/** name → member; others than arrays (folders, notes) are left out. */
-function arraysIn(entries: readonly ZipEntry[], path: string): Map<string, ZipEntry> {
+/** name → member; others than arrays (folders, notes) are left out. Throws FileFormatError where no member is one. */
+export function arraysIn(entries: readonly ZipEntry[], path: string): Map<string, ZipEntry> {
   const arrays = new Map(
     entries
       .filter(({ name }) => name.endsWith(ARRAY_SUFFIX))
@@ -45,14 +46,10 @@ function arraysIn(entries: readonly ZipEntry[], path: string): Map<string, ZipEn
   return arrays;
 }
 
-/**
- * Throws MemoryError where the members do not fit into memory: all of them unpacked, and the largest once more, packed
- * and unpacked, while it is read.
- */
+/** Throws MemoryError where the members, unpacked, do not fit into memory together. */
 function requireUnpacked(entries: readonly ZipEntry[], path: string): void {
   const all = entries.reduce((sum, { bytes }) => sum + bytes, 0);
-  const largest = entries.reduce((most, { bytes, compressedBytes }) => Math.max(most, bytes + compressedBytes), 0);
-  requireBytes(all + largest, availableMemory(), `${path}: unpacking ${entries.length} of its arrays`);
+  requireBytes(all, availableMemory(), `${path}: unpacking ${entries.length} of its arrays`);
 }
 
 /** The names of the arrays in an .npz file, in its order. Throws FileFormatError, FileAccessError. */
@@ -85,8 +82,8 @@ export async function readNpz(path: string, options: ReadNpzOptions = {}): Promi
     );
     const arrays = new Map<string, NpyArray>();
     for (const [name, entry] of wanted) {
-      const bytes = await readZipEntry(file, entry, { signal });
-      arrays.set(name, await readNpyArray(new MemoryBytes(`${path}: member "${entry.name}"`, bytes), { signal }, true));
+      const read = withZipMember(file, entry, { signal }, (member) => readNpyArray(member, { signal }, true));
+      arrays.set(name, await read);
       onProgress?.({ phase: 'read', done: arrays.size, total: wanted.length });
     }
     return arrays;

@@ -1,9 +1,9 @@
 /**
- * Points from a file, whatever its kind: .npy, HDF5, CSV, Matrix Market, IDX images; samples of those and of .npz
- * archives.
+ * Points and samples from a file, whatever its kind: .npy, .npz, safetensors, HDF5, CSV, Matrix Market, IDX images.
  */
-import { shapeText } from './array-checks.js';
-import { TELLING_BYTES, foreignFile, HDF5_SIGNATURE, startsWith } from './foreign-file.js';
+import { readArrayOrdered } from './array-file.js';
+import { splitArrayPath } from './array-path.js';
+import { arrayFileKindOf, TELLING_BYTES, foreignFile } from './foreign-file.js';
 import { requireWhole } from '../core/checks.js';
 import { inCode } from '../core/advice.js';
 import type { RunControl } from '../core/context.js';
@@ -12,17 +12,13 @@ import { describe, requireRole } from '../core/kind.js';
 import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { view, type Matrix } from '../dense/matrix.js';
 import { transposeInto } from '../dense/transpose.js';
-import { TABLE_OPTIONS, type CsvFormat, type CsvReading } from './csv-format.js';
+import { isTable, TABLE_OPTIONS, type CsvFormat, type CsvReading } from './csv-format.js';
 import { readCsv } from './csv.js';
 import { isGzip } from './gzip.js';
-import { isHdf5, splitHdf5Path } from './hdf5-path.js';
-import { readHdf5Ordered } from './hdf5-read.js';
 import { isIdx, readIdx } from './idx.js';
 import { sharedBuffer, withInputFile } from './input-file.js';
 import { hex, NPY_MAGIC } from './npy-header.js';
 import { isMatrixMarket, readMatrixMarket } from './matrix-market.js';
-import { readNpyOrdered, type OrderedArray } from './npy.js';
-import { readNpz, readNpzNames } from './npz.js';
 import { elementCount } from './shape-size.js';
 
 /** What CsvFormat has is for tables (.csv, .tsv), whose columns are the coordinates, but for that of `values`. */
@@ -46,7 +42,10 @@ const READ_POINTS_KEYS: KeysOf<ReadPointsOptions & { readonly team?: unknown | u
 
 /** Options of {@link readSamples}. */
 export interface ReadSamplesOptions extends ReadPointsOptions {
-  /** Which array of an archive (.npz, .h5); needed where there are several. */
+  /**
+   * Which array of a file that holds arrays by name (.npz, .safetensors, .h5), where several are of numbers and the
+   * path names none.
+   */
   readonly name?: string | undefined;
 }
 const READ_SAMPLES_KEYS: KeysOf<ReadSamplesOptions & { readonly team?: unknown | undefined }> = {
@@ -86,24 +85,20 @@ interface WithValues {
   readonly values: Float64Array;
 }
 
-type Kind = 'npy' | 'npz' | 'csv' | 'idx' | 'mtx' | 'hdf5';
+type Kind = 'array' | 'csv' | 'idx' | 'mtx';
 
 /** By name where the name says it, else by the first bytes (MNIST's files have no extension of their own). */
-async function kindOf(path: string, control: RunControl, archives: boolean): Promise<Kind> {
-  if (/\.npy$/i.test(path)) return 'npy';
+async function kindOf(path: string, control: RunControl): Promise<Kind> {
+  if (splitArrayPath(path).kind !== undefined || /\.npy$/i.test(path)) return 'array';
   if (isMatrixMarket(path)) return 'mtx';
-  if (isHdf5(path)) return 'hdf5';
-  if (archives && /\.npz$/i.test(path)) return 'npz';
-  if (/\.(csv|tsv)$/i.test(path)) return 'csv';
+  if (isTable(path)) return 'csv';
   const start = await withInputFile(path, control, (file) => file.head(TELLING_BYTES));
   const head = start.subarray(0, 6);
   if (isGzip(head) || isIdx(head)) return 'idx';
-  if (hex(head) === NPY_MAGIC) return 'npy';
-  if (startsWith(start, HDF5_SIGNATURE)) return 'hdf5';
-  if (archives && head[0] === 0x50 && head[1] === 0x4b) return 'npz';
+  if (hex(head) === NPY_MAGIC || arrayFileKindOf(start, path) !== undefined) return 'array';
   throw new FileFormatError(
-    `${path}: neither .npy${archives ? ', nor .npz' : ''}, nor .h5, nor .csv or .tsv by name, nor IDX (MNIST, .gz as ` +
-      `it comes): it starts with ${hex(head)}.${foreignFile(path, start)}`,
+    `${path}: neither .npy, nor .npz, nor safetensors, nor .h5, nor .csv or .tsv by name, nor IDX (MNIST, .gz as it ` +
+      `comes): it starts with ${hex(head)}.${foreignFile(path, start)}`,
     { path },
   );
 }
@@ -146,48 +141,18 @@ async function csvPoints(path: string, options: ReadPointsOptions): Promise<Poin
   return { dimension: cols, count: rows, coordinates: data, total, table, values, keptRows };
 }
 
-const arrayPoints = ({ rows, cols, data }: OrderedArray, { limit = Infinity }: ReadPointsOptions): PointTable =>
-  first({ dimension: cols, count: rows, coordinates: data as Float64Array, total: rows }, limit);
-
-const npyPoints = async (path: string, options: ReadPointsOptions): Promise<PointTable> =>
-  arrayPoints(await readNpyOrdered(path, 'C', 'f64', options), options);
-
-async function hdf5Points(path: string, { name, ...options }: ReadSamplesOptions): Promise<PointTable> {
-  if (name !== undefined && splitHdf5Path(path).dataset !== undefined)
-    throw new OptionError(`${path} names a dataset, and so does the option name: give one of them.`, {
-      option: 'name',
-      path,
-    });
-  const { signal, onProgress } = options;
-  const reading = { order: 'C', precision: 'f64', dataset: name } as const;
-  return arrayPoints(await readHdf5Ordered(path, reading, { signal, onProgress }), options);
-}
-
-async function npzPoints(path: string, { name, limit, ...control }: ReadSamplesOptions): Promise<PointTable> {
-  const names = name === undefined ? await readNpzNames(path, control) : [name];
-  if (names.length !== 1) {
-    const there = names.map((one) => `"${one}"`).join(', ');
-    throw new OptionError(`${path}: holds ${names.length} arrays, ${there}: say which one (name).`, { path, names });
-  }
-  const { signal, onProgress } = control;
-  const array = (await readNpz(path, { names, signal, onProgress })).get(names[0])!;
-  if (array.shape.length < 1 || array.shape.length > 2)
-    throw new FileFormatError(
-      `${path}: "${names[0]}" has rank ${array.shape.length} and shape ${shapeText(array.shape)}; rank 1 or 2 is ` +
-        'needed. In NumPy: array.reshape(rows, -1).',
-      { path, name: names[0], shape: array.shape },
-    );
-  const [rows, cols = 1] = array.shape;
-  const coordinates = new Float64Array(sharedBuffer(8 * elementCount([rows, cols]), path));
-  if (array.fortranOrder) transposeInto(view(coordinates, 0, cols, rows), view(array.data, 0, rows, cols));
-  else coordinates.set(array.data);
-  return first({ dimension: cols, count: rows, coordinates, total: rows }, limit ?? Infinity);
+async function arrayPoints(path: string, options: ReadSamplesOptions): Promise<PointTable> {
+  const { name, signal, onProgress, limit = Infinity } = options;
+  const how = { order: 'C', precision: 'f64', name } as const;
+  const { rows, cols, data } = await readArrayOrdered(path, how, { signal, onProgress });
+  return first({ dimension: cols, count: rows, coordinates: data as Float64Array, total: rows }, limit);
 }
 
 /**
- * Reads N points in ℝᵈ: an .npy array of N rows and d columns (or N records of d real fields), such a dataset of HDF5
- * (`FILE.h5` of one, `FILE.h5:/group/name`; it takes the package h5wasm), a Matrix Market file, a CSV table of N rows,
- * or IDX images (each one point; bytes scaled to [0, 1]). What was measured at the points is read from a table in the
+ * Reads N points in ℝᵈ: an .npy array of N rows and d columns (or N records of d real fields), such an array of an .npz
+ * archive, a safetensors file or HDF5 (`FILE.npz` of one, else `FILE.npz:name`, `FILE.safetensors:name`,
+ * `FILE.h5:/group/name`; HDF5 takes the package h5wasm), a Matrix Market file, a CSV table of N rows, or IDX images
+ * (each one point; bytes scaled to [0, 1]). What was measured at the points is read from a table in the
  * same call: rows are judged by the columns taken, so two calls may skip different ones. `keptRows` says which rows of
  * the file the points are. Failure: NonFiniteError with point and coordinate, FileFormatError, OptionError,
  * FileAccessError, MemoryError, AbortedError.
@@ -209,17 +174,17 @@ export async function readPoints(path: string, options?: ReadPointsOptions): Pro
 export async function readPoints(path: string, options: ReadPointsOptions = {}): Promise<PointTable> {
   requireRole(path, 'path', 'readPoints');
   requireKnownOptions(options, READ_POINTS_KEYS, 'readPoints');
-  return readRows(path, options, false);
+  return readRows(path, options);
 }
 
 /**
  * Reads n samples of d numbers into a d × n matrix, in float64 over shared memory: the file's rows are samples, as
  * NumPy's users have them, and the matrix's columns are, as this library takes them everywhere (row j of the file is
- * column j). An .npy array (n, d), one of an .npz archive or an .h5 file, a CSV table of n rows, or IDX images (each
- * one sample; bytes scaled to [0, 1]); an array (n) is n samples of one number. Of a table the matrix has, besides,
- * `values` where that column was asked for (as `readPoints` takes it: targets or labels of the same rows), `table`,
- * whose `skippedRows` says how many rows were left out, and `keptRows`, which rows of the file its columns are.
- * Failure: as readPoints, and OptionError where an archive holds several arrays and none is named.
+ * column j). An .npy array (n, d), one of an .npz archive, a safetensors or an .h5 file, a CSV table of n rows, or IDX
+ * images (each one sample; bytes scaled to [0, 1]); an array (n) is n samples of one number. Of a table the matrix has,
+ * besides, `values` where that column was asked for (as `readPoints` takes it: targets or labels of the same rows),
+ * `table`, whose `skippedRows` says how many rows were left out, and `keptRows`, which rows of the file its columns
+ * are. Failure: as readPoints, and OptionError where an archive holds several arrays and none is named.
  */
 export async function readSamples(
   path: string,
@@ -231,23 +196,32 @@ export async function readSamples(path: string, options?: ReadSamplesOptions): P
 export async function readSamples(path: string, options: ReadSamplesOptions = {}): Promise<SampleMatrix> {
   requireRole(path, 'path', 'readSamples');
   requireKnownOptions(options, READ_SAMPLES_KEYS, 'readSamples');
-  const { dimension, count, coordinates, table, values, keptRows } = await readRows(path, options, true);
+  const { dimension, count, coordinates, table, values, keptRows } = await readRows(path, options);
   const samples = view(coordinates, 0, dimension, count);
   return table === undefined ? samples : { ...samples, table, values, keptRows };
 }
 
-/** The file's rows as points, those of an archive's array too where `archives`. */
-async function readRows(path: string, options: ReadSamplesOptions, archives: boolean): Promise<PointTable> {
+/** Throws OptionError where the option `name` is for another file. */
+function checkName(path: string, name: string | undefined): void {
+  if (name === undefined) return;
+  if (typeof name !== 'string')
+    throw new OptionError(`name must be the name of an array, not ${describe(name)}.`, { option: 'name' });
+  if (splitArrayPath(path).name === undefined) return;
+  const text = `${path} names an array, and so does the option name: give one of them.`;
+  throw new OptionError(text, { option: 'name', path });
+}
+
+/** The file's rows as points. */
+async function readRows(path: string, options: ReadSamplesOptions): Promise<PointTable> {
   const { limit, name } = options;
   if (limit !== undefined) requireWhole(limit, 'limit', 1);
-  if (name !== undefined && typeof name !== 'string')
-    throw new OptionError(`name must be the name of an array, not ${describe(name)}.`, { option: 'name' });
-  const kind = await kindOf(path, options, archives);
-  if (kind !== 'npz' && kind !== 'hdf5' && name !== undefined)
-    throw new OptionError(`The option name is for archives of arrays, .npz and .h5; ${path} is none.`, {
-      option: 'name',
-      path,
-    });
+  checkName(path, name);
+  const kind = await kindOf(path, options);
+  if (name !== undefined && (kind !== 'array' || /\.npy$/i.test(path)))
+    throw new OptionError(
+      `The option name is for files that hold arrays by name, .npz, .safetensors and .h5; ${path} is none.`,
+      { option: 'name', path },
+    );
   if (kind !== 'csv') {
     const misplaced = TABLE_OPTIONS.find((name) => options[name] !== undefined);
     if (misplaced !== undefined) {
@@ -256,7 +230,7 @@ async function readRows(path: string, options: ReadSamplesOptions, archives: boo
       throw new OptionError(text, { option: misplaced, path, advice: [advice] });
     }
   }
-  const readers = { npy: npyPoints, npz: npzPoints, csv: csvPoints, idx: idxPoints, mtx: mtxPoints, hdf5: hdf5Points };
+  const readers = { array: arrayPoints, csv: csvPoints, idx: idxPoints, mtx: mtxPoints };
   const points = await readers[kind](path, options);
   const { dimension, count, coordinates } = points;
   if (count === 0 || dimension === 0)

@@ -5,7 +5,7 @@
  */
 import type { RunControl } from '../core/context.js';
 import { FileFormatError, OptionError, ShapeError } from '../core/errors.js';
-import type { FloatArray } from '../dense/matrix.js';
+import { precisionOf, type FloatArray, type Precision } from '../core/floats.js';
 import { writeAtomically } from './atomic-write.js';
 import { HOST_IS_LITTLE_ENDIAN, swapBytes } from './byte-order.js';
 import { widenBfloat16, widenBinary16 } from './half-precision.js';
@@ -17,6 +17,7 @@ import {
   type SafetensorsHeader,
   type TensorInfo,
 } from './safetensors-header.js';
+import { elementCount } from './shape-size.js';
 
 export type { SafetensorsHeader, TensorInfo } from './safetensors-header.js';
 
@@ -132,19 +133,40 @@ export async function readSafetensors(path: string, options: ReadSafetensorsOpti
   });
 }
 
+/** Throws OptionError where no tensor of a file can be called so. */
+export function requireTensorName(name: string): void {
+  if (name === METADATA_KEY)
+    throw new OptionError(`No tensor of a safetensors file can be called "${METADATA_KEY}".`, { name });
+}
+
+/** The numbers as files have them: elsewhere than on a little-endian machine a copy. */
+export function littleEndian(data: FloatArray): FloatArray {
+  if (HOST_IS_LITTLE_ENDIAN) return data;
+  const out = data.slice();
+  swapBytes(bytesOf(out), out.BYTES_PER_ELEMENT);
+  return out;
+}
+
+/** A tensor that is going to be written. */
+interface TensorPlan {
+  readonly shape: readonly number[];
+  readonly precision: Precision;
+}
+
 /**
  * The header for tensors one after the other in the order given, padded so that the elements begin at a multiple of 8.
+ * Throws OptionError where it is longer than the format allows.
  */
-function formatHeader(
-  tensors: readonly (readonly [string, Tensor])[],
-  metadata: Readonly<Record<string, string>> | undefined,
+export function formatSafetensorsHeader(
+  tensors: readonly (readonly [string, TensorPlan])[],
+  metadata?: Readonly<Record<string, string>>,
 ): Uint8Array {
   let end = 0;
-  const entries = tensors.map(([name, { shape, data }]) => {
+  const entries = tensors.map(([name, { shape, precision }]) => {
     const begin = end;
-    end += data.byteLength;
+    end += elementCount(shape) * (precision === 'f64' ? 8 : 4);
     // As text: an object would put names like "0" first, and take "__proto__" for something else.
-    const dtype = data instanceof Float64Array ? 'F64' : 'F32';
+    const dtype = precision === 'f64' ? 'F64' : 'F32';
     return `${JSON.stringify(name)}:${JSON.stringify({ dtype, shape, data_offsets: [begin, end] })}`;
   });
   if (metadata !== undefined) entries.unshift(`"${METADATA_KEY}":${JSON.stringify(metadata)}`);
@@ -175,8 +197,7 @@ export async function writeSafetensors(
 ): Promise<void> {
   const { metadata, onProgress } = options;
   for (const [name, { shape, data }] of tensors) {
-    if (name === METADATA_KEY)
-      throw new OptionError(`No tensor of a safetensors file can be called "${METADATA_KEY}".`, { name });
+    requireTensorName(name);
     if (
       !shape.every((n) => Number.isSafeInteger(n) && n >= 0) ||
       shape.reduce((product, n) => product * n, 1) !== data.length
@@ -195,16 +216,16 @@ export async function writeSafetensors(
     );
 
   const ordered = [...tensors].sort(([, a], [, b]) => b.data.BYTES_PER_ELEMENT - a.data.BYTES_PER_ELEMENT);
-  const header = formatHeader(ordered, metadata);
+  const header = formatSafetensorsHeader(
+    ordered.map(([name, { shape, data }]) => [name, { shape, precision: precisionOf(data) }]),
+    metadata,
+  );
   const total = ordered.reduce((sum, [, { data }]) => sum + data.byteLength, 0);
   let done = 0;
   await writeAtomically(path, options, async (file) => {
     await file.append(header);
     for (const [, { data }] of ordered) {
-      // Elsewhere than on a little-endian machine the bytes go out by way of a copy.
-      const out = HOST_IS_LITTLE_ENDIAN ? data : data.slice();
-      if (!HOST_IS_LITTLE_ENDIAN) swapBytes(bytesOf(out), out.BYTES_PER_ELEMENT);
-      await file.append(out, (chunk) => {
+      await file.append(littleEndian(data), (chunk) => {
         done += chunk.length;
         onProgress?.({ phase: 'write', done, total });
       });

@@ -1,16 +1,15 @@
 /**
- * The directory at the end of a zip archive, and the bytes of a member, checked.
- * Source: PKWARE, "APPNOTE.TXT – .ZIP File Format Specification" 6.3, §4.3 (records), §4.5.3 (ZIP64); RFC 1951
- * (deflate). A member that was damaged in a file must not pass for one that was not. Members are found through the
- * directory, so one may be read without the others; archives in several parts, encrypted members and other ways of
- * compression are refused by name. What the directory says of a member must be what stands before (and, where sizes
- * follow, behind) its bytes: a checksum covers those bytes alone, so that one flipped bit in the directory would make
- * an array another's, or none. Members may not overlap: a few bytes could otherwise unpack any number of times.
+ * The directory at the end of a zip archive, checked. (What its members hold: zip-member.ts.)
+ * Source: PKWARE, "APPNOTE.TXT – .ZIP File Format Specification" 6.3, §4.3 (records), §4.5.3 (ZIP64). A member that was
+ * damaged in a file must not pass for one that was not. Members are found through the directory, so one may be read
+ * without the others; archives in several parts, encrypted members and other ways of compression are refused by name.
+ * What the directory says of a member must be what stands before (and, where sizes follow, behind) its bytes: a
+ * checksum covers those bytes alone, so that one flipped bit in the directory would make an array another's, or none.
+ * Members may not overlap: a few bytes could otherwise unpack any number of times.
  */
-import { constants, inflateRaw, type InputType, type ZlibOptions } from 'node:zlib';
 import { throwIfAborted, type RunControl } from '../core/context.js';
-import { FileFormatError, MemoryError } from '../core/errors.js';
-import { crc32 } from './crc32.js';
+import { FileFormatError } from '../core/errors.js';
+import { foreignFile, TELLING_BYTES } from './foreign-file.js';
 import type { InputFile } from './input-file.js';
 import { hex } from './npy-header.js';
 import {
@@ -60,7 +59,8 @@ const USUAL_EXTRA = 128;
 
 const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
-const damaged = (path: string, what: string, data: Record<string, unknown> = {}): FileFormatError =>
+/** What is thrown of an archive, or of a member whose path this is. */
+export const damagedArchive = (path: string, what: string, data: Record<string, unknown> = {}): FileFormatError =>
   new FileFormatError(`${path}: ${what}. The archive is truncated or damaged: fetch it again, or write it anew.`, {
     path,
     ...data,
@@ -69,7 +69,7 @@ const damaged = (path: string, what: string, data: Record<string, unknown> = {})
 /** A 64-bit size; one beyond 2⁵³ cannot be true of any file. */
 function wide(fields: DataView, at: number, path: string): number {
   const value = fields.getBigUint64(at, true);
-  if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw damaged(path, `it announces a size of ${value} bytes`);
+  if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw damagedArchive(path, `it announces a size of ${value} bytes`);
   return Number(value);
 }
 
@@ -85,12 +85,12 @@ async function locate(file: InputFile): Promise<{ start: number; length: number;
   )
     at--;
   if (at < 0) {
-    const head = await file.head(4);
-    if (head.length === 4 && viewOf(head).getUint32(0, true) === LOCAL_SIGNATURE)
-      throw damaged(path, 'it starts as a zip archive does, but its directory is not at its end', { size });
+    const head = await file.head(TELLING_BYTES);
+    if (head.length >= 4 && viewOf(head).getUint32(0, true) === LOCAL_SIGNATURE)
+      throw damagedArchive(path, 'it starts as a zip archive does, but its directory is not at its end', { size });
     throw new FileFormatError(
-      `${path}: not a zip archive (.npz is one): it starts with ${hex(head)}, not with 50 4b 03 04, and has no ` +
-        'directory at its end.',
+      `${path}: not a zip archive (.npz is one): it starts with ${hex(head.subarray(0, 4))}, not with 50 4b 03 04, ` +
+        `and has no directory at its end.${foreignFile(path, head)}`,
       { path },
     );
   }
@@ -98,18 +98,18 @@ async function locate(file: InputFile): Promise<{ start: number; length: number;
   const part = fields.getUint16(at + 4, true);
   let count = fields.getUint16(at + 10, true);
   if (count !== fields.getUint16(at + 8, true))
-    throw damaged(path, `it announces ${fields.getUint16(at + 8, true)} members and ${count}`);
+    throw damagedArchive(path, `it announces ${fields.getUint16(at + 8, true)} members and ${count}`);
   let length = fields.getUint32(at + 12, true);
   let start = fields.getUint32(at + 16, true);
   let directoryEnd = endAt;
   if (count === 0xffff || length === 0xffffffff || start === 0xffffffff) {
     const locator = await file.head(END64_LOCATOR_BYTES, Math.max(0, endAt - END64_LOCATOR_BYTES));
     if (locator.length < END64_LOCATOR_BYTES || viewOf(locator).getUint32(0, true) !== END64_LOCATOR_SIGNATURE)
-      throw damaged(path, 'its directory is of the ZIP64 kind, and the record that says where it is is missing');
+      throw damagedArchive(path, 'its directory is of the ZIP64 kind, and the record that says where it is is missing');
     directoryEnd = wide(viewOf(locator), 8, path);
     const record = await file.head(END64_BYTES, directoryEnd);
     if (record.length < END64_BYTES || viewOf(record).getUint32(0, true) !== END64_SIGNATURE)
-      throw damaged(path, `there is no ZIP64 record at byte ${directoryEnd}, where it should be`);
+      throw damagedArchive(path, `there is no ZIP64 record at byte ${directoryEnd}, where it should be`);
     count = wide(viewOf(record), 32, path);
     length = wide(viewOf(record), 40, path);
     start = wide(viewOf(record), 48, path);
@@ -120,10 +120,14 @@ async function locate(file: InputFile): Promise<{ start: number; length: number;
     );
   }
   if (start + length !== directoryEnd)
-    throw damaged(path, `its directory should span bytes ${start} to ${start + length}, and ends at ${directoryEnd}`, {
-      start,
-      length,
-    });
+    throw damagedArchive(
+      path,
+      `its directory should span bytes ${start} to ${start + length}, and ends at ${directoryEnd}`,
+      {
+        start,
+        length,
+      },
+    );
   return { start, length, count };
 }
 
@@ -136,11 +140,11 @@ function parseDirectory(bytes: Uint8Array, start: number, count: number, path: s
   let at = 0;
   while (at < length) {
     if (at + DIRECTORY_ENTRY_BYTES > length || fields.getUint32(at, true) !== ENTRY_SIGNATURE)
-      throw damaged(path, `its directory is not one at byte ${start + at}`);
+      throw damagedArchive(path, `its directory is not one at byte ${start + at}`);
     const nameLength = fields.getUint16(at + 28, true);
     const extraLength = fields.getUint16(at + 30, true);
     const next = at + DIRECTORY_ENTRY_BYTES + nameLength + extraLength + fields.getUint16(at + 32, true);
-    if (next > length) throw damaged(path, `its directory is cut off within member ${entries.length}`);
+    if (next > length) throw damagedArchive(path, `its directory is cut off within member ${entries.length}`);
     const flags = fields.getUint16(at + 8, true);
     const rawName = bytes.subarray(at + DIRECTORY_ENTRY_BYTES, at + DIRECTORY_ENTRY_BYTES + nameLength);
     const name = decodeName(rawName, flags);
@@ -149,7 +153,7 @@ function parseDirectory(bytes: Uint8Array, start: number, count: number, path: s
         path,
         member: name,
       });
-    if (names.has(name)) throw damaged(path, `member "${name}" is there twice`, { member: name });
+    if (names.has(name)) throw damagedArchive(path, `member "${name}" is there twice`, { member: name });
     names.add(name);
     const sizes = [fields.getUint32(at + 24, true), fields.getUint32(at + 20, true), fields.getUint32(at + 42, true)];
     readWideSizes({ fields, from: at + DIRECTORY_ENTRY_BYTES + nameLength, length: extraLength }, sizes, path, name);
@@ -166,7 +170,7 @@ function parseDirectory(bytes: Uint8Array, start: number, count: number, path: s
     at = next;
   }
   if (entries.length !== count)
-    throw damaged(path, `its directory lists ${entries.length} members, ${count} were announced`);
+    throw damagedArchive(path, `its directory lists ${entries.length} members, ${count} were announced`);
   return entries;
 }
 
@@ -196,7 +200,7 @@ export async function readZipDirectory(file: InputFile, control: RunControl = {}
   places.sort((a, b) => a.from - b.from);
   for (let k = 1; k < places.length; k++) {
     if (places[k].from < places[k - 1].to)
-      throw damaged(path, `members "${places[k - 1].name}" and "${places[k].name}" overlap`, {
+      throw damagedArchive(path, `members "${places[k - 1].name}" and "${places[k].name}" overlap`, {
         member: places[k].name,
       });
   }
@@ -218,23 +222,23 @@ async function checkLocalHeader(
   const found = await file.head(LOCAL_BYTES + rawName.length + USUAL_EXTRA, offset);
   const head = found.subarray(0, LOCAL_BYTES);
   if (head.length < LOCAL_BYTES || viewOf(head).getUint32(0, true) !== LOCAL_SIGNATURE)
-    throw damaged(path, `its header is not at byte ${offset}, where it should be`, facts);
+    throw damagedArchive(path, `its header is not at byte ${offset}, where it should be`, facts);
   const fields = viewOf(head);
   const nameLength = fields.getUint16(26, true);
   const extraLength = fields.getUint16(28, true);
   const begin = offset + LOCAL_BYTES + nameLength + extraLength;
   if (begin + compressedBytes > limit)
-    throw damaged(path, `its ${compressedBytes} bytes reach beyond the archive's members`, facts);
+    throw damagedArchive(path, `its ${compressedBytes} bytes reach beyond the archive's members`, facts);
   const nameAndExtra =
     begin - offset <= found.length
       ? found.subarray(LOCAL_BYTES, begin - offset)
       : await file.head(nameLength + extraLength, offset + LOCAL_BYTES);
   const own = nameAndExtra.subarray(0, nameLength);
   if (own.length !== rawName.length || !own.every((byte, k) => byte === rawName[k])) {
-    throw damaged(path, `its own header calls it "${decodeName(own, fields.getUint16(6, true))}"`, facts);
+    throw damagedArchive(path, `its own header calls it "${decodeName(own, fields.getUint16(6, true))}"`, facts);
   }
   const differ = (what: string, here: number, listed: number): never => {
-    throw damaged(path, `its own header has ${what} ${here}, the directory has ${listed}`, facts);
+    throw damagedArchive(path, `its own header has ${what} ${here}, the directory has ${listed}`, facts);
   };
   const ownFlags = fields.getUint16(6, true);
   if (((ownFlags ^ flags) & DECISIVE_FLAGS) !== 0) differ('flags', ownFlags, flags);
@@ -250,7 +254,7 @@ async function checkLocalHeader(
   if (!agrees(sizes[0], bytes)) differ('a size of', sizes[0], bytes);
   // Deflate cannot shrink by more than 1032 : 1.
   if ((method === 0 && bytes !== compressedBytes) || (method === 8 && bytes > 1032 * compressedBytes))
-    throw damaged(path, `${compressedBytes} bytes cannot unpack to the ${bytes} that are announced`, facts);
+    throw damagedArchive(path, `${compressedBytes} bytes cannot unpack to the ${bytes} that are announced`, facts);
   return {
     begin,
     end: follow ? await checkDescriptor(file, entry, begin + compressedBytes, limit) : begin + compressedBytes,
@@ -285,7 +289,7 @@ async function checkDescriptor(
       if (Number(sizes[0]) === compressedBytes && Number(sizes[1]) === bytes) return at + length;
     }
   }
-  throw damaged(
+  throw damagedArchive(
     `${file.path}: member "${name}"`,
     'the checksum and sizes that follow its bytes are not those of the directory',
     { path: file.path, member: name },
@@ -309,7 +313,7 @@ function readWideSizes(
       let p = at + 4;
       for (let k = 0; k < sizes.length; k++) {
         if (sizes[k] !== 0xffffffff) continue;
-        if (p + 8 > end) throw damaged(path, `the sizes of member "${name}" are cut off`, { member: name });
+        if (p + 8 > end) throw damagedArchive(path, `the sizes of member "${name}" are cut off`, { member: name });
         sizes[k] = wide(fields, p, path);
         p += 8;
       }
@@ -317,65 +321,4 @@ function readWideSizes(
     }
     at = end;
   }
-}
-
-const inflate = (bytes: InputType, options: ZlibOptions): Promise<Uint8Array> =>
-  new Promise((resolve, reject) => {
-    inflateRaw(bytes, options, (error, result) => {
-      if (error) reject(error);
-      else resolve(result);
-    });
-  });
-
-/**
- * What a member unpacks to, its length and checksum as the directory says.
- * Throws FileFormatError naming the member, FileAccessError, MemoryError, AbortedError.
- */
-export async function readZipEntry(file: InputFile, entry: ZipEntry, control: RunControl): Promise<Uint8Array> {
-  const { name, method, compressedBytes, bytes: size, begin } = entry;
-  const path = `${file.path}: member "${name}"`;
-  const facts = { path: file.path, member: name };
-  if (method !== 0 && method !== 8)
-    throw new FileFormatError(
-      `${path} is compressed by method ${method}; stored (0) and deflated (8) members can be read. Write it ` +
-        'anew, as numpy.savez or savez_compressed do.',
-      { ...facts, method },
-    );
-  let packed: Uint8Array;
-  try {
-    packed = new Uint8Array(compressedBytes);
-  } catch {
-    throw new MemoryError(`${path} needs ${compressedBytes} bytes in one piece, more than this process can have.`, {
-      ...facts,
-      bytes: compressedBytes,
-    });
-  }
-  await file.read(packed, begin, control);
-  throwIfAborted(control.signal);
-  const unpacked =
-    method === 0
-      ? packed
-      : await inflate(packed, { maxOutputLength: Math.max(1, size), finishFlush: constants.Z_FINISH }).catch(
-          (error: unknown) => {
-            const { code = '', message } = error as NodeJS.ErrnoException;
-            if (code === 'ERR_BUFFER_TOO_LARGE')
-              throw damaged(path, `it unpacks to more than the ${size} bytes announced`, facts);
-            if (code.startsWith('Z_MEM') || code === 'ERR_OUT_OF_RANGE')
-              throw new MemoryError(`${path} unpacks to ${size} bytes, more than this process can have.`, {
-                ...facts,
-                bytes: size,
-              });
-            throw damaged(path, `its deflate stream is wrong (${message})`, facts);
-          },
-        );
-  if (unpacked.length !== size)
-    throw damaged(path, `it unpacks to ${unpacked.length} bytes, ${size} were announced`, facts);
-  const found = crc32(unpacked);
-  if (found !== entry.crc32)
-    throw damaged(
-      path,
-      `its CRC-32 is ${found.toString(16).padStart(8, '0')}, ${entry.crc32.toString(16).padStart(8, '0')} is expected`,
-      facts,
-    );
-  return unpacked;
 }

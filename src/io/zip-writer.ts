@@ -38,6 +38,13 @@ const CRC_AT = 14;
 
 const NOTHING = new Uint8Array(0);
 
+/** Bytes that come piece by piece. */
+export interface Pieces {
+  /** Of all pieces together. */
+  readonly byteLength: number;
+  readonly pieces: Iterable<ArrayBufferView>;
+}
+
 /** A member that stands in the archive. */
 interface Written {
   readonly name: Uint8Array;
@@ -106,18 +113,18 @@ export class ZipWriter {
   }
 
   /**
-   * Adds a member: `before`, then the bytes of `array`, every chunk of which `each` sees while it is written. Returns
+   * Adds a member: `before`, then the bytes of `content`, every chunk of which `each` sees while it is written. Returns
    * its number and its checksum.
    */
   async add(
     name: string,
-    array: ArrayBufferView,
+    content: ArrayBufferView | Pieces,
     before: Uint8Array = NOTHING,
     each?: (chunk: Uint8Array) => void,
   ): Promise<{ readonly member: number; readonly crc32: number }> {
     const file = this.#file;
     const encoded = new TextEncoder().encode(name);
-    const bytes = before.length + array.byteLength;
+    const bytes = before.length + content.byteLength;
     const offset = file.position;
     const wide = new Fields(20).short(ZIP64_EXTRA, 16).wide(bytes, bytes).bytes;
     const headed = offset + LOCAL_BYTES + encoded.length + wide.length + 6;
@@ -132,10 +139,11 @@ export class ZipWriter {
     const begin = file.position;
     await file.append(before);
     let crc = crc32(before);
-    await file.append(array, (chunk) => {
-      crc = crc32(chunk, crc);
-      each?.(chunk);
-    });
+    for (const piece of 'pieces' in content ? content.pieces : [content])
+      await file.append(piece, (chunk) => {
+        crc = crc32(chunk, crc);
+        each?.(chunk);
+      });
     const member = this.#members.push({ name: encoded, offset, begin, bytes, crc32: 0 }) - 1;
     await this.#putChecksum(member, crc);
     return { member, crc32: crc };

@@ -10,6 +10,7 @@ export {
   type ReadSamplesOptions,
   type SampleMatrix,
 } from '../io/points.js';
+export { readMatrix, writeMatrix } from '../io/matrix-file.js';
 export { readNpyMatrix, writeNpyMatrix } from '../io/npy.js';
 export { readHdf5Matrix } from '../io/hdf5-read.js';
 export { writeHdf5Matrix } from '../io/hdf5-write.js';

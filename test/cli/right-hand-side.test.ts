@@ -124,7 +124,7 @@ describe('hmatrix solve --rhs-column', () => {
   });
 
   it.each([
-    [['--rhs', 'table.csv'], 2, /--rhs-column COLUMN, or .*numpy\.save.*writeNpyMatrix/],
+    [['--rhs', 'table.csv'], 2, /--rhs-column COLUMN, or .*numpy\.save.*writeMatrix/],
     [['--rhs', 'y.npy', '--rhs-column', 'y'], 2, /--rhs-column names a column of a table/],
     [['--rhs', 'y.csv', '--rhs-column', 'y', ...skip], 2, /no longer belong together.*--rhs-column/],
     [['--rhs-column', 'cost'], 2, /^hmatrix: .*no column "cost"; there are "city", "x1"/],
@@ -156,7 +156,7 @@ describe('outputs', () => {
     [['compress', '--named', 'K02', '--size', '64', '--record', 'k.npy'], /the record of the run in JSON .*\.json/],
     [
       ['solve', '--named', 'K02', '--size', '64', '--out', 'x.hm'],
-      /a file of vectors .*\.npy, \.csv, \.tsv, \.mtx, \.h5 or \.hdf5/,
+      /a file of vectors .*\.npy, \.npz, \.safetensors, \.h5, \.hdf5, \.mtx, \.csv or \.tsv/,
     ],
     [['solve', '--named', 'K02', '--size', '64', '--out', 'x.json'], /a file of vectors .*\.npy/],
     [['factor', '--named', 'K02', '--size', '64', '--record', 'x.hm'], /the record of the run/],

@@ -102,13 +102,18 @@ describe('bad .npz files', () => {
     ['a name twice', zipBytes([good, good]), /member "x.npy" is there twice/],
     [
       'deflated to more than announced',
+      zipBytes([{ ...good, bytes: Buffer.concat([npy, npy]), method: 8, size: npy.length }]),
+      /member "x.npy": it unpacks to more than the 152 bytes announced/,
+    ],
+    [
+      'deflated to more than announced, within its header',
       zipBytes([{ ...good, method: 8, size: 100 }]),
-      /member "x.npy": it unpacks to more than the 100 bytes announced/,
+      /member "x.npy": the header should end at byte 128, the file ends at 100/,
     ],
     [
       'deflated to less than announced',
-      zipBytes([{ ...good, method: 8, size: 1000 }]),
-      /member "x.npy": it unpacks to 152 bytes, 1000 were announced/,
+      zipBytes([{ ...good, bytes: npy.subarray(0, 140), method: 8, size: npy.length }]),
+      /member "x.npy": it unpacks to 140 bytes, 152 were announced/,
     ],
     [
       'absurd sizes',
@@ -255,7 +260,9 @@ describe('bad .npz files', () => {
     writeFileSync(file, zipBytes([{ name: 'conv.npy', bytes: cube }]));
     expect((await readNpz(file)).get('conv')!.shape).toEqual([1, 1, 3]);
     await expect(readSamples(file)).rejects.toThrow(FileFormatError);
-    await expect(readSamples(file)).rejects.toThrow(/a\.npz: "conv" has rank 3 and shape \(1, 1, 3\)/);
+    await expect(readSamples(file)).rejects.toThrow(
+      /a\.npz: member "conv\.npy": an array of rank 3 and shape \(1, 1, 3\)/,
+    );
   });
 
   it('missing files and folders are told apart from damaged ones', async () => {

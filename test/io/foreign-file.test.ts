@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { load } from '#hmatrix/files/load.js';
 import { CONTAINER_MAGIC } from '#hmatrix/io/foreign-file.js';
+import { readLabels } from '#hmatrix/io/labels.js';
 import { writeNpy, readNpyMatrix } from '#hmatrix/io/npy.js';
 import { readPoints, readSamples } from '#hmatrix/io/points.js';
 import { writeSafetensors } from '#hmatrix/io/safetensors.js';
@@ -27,17 +28,13 @@ describe('a file of another kind', () => {
   it.each<readonly [string, (path: string) => Promise<unknown>, RegExp]>([
     ['x.npy', (path) => readWeights(path), /It is an \.npy array, which readNpyMatrix/],
     ['x.npy', (path) => load(path), /It is an \.npy array/],
-    [
-      'net.safetensors',
-      (path) => readSamples(path),
-      /It is a safetensors file, which readTensors \(hmatrix\/io\) and readWeights/,
-    ],
+    ['net.safetensors', (path) => readLabels(path), /a .safetensors file, and readLabels reads IDX/],
     ['net.safetensors', (path) => readNpyMatrix(path), /It is a safetensors file/],
     ['net.safetensors', (path) => load(path), /It is a safetensors file/],
     ['c.txt', (path) => readPoints(path), /It is text: if it is a table of numbers, call it \.csv/],
     ['t.xlsx', (path) => readPoints(path), /It is a spreadsheet: save its sheet as \.csv/],
     ['t.xlsx', (path) => readNpyMatrix(path), /It is a spreadsheet/],
-    ['a.bin', (path) => readNpyMatrix(path), /It is an HDF5 file, which readHdf5Matrix/],
+    ['a.bin', (path) => readNpyMatrix(path), /It is an HDF5 file, which readMatrix/],
     ['a.bin', (path) => load(path), /It is an HDF5 file/],
     ['a.hm', (path) => readSamples(path), /It is a hierarchical matrix, which load/],
     ['a.hm', (path) => readWeights(path), /It is a hierarchical matrix/],

@@ -17,7 +17,7 @@ import { view } from '#hmatrix/dense/matrix.js';
 import { readHdf5Matrix } from '#hmatrix/io/hdf5-read.js';
 import { linesOf, tileShape, tilesOf } from '#hmatrix/io/hdf5-tiles.js';
 import { writeHdf5Matrix } from '#hmatrix/io/hdf5-write.js';
-import { readMatrixFile } from '#hmatrix/io/matrix-file.js';
+import { readMatrix } from '#hmatrix/io/matrix-file.js';
 import { readNpyMatrix } from '#hmatrix/io/npy.js';
 import { readPoints, readSamples } from '#hmatrix/io/points.js';
 import { readTensors, writeTensors } from '#hmatrix/io/tensors.js';
@@ -119,7 +119,7 @@ describe('HDF5', () => {
   it('the dataset is told by the path, by the option name, or is the only one of numbers', async () => {
     await writeTensors(file, { K: { shape: [2, 2], data: [1, 2, 3, 4] }, 'g/x': { shape: [3], data: [5, 6, 7] } });
     expect([...(await readHdf5Matrix(`${file}:/K`)).data]).toEqual([1, 3, 2, 4]);
-    expect([...(await readMatrixFile(`${file}:g/x`, {})).data]).toEqual([5, 6, 7]);
+    expect([...(await readMatrix(`${file}:g/x`)).data]).toEqual([5, 6, 7]);
     expect([...(await readSamples(file, { name: 'K' })).data]).toEqual([1, 2, 3, 4]);
     expect([...(await readSamples(file, { name: '/g/x' })).data]).toEqual([5, 6, 7]);
     await expect(readPoints(file)).rejects.toThrow(
@@ -138,10 +138,10 @@ describe('HDF5', () => {
     const other = at('standard-input');
     await writeHdf5Matrix(file, [1, 2]);
     writeFileSync(other, readFileSync(file));
-    expect([...(await readMatrixFile(other, {})).data]).toEqual([1, 2]);
+    expect([...(await readMatrix(other)).data]).toEqual([1, 2]);
     expect([...(await readPoints(other)).coordinates]).toEqual([1, 2]);
     expect((await readTensors(other)).tensors.get('matrix')!.shape).toEqual([2, 1]);
-    await expect(readNpyMatrix(other)).rejects.toThrow(/It is an HDF5 file, which readHdf5Matrix/);
+    await expect(readNpyMatrix(other)).rejects.toThrow(/It is an HDF5 file, which readMatrix/);
   });
 
   it('weights of a network come back', async () => {

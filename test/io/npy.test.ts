@@ -153,7 +153,7 @@ describe('reading .npy', () => {
             npyBytes(descr, fortran, `(${rows}, ${cols})`, encode(descr.slice(1), stored, descr[0] === '<')),
           );
           const matrix = await readNpyMatrix(file);
-          const rowMajor = await readNpyOrdered(file, 'C', 'f64');
+          const rowMajor = await readNpyOrdered(file, { order: 'C', precision: 'f64' });
           expect([matrix.rows, matrix.cols]).toEqual([rows, cols]);
           for (let i = 0; i < rows; i++)
             for (let j = 0; j < cols; j++) {

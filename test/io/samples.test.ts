@@ -60,11 +60,15 @@ describe('samples from files', () => {
   });
 
   it('that_cannot_be_told_are_refused_by_name', async () => {
-    await expect(readSamples(at('two.npz'))).rejects.toThrow(/holds 2 arrays, "x", "y": say which one \(name\)/);
-    await expect(readSamples(at('two.npz'), { name: 'z' })).rejects.toThrow(
-      /there is no array "z"; there are "x", "y"/,
+    await expect(readSamples(at('two.npz'))).rejects.toThrow(
+      /holds 2 arrays, "x" \(3, 2\), "y" \(3, 2\): say which one, .*two\.npz:x\./,
     );
-    await expect(readSamples(at('c.npy'), { name: 'x' })).rejects.toThrow(/name is for archives of arrays, \.npz/);
+    await expect(readSamples(at('two.npz'), { name: 'z' })).rejects.toThrow(
+      /there is no array "z"; there are "x" \(3, 2\), "y" \(3, 2\)/,
+    );
+    await expect(readSamples(at('c.npy'), { name: 'x' })).rejects.toThrow(
+      /name is for files that hold arrays by name, \.npz/,
+    );
     await expect(readSamples(at('two.npz'), { name: 3 as never })).rejects.toThrow(OptionError);
     await expect(readSamples(at('two.npz'), { name: 'x', columns: [0] })).rejects.toThrow(OptionError);
     await expect(readSamples(at('c.npy'), { limit: 0 })).rejects.toThrow(OptionError);
@@ -72,8 +76,7 @@ describe('samples from files', () => {
     await expect(readSamples(at('nan.npz'))).rejects.toThrow(NonFiniteError);
     writeFileSync(at('text'), 'nothing of the kind');
     await expect(readSamples(at('text'))).rejects.toThrow(FileFormatError);
-    await expect(readSamples(at('text'))).rejects.toThrow(/neither \.npy, nor \.npz/);
-    // Points are not read from archives.
-    await expect(readPoints(at('unnamed'))).rejects.toThrow(/neither \.npy, nor \.h5, nor \.csv/);
+    await expect(readSamples(at('text'))).rejects.toThrow(/neither \.npy, nor \.npz, nor safetensors/);
+    expect(await readPoints(at('unnamed'))).toMatchObject(await readPoints(at('two.npz:x')));
   });
 });

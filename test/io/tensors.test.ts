@@ -135,7 +135,9 @@ describe('tensors by name', () => {
     // Element (i, j, k) stood at i + 2j + 6k.
     const expected = [...data].map((_, at) => data[Math.floor(at / 12) + 2 * (Math.floor(at / 4) % 3) + 6 * (at % 4)]);
     expect([...(await readTensors(npz)).tensors.get('a')!.data]).toEqual(expected);
-    await expect(readSamples(npz)).rejects.toThrow(/"a" has rank 3 and shape \(2, 3, 4\); rank 1 or 2 is needed/);
+    await expect(readSamples(npz)).rejects.toThrow(
+      /"a\.npy": an array of rank 3 and shape \(2, 3, 4\); rank 1 or 2 is needed/,
+    );
   });
 
   it('that are missing, of another shape, or not finite are named', async () => {

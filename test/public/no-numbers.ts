@@ -106,6 +106,7 @@ export const TAKE_NONE = [
   'readCifar10',
   'readHdf5Matrix',
   'readLabels',
+  'readMatrix',
   'readMatrixMarket',
   'readNpyMatrix',
   'readPoints',

@@ -459,6 +459,18 @@ export const TAKE_NUMBERS: Readonly<Record<string, readonly Place[]>> = {
         written(join(folder, 'weights.npz'), (path) => hmatrix.networks.writeWeights(path, network, numbers)),
     },
   ],
+  writeMatrix: [
+    {
+      name: /matrix/,
+      numbers: vector,
+      result: (numbers) => written(join(folder, 'vector.npz'), (path) => hmatrix.io.writeMatrix(path, numbers)),
+    },
+    {
+      name: /matrix/,
+      numbers: vector,
+      result: (numbers) => written(join(folder, 'x.safetensors'), (path) => hmatrix.io.writeMatrix(path, numbers)),
+    },
+  ],
   writeHdf5Matrix: [
     {
       name: /matrix/,

@@ -24,7 +24,10 @@ export function withEigs(command: Command): Command {
     .option('--max-products <m>', 'most products with a vector (default: 50·k, at least 2000)', wholeNumber(1))
     .option('--seed <s>', 'of everything random', wholeNumber(0), 0)
     .option('--memory-limit <bytes>', 'refuse to begin what may need more, e.g. 8G (default: what is free)', byteCount)
-    .option('--out <file>', 'write the eigenvectors, .npy, .h5 or .csv, a column for each value')
+    .option(
+      '--out <file>',
+      'write the eigenvectors, .npy, .npz, .safetensors, .h5, .mtx or .csv, a column for each value',
+    )
     .option('--record <file>', 'write the record of the run as JSON')
     .option('--quiet', 'print nothing but failures');
 }

@@ -108,10 +108,10 @@ export function withRun(command: Command): Command {
 /** Where a matrix comes from; of networks the options are `withNetwork`'s. */
 export function withInput(command: Command): Command {
   return withTableReading(command)
-    .option('--matrix <file>', 'a symmetric matrix, .npy, .h5 or .mtx; - is standard input')
+    .option('--matrix <file>', 'a symmetric matrix, .npy, .npz, .safetensors, .h5 or .mtx; - is standard input')
     .option(
       '--points <points>',
-      'points: .npy, .h5, .csv, IDX images (MNIST, .gz as it comes), normal:N,d or uniform:N,d',
+      'points: .npy, .npz, .safetensors, .h5, .csv, IDX images (MNIST, .gz as it comes), normal:N,d or uniform:N,d',
     )
     .option(
       '--kernel <kernel>',

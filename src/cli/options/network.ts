@@ -83,7 +83,7 @@ export const withSamples = (command: Command): Command =>
     .option('--labels <file>', 'their labels, IDX; classifiers of --images need them')
     .option(
       '--data <file>',
-      'samples of yours, a row each: .npy, .npz, .h5, .csv, IDX; the first width is their columns',
+      'samples of yours, a row each: .npy, .npz, .safetensors, .h5, .csv, IDX; the first width is their columns',
     )
     .option(
       '--targets <file>',

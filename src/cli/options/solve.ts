@@ -34,7 +34,7 @@ export function withSolve(command: Command): Command {
       .option('--rank <r>', 'of the preconditioner nystrom (default: 256, at most N/4)', wholeNumber(1, 65_536))
       .option(
         '--rhs <b>',
-        "right-hand sides: an .npy or .h5 file of N rows, a table with --rhs-column, or 'seeded' (normal vectors)",
+        "right-hand sides, N rows: .npy, .npz, .safetensors, .h5, .mtx, a table with --rhs-column, or 'seeded'",
         'seeded',
       )
       .option('--rhs-column <list>', "columns of --rhs, a table (default: the points' own), that are b", columnList)
@@ -61,7 +61,10 @@ export function withSolve(command: Command): Command {
   )
     .option('--seed <s>', 'of everything random', wholeNumber(0), 0)
     .option('--memory-limit <bytes>', 'refuse to begin what may need more, e.g. 8G (default: what is free)', byteCount)
-    .option('--out <file>', 'write the solution, .npy, .h5 or .csv, in the shape of b, unless the tolerance was missed')
+    .option(
+      '--out <file>',
+      'write the solution, .npy, .npz, .safetensors, .h5, .mtx or .csv, in the shape of b, if the tolerance was met',
+    )
     .option('--keep-failed', 'write --out also where the tolerance was missed')
     .option('--record <file>', 'write the record of the run as JSON')
     .option('--quiet', 'print nothing but failures');
