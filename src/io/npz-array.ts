@@ -78,7 +78,7 @@ export async function readNpzOrdered(path: string, how: ArrayReading, control: R
 export async function requireNpzReplaceable(path: string, control: RunControl = {}): Promise<void> {
   const { file: archive, name } = splitArrayPath(path);
   if (name === undefined) return;
-  requireMemberName(name, ARRAY_SUFFIX);
+  requireMemberName(name, ARRAY_SUFFIX, archive);
   if (!(await stat(archive).catch(() => undefined))?.size) return;
   await withInputFile(archive, control, async (file) => {
     const others = (await readZipDirectory(file, control)).filter((entry) => entry.name !== name + ARRAY_SUFFIX);

@@ -3,7 +3,7 @@
  */
 import { stat } from 'node:fs/promises';
 import type { RunControl } from '../core/context.js';
-import { FileFormatError } from '../core/errors.js';
+import { FileFormatError, OptionError } from '../core/errors.js';
 import { precisionOf } from '../core/floats.js';
 import { asVectors } from '../dense/matrix.js';
 import { requireVectorOrMatrix } from './array-checks.js';
@@ -92,7 +92,9 @@ export async function readSafetensorsOrdered(
 export async function requireSafetensorsReplaceable(path: string, control: RunControl = {}): Promise<void> {
   const { file: whole, name } = splitArrayPath(path);
   if (name === undefined) return;
-  requireTensorName(name);
+  requireTensorName(name, whole);
+  if (name === '')
+    throw new OptionError(`${path}: after the colon comes the name of the tensor, FILE.safetensors:name.`, { path });
   if (!(await stat(whole).catch(() => undefined))?.size) return;
   const { tensors, metadata } = await withInputFile(whole, control, readHeader);
   const others = new Map<string, { readonly shape: readonly number[] | null }>(tensors);

@@ -133,10 +133,9 @@ export async function readSafetensors(path: string, options: ReadSafetensorsOpti
   });
 }
 
-/** Throws OptionError where no tensor of a file can be called so. */
-export function requireTensorName(name: string): void {
-  if (name === METADATA_KEY)
-    throw new OptionError(`No tensor of a safetensors file can be called "${METADATA_KEY}".`, { name });
+/** Throws OptionError where no tensor of the file can be called so. */
+export function requireTensorName(name: string, file = 'a safetensors file'): void {
+  if (name === METADATA_KEY) throw new OptionError(`No tensor of ${file} can be called "${METADATA_KEY}".`, { name });
 }
 
 /** The numbers as files have them: elsewhere than on a little-endian machine a copy. */

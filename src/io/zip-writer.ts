@@ -90,12 +90,12 @@ class Fields {
   }
 }
 
-/** Throws OptionError where no array can be called so: its member's name is `name` and `suffix`. */
-export function requireMemberName(name: string, suffix: string): void {
+/** Throws OptionError where no array of the file can be called so: its member's name is `name` and `suffix`. */
+export function requireMemberName(name: string, suffix: string, file = 'an archive'): void {
   const bytes = new TextEncoder().encode(name + suffix).length;
   if (name === '' || bytes > MOST_NAME_BYTES || name.includes('\0') || !isWellFormed(name))
     throw new OptionError(
-      `"${name}" cannot be the name of an array in an archive: text of 1 to 65,531 bytes without zeros is needed.`,
+      `"${name}" cannot be the name of an array in ${file}: text of 1 to 65,531 bytes without zeros is needed.`,
       { name },
     );
 }
