@@ -7,7 +7,7 @@ import type { Command } from 'commander';
 import withCompletion from '@bomb.sh/tab/commander';
 
 /** Values that are files, as help texts write them. */
-const FILE = /<(file|files|dir|points)>|\[file\]/;
+const FILE = /<(file|files|dir|points)>|\[file\]|^--(rhs|x) /;
 
 /** Files and folders that begin like `word`; nothing where its folder cannot be read. */
 function filesLike(word: string): string[] {

@@ -7,6 +7,7 @@ import type { RunControl } from '../core/context.js';
 import type { InputDescription } from '../experiment/record.js';
 import type { Factorization } from '../hierarchical/factor/factorization.js';
 import type { HierarchicalMatrix } from '../hierarchical/matrix/hierarchical-matrix.js';
+import { splitArrayPath } from '../io/array-path.js';
 import type { JsonObject } from '../io/container.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { inDigits, roundedUp } from '../core/number-text.js';
@@ -22,7 +23,8 @@ export interface OpenSaved {
 
 /** Throws UsageError for a file whose name says that it is no saved matrix. */
 export function requireSaved(file: string): void {
-  if (!/\.(csv|tsv|npy|json|gz)$/i.test(file)) return;
+  const { file: whole, name } = splitArrayPath(file);
+  if (name === undefined && !/\.(csv|tsv|npy|mtx|safetensors|h5|hdf5|json|gz)$/i.test(whole)) return;
   throw new UsageError(
     `${file} is no matrix that hmatrix compress --out wrote. Points go with --points, a stored matrix with --matrix: ` +
       'compress, solve, eigs, factor and logdet take them.',

@@ -42,6 +42,7 @@ describe('completion', () => {
     expect(await offered('plot', '')).toEqual(['K.hm', 'K2.hm', 'data/', 'run.json']);
     expect(await offered('report', 'run.json', 'data/')).toEqual(['data/table.csv']);
     expect(await offered('solve', 'K.hm', '--record', 'r')).toEqual(['run.json']);
+    expect(await offered('solve', 'K.hm', '--rhs', 'r')).toEqual(['run.json']);
     expect(await offered('plot', 'none/')).toEqual([]);
   });
 

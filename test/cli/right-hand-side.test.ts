@@ -175,6 +175,8 @@ describe('files of another kind', () => {
     ['multiply', 'y.npy', '--x', 'seeded'],
     ['solve', 'table.csv'],
     ['logdet', 'y.npy'],
+    ['info', 'all.safetensors'],
+    ['solve', 'all.npz:K'],
   ])('are_refused_with_their_options: %s %s', async (...args) => {
     const { status, stderr } = await hmatrix(args, { cwd: folder });
     expect(status).toBe(2);

@@ -37,7 +37,7 @@ describe(`docs/python.md${without(numpy, 'numpy')}`, () => {
         ran.commands++;
       }
     }
-    expect(ran).toEqual({ python: 4, commands: 3 });
+    expect(ran).toEqual({ python: 6, commands: 4 });
   });
 
   it.skipIf(torch === undefined)(`weights of PyTorch are read${without(torch, 'torch and safetensors')}`, async () => {

@@ -111,7 +111,7 @@ export function withInput(command: Command): Command {
     .option('--matrix <file>', 'a symmetric matrix, .npy, .npz, .safetensors, .h5 or .mtx; - is standard input')
     .option(
       '--points <points>',
-      'points: .npy, .npz, .safetensors, .h5, .csv, IDX images (MNIST, .gz as it comes), normal:N,d or uniform:N,d',
+      'points: .npy, .npz, .safetensors, .h5, .mtx, .csv, IDX images (MNIST, .gz too), normal:N,d or uniform:N,d',
     )
     .option(
       '--kernel <kernel>',
