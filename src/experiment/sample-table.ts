@@ -5,7 +5,8 @@ import type { RunControl } from '../core/context.js';
 import { FileFormatError, OptionError, ShapeError } from '../core/errors.js';
 import { view } from '../dense/matrix.js';
 import { tableTaken, type CsvFormat, isTable } from '../io/csv-format.js';
-import { splitArrayPath } from '../io/array-path.js';
+import { listedArrays } from '../io/array-choice.js';
+import { arrayPath, splitArrayPath, type ArrayFileKind } from '../io/array-path.js';
 import { readArrayNames } from '../io/named-arrays.js';
 import { readPoints, readSamples, type PointTable } from '../io/points.js';
 import { labelTargets, memoryDataSet, type DataSet } from '../network/data-set.js';
@@ -41,14 +42,20 @@ const taken = ({ name, table }: Rows): string => (table === undefined ? '' : ` $
 const NAMES = { data: ['data', 'x', 'X', 'inputs'], targets: ['targets', 'y', 'Y', 'labels'] } as const;
 
 /** Rows of an array of an archive: of the only one, or of that with one of the usual names. */
-async function archiveRows(path: string, role: keyof typeof NAMES, control: RunControl): Promise<PointTable> {
+async function archiveRows(
+  path: string,
+  kind: ArrayFileKind,
+  role: keyof typeof NAMES,
+  control: RunControl,
+): Promise<PointTable> {
   const names = await readArrayNames(path, control);
   const usual = NAMES[role];
   const name = names.length === 1 ? names[0] : usual.find((one) => names.includes(one));
   if (name === undefined)
     throw new FileFormatError(
-      `${path}: which of its arrays holds the ${role}? There are ${names.map((one) => `"${one}"`).join(', ')}; one ` +
-        `alone is taken, or one called ${usual.join(', ')}.`,
+      `${path}: which of its arrays holds the ${role}? There are ` +
+        `${listedArrays(new Map(names.map((one) => [one, { shape: null }])))}; one alone is taken, one called ` +
+        `${usual.join(', ')}, or the one that is named: ${arrayPath(kind, path, names[0] ?? 'name')}.`,
       { path, names },
     );
   const { rows: dimension, cols: count, data } = await readSamples(path, { ...control, name });
@@ -73,7 +80,7 @@ async function readRows(
   const { kind, name: array } = splitArrayPath(path);
   const several = kind !== undefined && array === undefined;
   const read = several
-    ? await archiveRows(path, role, { signal, onProgress })
+    ? await archiveRows(path, kind, role, { signal, onProgress })
     : await readPoints(path, { ...(isTable(path) ? format : {}), signal, onProgress });
   return rowsOf(read, name);
 }
