@@ -77,3 +77,40 @@ export function additions(nodes: readonly SumNode[]): { readonly to: number; rea
 
 /** First leaf of a rank; that of the next one ends its leaves. Where ranks are more than leaves, some have none. */
 export const rankFirst = (leaves: number, ranks: number, rank: number): number => Math.ceil((rank * leaves) / ranks);
+
+/** Which of several ranks one is. */
+export interface RankPlace {
+  readonly rank: number;
+  readonly ranks: number;
+}
+
+/** The largest nodes of a rank's leaves: of a single rank all of them as one, where their number is a power of two. */
+export const nodesOfRank = (leaves: number, { rank, ranks }: RankPlace): SumNode[] =>
+  nodesWithin(rankFirst(leaves, ranks, rank), rankFirst(leaves, ranks, rank + 1));
+
+/** Most groups of a sum: more do not pay, as every one of them is added. */
+export const MOST_GROUPS = 16;
+
+/** Groups of `count` things, at least `least` in each: a power of two. */
+export function groupsOf(count: number, least: number): number {
+  let groups = 1;
+  while (2 * groups <= MOST_GROUPS && count >= 2 * groups * least) groups *= 2;
+  return groups;
+}
+
+/** A leaf within a node: where it is summed, and the additions that follow, place `to` ← it + the next. */
+export interface LeafStep {
+  readonly leaf: number;
+  readonly place: number;
+  readonly adds: readonly number[];
+}
+
+/** The leaves of a node, in order. */
+export function leafSteps(node: SumNode): readonly LeafStep[] {
+  const steps: { leaf: number; place: number; adds: number[] }[] = [];
+  sumNodes(leavesOf(node), {
+    take: (k, place) => steps.push({ leaf: node.first + k, place, adds: [] }),
+    add: (to) => steps.at(-1)!.adds.push(to),
+  });
+  return steps;
+}

@@ -1,8 +1,9 @@
 /**
  * What the main thread sends its workers, and what comes back.
  */
-import * as errors from '../core/errors.js';
+import { OptionError, WorkerError } from '../core/errors.js';
 import { asMemoryError } from '../core/shared-array.js';
+import { isTyped, typedError } from '../core/typed-error.js';
 import { requireCopies, toSend } from './array-place.js';
 import type { TaskGraph } from './task-graph.js';
 import type { FailureReport, Thread } from './thread.js';
@@ -39,7 +40,7 @@ export function send(threads: readonly Thread[], message: Message): void {
   } catch (error) {
     if (!(error instanceof Error) || error.name !== 'DataCloneError') throw error;
     requireCopies(message);
-    throw new errors.OptionError(
+    throw new OptionError(
       `What a phase works on cannot be handed to the workers: ${error.message} Functions and objects of native ` +
         'code stay on their thread.',
       { message: error.message },
@@ -52,15 +53,9 @@ export interface Thrown {
   readonly value: unknown;
 }
 
-/**
- * By name, not by class: a source's module may have the library's errors from another copy of it, as beside a bundle.
- */
-const isTyped = (error: unknown): error is errors.HmatrixError =>
-  error instanceof errors.HmatrixError ||
-  (error instanceof Error && error.name in errors && 'code' in error && 'data' in error);
-
 function reportOf(value: unknown): FailureReport {
   const thrown = asMemoryError(value);
+  // A source's module may have the library's errors from another copy of it, as beside a bundle.
   if (isTyped(thrown))
     return {
       kind: 'error',
@@ -102,17 +97,11 @@ export function sendFailure(post: (report: FailureReport) => void, thrown: unkno
  */
 export function revive(report: FailureReport, worker: number): Thrown {
   if (report.kind === 'value') return { value: report.value };
-  const constructor = (errors as Record<string, unknown>)[report.name];
-  if (report.code !== undefined && typeof constructor === 'function' && report.name !== 'HmatrixError') {
-    return {
-      value: new (constructor as new (message: string, data: object) => errors.HmatrixError)(report.message, {
-        ...report.data,
-        worker,
-      }),
-    };
-  }
+  const typed =
+    report.code === undefined ? undefined : typedError(report.name, report.message, { ...report.data, worker });
+  if (typed !== undefined) return { value: typed };
   return {
-    value: new errors.WorkerError(`Worker ${worker} failed: ${report.name}: ${report.message}`, {
+    value: new WorkerError(`Worker ${worker} failed: ${report.name}: ${report.message}`, {
       worker,
       name: report.name,
       stack: report.stack,

@@ -1,21 +1,26 @@
 /**
  * Curvature of networks of layers through products: A = (1/n) Σ_i A_i over the samples of a model, on tapes. Where what
  * the forward passes keep of all samples fits the memory limit they are made once; else each product makes them again,
- * some slices at a time, for a block of vectors, with the same bits.
+ * some slices at a time, for a block of vectors, with the same bits. Each of several ranks has its own samples' passes
+ * alone; all of them multiply together, and all get the product.
  */
 import { requireMemoryLimit, requireWhole } from '../../core/checks.js';
 import { MemoryError, NonFiniteError, OptionError } from '../../core/errors.js';
-import { precisionOf, type Precision } from '../../core/floats.js';
+import { floats, precisionOf, type Precision } from '../../core/floats.js';
 import { inUnits } from '../../core/memory.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
+import type { SumNode } from '../../core/sum-tree.js';
 import type { Blas } from '../../dense/blas.js';
 import type { WithBlas } from '../../dense/default-blas.js';
 import { block, copyInto, view, type Matrix } from '../../dense/matrix.js';
+import { exchangeNumbers, placeOf, SampleRanks } from '../../distributed/sample-ranks.js';
+import { together } from '../../distributed/together.js';
 import type { GraphModel } from '../../layers/graph-model.js';
+import { graphGroupSlice, graphNodes, graphRankSlice, graphShares } from '../../layers/groups.js';
 import { planNetwork, type NetworkPlan, type ProductPass } from '../../layers/network-plan.js';
 import { readSamples, requireFiniteParameters } from '../../layers/read-samples.js';
 import { graphSliceFirst, graphSlices } from '../../layers/slices.js';
-import { openTapeMemory, otherBytes, sliceBytes, Tapes } from '../../layers/tape-memory.js';
+import { openTapeMemory, otherBytes, sliceBytes, Tapes, type TapeMemoryOptions } from '../../layers/tape-memory.js';
 import { lossWeight } from '../../layers/targets.js';
 import { combine } from '../../operator/block-arithmetic.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
@@ -27,14 +32,18 @@ import type { Shared, Team } from '../../parallel/team.js';
 import { phaseFlops } from '../../tape/plan/plan.js';
 import { graphDiagonal, isAffordable } from '../kronecker/graph-diagonal.js';
 import type { CurvatureOptions } from '../products/sample-operator.js';
+import { batchesOf, cutNodes, stepsWithin, type Batch } from '../products/sample-cut.js';
 import {
   graphPassTask,
-  productParts,
+  partsWanted,
   productWidth,
+  roomFor,
   sliceFor,
+  sumNumber,
   vectorsOf,
   type GraphPasses,
   type PassArguments,
+  type SumRoom,
   type VectorPlaces,
 } from './passes.js';
 
@@ -71,7 +80,12 @@ export class GraphOperator implements LinearOperator {
   readonly bytes: number;
   readonly #plan: NetworkPlan;
   readonly #slice: number;
-  readonly #held: number;
+  /** This rank's nodes of the tree over groups of slices, and what is held of them at a time. */
+  readonly #nodes: readonly SumNode[];
+  readonly #batches: readonly Batch[];
+  readonly #ranks: SampleRanks;
+  /** Whether passes are made anew in products, on some rank. */
+  readonly #remakes: boolean;
   readonly #places: VectorPlaces;
   readonly #blas: Blas;
   readonly #team: Team | undefined;
@@ -80,8 +94,10 @@ export class GraphOperator implements LinearOperator {
   /** Absent once it was released. */
   #mine: { readonly state: GraphPasses; readonly tapes: Tapes } | undefined;
   #body: TaskBody<PassArguments> | undefined;
-  /** Samples, or tokens that are no padding, of all slices that were passed forward so far. */
+  /** Samples, or tokens that are no padding, of the slices that were passed forward, of which none is passed twice. */
   #weight = 0;
+  /** Those of all ranks, once all were passed forward. */
+  #divisor: number | undefined;
 
   /** Throws as `gaussNewton`. */
   constructor(model: GraphModel, product: GraphProduct, options: WithBlas<CurvatureOptions>) {
@@ -94,7 +110,6 @@ export class GraphOperator implements LinearOperator {
     const { samples } = data;
     const precision = precisionOf(parameters);
     const slice = sliceFor(network, samples);
-    const slices = graphSlices(samples, slice);
     const capacity = Math.min(samples, slice);
     const plan = planNetwork(network.evaluation, network.layers, {
       gradient: false,
@@ -102,18 +117,32 @@ export class GraphOperator implements LinearOperator {
       capacity,
       draws,
     });
-    const width = productWidth(network.trained);
     const workers = team?.workers ?? 1;
-    this.#places = vectorsOf({ workers, width });
-    const sizes = { network, plan, precision, workers, vectors: this.#places.count, slices: 1 };
-    this.#held = heldSlices(slices, {
-      each: sliceBytes(plan, precision),
-      others: otherBytes(sizes),
-      memoryLimit,
-      batchSize,
-      slice,
-    });
-    const layout = openTapeMemory({ ...sizes, slices: this.#held }, parameters, 'Curvature of the network');
+    const place = placeOf(team?.communicator);
+    const slices = graphSlices(samples, slice);
+    this.#nodes = graphNodes(slices, place);
+    const own = graphRankSlice(slices, { ...place, rank: place.rank + 1 }) - graphRankSlice(slices, place);
+    const width = productWidth(network.trained);
+    const roomOf = (goesOn: boolean): { readonly room: SumRoom; readonly places: VectorPlaces } => {
+      const room = roomFor(this.#nodes, network.trained, goesOn);
+      return { room, places: vectorsOf({ workers, width, room }) };
+    };
+    const sizesOf = (vectors: number): TapeMemoryOptions => ({ network, plan, precision, workers, vectors, slices: 1 });
+    const heldWith = ({ places }: { readonly places: VectorPlaces }): number => {
+      const others = otherBytes(sizesOf(places.count));
+      return heldSlices(own, { each: sliceBytes(plan, precision), others, memoryLimit, batchSize, slice });
+    };
+    let vectors = roomOf(false);
+    let held = heldWith(vectors);
+    if (held < own) {
+      // Sums that go on from slices to slices take more vectors.
+      vectors = roomOf(true);
+      held = Math.min(held, heldWith(vectors));
+    }
+    this.#places = vectors.places;
+    this.#batches = batchesOf(this.#nodes, (group) => graphGroupSlice(slices, group), Math.max(1, held));
+    const sizes = sizesOf(vectors.places.count);
+    const layout = openTapeMemory({ ...sizes, slices: held }, parameters, 'Curvature of the network');
     const state: GraphPasses = {
       layout,
       pass: kind,
@@ -123,7 +152,8 @@ export class GraphOperator implements LinearOperator {
       slice,
       workers,
       width,
-      losses: sharedFloat64(this.#held),
+      room: vectors.room,
+      losses: sharedFloat64(held),
     };
     this.rows = network.trained;
     this.cols = this.rows;
@@ -137,9 +167,9 @@ export class GraphOperator implements LinearOperator {
             out.set(graphDiagonal(model, { kind, blas, draws, seed }));
           };
     this.samples = samples;
-    this.capacity = Math.min(samples, this.#held * slice);
+    this.capacity = Math.min(samples, held * slice);
     this.#slice = slice;
-    this.bytes = otherBytes(sizes) + this.#held * sliceBytes(plan, precision);
+    this.bytes = otherBytes(sizes) + held * sliceBytes(plan, precision);
     this.#plan = plan;
     this.#blas = blas;
     this.#team = team;
@@ -149,19 +179,22 @@ export class GraphOperator implements LinearOperator {
       this.#shared = shared;
       abandoned.register(this, () => team.release(shared), this);
     }
-    if (this.kept) {
-      try {
-        this.#forward(0, slices);
-      } catch (error) {
-        this.release();
-        throw error;
-      }
+    const exchange = place.ranks > 1 ? floats(exchangeNumbers(network.trained), precision) : null;
+    this.#ranks = new SampleRanks(team?.communicator, graphShares(slice), exchange);
+    this.#remakes = this.#ranks.total(Number(!this.kept)) > 0;
+    try {
+      together(team?.communicator, () => {
+        if (this.kept) for (const batch of this.#batches) this.#forward(batch);
+      });
+    } catch (error) {
+      this.release();
+      throw error;
     }
   }
 
-  /** Whether the passes of all samples are kept; else each product makes them anew. */
+  /** Whether the passes of all samples that are this rank's are kept; else each product makes them anew. */
   get kept(): boolean {
-    return this.#held === graphSlices(this.samples, this.#slice);
+    return this.#batches.length <= 1;
   }
 
   /** Those of multiplications of matrices. */
@@ -191,41 +224,52 @@ export class GraphOperator implements LinearOperator {
 
   #product(out: Matrix, x: Matrix, alpha: number, beta: number): void {
     const { tapes } = this.#live();
+    const vectors = x.cols;
     const vector = (k: number): Matrix => view(tapes.vector(k), 0, this.rows, 1);
-    const slices = graphSlices(this.samples, this.#slice);
-    const parts = productParts(this.rows, x.cols, slices);
-    for (let j = 0; j < x.cols; j++) copyInto(vector(this.#places.given(j)), block(x, 0, j, this.rows, 1));
-    for (let first = 0; first < slices; first += this.#held) {
-      const last = Math.min(slices, first + this.#held);
-      if (!this.kept) this.#forward(first, last);
-      this.#run(x.cols * parts, { first, last, parts });
-    }
-    for (let j = 0; j < x.cols; j++) {
-      const sum = vector(this.#places.sum(j, 0, parts));
-      for (let part = 1; part < parts; part++) combine(sum, 1, vector(this.#places.sum(j, part, parts)), 1);
-      combine(block(out, 0, j, this.rows, 1), alpha / Math.max(1, this.#weight), sum, beta);
+    const { nodes, firsts, combine: additions } = cutNodes(this.#nodes, partsWanted(this.rows, vectors));
+    const parts = nodes.length;
+    const sumOf = (j: number, part: number): number =>
+      this.#places.sum(sumNumber({ place: 0, part, vector: j }, { parts, vectors }));
+    for (let j = 0; j < vectors; j++) copyInto(vector(this.#places.given(j)), block(x, 0, j, this.rows, 1));
+    const sweep = (): void => {
+      if (!this.kept) this.#weight = 0;
+      for (const batch of this.#batches) {
+        if (!this.kept) this.#forward(batch);
+        const steps = nodes.map((node) => stepsWithin(node, batch));
+        this.#run(vectors * parts, { first: batch.first, vectors, steps, goesOn: !this.kept });
+      }
+    };
+    if (this.#remakes) together(this.#team?.communicator, sweep);
+    else sweep();
+    const weight = (this.#divisor ??= Math.max(1, this.#ranks.total(this.#weight)));
+    for (let j = 0; j < vectors; j++) {
+      for (const { to, from } of additions) combine(vector(sumOf(j, to)), 1, vector(sumOf(j, from)), 1);
+      const sum = vector(this.#ranks.many ? this.#places.given(j) : sumOf(j, 0));
+      if (this.#ranks.many) {
+        const own = firsts.map((part) => tapes.vector(sumOf(j, part)));
+        this.#ranks.sum(this.samples, own, tapes.vector(this.#places.given(j)));
+      }
+      combine(block(out, 0, j, this.rows, 1), alpha / weight, sum, beta);
     }
   }
 
-  /** Reads the samples of slices first … last − 1 and passes them forward. */
-  #forward(first: number, last: number): void {
+  /** Reads the samples of a batch of slices and passes them forward. */
+  #forward({ first, count }: Batch): void {
     const { model, samples } = this;
     const { state, tapes } = this.#live();
-    if (first === 0) this.#weight = 0;
-    for (let s = first; s < last; s++) {
-      const begin = graphSliceFirst(samples, this.#slice, s);
-      const batch = readSamples(model, begin, graphSliceFirst(samples, this.#slice, s + 1) - begin);
-      tapes.tape(s - first).load(batch, { order: null, first: 0, count: batch.inputs.cols }, 1);
+    const sampleOf = (s: number): number => graphSliceFirst(samples, this.#slice, first + s);
+    for (let s = 0; s < count; s++) {
+      const batch = readSamples(model, sampleOf(s), sampleOf(s + 1) - sampleOf(s));
+      tapes.tape(s).load(batch, { order: null, first: 0, count: batch.inputs.cols }, 1);
       this.#weight += lossWeight(model.loss, batch.targets);
     }
-    this.#run(last - first, { first, last, parts: null });
-    for (let s = first; s < last; s++)
-      if (!Number.isFinite(state.losses[s - first]))
+    this.#run(count, { first, vectors: 0, steps: null, goesOn: false });
+    for (let s = 0; s < count; s++)
+      if (!Number.isFinite(state.losses[s]))
         throw new NonFiniteError(
-          `The loss of samples ${graphSliceFirst(samples, this.#slice, s)} to ` +
-            `${graphSliceFirst(samples, this.#slice, s + 1) - 1} is ${state.losses[s - first]}: the parameters or ` +
+          `The loss of samples ${sampleOf(s)} to ${sampleOf(s + 1) - 1} is ${state.losses[s]}: the parameters or ` +
             'the data are too large.',
-          { first: graphSliceFirst(samples, this.#slice, s), loss: state.losses[s - first] },
+          { first: sampleOf(s), loss: state.losses[s] },
         );
   }
 

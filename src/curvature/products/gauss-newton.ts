@@ -28,6 +28,10 @@ import { CURVATURE_KEYS, SampleOperator, type CurvatureOptions } from './sample-
  * label smoothing too. The forward passes are kept where they fit `memoryLimit`, else made again for each
  * block of up to 16 vectors, with the same bits; every vector then takes about twice their flops.
  *
+ * Ranks of a team (`openTeam({ communicator })`) share the samples: each makes and keeps the passes of its own, and
+ * sums of at most 16 groups of samples are added over ranks, to the bits of one. All ranks make the operator and each
+ * of its products together, and where one fails all do.
+ *
  * ```js
  * const network = defineNetwork({ widths: [784, 10, 784], activation: 'tanh' });
  * const parameters = initialParameters(network, 0);

@@ -13,18 +13,31 @@ import { checkTargets } from '../../network/losses/targets.js';
 import { layerWeights } from '../../network/network.js';
 import { defineTask } from '../../parallel/task.js';
 import { sampleOutputErrors } from '../../network/losses/sampled-errors.js';
+import type { Batch } from './sample-cut.js';
 import type { SampleState } from './sample-state.js';
 
-/** Samples of a task. Fixed, so that bits do not depend on the team. */
-export const PREPARED_AT_A_TIME = 256;
+/** Most samples of a task. */
+const PREPARED_AT_A_TIME = 256;
 
-/**
- * The samples whose passes are asked: `count` of the data set's, the first of them number `first`; their inputs and
- * targets stand in the state.
- */
+/** Samples of a batch whose passes a task makes. */
+export interface Piece {
+  readonly at: number;
+  readonly count: number;
+}
+
+/** The pieces of a batch: they begin with its segments, so that bits depend neither on the batch nor on the team. */
+export const piecesOf = ({ first, segments }: Batch): Piece[] =>
+  segments.flatMap((segment) =>
+    Array.from({ length: Math.ceil(segment.count / PREPARED_AT_A_TIME) }, (_, k) => ({
+      at: segment.first - first + k * PREPARED_AT_A_TIME,
+      count: Math.min(PREPARED_AT_A_TIME, segment.count - k * PREPARED_AT_A_TIME),
+    })),
+  );
+
+/** The pieces of a batch whose first sample is the data set's number `first`; inputs and targets stand in the state. */
 export interface PrepareArguments {
   readonly first: number;
-  readonly count: number;
+  readonly pieces: readonly Piece[];
 }
 
 /**
@@ -208,29 +221,15 @@ function multiplyInto(x: FloatArray, y: FloatArray): void {
   for (let k = 0; k < x.length; k++) x[k] *= y[k];
 }
 
-/** Passes of the task's range of samples. */
+/** Passes of the task's piece. */
 export const prepareTask = defineTask<SampleState, PrepareArguments>(
   import.meta.url,
   'prepareTask',
   (state, { blas }) => {
     const preparation = new Preparation(state, blas);
-    return (task, { first, count }) => {
-      const at = task * PREPARED_AT_A_TIME;
-      preparation.run(at, Math.min(PREPARED_AT_A_TIME, count - at), first + at);
+    return (task, { first, pieces }) => {
+      const { at, count } = pieces[task];
+      preparation.run(at, count, first + at);
     };
   },
 );
-
-/**
- * The second moment of the last layer's inputs over the batch and the Gram matrix of its weights, where the state wants
- * them.
- */
-export function prepareReduced({ network, parameters, layers, reduced }: SampleState, count: number, blas: Blas): void {
-  if (reduced === null) return;
-  const layer = network.layers[network.layers.length - 1];
-  const { width, inputs, outputs } = layer;
-  const a = view(layers[layers.length - 1].inputs, 0, width, count);
-  blas.gemm('N', 'T', 1, a, a, 0, view(reduced.moment, 0, width, width));
-  const w = block(layerWeights(layer, parameters), 0, 0, inputs, outputs);
-  blas.gemm('N', 'T', 1, w, w, 0, view(reduced.gram, 0, inputs, inputs));
-}

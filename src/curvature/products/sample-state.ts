@@ -18,11 +18,13 @@ import { requireMemoryLimit } from '../../core/checks.js';
 import { MemoryError, OptionError } from '../../core/errors.js';
 import { describe } from '../../core/kind.js';
 import { sharedFloat32, sharedFloat64, toShared } from '../../core/shared-array.js';
+import type { RankPlace } from '../../core/sum-tree.js';
 import type { FloatArray, Precision } from '../../dense/matrix.js';
 import { hasUnitSlope, hasZeroCurvature } from '../../network/activations/table.js';
 import { lossOf, squaredScale, type LossName } from '../../network/losses/table.js';
 import { checkModel, type Model } from '../../network/model.js';
 import type { Network } from '../../network/network.js';
+import { cutSamples, type SampleCut } from './sample-cut.js';
 
 /**
  * Which sum over samples: Gauss–Newton, Hessian, or outer products of gradients (at the targets, or at labels drawn
@@ -59,7 +61,7 @@ export interface SampleState {
   /**
    * The last layer without its outputs, where that is cheaper (squared errors of linear outputs, Q = scale·I):
    * Σ D_L Āᵀ = scale·(W_L Σ RA Āᵀ + V_L Σ ĀĀᵀ) and W_LᵀD_L = scale·(W_LᵀW_L RA + W_LᵀV_L Ā) never form the r × n_b
-   * matrix D_L. moment = Σ ĀĀᵀ of the batch, width × width; gram = W_LᵀW_L, inputs × inputs.
+   * matrix D_L. moment = Σ ĀĀᵀ of all samples, width × width; gram = W_LᵀW_L, inputs × inputs.
    */
   readonly reduced: { readonly moment: FloatArray; readonly gram: FloatArray } | null;
 }
@@ -72,8 +74,8 @@ export interface CurvatureMemory {
    */
   readonly batchSize?: number | undefined;
   /**
-   * Bytes that the passes may take, 1 GiB unless given. Below what all samples need, passes are recomputed batch by
-   * batch in each product.
+   * Bytes that the passes may take on each rank, 1 GiB unless given. Below what its samples need, passes are made anew
+   * batch by batch in each product.
    */
   readonly memoryLimit?: number | undefined;
 }
@@ -157,14 +159,15 @@ function positiveInteger(value: number, name: string): number {
 }
 
 /**
- * Room for the passes of the model: of all samples where they fit the limit, else of one batch. Throws ShapeError,
- * OptionError, MemoryError.
+ * Room for the passes of the model, and how its samples are cut: of all samples that are this rank's where they fit the
+ * limit, else of one batch. Throws ShapeError, OptionError, MemoryError.
  */
 export function allocateState(
   model: Model,
   sum: SampleSum,
   { batchSize, memoryLimit = 2 ** 30 }: CurvatureMemory,
-): SampleState {
+  place: RankPlace,
+): { readonly state: SampleState; readonly cut: SampleCut } {
   checkModel(model);
   const { network, loss, data } = model;
   requireMemoryLimit(memoryLimit);
@@ -176,10 +179,12 @@ export function allocateState(
       `The passes of one sample take ${bytes} bytes, more than the limit of ${memoryLimit}: raise memoryLimit.`,
       { bytes, memoryLimit },
     );
-  const capacity =
+  const most =
     fitting >= data.samples
       ? data.samples
       : Math.min(fitting, batchSize === undefined ? fitting : positiveInteger(batchSize, 'batchSize'));
+  const cut = cutSamples(data.samples, most, place);
+  const { capacity } = cut;
   const array = (numbers: number): FloatArray => (single ? sharedFloat32(numbers) : sharedFloat64(numbers));
   const layers = planLayers(model, sum).map(({ slope, error, curvature }, ℓ): StoredLayer => {
     const { width, outputs, bias } = network.layers[ℓ];
@@ -194,7 +199,7 @@ export function allocateState(
   });
   const last = network.layers[network.layers.length - 1];
   const plan = planOutput(model, sum);
-  return {
+  const state: SampleState = {
     network,
     parameters: toShared(model.parameters),
     precision: single ? 'f32' : 'f64',
@@ -206,8 +211,9 @@ export function allocateState(
     scale: squaredScale(loss, network.outputs) ?? 1,
     output: plan.output ? array(network.outputs * capacity) : null,
     targets: plan.targets ? array(network.outputs * capacity) : null,
-    reduced: isReduced(model, sum, capacity) ? { moment: array(last.width ** 2), gram: array(last.inputs ** 2) } : null,
+    reduced: isReduced(model, sum, most) ? { moment: array(last.width ** 2), gram: array(last.inputs ** 2) } : null,
   };
+  return { state, cut };
 }
 
 /** Bytes of the arrays of a state, the parameters included. */

@@ -1,58 +1,66 @@
 /**
  * Products out ← α·A·X + β·out with a sum A over samples, split into tasks of a team.
  * Wide blocks are split by vectors: a task packs its vectors, sums over all samples in its own memory and writes its
- * columns of the result. Blocks too narrow for that are split by samples as well: each task leaves its sums in shared
- * memory, and one task for each group of vectors adds them in order. The split depends on the sizes alone, so every
- * team gives the same bits.
+ * columns of the result. Blocks too narrow for that are split by groups of samples as well, and so are those of several
+ * ranks and of several batches: each task leaves its sums in shared memory, and one task for each group of vectors adds
+ * them. Sums are those of sample-cut.ts, which depends on the sizes alone: every team gives the same bits, and so do
+ * any number of ranks.
  */
 import { floats } from '../../core/floats.js';
 import { view, type FloatArray, type Matrix } from '../../dense/matrix.js';
 import { block } from '../../dense/matrix.js';
 import type { Blas } from '../../dense/blas.js';
+import { add } from '../../distributed/node-sums.js';
+import { groupPlaces } from '../../distributed/sample-groups.js';
 import { layerWeights } from '../../network/network.js';
 import { defineTask } from '../../parallel/task.js';
 import { blend, packedLayer, packVectors, sumLayout, type SumLayout } from './packed-sums.js';
 import { gradientWorkspace, GradientProducts } from './gradient-products.js';
 import { CurvatureRecurrence, recurrenceWorkspace } from './r-operator.js';
+import type { SumStep } from './sample-cut.js';
 import type { SampleState } from './sample-state.js';
 
 /** Tasks that a product should at least have: enough for a team to share them evenly. */
 const TASKS = 8;
-/** Vectors of a group: below the first, GEMMs are too narrow to be fast; above the second, wider ones are no faster. */
+/**
+ * Vectors of a group: below the first, GEMMs are too narrow to be fast; above the second, wider ones are no faster. The
+ * least is what networks have whose sums take much memory.
+ */
+const LEAST = 4;
 const FEWEST = 8;
 const MOST = 32;
-/** Samples of a part, and samples at a time. */
-const SMALLEST_PART = 96;
+/** Samples at a time. */
 const LARGEST_CHUNK = 512;
 /** Numbers that the stacks of a chunk may hold: 16 MiB in double precision, about what stays near a core. */
 const WORKSPACE = 2 ** 21;
+/** Numbers that the sums of a task should hold at the most, all places together: 256 MiB in double precision. */
+const SUMS = 2 ** 25;
 
-/** How a product with `vectors` vectors over `samples` samples is split. */
+/** How a product with `vectors` vectors is split, whoever makes it. */
 export interface Split {
-  /** Vectors of a group, and groups. */
+  /** Vectors of a group, and samples at a time. */
   readonly width: number;
-  readonly groups: number;
-  /** Parts of the samples, and samples of a part. */
-  readonly parts: number;
-  readonly part: number;
-  /** Samples at a time. */
   readonly chunk: number;
 }
 
 const evenly = (total: number, most: number): number => Math.ceil(total / Math.ceil(total / most));
 
-/** How a product of so many vectors and samples is split: wide groups of vectors first, then parts of the samples. */
-export function splitProduct(state: SampleState, vectors: number, samples: number): Split {
+/** How a product of so many vectors is split, whose samples come in segments of up to `segment` of `samples`. */
+export function splitProduct(
+  state: SampleState,
+  vectors: number,
+  { samples, segment }: { readonly samples: number; readonly segment: number },
+): Split {
   const each = state.sum.kind === 'gradients' ? gradientWorkspace(state) : recurrenceWorkspace(state);
-  const room = Math.max(1, Math.floor(WORKSPACE / (each * 256)));
+  const fitting = Math.floor(SUMS / (sumNumbers(state) * groupPlaces(samples)));
+  const room = Math.max(1, Math.min(Math.floor(WORKSPACE / (each * 256)), Math.max(LEAST, fitting)));
   const width = Math.min(vectors, evenly(vectors, Math.min(Math.max(FEWEST, Math.ceil(vectors / TASKS)), MOST, room)));
-  const groups = Math.ceil(vectors / width);
-  const parts =
-    2 * groups >= TASKS ? 1 : Math.max(1, Math.min(Math.ceil(TASKS / groups), Math.floor(samples / SMALLEST_PART)));
-  const part = Math.ceil(samples / parts);
-  const chunk = evenly(part, Math.max(1, Math.min(LARGEST_CHUNK, Math.floor(WORKSPACE / (each * width)))));
-  return { width, groups, parts: Math.ceil(samples / part), part, chunk };
+  const chunk = evenly(segment, Math.max(1, Math.min(LARGEST_CHUNK, Math.floor(WORKSPACE / (each * width)))));
+  return { width, chunk };
 }
+
+/** Parts of the samples, so that with so many groups of vectors a team has enough tasks. */
+export const partsWanted = (groups: number): number => (2 * groups >= TASKS ? 1 : Math.ceil(TASKS / groups));
 
 /** One product: what is multiplied, where it goes, and how it is split. */
 export interface ProductArguments {
@@ -60,13 +68,32 @@ export interface ProductArguments {
   readonly out: Matrix;
   readonly alpha: number;
   readonly beta: number;
-  /** Samples of the batch. */
-  readonly samples: number;
   /** Power of two that vectors are multiplied by where they are packed; alpha is divided by it. */
   readonly scale: number;
   readonly split: Split;
-  /** Sums of each (group, part), `numbers·width` apart; null where there is one part. */
+  /** Groups of vectors. */
+  readonly groups: number;
+  /** What of the batch that is held is summed, for each part of the samples. */
+  readonly steps: readonly (readonly SumStep[])[];
+  /**
+   * Sums over shared memory, by place, part and vector; null: with a single part, of which all samples are held, tasks
+   * keep their own and write the result.
+   */
   readonly partial: FloatArray | null;
+  /** Whether all places of sums are in `partial`, for batches to come, or the first alone. */
+  readonly keepsPlaces: boolean;
+  /** Additions of parts, after which the first ones hold the sums of the rank's nodes. */
+  readonly combine: readonly { readonly to: number; readonly from: number }[];
+  /** The sums of all samples, by vector, of which the result is made; null where some are missing. */
+  readonly total: FloatArray | null;
+  /** Whether tasks make the result from them, and sum nothing. */
+  readonly finishes: boolean;
+}
+
+/** Columns of a group of vectors. */
+interface Group {
+  readonly first: number;
+  readonly g: number;
 }
 
 class Product {
@@ -75,7 +102,8 @@ class Product {
   readonly #layout: SumLayout;
   readonly #terms: CurvatureRecurrence | GradientProducts;
   #packed: FloatArray;
-  #sums: FloatArray;
+  /** By place. */
+  readonly #sums: FloatArray[] = [];
   /** One layer's part of the result for one vector. */
   #row: FloatArray;
 
@@ -88,7 +116,6 @@ class Product {
         ? new GradientProducts(state, this.#layout, blas)
         : new CurvatureRecurrence(state, this.#layout, blas);
     this.#packed = this.#array(0);
-    this.#sums = this.#array(0);
     this.#row = this.#array(0);
   }
 
@@ -96,57 +123,60 @@ class Product {
     return floats(length, this.#state.precision);
   }
 
-  /** Task (group, part), part fastest: the sums of its samples; with one part, the result of its vectors. */
+  /** Task (group, part), part fastest: the sums of its samples; where they are those of all, the result. */
   accumulate(task: number, args: ProductArguments): void {
-    const {
-      x,
-      scale,
-      samples,
-      split: { width, parts, part, chunk },
-      partial,
-    } = args;
-    const group = Math.floor(task / parts);
-    const first = group * width;
-    const g = Math.min(width, x.cols - first);
-    this.#pack(x, first, g, width, scale);
-    const { numbers } = this.#layout;
-    let sums: FloatArray;
-    if (partial === null) {
-      if (this.#sums.length < numbers * width) this.#sums = this.#array(numbers * width);
-      sums = this.#sums;
-    } else {
-      sums = partial.subarray(task * numbers * width, (task + 1) * numbers * width);
-    }
-    sums.fill(0, 0, numbers * g);
+    const { partial, steps, split, keepsPlaces } = args;
+    const part = task % steps.length;
+    const group = groupOf(Math.floor(task / steps.length), args);
+    const { first, g } = group;
+    this.#pack(args, group);
+    const length = this.#layout.numbers * g;
+    const placeOf = (place: number): FloatArray =>
+      partial !== null && (place === 0 || keepsPlaces)
+        ? this.#shared(partial, place * steps.length + part, group, args)
+        : this.#own(place, length, split.width);
     this.#terms.begin(this.#packed, g);
-    const begin = (task % parts) * part;
-    const end = Math.min(samples, begin + part);
-    for (let at = begin; at < end; at += chunk) this.#terms.add(at, Math.min(chunk, end - at), this.#packed, g, sums);
-    if (partial === null) this.#finish(first, g, sums, args);
-  }
-
-  /** Adds a group's sums in the order of their parts, and writes the result of its vectors. */
-  reduce(group: number, args: ProductArguments): void {
-    const {
-      x,
-      scale,
-      split: { width, parts },
-      partial,
-    } = args;
-    if (partial === null) return;
-    const first = group * width;
-    const g = Math.min(width, x.cols - first);
-    const size = this.#layout.numbers * width;
-    const sums = partial.subarray(group * parts * size, (group * parts + 1) * size);
-    for (let p = 1; p < parts; p++) {
-      const from = (group * parts + p) * size;
-      for (let k = 0; k < this.#layout.numbers * g; k++) sums[k] += partial[from + k];
+    for (const { at, count, place, begins, adds } of steps[part]) {
+      const sums = placeOf(place);
+      if (begins) sums.fill(0);
+      for (let k = 0; k < count; k += split.chunk)
+        this.#terms.add(at + k, Math.min(split.chunk, count - k), this.#packed, g, sums);
+      for (const to of adds) add(placeOf(to), placeOf(to + 1));
     }
-    this.#pack(x, first, g, width, scale);
-    this.#finish(first, g, sums, args);
+    if (partial === null) this.#finish(first, g, placeOf(0), args);
   }
 
-  #pack(x: Matrix, first: number, g: number, width: number, scale: number): void {
+  /** Adds the parts of a group's sums, and writes the result of its vectors where these are the sums of all. */
+  combine(task: number, args: ProductArguments): void {
+    const { partial, combine, total } = args;
+    if (partial === null) return;
+    const group = groupOf(task, args);
+    for (const { to, from } of combine)
+      add(this.#shared(partial, to, group, args), this.#shared(partial, from, group, args));
+    if (total !== null) this.finish(task, args);
+  }
+
+  /** The result of a group of vectors from the sums of all samples. */
+  finish(task: number, args: ProductArguments): void {
+    const group = groupOf(task, args);
+    this.#pack(args, group);
+    this.#finish(group.first, group.g, this.#shared(args.total!, 0, group, args), args);
+  }
+
+  /** Sums number k of a group of vectors. */
+  #shared(all: FloatArray, k: number, { first, g }: Group, { x }: ProductArguments): FloatArray {
+    const { numbers } = this.#layout;
+    const at = numbers * (k * x.cols + first);
+    return all.subarray(at, at + numbers * g);
+  }
+
+  #own(place: number, length: number, width: number): FloatArray {
+    const most = this.#layout.numbers * width;
+    if ((this.#sums[place]?.length ?? -1) < most) this.#sums[place] = this.#array(most);
+    return this.#sums[place].subarray(0, length);
+  }
+
+  #pack({ x, scale, split: { width } }: ProductArguments, { first, g }: Group): void {
     const { network } = this.#state;
     if (this.#packed.length < network.parameters * width) this.#packed = this.#array(network.parameters * width);
     packVectors(block(x, 0, first, x.rows, g), network.layers, this.#packed, scale);
@@ -204,9 +234,14 @@ class Product {
   }
 }
 
+const groupOf = (group: number, { x, split: { width } }: ProductArguments): Group => ({
+  first: group * width,
+  g: Math.min(width, x.cols - group * width),
+});
+
 /**
- * Tasks 0 … groups·parts − 1 sum; with several parts, tasks groups·parts … groups·parts + groups − 1 add and write,
- * each after its group's sums.
+ * Tasks 0 … groups·parts − 1 sum; after them tasks groups·parts … groups·parts + groups − 1, where there are these, add
+ * parts. Tasks that finish are groups.
  */
 export const productTask = defineTask<SampleState, ProductArguments>(
   import.meta.url,
@@ -214,21 +249,21 @@ export const productTask = defineTask<SampleState, ProductArguments>(
   (state, { blas }) => {
     const product = new Product(state, blas);
     return (task, args) => {
-      const sums = args.split.groups * args.split.parts;
-      if (task < sums) product.accumulate(task, args);
-      else product.reduce(task - sums, args);
+      const sums = args.groups * args.steps.length;
+      if (args.finishes) product.finish(task, args);
+      else if (task < sums) product.accumulate(task, args);
+      else product.combine(task - sums, args);
     };
   },
 );
 
-/** What must be done before what: edges for `taskGraph`, empty where there is one part. */
-export function productEdges({ groups, parts }: Split): number[] {
+/** What must be done before what: edges for `taskGraph`. */
+export function productEdges(groups: number, parts: number): number[] {
   const edges: number[] = [];
-  if (parts > 1)
-    for (let group = 0; group < groups; group++)
-      for (let p = 0; p < parts; p++) edges.push(group * parts + p, groups * parts + group);
+  for (let group = 0; group < groups; group++)
+    for (let p = 0; p < parts; p++) edges.push(group * parts + p, groups * parts + group);
   return edges;
 }
 
-/** Numbers per vector of the sums: the size of `partial`. */
+/** Numbers per vector of the sums. */
 export const sumNumbers = (state: SampleState): number => sumLayout(state).numbers;

@@ -9,7 +9,7 @@ import { sliceSamples, type GraphNetwork } from '../../layers/graph-network.js';
 import type { Pass } from '../../layers/network-plan.js';
 import { graphSlices } from '../../layers/slices.js';
 import type { Team } from '../../parallel/team.js';
-import { placeOf } from '../objective/sample-ranks.js';
+import { placeOf } from '../../distributed/sample-ranks.js';
 import type { CurvatureKind } from '../objective/workspace.js';
 import type { GraphWorkspaceOptions } from './workspace.js';
 

@@ -6,16 +6,15 @@
  *   without factors  squares of the slices' drawn gradients, summed over outputs; or over inputs, and their total
  */
 import type { FloatArray } from '../../core/floats.js';
-import { sumPlaces } from '../../core/sum-tree.js';
+import { sumPlaces, type RankPlace } from '../../core/sum-tree.js';
 import type { Blas } from '../../dense/blas.js';
 import { mirrorLower, view, type Matrix } from '../../dense/matrix.js';
 import { add } from '../../distributed/node-sums.js';
 import { eachInput, eachReachedInput, errorsOf, isReached, type FactorPair } from '../../layers/factor-pairs.js';
 import type { NetworkTape } from '../../layers/network-tape.js';
 import type { LayerBlock } from '../../network/parameter-layout.js';
-import type { RankPlace } from '../objective/group-sums.js';
 import type { MomentTask } from '../objective/tasks.js';
-import { graphGroups, graphNodes } from './groups.js';
+import { graphGroups, graphNodes } from '../../layers/groups.js';
 
 /** Numbers of a moment's vector. */
 export function momentLength({ of, diagonal }: MomentTask, layer: LayerBlock, hasFactors: boolean): number {

@@ -2,11 +2,11 @@
  * Sums of slices' vectors by groups, a piece at a time: what is being added stays in the cache.
  */
 import type { FloatArray } from '../../core/floats.js';
-import { sumPlaces, type SumNode } from '../../core/sum-tree.js';
+import { leafSteps, sumPlaces, type SumNode } from '../../core/sum-tree.js';
 import type { VectorKernels } from '../../dense/vector-memory.js';
 import type { ParameterLayout } from '../../network/parameter-layout.js';
 import { parameterBlocks } from '../objective/slices.js';
-import { graphGroups, graphGroupSlice, groupSteps } from './groups.js';
+import { graphGroups, graphGroupSlice } from '../../layers/groups.js';
 
 /** Numbers of a piece: 256 KiB in float32. */
 const PIECE = 2 ** 16;
@@ -36,8 +36,8 @@ export function sumSlices(
     const places = Array.from({ length: sumPlaces(node.count) }, (_, place) =>
       place === 0 ? out.subarray(at, at + length) : scratch.subarray((place - 1) * length, place * length),
     );
-    for (const { group, place, adds } of groupSteps(node)) {
-      const [first, end] = [graphGroupSlice(slices, group), graphGroupSlice(slices, group + 1)];
+    for (const { leaf, place, adds } of leafSteps(node)) {
+      const [first, end] = [graphGroupSlice(slices, leaf), graphGroupSlice(slices, leaf + 1)];
       for (let s = first; s < end; s++) {
         const from = of(s).subarray(at, at + length);
         if (from.byteOffset !== places[place].byteOffset)

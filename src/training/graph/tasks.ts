@@ -2,10 +2,12 @@
  * The tasks of a graph objective, run by any worker: slices of samples on tapes, then blocks of parameters.
  */
 import { NUMBER_BYTES, type FloatArray } from '../../core/floats.js';
+import { leafSteps } from '../../core/sum-tree.js';
 import type { Blas } from '../../dense/blas.js';
 import { mirrorLower, view } from '../../dense/matrix.js';
 import { VectorMemory, type VectorKernels } from '../../dense/vector-memory.js';
 import { haveColumns, usesOf, type FactorPair } from '../../layers/factor-pairs.js';
+import { graphGroupSlice, graphNodes } from '../../layers/groups.js';
 import type { Pass } from '../../layers/network-plan.js';
 import { NetworkTape } from '../../layers/network-tape.js';
 import { graphSliceFirst, graphSlices } from '../../layers/slices.js';
@@ -17,7 +19,6 @@ import type { Carry, MomentTask } from '../objective/tasks.js';
 import { Turns, type BasesWork, type TurnWork } from '../objective/turn.js';
 import { updateBlock, type Blockwise, type Update } from '../objective/update.js';
 import { SpanArrays, type Span } from '../objective/workspace.js';
-import { graphGroupSlice, graphNodes, groupSteps } from './groups.js';
 import {
   addMoments,
   addPairs,
@@ -318,8 +319,8 @@ export class GraphWorker {
     const vector = (k: number): FloatArray => work.sums.subarray(k * work.length + task.at).subarray(0, length);
     nodes.forEach((node, k) => {
       const places = (place: number): FloatArray => vector(place === 0 ? k : nodes.length - 1 + place);
-      for (const step of groupSteps(node)) {
-        const [first, end] = [graphGroupSlice(slices, step.group), graphGroupSlice(slices, step.group + 1)];
+      for (const step of leafSteps(node)) {
+        const [first, end] = [graphGroupSlice(slices, step.leaf), graphGroupSlice(slices, step.leaf + 1)];
         for (let s = Math.max(first, group.first); s < Math.min(end, group.end); s++) {
           const to = places(step.place);
           this.#addSlice(task, pairs, { slice: s, work, first: s === first }, to);

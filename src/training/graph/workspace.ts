@@ -13,10 +13,10 @@ import { keptNumbers, workNumbers } from '../../layers/network-tape.js';
 import { graphSlices } from '../../layers/slices.js';
 import type { ParameterLayout } from '../../network/parameter-layout.js';
 import { rowsOf } from '../../tape/shape.js';
-import type { RankPlace } from '../objective/group-sums.js';
-import { exchangeNumbers } from '../objective/sample-ranks.js';
+import type { RankPlace } from '../../core/sum-tree.js';
+import { exchangeNumbers } from '../../distributed/sample-ranks.js';
 import { spanOf, type Span } from '../objective/workspace.js';
-import { mostRankSlices } from './groups.js';
+import { mostRankSlices } from '../../layers/groups.js';
 import { sumNumbers } from './slice-sums.js';
 
 /** Numbers of a tape of one mode: what is kept of each slice (of each worker where nothing is read later), and work. */

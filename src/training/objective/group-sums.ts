@@ -3,7 +3,15 @@
  * piece of the result at a time: what is being added stays in the cache.
  */
 import type { FloatArray } from '../../core/floats.js';
-import { leavesOf, nodesWithin, rankFirst, sumNodes, sumPlaces, type SumNode } from '../../core/sum-tree.js';
+import {
+  leavesOf,
+  nodesOfRank,
+  rankFirst,
+  sumNodes,
+  sumPlaces,
+  type RankPlace,
+  type SumNode,
+} from '../../core/sum-tree.js';
 import type { Blas } from '../../dense/blas.js';
 import { block, mirrorLower, view, type Matrix } from '../../dense/matrix.js';
 import type { VectorKernels } from '../../dense/vector-memory.js';
@@ -26,17 +34,8 @@ function eachPiece(rows: number, columns: number, visit: (first: number, count: 
   for (let first = 0; first < columns; first += step) visit(first, Math.min(step, columns - first));
 }
 
-/** Which of the ranks that share a batch this one is. */
-export interface RankPlace {
-  readonly rank: number;
-  readonly ranks: number;
-}
-
 /** The nodes of a batch's groups that are a rank's own: of a single rank all of them as one. */
-export function ownNodes(count: number, { rank, ranks }: RankPlace): readonly SumNode[] {
-  const groups = groupCount(count);
-  return nodesWithin(rankFirst(groups, ranks, rank), rankFirst(groups, ranks, rank + 1));
-}
+export const ownNodes = (count: number, place: RankPlace): readonly SumNode[] => nodesOfRank(groupCount(count), place);
 
 /** First slice of a rank's groups; that of the next rank ends them. */
 export const rankSlice = (count: number, { rank, ranks }: RankPlace): number =>
@@ -45,10 +44,8 @@ export const rankSlice = (count: number, { rank, ranks }: RankPlace): number =>
 /** Most nodes that are a rank's own, of batches of up to `capacity` samples. */
 export function mostNodes(capacity: number, place: RankPlace): number {
   let most = 0;
-  for (let groups = groupCount(capacity); groups >= 1; groups /= 2) {
-    const first = (rank: number): number => rankFirst(groups, place.ranks, rank);
-    most = Math.max(most, nodesWithin(first(place.rank), first(place.rank + 1)).length);
-  }
+  for (let groups = groupCount(capacity); groups >= 1; groups /= 2)
+    most = Math.max(most, nodesOfRank(groups, place).length);
   return most;
 }
 

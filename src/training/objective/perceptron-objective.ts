@@ -26,7 +26,7 @@ import { sliceForms, type KeptTangents } from './slice-forms.js';
 import { maskStep } from './mask-step.js';
 import type { EvaluateOptions, Measure, Objective, TrainingMemory } from './objective.js';
 import { workspaceOptions, type PerceptronObjectiveOptions } from './perceptron-options.js';
-import { SampleRanks } from './sample-ranks.js';
+import { SampleRanks } from '../../distributed/sample-ranks.js';
 import { sharedWith, TeamRunner } from './team-runner.js';
 import type { TeamChoice } from './team-trial.js';
 import { turnGraph, type BasisTask, type TurnWork } from './turn.js';

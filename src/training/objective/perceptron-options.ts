@@ -10,7 +10,7 @@ import type { Network } from '../../network/network.js';
 import type { Team } from '../../parallel/team.js';
 import { checkCode, type Code } from './code.js';
 import { kernelLoss } from './passes.js';
-import { placeOf } from './sample-ranks.js';
+import { placeOf } from '../../distributed/sample-ranks.js';
 import type { CurvatureKind, WorkspaceOptions } from './workspace.js';
 
 /** What an objective is opened with. */

@@ -7,6 +7,7 @@
  * groups of whole slices, added by the tree of ../../core/sum-tree.ts: ranks that have some of the groups each make the
  * same bits.
  */
+import { groupsOf } from '../../core/sum-tree.js';
 import type { ParameterLayout } from '../../network/parameter-layout.js';
 import { independentTasks, taskGraph, type TaskGraph } from '../../parallel/task-graph.js';
 
@@ -29,11 +30,7 @@ export const sliceFirst = (count: number, s: number): number => Math.floor((s * 
 const GROUP_SAMPLES = 500;
 
 /** Groups of a batch of `count` samples: a power of two. */
-export function groupCount(count: number): number {
-  let groups = 1;
-  while (2 * groups <= MOST_SLICES && count >= 2 * groups * GROUP_SAMPLES) groups *= 2;
-  return groups;
-}
+export const groupCount = (count: number): number => groupsOf(count, GROUP_SAMPLES);
 
 /** First slice of group g; that of group g + 1 ends it. */
 export const groupSlice = (count: number, g: number): number => Math.floor((g * sliceCount(count)) / groupCount(count));

@@ -3,13 +3,14 @@
  * every worker of a team address. All of it is taken before the first step, so that a step allocates nothing.
  */
 import type { FloatArray, Precision } from '../../core/floats.js';
+import type { RankPlace } from '../../core/sum-tree.js';
 import { VectorMemory } from '../../dense/vector-memory.js';
+import { exchangeNumbers } from '../../distributed/sample-ranks.js';
 import { hasUnitSlope, hasZeroCurvature } from '../../network/activations/table.js';
 import { lossOf, type LossName } from '../../network/losses/table.js';
 import type { Network } from '../../network/network.js';
 import type { Code } from './code.js';
-import { exchangeNumbers } from './sample-ranks.js';
-import { mostNodes, panelsOf, scratchNumbers, type RankPlace } from './group-sums.js';
+import { mostNodes, panelsOf, scratchNumbers } from './group-sums.js';
 
 /** `length` numbers from byte `at` of the memory on. */
 export interface Span {

@@ -1,12 +1,11 @@
 /**
- * A batch's samples shared out over ranks: which are whose, and how what each makes of its own comes together, with the
- * bits of a single rank. θ, the optimizer's state and every decision are the same on all ranks.
+ * Samples shared out over ranks: which are whose, and how what each makes of its own comes together, with the bits of a
+ * single rank.
  */
-import type { FloatArray } from '../../core/floats.js';
-import type { SumNode } from '../../core/sum-tree.js';
-import type { Communicator } from '../../distributed/communicator.js';
-import { NodeSums } from '../../distributed/node-sums.js';
-import type { RankPlace } from './group-sums.js';
+import type { FloatArray } from '../core/floats.js';
+import type { RankPlace, SumNode } from '../core/sum-tree.js';
+import type { Communicator } from './communicator.js';
+import { NodeSums } from './node-sums.js';
 
 /** Most numbers of an exchange: 4 MiB in float32. */
 const MOST_EXCHANGED = 2 ** 20;
