@@ -42,7 +42,7 @@ export async function compressTask(task: CompressTask, { control, answer }: Run)
   try {
     answer({
       kind: 'compressed',
-      structure: blockStructure(matrix.data),
+      structure: blockStructure(matrix),
       ranks: matrix.ranks(),
       memory: matrix.memory(),
       plane: planeOf(matrix.data.tree.order, points),

@@ -62,8 +62,7 @@ export async function runAndSave(
       input,
       options: compressOptions(options),
       vectors: options.vectors,
-      // Pictures of blocks are of one process.
-      blocks: options.record !== undefined && control.team.communicator.size === 1,
+      blocks: options.record !== undefined,
     },
     control,
   );

@@ -96,7 +96,7 @@ async function measuredBlocks(
 ): Promise<BlockStructure> {
   const errors = await blockErrors(matrix, source, { columns: 1, seed: matrix.report.seed }, { signal, onProgress });
   return {
-    ...blockStructure(matrix.data),
+    ...blockStructure(matrix),
     errors: errors.map((error) => (error === null ? null : Number(error.toPrecision(2)))),
   };
 }

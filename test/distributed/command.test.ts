@@ -54,18 +54,21 @@ for (const launcher of LAUNCHERS) {
         expect(readFileSync(weights('ranks'))).toEqual(readFileSync(weights('alone')));
       });
 
-      it('compress_multiply_and_solve_write_what_one_process_writes', async () => {
+      it('compress_multiply_factor_and_solve_write_what_one_process_writes', async () => {
         const path = (name: string): string => join(folder, `${family}-${name}`);
         const compress = ['compress', '--named', 'MATERN', '--size', '729', '--vectors', '2'];
         const written = async (runs: (...args: string[]) => Promise<Ended>, name: string): Promise<Buffer[]> => {
           const file = path(`${name}.hm`);
-          const [y, x] = [path(`${name}-y.npy`), path(`${name}-x.npy`)];
+          const [y, x, again] = ['y', 'x', 'again'].map((what) => path(`${name}-${what}.npy`));
+          const factors = path(`${name}-factors.hm`);
           const { status, stdout } = await runs(...compress, '--leaf-size', '64', '--out', file);
           expect(status).toBe(0);
           expect(stdout.match(/3 ranks of \d+ workers? each/g) ?? []).toHaveLength(name === 'ranks' ? 1 : 0);
           expect((await runs('multiply', file, '--x', 'seeded', '--out', y, '--quiet')).status).toBe(0);
           expect((await runs('solve', file, '--shift', '0.1', '--out', x, '--quiet')).status).toBe(0);
-          return [y, x].map((result) => readFileSync(result));
+          expect((await runs('factor', file, '--shift', '0.1', '--out', factors, '--quiet')).status).toBe(0);
+          expect((await runs('solve', factors, '--out', again, '--quiet')).status).toBe(0);
+          return [y, x, again].map((result) => readFileSync(result));
         };
         const alone = (...args: string[]) => run([process.execPath, main, ...args]);
         expect(await written(hmatrix, 'ranks')).toEqual(await written(alone, 'alone'));

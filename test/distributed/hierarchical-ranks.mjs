@@ -13,6 +13,8 @@ import { load } from '#hmatrix/files/load.js';
 import { save } from '#hmatrix/files/save.js';
 import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
 import { factor } from '#hmatrix/hierarchical/factor/factor.js';
+import { blockErrors } from '#hmatrix/hierarchical/matrix/block-errors.js';
+import { blockStructure } from '#hmatrix/hierarchical/matrix/block-structure.js';
 import { readContainer } from '#hmatrix/io/container.js';
 import { conjugateGradients } from '#hmatrix/krylov/conjugate-gradients.js';
 import { shifted } from '#hmatrix/operator/shifted.js';
@@ -61,8 +63,11 @@ const found = [];
 
 /** Files of one process and of several ranks are read by both. */
 const [file = join(tmpdir(), `ranks-${process.pid}.hm`)] = process.argv.slice(3);
-/** The blocks that a file keeps. */
-const kept = async (path) => (await readContainer(path, { sections: ['values'] })).arrays.values;
+/** Digests of the arrays that a file keeps, by name. */
+const kept = async (path) => {
+  const { arrays } = await readContainer(path);
+  return Object.fromEntries(Object.entries(arrays).map(([name, array]) => [name, digest(array)]));
+};
 
 /** What `act` makes of the own rows of a block, on all ranks. */
 function gathered({ own, size }, act, block) {
@@ -88,8 +93,24 @@ async function lookAtFactors(matrix, factors, block, { digests, numbers }) {
   digests.push(digest(diagonal));
   const own = await factors.diagonalOfInverseOwn();
   ownAre(matrix, view(own, 0, own.length, 1), view(diagonal, 0, diagonal.length, 1), 'the diagonal of the inverse');
-  const { condition, converged } = await factors.conditionEstimate({ maxIterations: 10 });
+  if (factors.size > 1000) return;
+  const { condition, converged } = await factors.conditionEstimate({ maxIterations: 5 });
   numbers.push(condition, converged);
+  await keepFactors(factors, block, { digests, numbers });
+}
+
+/** A factorization's file, and what is read of it. */
+async function keepFactors(factors, block, { digests, numbers }) {
+  await save(file, factors);
+  const read = await load(file, { kind: 'factorization', team });
+  await save(file, read);
+  read.release();
+  const again = await load(file, { kind: 'factorization', team });
+  digests.push(await kept(file), digest(again.solve(block).data));
+  numbers.push(again.logdet, again.inertia.negative);
+  await again.refactor(2 * factors.shift);
+  digests.push(digest(again.solve(block).data));
+  again.release();
 }
 
 /** Fails unless rows are the own ones of all. */
@@ -114,9 +135,10 @@ async function look(source, options, shift) {
   const numbers = [met, seen, norm, leafSize, maxRank, resampled, missed];
   const { relative, low, high } = await matrix.estimateError(source, { columns: 64 });
   numbers.push(relative, low, high);
+  if (size <= 1000) numbers.push(blockStructure(matrix), await blockErrors(matrix, source, { columns: 1 }));
   await save(file, matrix);
   const again = await load(file, { team });
-  digests.push(digest(again.apply(block).data), digest(await kept(file)));
+  digests.push(digest(again.apply(block).data), await kept(file));
   again.release();
   if (shift !== undefined) {
     const factors = await factor(matrix, { shift }, { team });
@@ -139,6 +161,7 @@ async function look(source, options, shift) {
       else {
         digests.push(digest(indefinite.solve(block).data), digest(await indefinite.diagonalOfInverse()));
         numbers.push(indefinite.inertia.negative, indefinite.logdet);
+        if (size <= 1000) await keepFactors(indefinite, block, { digests, numbers });
       }
     }
   }

@@ -7,7 +7,7 @@ import { LAUNCHERS, runAlone, runRanks } from './launchers.js';
 
 interface Found {
   readonly ranks: number;
-  readonly found: readonly { readonly size: number; readonly digests: readonly string[] }[];
+  readonly found: readonly { readonly size: number; readonly digests: readonly unknown[] }[];
   readonly messages: readonly string[];
   readonly alone: readonly string[];
 }

@@ -54,7 +54,7 @@ describe('the blocks', () => {
   it.each(['hss', 'hodlr', 'fmm'] as const)('of_%s_cover_every_entry_once', async (format) => {
     const matrix = await compressed(format === 'fmm' ? { format, budget: 0.1 } : { format });
     const covered = new Uint8Array(SIZE * SIZE);
-    for (const { kind, rows, cols } of blocksOf(blockStructure(matrix.data)))
+    for (const { kind, rows, cols } of blocksOf(blockStructure(matrix)))
       for (let p = rows[0]; p < rows[1]; p++)
         for (let q = cols[0]; q < cols[1]; q++) {
           covered[p * SIZE + q]++;
@@ -67,11 +67,11 @@ describe('the blocks', () => {
     const matrix = await compressed({ format: 'fmm', budget: 0.1, dtype: 'f32' });
     const { coupling, near } = matrix.memory();
     const bytes = (kind: string): number =>
-      blocksOf(blockStructure(matrix.data)).reduce((sum, block) => sum + (block.kind === kind ? block.bytes : 0), 0);
+      blocksOf(blockStructure(matrix)).reduce((sum, block) => sum + (block.kind === kind ? block.bytes : 0), 0);
     expect(bytes('near')).toBe(near);
     // Couplings that are zero share one block.
     expect(bytes('far')).toBeLessThanOrEqual(coupling);
-    expect(Math.max(...blocksOf(blockStructure(matrix.data)).map(rankOf))).toBeLessThanOrEqual(
+    expect(Math.max(...blocksOf(blockStructure(matrix)).map(rankOf))).toBeLessThanOrEqual(
       Math.max(...matrix.ranks().map(({ max }) => max)),
     );
   });
@@ -80,7 +80,7 @@ describe('the blocks', () => {
     const matrix = await compressed({ format: 'fmm', budget: 0.05 });
     const errors = await blockErrors(matrix, source, { columns: SIZE });
     const [exact, other] = [denseOf(source), matrix.toDense()];
-    const far = blocksOf(blockStructure(matrix.data)).filter(({ kind }) => kind === 'far');
+    const far = blocksOf(blockStructure(matrix)).filter(({ kind }) => kind === 'far');
     expect(far.length).toBe(errors.length);
     far.forEach(({ rows, cols }, k) => {
       const norms = blockNorms(matrix.data, exact, other, rows, cols);
@@ -97,7 +97,7 @@ describe('the blocks', () => {
     const two = hmatrix.kernelSource({ dimension: 2, count: SIZE, coordinates: apart }, hmatrix.kernels.gaussian(0.5));
     const matrix = await compressed({ format: 'hss' }, two);
     const errors = await blockErrors(matrix, two);
-    const structure = { ...blockStructure(matrix.data), errors };
+    const structure = { ...blockStructure(matrix), errors };
     const top = blocksOf(structure).find(({ kind, level }) => kind === 'far' && level === 1)!;
     expect([rankOf(top), top.bytes, top.error]).toEqual([0, 0, null]);
   });
@@ -116,7 +116,7 @@ describe('singular values', () => {
     expect(curves.length).toBeGreaterThan(2);
     const dense = matrix.toDense();
     const chosen = new Map<string, ReturnType<typeof blocksOf>[number]>();
-    for (const block of blocksOf(blockStructure(matrix.data))) {
+    for (const block of blocksOf(blockStructure(matrix))) {
       const before = chosen.get(`level ${block.level}`);
       if (block.kind === 'far' && (before === undefined || rankOf(block) > rankOf(before)))
         chosen.set(`level ${block.level}`, block);
@@ -185,7 +185,7 @@ describe('ten thousand blocks', () => {
   });
 
   it('fit_a_terminal_of_80_columns', async () => {
-    for (const structure of [synthetic(128, 10), synthetic(4, 1), blockStructure((await compressed({})).data)]) {
+    for (const structure of [synthetic(128, 10), synthetic(4, 1), blockStructure(await compressed({}))]) {
       const lines = blockPicture(structure).split('\n');
       expect(Math.max(...lines.map((line) => [...line].length))).toBeLessThanOrEqual(80);
       // As wide as it is high, two characters a cell, and symmetric.

@@ -27,6 +27,7 @@ export const kroneckerFactorizationFile: FileKind<KroneckerFactorization> = {
     return {
       header: { size, shift, layers: basis.layers, core: factored?.header ?? null },
       arrays: { ...basis.arrays, ...eigen, ...keptWithin('core', factored?.arrays ?? {}) },
+      ranks: factored?.ranks,
     };
   },
 

@@ -3,10 +3,12 @@
  */
 import { sharedFloats } from '../../core/floats.js';
 import { inLargePages } from '../../dense/large-pages.js';
+import type { Communicator } from '../../distributed/communicator.js';
 import type { Blas } from '../../dense/blas.js';
 import type { FloatArray, Precision } from '../../dense/matrix.js';
 import type { TaskDefinition } from '../../parallel/task.js';
 import type { TeamControl } from '../../parallel/team-control.js';
+import type { HierarchicalData } from '../matrix/data.js';
 import type { NodePass, PassArguments, PassVectors, RankPassArguments } from './pass.js';
 
 /**
@@ -51,6 +53,25 @@ export interface RankSolveParts {
   numbers(state: PassVectors, ν: number, p: number): FloatArray;
 }
 
+/** A block of an array that a rank keeps. */
+export interface KeptBlock {
+  /** The array's name. */
+  readonly name: string;
+  /** Its first number here, and in the array that one process keeps. */
+  readonly here: number;
+  readonly there: number;
+  readonly length: number;
+  /** Whether this rank is the first of those that have it. */
+  readonly counts: boolean;
+}
+
+/** Where what a rank keeps of the factors stands among what one process keeps. */
+export interface KeptPlaces {
+  /** How long the arrays of one process are. */
+  readonly lengths: Readonly<Record<string, number>>;
+  readonly blocks: readonly KeptBlock[];
+}
+
 /** Status of a node that was not factored because one below it failed. */
 export const SKIPPED = -1;
 
@@ -66,6 +87,13 @@ export interface FactorEngine {
   readonly inertia: Inertia;
   /** What a file keeps of the factors: the arrays that were placed, by name. */
   readonly kept: Readonly<Record<string, FloatArray>>;
+  /**
+   * Where several ranks have the matrix, which is `whole` in one process: where this one's part of what is kept stands.
+   * Undefined for engines that know one rank alone.
+   */
+  readonly places: ((whole: HierarchicalData) => KeptPlaces) | undefined;
+  /** Collective, where several ranks have the factors and they are placed: what all know of the others'. */
+  agree(communicator: Communicator): void;
   /** Refactors for a new λ from the leaves, in place. Resolves to where it broke down, if it did. */
   refactor(shift: number, control: TeamControl): Promise<Breakdown | undefined>;
   /** Bytes of the state of passes for each vector. */

@@ -28,11 +28,13 @@ import { requireControl, type RunControl } from '../../core/context.js';
 import { precisionOf } from '../../core/floats.js';
 import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
 import type { Team } from '../../parallel/team.js';
+import type { Kept } from '../../io/contents.js';
 import { breakdownError } from './breakdown.js';
 import type { FactorEngine, Inertia } from './engine.js';
 import type { PassKind } from './pass.js';
 import { ownResult, ownVectors } from '../ranks/own-rows.js';
 import { PassRunner } from './pass-runner.js';
+import { gatherFactors } from './rank-file.js';
 import type { HierarchicalMatrix } from '../matrix/hierarchical-matrix.js';
 
 /** Options of `Factorization.conditionEstimate`. */
@@ -308,6 +310,23 @@ export class Factorization implements LinearOperator {
   /** What a file keeps of it (`save`): the matrix, and the factors by name. Throws OptionError as `solve`. */
   get kept(): { readonly matrix: HierarchicalMatrix; readonly factors: FactorEngine['kept'] } {
     return { matrix: this.#matrix, factors: this.#usable().kept };
+  }
+
+  /**
+   * What a file keeps: where several ranks have the matrix, put together on the first one (ranks/gather.ts), and what
+   * they do as it is written. Collective.
+   */
+  whole(): Pick<Kept, 'ranks'> & {
+    readonly matrix: Pick<HierarchicalMatrix, 'data' | 'elements' | 'report'>;
+    readonly factors: FactorEngine['kept'];
+  } {
+    const engine = this.#usable();
+    const { ranks, ...matrix } = this.#matrix.whole();
+    const factors =
+      this.#matrix.data.share === undefined
+        ? engine.kept
+        : gatherFactors(engine, engine.places!(matrix.data), this.#team.communicator);
+    return { matrix, factors, ranks };
   }
 
   /** Frees what the workers hold of it; nothing can be solved any more. The matrix is not touched. */

@@ -2,19 +2,29 @@
  * Factorizations in files: the matrix, and the factors' arrays.
  */
 import { requireControl, type RunControl } from '../../core/context.js';
-import { OptionError } from '../../core/errors.js';
-import { PRECISIONS } from '../../core/floats.js';
+import { PRECISIONS, precisionOf, sharedFloats } from '../../core/floats.js';
 import { kindOf, requireRole } from '../../core/kind.js';
 import type { Precision } from '../../dense/matrix.js';
-import { readContainer, readContainerHeader, writeContainer, type JsonObject } from '../../io/container.js';
+import { readContainer, readContainerHeader, type JsonObject } from '../../io/container.js';
 import { Contents, keptWithin } from '../../io/contents.js';
-import { keptAs, restoreAs, type FileKind } from '../../operator/file-kind.js';
-import { describedMatrix, keepMatrix, matrixFile, RANKS, type MatrixFileSummary } from '../matrix/file.js';
+import { keptAs, writeKept, type FileKind } from '../../operator/file-kind.js';
+import type { Team } from '../../parallel/team.js';
+import {
+  dealtMatrix,
+  describedMatrix,
+  keepMatrix,
+  matrixFile,
+  RANKS,
+  readMatrix,
+  type MatrixFileSummary,
+  type WholeMatrix,
+} from '../matrix/file.js';
 import type { HierarchicalMatrix } from '../matrix/hierarchical-matrix.js';
-import { requireAlone } from '../ranks/whole.js';
-import { logDeterminantOf, type PlaceFactors } from './engine.js';
+import { inLargePages } from '../../dense/large-pages.js';
+import { logDeterminantOf, type FactorEngine } from './engine.js';
 import { Factorization } from './factorization.js';
 import { isFactoredAsHodlr, makeEngine } from './make-engine.js';
+import { dealFactors } from './rank-file.js';
 
 /** The part of the file that the matrix is. */
 const PART = 'matrix';
@@ -45,27 +55,45 @@ export const factorizationFile: FileKind<Factorization> = {
   content: CONTENT,
   holds: (value) => kindOf(value) === 'factorization' && 'indefinite' in (value as Factorization),
 
-  keep({ kept, shift, precision, indefinite }) {
-    requireAlone(kept.matrix.data, 'A file of a factorization of');
-    const { header, arrays } = keptAs({ ...matrixFile, keep: keepMatrix }, kept.matrix);
+  keep(factorization) {
+    const { shift, precision, indefinite } = factorization;
+    const { matrix, factors, ranks } = factorization.whole();
+    const { header, arrays } = keptAs<WholeMatrix>({ ...matrixFile, keep: keepMatrix }, matrix);
     return {
       header: { shift, precision, indefinite, matrix: header },
-      arrays: { ...keptWithin(PART, arrays), ...kept.factors },
+      arrays: { ...keptWithin(PART, arrays), ...factors },
+      ranks,
     };
   },
 
   restore(contents, team) {
     const { shift, precision, indefinite } = parseHeader(contents);
-    if (team.communicator.size > 1)
-      throw new OptionError('A file of a factorization is read by one process: several ranks factor the matrix anew.');
-    const matrix = restoreAs(matrixFile, contents.within(PART), team);
-    requireFactorable(contents, matrix, indefinite);
-    const place: PlaceFactors = (name, length, own) => contents.finite(name, length, own);
-    const engine = makeEngine(matrix.data, precision, indefinite, place);
+    const whole = readMatrix(contents.within(PART));
+    requireFactorable(contents, whole, indefinite);
+    const matrix = dealtMatrix(whole, team);
+    const engine = restoredEngine(contents, whole, matrix, { precision, indefinite }, team);
     requireShift(contents, engine.kept['shift'][0], shift);
     return new Factorization(matrix, engine, shift, team);
   },
 };
+
+/** The factors of a file, for a matrix that one process has, or of which this rank has its share. Collective. */
+function restoredEngine(
+  contents: Contents,
+  whole: WholeMatrix,
+  { data }: HierarchicalMatrix,
+  { precision, indefinite }: Pick<FileHeader, 'precision' | 'indefinite'>,
+  { communicator }: Team,
+): FactorEngine {
+  if (data.share === undefined)
+    return makeEngine(data, precision, indefinite, (name, length, own) => contents.finite(name, length, own));
+  const engine = makeEngine(data, precision, indefinite, (_, length, own) => inLargePages(sharedFloats(length, own)));
+  dealFactors(engine, engine.places!(whole.data), (name, length) =>
+    contents.finite(name, length, precisionOf(engine.kept[name])),
+  );
+  engine.agree(communicator);
+  return engine;
+}
 
 /** Writes the factorization to `path` as `writeMatrixFile` writes a matrix, with what its matrix's origin is. */
 export async function writeFactorizationFile(
@@ -74,8 +102,8 @@ export async function writeFactorizationFile(
   about: JsonObject | undefined,
   control: RunControl,
 ): Promise<void> {
-  const { header, arrays } = keptAs(factorizationFile, factorization);
-  await writeContainer(path, about === undefined ? header : { ...header, about }, arrays, control);
+  const { header, ...rest } = keptAs(factorizationFile, factorization);
+  await writeKept(path, { header: about === undefined ? header : { ...header, about }, ...rest }, control);
 }
 
 /**
@@ -134,7 +162,7 @@ function requireShift(contents: Contents, own: number, told: number): void {
   if (own !== told) contents.refuse(`its factors are of shift ${own}, its header says ${told}`);
 }
 
-function requireFactorable(contents: Contents, { data }: HierarchicalMatrix, indefinite: boolean): void {
+function requireFactorable(contents: Contents, { data }: WholeMatrix, indefinite: boolean): void {
   if (indefinite && isFactoredAsHodlr(data)) contents.refuse('an indefinite factorization of a HODLR matrix');
   const { far, near } = data.lists;
   const siblings = far.every((ν, k) => k % 2 === 0 || ((ν & 1) === 0 && far[k - 1] === ν - 1));

@@ -28,6 +28,7 @@ import {
   ownLists,
   shareOnTeam,
 } from '../ranks/whole.js';
+import { eachOwnPair } from '../ranks/own-blocks.js';
 import type { Share } from '../ranks/share.js';
 import { HierarchicalMatrix } from '../matrix/hierarchical-matrix.js';
 import type { EntriesReport } from '../matrix/report.js';
@@ -211,6 +212,10 @@ async function compressOnce(
   const own = share === undefined ? lists : ownLists(tree, lists, share);
   if (share !== undefined) exchangeSkeletons(skeletons, share, team.communicator);
   const zero = await findZeros(source, own, skeletons, control);
+  if (share !== undefined)
+    eachOwnPair({ lists: own }, share, (f, pair) => {
+      share.zeroPairs[f] = zero[pair];
+    });
   const layout = layOut(tree, own, skeletons, nested, { zero, share });
   if (share !== undefined) {
     exchangeOrders(layout.skeletons, share, team.communicator);

@@ -12,7 +12,6 @@ import { zeros, type Matrix } from '../../dense/matrix.js';
 import { frobeniusNorm } from '../../dense/norm.js';
 import { requireSource, type EntrySource } from '../../source/entry-source.js';
 import { firstLeaf, leavesOf, type ClusterTree } from '../../tree/cluster-tree.js';
-import { requireAlone } from '../ranks/whole.js';
 import { sampleWithoutReplacement } from '../measure/error-estimate.js';
 import { leavesBelow } from './block-structure.js';
 import type { HierarchicalMatrix } from './hierarchical-matrix.js';
@@ -68,10 +67,10 @@ function addColumns(
 }
 
 /**
- * The relative error of each far pair (in the order of `data.lists.far`), null where the columns that were drawn of K
+ * The relative error of each far pair (in the order of `blockStructure`), null where the columns that were drawn of K
  * are zero there. An estimate from a few columns. Cost: `columns` entries for each row and leaf, evaluated on the
- * calling thread, and as many products. The same seed gives the same numbers. Throws OptionError, ShapeError,
- * AbortedError, what the source throws.
+ * calling thread, and as many products; where several ranks have the matrix every one evaluates all, and all call it.
+ * The same seed gives the same numbers. Throws OptionError, ShapeError, AbortedError, what the source throws.
  */
 export async function blockErrors(
   matrix: HierarchicalMatrix,
@@ -85,10 +84,10 @@ export async function blockErrors(
   const { columns = COLUMNS, seed = 0 } = options;
   requireWhole(columns, 'columns', 1);
   const { size, data } = matrix;
-  requireAlone(data, 'Errors by block of');
   if (source.size !== size)
     throw new ShapeError(`The source has ${source.size} rows, the matrix ${size}.`, { source: source.size, size });
-  const { tree, lists } = data;
+  const { tree, share } = data;
+  const { lists } = share ?? data;
   const pairs = farPairs(tree, lists.far);
   const count = lists.far.length / 2;
   const sums: Sums = { exact: new Float64Array(count), difference: new Float64Array(count) };

@@ -3,8 +3,8 @@
  */
 import { leftChild, rightChild } from '../../core/indices.js';
 import { firstLeaf, leavesOf, nodesOf } from '../../tree/cluster-tree.js';
-import { requireAlone } from '../ranks/whole.js';
-import { sharesZeros, type HierarchicalData } from './data.js';
+import { sharesZeros } from './data.js';
+import type { HierarchicalMatrix } from './hierarchical-matrix.js';
 
 /** The partition of the symmetric matrix in tree order, and the ranks of its nodes. */
 export interface BlockStructure {
@@ -25,17 +25,17 @@ export interface BlockStructure {
   readonly errors?: readonly (number | null)[] | undefined;
 }
 
-/** What `data` is made of. O(blocks). Throws OptionError where several ranks have it. */
-export function blockStructure(data: HierarchicalData): BlockStructure {
-  requireAlone(data, 'A picture of');
-  const { tree, lists, skeletons, values } = data;
+/** What a matrix is made of, whoever has its blocks. O(blocks). Where several ranks have it: collective. */
+export function blockStructure(matrix: HierarchicalMatrix): BlockStructure {
+  const { tree, values } = matrix.data;
+  const { lists, begin, offsets } = matrix.outline();
   const leaves = leavesOf(tree);
   const near: number[] = [];
   for (let α = 0; α < leaves; α++)
     for (let e = lists.nearBegin[α]; e < lists.nearBegin[α + 1]; e++)
       if (lists.near[e] > α) near.push(α, lists.near[e]);
-  const ranks = Array.from({ length: nodesOf(tree) }, (_, ν) => skeletons.begin[ν + 1] - skeletons.begin[ν]);
-  const shares = sharesZeros(data);
+  const ranks = Array.from({ length: nodesOf(tree) }, (_, ν) => begin[ν + 1] - begin[ν]);
+  const shares = sharesZeros({ lists, skeletons: { begin }, offsets });
   const far = Array.from(lists.far);
   return {
     size: tree.size,

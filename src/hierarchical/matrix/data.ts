@@ -86,7 +86,7 @@ export function sharesZeros({
   lists: { far },
   skeletons: { begin },
   offsets: { coupling },
-}: Pick<HierarchicalData, 'lists' | 'skeletons' | 'offsets'>): Uint8Array {
+}: Pick<HierarchicalData, 'lists' | 'offsets'> & { readonly skeletons: Pick<Skeletons, 'begin'> }): Uint8Array {
   const shares = new Uint8Array(coupling.length);
   const first = new Map<number, number>();
   const rank = (ν: number): number => begin[ν + 1] - begin[ν];

@@ -15,6 +15,7 @@ import {
 } from '../../io/container.js';
 import { Contents, keptReport, readContents, type Kept } from '../../io/contents.js';
 import { keptAs, restoreAs, writeKept, type FileKind } from '../../operator/file-kind.js';
+import type { Team } from '../../parallel/team.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import { dealMatrix } from '../ranks/deal.js';
 import { checkHierarchicalData } from './check-data.js';
@@ -81,8 +82,11 @@ export interface MatrixFileSummary extends FileHeader {
   readonly fileBytes: number;
 }
 
+/** What a file has of a matrix. */
+export type WholeMatrix = Pick<HierarchicalMatrix, 'data' | 'elements' | 'report'>;
+
 /** What a file keeps of a matrix, released or not: a factorization goes on without it. */
-export function keepMatrix({ data, elements, report }: Pick<HierarchicalMatrix, 'data' | 'elements' | 'report'>): Kept {
+export function keepMatrix({ data, elements, report }: WholeMatrix): Kept {
   const { format, dtype, tree, lists, skeletons, offsets, values } = data;
   const header: FileHeader = {
     format,
@@ -124,43 +128,52 @@ export const matrixFile: FileKind<HierarchicalMatrix> = {
     return { ...keepMatrix(whole), ranks };
   },
 
-  restore(contents, team) {
-    const { format, dtype, size, depth, budgetUsed, elements, report } = parseHeader(contents);
-    const data: HierarchicalData = {
-      format,
-      dtype,
-      tree: {
-        size,
-        depth,
-        order: contents.i32('tree.order'),
-        begin: contents.i32('tree.begin'),
-        end: contents.i32('tree.end'),
-      },
-      lists: {
-        nearBegin: contents.i32('lists.nearBegin'),
-        near: contents.i32('lists.near'),
-        far: contents.i32('lists.far'),
-        budgetUsed,
-      },
-      skeletons: {
-        begin: contents.i32('skeletons.begin'),
-        indices: contents.i32('skeletons.indices'),
-        gather: contents.i32('skeletons.gather'),
-        picked: contents.i32('skeletons.picked'),
-      },
-      offsets: {
-        basis: contents.f64('offsets.basis'),
-        coupling: contents.f64('offsets.coupling'),
-        near: contents.f64('offsets.near'),
-        diagonal: contents.f64('offsets.diagonal'),
-      },
-      values: contents.floats('values', undefined, dtype),
-    };
-    checkHierarchicalData(data, elements, (what) => contents.refuse(what));
-    const dealt = dealMatrix(data, elements, team);
-    return new HierarchicalMatrix(dealt.data, dealt.elements, report, team);
-  },
+  restore: (contents, team) => dealtMatrix(readMatrix(contents), team),
 };
+
+/** What a file has of a matrix: all of it, on every rank. Throws FileFormatError. */
+export function readMatrix(contents: Contents): WholeMatrix {
+  contents.requireContent(CONTENT);
+  const { format, dtype, size, depth, budgetUsed, elements, report } = parseHeader(contents);
+  const data: HierarchicalData = {
+    format,
+    dtype,
+    tree: {
+      size,
+      depth,
+      order: contents.i32('tree.order'),
+      begin: contents.i32('tree.begin'),
+      end: contents.i32('tree.end'),
+    },
+    lists: {
+      nearBegin: contents.i32('lists.nearBegin'),
+      near: contents.i32('lists.near'),
+      far: contents.i32('lists.far'),
+      budgetUsed,
+    },
+    skeletons: {
+      begin: contents.i32('skeletons.begin'),
+      indices: contents.i32('skeletons.indices'),
+      gather: contents.i32('skeletons.gather'),
+      picked: contents.i32('skeletons.picked'),
+    },
+    offsets: {
+      basis: contents.f64('offsets.basis'),
+      coupling: contents.f64('offsets.coupling'),
+      near: contents.f64('offsets.near'),
+      diagonal: contents.f64('offsets.diagonal'),
+    },
+    values: contents.floats('values', undefined, dtype),
+  };
+  checkHierarchicalData(data, elements, (what) => contents.refuse(what));
+  return { data, elements, report };
+}
+
+/** The team's matrix: of several ranks, what this one is to have of it. Collective. */
+export function dealtMatrix({ data, elements, report }: WholeMatrix, team: Team): HierarchicalMatrix {
+  const dealt = dealMatrix(data, elements, team);
+  return new HierarchicalMatrix(dealt.data, dealt.elements, report, team);
+}
 
 /**
  * Writes the matrix to `path`, whole or not at all, with what the caller tells of its origin. Throws FileAccessError or

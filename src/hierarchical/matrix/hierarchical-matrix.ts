@@ -30,7 +30,7 @@ import type { Layout } from './layout.js';
 import { memoryUse, type MemoryUse, ranksByLevel, ranksOf, type LevelRanks } from './memory.js';
 import type { CompressionReport } from './report.js';
 import type { Kept } from '../../io/contents.js';
-import { gatherMatrix, ROOT, toldByRoot } from '../ranks/gather.js';
+import { gatherMatrix, gatherOutline, ROOT, toldByRoot, type Outline } from '../ranks/gather.js';
 import { inOrder, ownRows, ownVectors, type OwnRows } from '../ranks/own-rows.js';
 import { RankProduct } from '../ranks/product.js';
 import type { Share } from '../ranks/share.js';
@@ -216,6 +216,14 @@ export class HierarchicalMatrix<R extends CompressionReport = CompressionReport>
     if (data.share === undefined && communicator.size === 1) return { data, elements, report };
     const gathered = data.share === undefined ? { data, elements } : gatherMatrix(data, data.share, communicator);
     return { ...gathered, report, ranks: { writes: communicator.rank === ROOT, done: toldByRoot(communicator) } };
+  }
+
+  /** Where the blocks of the whole matrix stand, whoever has them. Where several ranks have the matrix: collective. */
+  outline(): Outline {
+    const { data, elements } = this;
+    const { lists, offsets, share } = data;
+    if (share !== undefined) return gatherOutline(data, share, this.#team.communicator);
+    return { lists, begin: data.skeletons.begin, offsets, elements };
   }
 
   /** Throws OptionError after `release`. */

@@ -1,22 +1,21 @@
 /**
  * A whole matrix dealt out to ranks: each keeps what it holds. What any number of ranks wrote is read by any other.
  */
-import { sharedFloats } from '../../core/floats.js';
+import { sharedFloats, type FloatArray } from '../../core/floats.js';
 import { sharedInt32 } from '../../core/shared-array.js';
 import type { Team } from '../../parallel/team.js';
-import { nodesOf } from '../../tree/cluster-tree.js';
-import { sharesZeros, type HierarchicalData } from '../matrix/data.js';
+import { leavesOf, nodesOf } from '../../tree/cluster-tree.js';
+import { diagonalOrder, sharesZeros, type HierarchicalData } from '../matrix/data.js';
 import { FORMAT_TABLE } from '../matrix/format.js';
 import { placeBlocks, type Layout } from '../matrix/layout.js';
 import { ranksOf } from '../matrix/memory.js';
 import { eachOwnBlock, eachOwnPair } from './own-blocks.js';
-import { concerns } from './share.js';
+import { concerns, holdsLeaf, type Share } from './share.js';
 import { elementsOfAll, ownLists, shareOnTeam } from './whole.js';
 
 /**
  * What the team's rank keeps of a matrix that all ranks have whole, and the elements that all of them store; the
- * matrix itself on a single rank, and where its format's bases are not nested: then each rank multiplies by itself.
- * Collective.
+ * matrix itself on a single rank. Collective.
  */
 export function dealMatrix(
   whole: HierarchicalData,
@@ -26,7 +25,9 @@ export function dealMatrix(
   const { tree, lists, format, dtype } = whole;
   const share = FORMAT_TABLE[format].nested ? shareOnTeam(tree, lists, format, team) : undefined;
   if (share === undefined) return { data: whole, elements };
+  const zeros = sharesZeros(whole);
   share.skeletonRanks.set(ranksOf(whole.skeletons));
+  share.zeroPairs.set(zeros);
   const nodes = nodesOf(tree);
   const kept = new Uint8Array(nodes);
   for (let ν = 0; ν < nodes; ν++) kept[ν] = concerns(share, ν) ? 1 : 0;
@@ -42,7 +43,6 @@ export function dealMatrix(
   }
   const skeletons = { begin, indices, gather, picked: from.picked };
   const own = ownLists(tree, lists, share);
-  const zeros = sharesZeros(whole);
   const zero = new Int32Array(own.far.length / 2);
   eachOwnPair({ lists: own }, share, (f, pair) => {
     zero[pair] = zeros[f];
@@ -52,6 +52,25 @@ export function dealMatrix(
   eachOwnBlock({ tree, lists: own, skeletons, offsets }, share, whole, ({ here, there, length }) => {
     values.set(whole.values.subarray(there, there + length) as never, here);
   });
+  clearOthers(values, { tree, offsets }, share);
   const data: HierarchicalData = { format, dtype, tree, lists: own, skeletons, offsets, values, share };
   return { data, elements: elementsOfAll(stored, team.communicator) };
+}
+
+/** Zeros for triangles of diagonal rectangles that belong to another rank's leaf: all ranks' together are the whole. */
+function clearOthers(
+  values: FloatArray,
+  { tree, offsets }: Pick<HierarchicalData, 'tree' | 'offsets'>,
+  share: Share,
+): void {
+  const leaves = leavesOf(tree);
+  for (let leaf = 0; leaf < leaves; leaf++) {
+    // Of a pair this rank has at least one leaf, or it has none of the rectangle.
+    if (holdsLeaf(tree, share, leaf) || !holdsLeaf(tree, share, leaf ^ 1)) continue;
+    const pair = leaf >> 1;
+    const m = diagonalOrder(tree, pair);
+    for (let j = 0, at = offsets.diagonal[pair]; j <= m; j++, at += m)
+      if ((leaf & 1) === 1) values.fill(0, at, at + j);
+      else values.fill(0, at + Math.min(j, m), at + m);
+  }
 }

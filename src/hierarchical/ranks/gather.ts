@@ -5,9 +5,10 @@ import { FileAccessError } from '../../core/errors.js';
 import { floats, precisionOf, sharedFloats, type FloatArray } from '../../core/floats.js';
 import { sharedInt32 } from '../../core/shared-array.js';
 import type { Communicator } from '../../distributed/communicator.js';
-import { sharesZeros, type HierarchicalData, type Skeletons } from '../matrix/data.js';
+import type { HierarchicalData, Skeletons } from '../matrix/data.js';
+import { FORMAT_TABLE } from '../matrix/format.js';
 import { placeBlocks, type Layout } from '../matrix/layout.js';
-import { eachOwnBlock, eachOwnPair } from './own-blocks.js';
+import { eachOwnBlock } from './own-blocks.js';
 import { countsFor, type Share } from './share.js';
 
 /** The rank that gets all blocks. */
@@ -27,22 +28,41 @@ export interface Gathered {
 /** Collective. Every block goes to the root once; orders and ranks, O(N) numbers, to all ranks. */
 export function gatherMatrix(data: HierarchicalData, share: Share, communicator: Communicator): Gathered {
   const { tree, dtype, format } = data;
-  const { lists } = share;
-  const skeletons = gatherSkeletons(data, share, communicator);
-  const zero = gatherZeros(data, share, communicator);
-  const { offsets, elements } = placeBlocks(tree, lists, skeletons, true, { zero });
+  const { lists, begin, offsets, elements } = gatherOutline(data, share, communicator);
+  const skeletons = gatherSkeletons(data, share, begin, communicator);
   const values = sharedFloats(communicator.rank === ROOT ? elements.total : 0, dtype);
   const whole = { format, dtype, tree, lists, skeletons, offsets, values };
   gatherBlocks(listedBlocks(data, share, whole), data.values, values, communicator);
   return { data: whole, elements };
 }
 
+/** Where the blocks of the whole matrix stand. */
+export interface Outline {
+  readonly lists: HierarchicalData['lists'];
+  /** As `begin` of the skeletons. */
+  readonly begin: Int32Array;
+  readonly offsets: HierarchicalData['offsets'];
+  readonly elements: Layout['elements'];
+}
+
+/** The outline of a matrix that several ranks have. Collective: one number for each far pair. */
+export function gatherOutline({ tree, format }: HierarchicalData, share: Share, communicator: Communicator): Outline {
+  const { skeletonRanks, lists, zeroPairs } = share;
+  const begin = sharedInt32(skeletonRanks.length + 1);
+  for (let ν = 0; ν < skeletonRanks.length; ν++) begin[ν + 1] = begin[ν] + skeletonRanks[ν];
+  const zero = zeroPairs.slice();
+  communicator.allreduce(zero, 'max');
+  return { lists, begin, ...placeBlocks(tree, lists, { begin }, FORMAT_TABLE[format].nested, { zero }) };
+}
+
 /** Skeletons of all nodes, from the first rank that holds each. */
-function gatherSkeletons({ skeletons }: HierarchicalData, share: Share, communicator: Communicator): Skeletons {
-  const { skeletonRanks } = share;
-  const nodes = skeletonRanks.length;
-  const begin = sharedInt32(nodes + 1);
-  for (let ν = 0; ν < nodes; ν++) begin[ν + 1] = begin[ν] + skeletonRanks[ν];
+function gatherSkeletons(
+  { skeletons }: HierarchicalData,
+  share: Share,
+  begin: Int32Array,
+  communicator: Communicator,
+): Skeletons {
+  const nodes = begin.length - 1;
   const [indices, gather] = [sharedInt32(begin[nodes]), sharedInt32(begin[nodes])];
   const picked = sharedInt32(nodes);
   for (let ν = 0; ν < nodes; ν++) {
@@ -56,17 +76,6 @@ function gatherSkeletons({ skeletons }: HierarchicalData, share: Share, communic
   return { begin, indices, gather, picked };
 }
 
-/** 1 for each far pair of the whole lists whose coupling is known to be zero. */
-function gatherZeros(data: HierarchicalData, share: Share, communicator: Communicator): Int32Array {
-  const zero = sharedInt32(share.lists.far.length / 2);
-  const own = sharesZeros(data);
-  eachOwnPair(data, share, (f, mine) => {
-    zero[f] = own[mine];
-  });
-  communicator.allreduce(zero, 'max');
-  return zero;
-}
-
 /** Four numbers for each block that counts here: where it stands here and there, its length, and 1 for a part. */
 function listedBlocks(data: HierarchicalData, share: Share, whole: HierarchicalData): number[] {
   const blocks: number[] = [];
@@ -76,8 +85,16 @@ function listedBlocks(data: HierarchicalData, share: Share, whole: HierarchicalD
   return blocks;
 }
 
-/** Every rank's blocks to the root's `to`, zero before, in messages of at most MESSAGE numbers. */
-function gatherBlocks(blocks: readonly number[], from: FloatArray, to: FloatArray, communicator: Communicator): void {
+/**
+ * Every rank's blocks to the root's `to`, zero before, in messages of at most MESSAGE numbers: four numbers a block,
+ * where it stands here and there, its length, and 1 for what is to be added. Collective.
+ */
+export function gatherBlocks(
+  blocks: readonly number[],
+  from: FloatArray,
+  to: FloatArray,
+  communicator: Communicator,
+): void {
   const { rank, size } = communicator;
   if (rank !== ROOT) {
     const list = Float64Array.from(blocks);

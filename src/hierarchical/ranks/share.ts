@@ -47,6 +47,8 @@ export interface Share extends HeldNodes {
   readonly halo: Halo;
   /** Ranks of the skeletons of all nodes, whoever holds them; filled once they are known. */
   readonly skeletonRanks: Int32Array;
+  /** 1 for each far pair of the whole lists of which this rank knows that its coupling is zero; filled once known. */
+  readonly zeroPairs: Int32Array;
 }
 
 /** Levels of nodes more than it takes to give everyone one, where ranks are no power of two: shares are more even. */

@@ -32,15 +32,14 @@ export function shareOnTeam(
       { option: 'format', value: format, ranks: size },
     );
   const nodes = dealOut(tree, rank, size);
-  return { ...nodes, lists, halo: haloOf(tree, lists, nodes), skeletonRanks: sharedInt32(nodesOf(tree)) };
-}
-
-/** Throws OptionError where several ranks have the matrix: `what` looks at all of its blocks. */
-export function requireAlone({ share }: { readonly share?: Share | undefined }, what: string): void {
-  if (share !== undefined)
-    throw new OptionError(`${what} a matrix is known on a single rank alone; ${share.ranks} have this one.`, {
-      ranks: share.ranks,
-    });
+  const halo = haloOf(tree, lists, nodes);
+  return {
+    ...nodes,
+    lists,
+    halo,
+    skeletonRanks: sharedInt32(nodesOf(tree)),
+    zeroPairs: sharedInt32(lists.far.length / 2),
+  };
 }
 
 /** Of the lists the pairs with a node that this rank holds, whose blocks it stores; and every leaf with itself. */

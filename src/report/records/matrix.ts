@@ -132,7 +132,7 @@ export async function matrixCharts(
   const errors = source === undefined ? undefined : await blockErrors(matrix, source, { seed }, control);
   const ranks = matrix.ranks();
   return [
-    blocksChart({ ...blockStructure(matrix.data), errors }),
+    blocksChart({ ...blockStructure(matrix), errors }),
     ...(ranks.length === 0 ? [] : [rankChart(ranks)]),
     partsChart(parts, { bytes, share }, factors),
     ...(options.singularValues === true ? await singularChart(matrix, control) : []),

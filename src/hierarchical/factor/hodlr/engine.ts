@@ -39,6 +39,7 @@ export class HodlrEngine implements FactorEngine {
   readonly indefinite = false;
   readonly bytes: number;
   readonly rankSolve = undefined;
+  readonly places = undefined;
   readonly passTask = hodlrPassTask as TaskDefinition<never, PassArguments>;
   readonly #factors: HodlrFactors;
   /** R of each node: k × k, little beside its basis. */
@@ -88,6 +89,11 @@ export class HodlrEngine implements FactorEngine {
 
   get inertia(): Inertia {
     return { positive: this.#factors.data.tree.size, negative: 0 };
+  }
+
+  /** Nothing: log det is known from `logs`, and no eigenvalue is negative. */
+  agree(): void {
+    return;
   }
 
   async refactor(shift: number, control: TeamControl): Promise<Breakdown | undefined> {

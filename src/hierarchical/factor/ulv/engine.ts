@@ -1,6 +1,7 @@
 /**
  * The ULV factorization of an HSS matrix as a factorization engine.
  */
+import type { Communicator } from '../../../distributed/communicator.js';
 import { NUMBER_BYTES, sharedFloats } from '../../../core/floats.js';
 import { firstOfLevel, leftChild, levelOf } from '../../../core/indices.js';
 import { sharedFloat64, sharedInt32 } from '../../../core/shared-array.js';
@@ -12,12 +13,16 @@ import { taskGraph } from '../../../parallel/task-graph.js';
 import type { TeamControl } from '../../../parallel/team-control.js';
 import { isolatedOf, firstLeaf, nodesOf } from '../../../tree/cluster-tree.js';
 import { type HierarchicalData } from '../../matrix/data.js';
+import { ROOT } from '../../ranks/gather.js';
+import { countsFor } from '../../ranks/share.js';
 import {
   freshFactors,
   logDeterminantOf,
   type Breakdown,
   type FactorEngine,
   type Inertia,
+  type KeptBlock,
+  type KeptPlaces,
   type PlaceFactors,
   type RankSolveParts,
 } from '../engine.js';
@@ -28,7 +33,7 @@ import type { UlvFactors } from './factors.js';
 import { invertSelected } from './inverse.js';
 import { UlvPass, ulvPassTask, ulvRankTask, type UlvPassState } from './pass.js';
 import { basisIn, planUlv } from './plan.js';
-import { ShareElimination } from './share-elimination.js';
+import { negativePivots, ShareElimination } from './share-elimination.js';
 import { eliminationGraph, type EliminationGraph } from './split-elimination.js';
 
 /** Bytes that factoring allocates. Throws OptionError where the matrix is not HSS. */
@@ -98,6 +103,35 @@ export class UlvEngine implements FactorEngine {
     return { factors, signs, logs, shift };
   }
 
+  /** Factors of held nodes with their signs; of the logarithms all ranks have all. */
+  places(whole: HierarchicalData): KeptPlaces {
+    const { data, plan, logs, shift, signs } = this.#factors;
+    const all = planUlv(whole, this.precision);
+    const share = data.share!;
+    const blocks: KeptBlock[] = [];
+    for (let ν = 0; ν < logs.length; ν++) {
+      if (share.held[ν] === 0) continue;
+      const counts = countsFor(share, ν);
+      const r = plan.begin[ν + 1] - plan.begin[ν];
+      const [here, there] = [plan.factorBegin[ν], all.factorBegin[ν]];
+      blocks.push({ name: 'factors', here, there, length: r * (r + plan.rank[ν]), counts });
+      if (signs.length > 0) blocks.push({ name: 'signs', here: plan.begin[ν], there: all.begin[ν], length: r, counts });
+    }
+    const known = { here: 0, there: 0, counts: share.rank === ROOT };
+    blocks.push({ name: 'logs', length: logs.length, ...known }, { name: 'shift', length: 1, ...known });
+    const lengths = {
+      factors: all.factorLength,
+      signs: signs.length,
+      logs: logs.length,
+      shift: shift.length,
+    };
+    return { lengths, blocks };
+  }
+
+  agree(communicator: Communicator): void {
+    if (this.indefinite) this.#negative = negativePivots(this.#factors, this.#factors.data.share!, communicator);
+  }
+
   get logdet(): number {
     return logDeterminantOf(this.#factors, isolatedOf(this.#factors.data.tree));
   }
@@ -134,7 +168,7 @@ export class UlvEngine implements FactorEngine {
       const { communicator } = control.team;
       const ranks = (this.#ranks ??= new ShareElimination(this.#factors, share, communicator, !this.indefinite));
       await ranks.run(schur, control);
-      if (this.indefinite) this.#negative = ranks.negative();
+      this.agree(communicator);
       return ranks.breakdown(this.#deepestBreakdown());
     }
     const { graph, tasks } = (this.#graph ??= eliminationGraph(this.#factors.data, plan, !this.indefinite));

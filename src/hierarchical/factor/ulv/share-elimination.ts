@@ -70,18 +70,6 @@ export class ShareElimination {
     return deepest;
   }
 
-  /** Variables that are eliminated with a negative pivot, on all ranks. */
-  negative(): number {
-    const { signs, plan } = this.#factors;
-    const count = new Float64Array(1);
-    for (let ν = 0; ν < plan.rank.length; ν++) {
-      if (!countsFor(this.#share, ν)) continue;
-      for (let v = plan.begin[ν]; v < plan.begin[ν + 1]; v++) if (signs[v] < 0) count[0]++;
-    }
-    this.#communicator.allreduce(count, 'sum');
-    return count[0];
-  }
-
   async #eliminate({ graph, tasks }: EliminationGraph, schur: FloatArray, control: TeamControl): Promise<void> {
     if (graph.count > 0) await runOnce('factor', eliminate, { ...this.#factors, schur, tasks }, graph, control);
   }
@@ -117,4 +105,15 @@ function eachColumn(k: number, act: (at: number, packed: number, count: number) 
     act(j * (k + 1), packed, k - j);
     packed += k - j;
   }
+}
+
+/** Variables that are eliminated with a negative pivot, on all ranks. Collective. */
+export function negativePivots({ signs, plan }: UlvFactors, share: Share, communicator: Communicator): number {
+  const count = new Float64Array(1);
+  for (let ν = 0; ν < plan.rank.length; ν++) {
+    if (!countsFor(share, ν)) continue;
+    for (let v = plan.begin[ν]; v < plan.begin[ν + 1]; v++) if (signs[v] < 0) count[0]++;
+  }
+  communicator.allreduce(count, 'sum');
+  return count[0];
 }
