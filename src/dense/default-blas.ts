@@ -23,11 +23,12 @@ export function defaultBlas(): Blas {
 }
 
 /**
- * The options of the function named `of`, with the calling thread's backend where they name none. Throws OptionError
+ * The options of the function named `of`, with their team's backend, or the calling thread's, where they name none.
+ * Throws OptionError
  * for a key that is not among `keys`, for a backend or a team that is none.
  */
 export function withBlas<T extends BlasOption>(options: T, keys: KeysOf<T>, of: string): WithBlas<T> {
   requireKnownOptions(options, keys, of);
-  const { blas } = options;
-  return { ...options, blas: blas ?? defaultBlas() };
+  const { blas, team } = options as T & { readonly team?: { readonly blas: Blas } | undefined };
+  return { ...options, blas: blas ?? team?.blas ?? defaultBlas() };
 }

@@ -4,10 +4,11 @@
 import { NonFiniteError } from '../core/errors.js';
 import type { FloatArray } from '../core/floats.js';
 import { block, type Matrix } from '../dense/matrix.js';
+import type { SampleRange } from '../distributed/sample-groups.js';
 import { batchOf, type Batch } from '../network/data-set.js';
 import { checkTargets } from '../network/losses/targets.js';
 import { requireWords, type GraphModel } from './graph-model.js';
-import { divisorOf, lossWeight } from './targets.js';
+import { lossWeight } from './targets.js';
 
 /**
  * Samples first … first + count − 1. Throws NonFiniteError for numbers that are not finite, ShapeError for words
@@ -25,25 +26,25 @@ export function readSamples({ network, data }: GraphModel, first: number, count:
 const BATCH = 256;
 
 /**
- * Visits the samples one by one, as batches of one, `batchSize` (default 256) of them read at a time. Returns what sums
- * over their losses are divided by for a mean. Throws as `readSamples`.
+ * Visits the samples of a range one by one, as batches of one, `batchSize` (default 256) of them read at a time.
+ * Returns the sum of what their losses are means over (`lossWeight`). Throws as `readSamples`.
  */
 export function eachSample(
   model: GraphModel,
   batchSize: number | undefined,
+  range: SampleRange,
   visit: (sample: Batch, index: number) => void,
 ): number {
-  const { loss, data } = model;
   const most = batchSize ?? BATCH;
   let weight = 0;
-  for (let first = 0; first < data.samples; first += most) {
-    const count = Math.min(most, data.samples - first);
+  for (let first = range.first; first < range.end; first += most) {
+    const count = Math.min(most, range.end - first);
     const { inputs, targets } = readSamples(model, first, count);
-    weight += lossWeight(loss, targets);
+    weight += lossWeight(model.loss, targets);
     for (let i = 0; i < count; i++)
       visit({ inputs: block(inputs, 0, i, inputs.rows, 1), targets: block(targets, 0, i, targets.rows, 1) }, first + i);
   }
-  return divisorOf(weight);
+  return weight;
 }
 
 /** Throws NonFiniteError for an input that is not finite; `first` is the number of the first column's sample. */

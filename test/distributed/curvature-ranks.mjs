@@ -4,6 +4,9 @@
  */
 import { createHash } from 'node:crypto';
 import { RandomStream } from '#hmatrix/core/random.js';
+import { curvatureDiagonal } from '#hmatrix/curvature/kronecker/curvature-diagonal.js';
+import { ekfac } from '#hmatrix/curvature/kronecker/ekfac.js';
+import { kfac } from '#hmatrix/curvature/kronecker/kfac.js';
 import { empiricalFisher, monteCarloFisher } from '#hmatrix/curvature/products/fisher.js';
 import { gaussNewton } from '#hmatrix/curvature/products/gauss-newton.js';
 import { hessian } from '#hmatrix/curvature/products/hessian.js';
@@ -146,11 +149,44 @@ function graphProducts(team) {
   return found;
 }
 
+/** The arrays of Kronecker blocks. */
+const factorsOf = ({ layers }) =>
+  layers.flatMap(({ input, output }) => [input.data, output.kind === 'dense' ? output.matrix.data : output.values]);
+const eigenvaluesOf = ({ layers }) => layers.map(({ eigenvalues }) => eigenvalues.data);
+
+/** Kronecker factors and diagonals. */
+function factored(team) {
+  const found = {};
+  for (const [name, given] of Object.entries(perceptrons)) {
+    const model = perceptron(given, 900);
+    for (const options of [{}, { variant: 'monte-carlo', draws: 2 }, { batchSize: 70 }]) {
+      const key = `of ${name} ${JSON.stringify(options)}`;
+      found[`kfac ${key}`] = digest(...factorsOf(kfac(model, { team, ...options })));
+      found[`ekfac ${key}`] = digest(...eigenvaluesOf(ekfac(model, { team, ...options })));
+    }
+    for (const kind of ['gauss-newton', 'hessian'])
+      found[`diagonal of ${kind} of ${name}`] = digest(curvatureDiagonal(model, { kind, team }).values);
+  }
+  for (const name of Object.keys(graphs)) {
+    const model = graphModel(name, 400);
+    for (const options of [{}, { variant: 'monte-carlo', sharing: 'reduce' }])
+      found[`kfac of ${name} ${JSON.stringify(options)}`] = digest(...factorsOf(kfac(model, { team, ...options })));
+    found[`ekfac of ${name}`] = digest(...eigenvaluesOf(ekfac(model, { team })));
+    for (const make of [gaussNewton, empiricalFisher, monteCarloFisher]) {
+      const operator = make(model, { team });
+      const out = new Float64Array(operator.rows);
+      operator.diagonal(out);
+      found[`diagonal of ${make.name} of ${name}`] = digest(out);
+    }
+  }
+  return found;
+}
+
 /** What all ranks throw where the last sample, a single rank's, is not finite. */
 function failures(team) {
   const of = (model) => {
     model.data.batch(0, model.data.samples).inputs.data.fill(NaN, -3);
-    return errorOf(() => gaussNewton(model, { team }));
+    return [gaussNewton, kfac].map((make) => errorOf(() => make(model, { team }))).join('\n');
   };
   return {
     'not finite': of(perceptron(perceptrons['a softmax'], 1100)),
@@ -161,7 +197,7 @@ function failures(team) {
 export async function curvature({ world, rank, data: { workers } }) {
   const communicator = threadCommunicator(world, rank);
   const team = await Team.open({ workers, communicator });
-  const found = { ...products(team), ...graphProducts(team), ...failures(team) };
+  const found = { ...products(team), ...graphProducts(team), ...factored(team), ...failures(team) };
   await team.close();
   communicator.close();
   return found;

@@ -164,7 +164,7 @@ export class GraphOperator implements LinearOperator {
       kind === 'hessian' || !isAffordable(model, kind)
         ? undefined
         : (out) => {
-            out.set(graphDiagonal(model, { kind, blas, draws, seed }));
+            out.set(graphDiagonal(model, { kind, blas, draws, seed, team }));
           };
     this.samples = samples;
     this.capacity = Math.min(samples, held * slice);

@@ -10,11 +10,13 @@ import type { KeysOf } from '../../core/known-options.js';
 import type { Blas } from '../../dense/blas.js';
 import { withBlas } from '../../dense/default-blas.js';
 import type { Matrix } from '../../dense/matrix.js';
+import { sumSamples, type SampleRange } from '../../distributed/sample-groups.js';
 import { asGraphModel, isGivenGraph, type GivenGraphModel } from '../../layers/graph-model.js';
 import { layerWeights } from '../../network/network.js';
 import { asModel, type GivenModel } from '../../network/model.js';
 import { diagonalOperator } from '../../operator/diagonal-operator.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
+import type { Team } from '../../parallel/team.js';
 import { walkErrorGrams } from './layer-gram-walk.js';
 import { columnsOf, diagonalSquares, type DenseGrams } from './layer-grams.js';
 import { checkCount, eachPass, openWalk } from './factors.js';
@@ -29,9 +31,11 @@ export interface DiagonalOptions {
   readonly batchSize?: number | undefined;
   /** Of which matrix: G, or the Hessian H of the mean loss. Default 'gauss-newton'. */
   readonly kind?: 'gauss-newton' | 'hessian' | undefined;
+  /** Ranks of its communicator share the samples, all of them together; its backend is the default. */
+  readonly team?: Team | undefined;
 }
 /** The keys of {@link DiagonalOptions}. */
-const DIAGONAL_KEYS: KeysOf<DiagonalOptions> = { blas: true, batchSize: 'number', kind: true };
+const DIAGONAL_KEYS: KeysOf<DiagonalOptions> = { blas: true, batchSize: 'number', kind: true, team: true };
 
 /** diag G, or diag H, as an operator. */
 export interface CurvatureDiagonal extends LinearOperator {
@@ -60,7 +64,7 @@ export function curvatureDiagonal(
   given: GivenModel | GivenGraphModel,
   options: DiagonalOptions = {},
 ): CurvatureDiagonal {
-  const { blas, batchSize, kind = 'gauss-newton' } = withBlas(options, DIAGONAL_KEYS, 'curvatureDiagonal');
+  const { blas, batchSize, kind = 'gauss-newton', team } = withBlas(options, DIAGONAL_KEYS, 'curvatureDiagonal');
   if (kind !== 'gauss-newton' && kind !== 'hessian')
     throw new OptionError(`kind must be 'gauss-newton' or 'hessian', not ${describe(kind)}.`, { option: 'kind' });
   if (isGivenGraph(given)) {
@@ -71,38 +75,39 @@ export function curvatureDiagonal(
         { option: 'kind', kind },
       );
     if (batchSize !== undefined) checkCount(batchSize, 'batchSize: the samples read at a time');
-    return asOperator(graphDiagonal(asGraphModel(given, 'curvatureDiagonal'), { kind, blas, batchSize }));
+    return asOperator(graphDiagonal(asGraphModel(given, 'curvatureDiagonal'), { kind, blas, batchSize, team }));
   }
   const model = asModel(given, 'curvatureDiagonal');
-  const walk = openWalk(model, { blas, batchSize });
+  const walk = openWalk(model, { blas, batchSize, team });
   const { network } = model;
-  const { grams, scratch, inputWeight } = walk;
-  const values = new Float64Array(network.parameters);
-  eachPass(
-    walk,
-    (pass, firstSample) => {
-      walkErrorGrams(
-        grams,
-        pass,
-        firstSample,
-        (ℓ, errors, first, count) => {
-          const layer = network.layers[ℓ];
-          const { width, outputs } = layer;
-          const norms = scratch.matrix('unit norms', outputs, count);
-          if (errors.form === 'uniform' || errors.form === 'diagonal') diagonalSquares(errors, norms);
-          else denseDiagonals(errors, norms);
-          const a = columnsOf(pass.inputs[ℓ], first, count);
-          const squares = scratch.matrix('squared inputs', width, count);
-          for (let k = 0; k < width * count; k++) squares.data[k] = a.data[a.offset + k] ** 2;
-          blas.gemm('N', 'T', inputWeight, squares, norms, 1, layerWeights(layer, values));
-        },
-        { blas, scratch },
-      );
-      if (kind === 'hessian') addSecondOrder(walk, pass, firstSample, values);
-    },
-    kind === 'hessian',
-  );
-  return asOperator(values);
+  const { grams, scratch, inputWeight, communicator } = walk;
+  const add = (range: SampleRange, values: Float64Array): void =>
+    eachPass(
+      walk,
+      range,
+      (pass, firstSample) => {
+        walkErrorGrams(
+          grams,
+          pass,
+          firstSample,
+          (ℓ, errors, first, count) => {
+            const layer = network.layers[ℓ];
+            const { width, outputs } = layer;
+            const norms = scratch.matrix('unit norms', outputs, count);
+            if (errors.form === 'uniform' || errors.form === 'diagonal') diagonalSquares(errors, norms);
+            else denseDiagonals(errors, norms);
+            const a = columnsOf(pass.inputs[ℓ], first, count);
+            const squares = scratch.matrix('squared inputs', width, count);
+            for (let k = 0; k < width * count; k++) squares.data[k] = a.data[a.offset + k] ** 2;
+            blas.gemm('N', 'T', inputWeight, squares, norms, 1, layerWeights(layer, values));
+          },
+          { blas, scratch },
+        );
+        if (kind === 'hessian') addSecondOrder(walk, pass, firstSample, values);
+      },
+      kind === 'hessian',
+    );
+  return asOperator(sumSamples({ samples: model.data.samples, numbers: network.parameters, communicator, add }));
 }
 
 const asOperator = (values: Float64Array): CurvatureDiagonal => ({

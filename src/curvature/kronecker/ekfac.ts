@@ -8,9 +8,12 @@ import { precisionOf } from '../../core/floats.js';
 import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
 import type { Blas } from '../../dense/blas.js';
 import { withBlas } from '../../dense/default-blas.js';
-import { zeros, type Matrix, type Precision } from '../../dense/matrix.js';
+import { view, type Matrix, type Precision } from '../../dense/matrix.js';
+import { sumSamples, type SampleRange } from '../../distributed/sample-groups.js';
 import { isGivenGraph, isGraphNetwork, type GivenGraphModel, type GraphModel } from '../../layers/graph-model.js';
 import { asModel, type GivenModel, type Model } from '../../network/model.js';
+import { layerWeights } from '../../network/network.js';
+import type { Team } from '../../parallel/team.js';
 import { columnsOf, diagonalSquares, projectSquares } from './layer-grams.js';
 import { walkErrorGrams } from './layer-gram-walk.js';
 import {
@@ -96,17 +99,17 @@ function corrected({ blocks, bases, eigenvalues }: Corrections, precision: Preci
 /**
  * The diagonal of G's layer blocks, by exact errors, in the eigenbases of a K-FAC of the same model: D_ℓ, width ×
  * outputs. Then ⟨G, U_A diag(s_A) U_Aᵀ ⊗ U_Γ diag(s_Γ) U_Γᵀ⟩ = Σ_qp s_A(q) s_Γ(p) D_ℓ(q, p). One pass over the data.
- * Throws as `kfac` does.
+ * Throws as `kfac` does. Collective over the team's ranks.
  */
 export const diagonalInBases = (
   model: Model | GraphModel,
   layers: readonly LayerBlock[],
   bases: readonly KroneckerBasis[],
-  blas: Blas,
+  team: Team,
 ): Matrix[] =>
   isGraphModel(model)
-    ? graphEigenvalues({ model, sampling: null, blas }, layers, bases)
-    : sumEigenvalues(openWalk(model, { blas }), bases);
+    ? graphEigenvalues({ model, sampling: null, blas: team.blas, team }, layers, bases)
+    : sumEigenvalues(openWalk(model, { blas: team.blas, team }), bases);
 
 const isGraphModel = (model: Model | GraphModel): model is GraphModel => isGraphNetwork(model.network);
 
@@ -118,39 +121,51 @@ function sumEigenvalues(walk: CurvatureWalk, bases: readonly KroneckerBasis[]): 
     blas,
     scratch,
   } = walk;
-  const sums = network.layers.map(({ width, outputs }) => zeros(width, outputs));
   const work = { blas, scratch };
-  eachPass(walk, (pass, first) => {
-    const inputs = pass.inputs.map((input, ℓ) => {
-      const projected = scratch.matrix(`input ${ℓ}`, input.rows, pass.count);
-      blas.gemm('T', 'N', 1, bases[ℓ].input.vectors!, input, 0, projected);
-      const { data } = projected;
-      for (let i = 0; i < input.rows * pass.count; i++) data[i] *= data[i];
-      return projected;
+  const add = (range: SampleRange, values: Float64Array): void =>
+    eachPass(walk, range, (pass, first) => {
+      const inputs = pass.inputs.map((input, ℓ) => {
+        const projected = scratch.matrix(`input ${ℓ}`, input.rows, pass.count);
+        blas.gemm('T', 'N', 1, bases[ℓ].input.vectors!, input, 0, projected);
+        const { data } = projected;
+        for (let i = 0; i < input.rows * pass.count; i++) data[i] *= data[i];
+        return projected;
+      });
+      walkErrorGrams(
+        grams,
+        pass,
+        first,
+        (ℓ, errors, from, count) => {
+          const { outputs } = network.layers[ℓ];
+          const { vectors } = bases[ℓ].output;
+          let squares = scratch.matrix('squares', outputs, count);
+          if (errors.form === 'uniform' || errors.form === 'diagonal') {
+            diagonalSquares(errors, squares);
+            if (errors.form === 'diagonal' && vectors !== null) {
+              // The basis of drawn errors, and errors that are known exactly: diag(Uᵀ M_i U) = (U ∘ U)ᵀ diag M_i.
+              const weights = scratch.matrix('weights', outputs, outputs);
+              for (let i = 0; i < outputs * outputs; i++) weights.data[i] = vectors.data[vectors.offset + i] ** 2;
+              const projected = scratch.matrix('projected', outputs, count);
+              blas.gemm('T', 'N', 1, weights, squares, 0, projected);
+              squares = projected;
+            }
+          } else projectSquares(errors, vectors!, squares, work);
+          blas.gemm(
+            'N',
+            'T',
+            walk.outputWeight,
+            columnsOf(inputs[ℓ], from, count),
+            squares,
+            1,
+            layerWeights(network.layers[ℓ], values),
+          );
+        },
+        work,
+      );
     });
-    walkErrorGrams(
-      grams,
-      pass,
-      first,
-      (ℓ, errors, from, count) => {
-        const { outputs } = network.layers[ℓ];
-        const { vectors } = bases[ℓ].output;
-        let squares = scratch.matrix('squares', outputs, count);
-        if (errors.form === 'uniform' || errors.form === 'diagonal') {
-          diagonalSquares(errors, squares);
-          if (errors.form === 'diagonal' && vectors !== null) {
-            // The basis of drawn errors, and errors that are known exactly: diag(Uᵀ M_i U) = (U ∘ U)ᵀ diag M_i.
-            const weights = scratch.matrix('weights', outputs, outputs);
-            for (let i = 0; i < outputs * outputs; i++) weights.data[i] = vectors.data[vectors.offset + i] ** 2;
-            const projected = scratch.matrix('projected', outputs, count);
-            blas.gemm('T', 'N', 1, weights, squares, 0, projected);
-            squares = projected;
-          }
-        } else projectSquares(errors, vectors!, squares, work);
-        blas.gemm('N', 'T', walk.outputWeight, columnsOf(inputs[ℓ], from, count), squares, 1, sums[ℓ]);
-      },
-      work,
-    );
-  });
-  return sums;
+  const { communicator, model } = walk;
+  const sums = sumSamples({ samples: model.data.samples, numbers: network.parameters, communicator, add });
+  return network.layers.map(({ offset, width, outputs }) =>
+    view(sums.slice(offset, offset + width * outputs), 0, width, outputs),
+  );
 }

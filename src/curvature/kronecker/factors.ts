@@ -9,10 +9,13 @@ import { quoted, describe } from '../../core/kind.js';
 import type { KeysOf } from '../../core/known-options.js';
 import type { Blas } from '../../dense/blas.js';
 import type { WithBlas } from '../../dense/default-blas.js';
-import { mirrorLower, zeros, type Matrix } from '../../dense/matrix.js';
+import { mirrorLower, view, type Matrix } from '../../dense/matrix.js';
+import type { Communicator } from '../../distributed/communicator.js';
+import { sumSamples, type SampleRange } from '../../distributed/sample-groups.js';
 import { batchOf } from '../../network/data-set.js';
 import { forward, type ForwardPass } from '../../network/forward.js';
 import { checkModel, type Model } from '../../network/model.js';
+import type { Team } from '../../parallel/team.js';
 import { addDiagonalGrams, addGrams } from './layer-grams.js';
 import { planErrorGrams } from './layer-gram-plan.js';
 import { walkErrorGrams, type ErrorGramModel } from './layer-gram-walk.js';
@@ -38,6 +41,8 @@ export interface KroneckerOptions {
   readonly blas?: Blas | undefined;
   /** Samples read at a time. Default: up to 1024, fewer for wide networks. */
   readonly batchSize?: number | undefined;
+  /** Ranks of its communicator share the samples, all of them together; its backend is the default. */
+  readonly team?: Team | undefined;
 }
 /** The keys of {@link KroneckerOptions}. */
 export const KRONECKER_KEYS: KeysOf<KroneckerOptions> = {
@@ -46,6 +51,7 @@ export const KRONECKER_KEYS: KeysOf<KroneckerOptions> = {
   seed: 'number',
   blas: true,
   batchSize: 'number',
+  team: true,
 };
 
 /** A checked model with what a walk over its data needs. */
@@ -55,6 +61,8 @@ export interface CurvatureWalk {
   readonly blas: Blas;
   readonly scratch: Scratch;
   readonly batchSize: number;
+  /** The ranks that share the samples. */
+  readonly communicator: Communicator | undefined;
   /** What sums over samples (and draws) are divided by. */
   readonly inputWeight: number;
   readonly outputWeight: number;
@@ -81,7 +89,7 @@ const BATCH_NUMBERS = 2 ** 23;
 /** Throws ShapeError and OptionError. */
 export function openWalk(
   model: Model,
-  { variant = 'exact', draws: asked = 1, seed = 0, blas, batchSize }: WithBlas<KroneckerOptions>,
+  { variant = 'exact', draws: asked = 1, seed = 0, blas, batchSize, team }: WithBlas<KroneckerOptions>,
 ): CurvatureWalk {
   checkModel(model);
   const sampling = samplingOf({ variant, draws: asked, seed });
@@ -99,6 +107,7 @@ export function openWalk(
       batchSize === undefined
         ? Math.max(1, Math.min(1024, Math.floor(BATCH_NUMBERS / numbers)))
         : checkCount(batchSize, 'batchSize: the samples read at a time'),
+    communicator: team?.communicator,
     inputWeight: 1 / data.samples,
     outputWeight: 1 / (data.samples * (draws ?? 1)),
   };
@@ -112,17 +121,18 @@ export function checkCount(count: number, what: string): number {
 }
 
 /**
- * Calls `visit` with the forward pass of each batch, in order, with φ″ where asked; the pass is valid until it returns.
- * Throws NonFiniteError.
+ * Calls `visit` with the forward pass of each batch of these samples, in order, with φ″ where asked; the pass is valid
+ * until it returns. Throws NonFiniteError.
  */
 export function eachPass(
   { model: { network, data }, grams: { parameters }, batchSize, blas }: CurvatureWalk,
+  range: SampleRange,
   visit: (pass: ForwardPass, first: number) => void,
   curvatures = false,
 ): void {
   let reuse: ForwardPass | undefined;
-  for (let first = 0; first < data.samples; first += batchSize) {
-    const count = Math.min(batchSize, data.samples - first);
+  for (let { first } = range; first < range.end; first += batchSize) {
+    const count = Math.min(batchSize, range.end - first);
     const { inputs } = batchOf(data, first, count);
     reuse = forward(network, parameters, inputs, blas, {
       curvatures,
@@ -140,7 +150,7 @@ export interface KroneckerFactors {
 
 /**
  * A_{ℓ−1} (width × width) and Γ_ℓ (outputs × outputs) of each layer, symmetric in both triangles. Throws NonFiniteError
- * where a sum overflows.
+ * where a sum overflows. Collective over the walk's ranks.
  */
 export function sumKroneckerFactors(walk: CurvatureWalk): KroneckerFactors[] {
   const {
@@ -151,37 +161,56 @@ export function sumKroneckerFactors(walk: CurvatureWalk): KroneckerFactors[] {
   } = walk;
   const last = network.layers.length - 1;
   const diagonal = grams.sampling === null && !lossOf(loss).softmax;
-  const factors = network.layers.map(({ width, outputs }, ℓ): KroneckerFactors => ({
-    input: zeros(width, width),
-    output:
-      diagonal && ℓ === last
-        ? { kind: 'diagonal', values: new Float64Array(outputs) }
-        : { kind: 'dense', matrix: zeros(outputs, outputs) },
-  }));
+  /** The factors one after another, `take` giving the numbers of each. */
+  const factorsIn = (take: (length: number) => Float64Array): KroneckerFactors[] =>
+    network.layers.map(({ width, outputs }, ℓ) => ({
+      input: view(take(width ** 2), 0, width, width),
+      output:
+        diagonal && ℓ === last
+          ? { kind: 'diagonal', values: take(outputs) }
+          : { kind: 'dense', matrix: view(take(outputs ** 2), 0, outputs, outputs) },
+    }));
   const work = { blas, scratch };
-  eachPass(walk, (pass, first) => {
-    factors.forEach(({ input }, ℓ) => blas.syrk('L', 'N', 1, pass.inputs[ℓ], 1, input));
-    walkErrorGrams(
-      grams,
-      pass,
-      first,
-      (ℓ, errors, _, count) => {
-        const { output } = factors[ℓ];
-        if (errors.form === 'uniform' || errors.form === 'diagonal') {
-          if (output.kind === 'diagonal') addDiagonalGrams(errors, count, output.values as Float64Array);
-        } else if (output.kind === 'dense') {
-          addGrams(errors, count, output.matrix, work);
-        }
-      },
-      work,
-    );
+  const add = (range: SampleRange, sums: Float64Array): void => {
+    const factors = factorsIn(takeFrom(sums));
+    eachPass(walk, range, (pass, first) => {
+      factors.forEach(({ input }, ℓ) => blas.syrk('L', 'N', 1, pass.inputs[ℓ], 1, input));
+      walkErrorGrams(
+        grams,
+        pass,
+        first,
+        (ℓ, errors, _, count) => {
+          const { output } = factors[ℓ];
+          if (errors.form === 'uniform' || errors.form === 'diagonal') {
+            if (output.kind === 'diagonal') addDiagonalGrams(errors, count, output.values as Float64Array);
+          } else if (output.kind === 'dense') {
+            addGrams(errors, count, output.matrix, work);
+          }
+        },
+        work,
+      );
+    });
+  };
+  let numbers = 0;
+  factorsIn((length) => {
+    numbers += length;
+    return new Float64Array(0);
   });
+  const sums = sumSamples({ samples: walk.model.data.samples, numbers, communicator: walk.communicator, add });
+  const take = takeFrom(sums);
+  const factors = factorsIn((length) => take(length).slice());
   factors.forEach(({ input, output }, ℓ) => {
     finish(input, walk.inputWeight, `inputs of layer ${ℓ + 1}`);
     if (output.kind === 'dense') finish(output.matrix, walk.outputWeight, `errors of layer ${ℓ + 1}`);
     else for (let k = 0; k < output.values.length; k++) output.values[k] *= walk.outputWeight;
   });
   return factors;
+}
+
+/** Parts of an array, one after another. */
+export function takeFrom(array: Float64Array): (length: number) => Float64Array {
+  let at = 0;
+  return (length) => array.subarray(at, (at += length));
 }
 
 /** A sum of outer products, lower triangle, times its weight and mirrored. Throws NonFiniteError. */

@@ -5,12 +5,15 @@
  * column for every class at every position; of a loss of several terms, for every number of each term's output.
  */
 import type { Blas } from '../../dense/blas.js';
+import { sumSamples, type SampleRange } from '../../distributed/sample-groups.js';
 import { drawLabels, drawSeeds, rootAtOutputs, type DrawnSlice } from '../../layers/draw.js';
 import type { Machine } from '../../tape/primitive.js';
 import type { GraphModel } from '../../layers/graph-model.js';
 import type { DrawPlan } from '../../layers/network-plan.js';
 import { Passes } from '../../layers/passes.js';
 import { eachSample } from '../../layers/read-samples.js';
+import { divisorOf } from '../../layers/targets.js';
+import type { Team } from '../../parallel/team.js';
 import type { FloatArray, Matrix } from '../../dense/matrix.js';
 import { numbersEach, rowsOf } from '../../tape/shape.js';
 
@@ -29,6 +32,8 @@ export interface GraphWalk {
   /** Samples read at a time. Default 256. */
   readonly batchSize?: number | undefined;
   readonly blas: Blas;
+  /** Ranks of its communicator share the samples. */
+  readonly team?: Team | undefined;
 }
 
 /** A sample on its tape; its arrays are the visitor's until it returns. */
@@ -43,11 +48,18 @@ export interface ColumnVisitor {
   readonly sample?: (sample: WalkedSample) => void;
 }
 
-/**
- * Walks over all columns, in double precision; those that are zero, of padding, are left out. Returns what sums over
- * samples and their columns are divided by. Throws as `readSamples`.
- */
-export function eachColumn({ model, sampling, batchSize, blas }: GraphWalk, visitor: ColumnVisitor): number {
+/** A walk that is open, for some samples after others. */
+export interface ColumnWalk {
+  readonly plan: DrawPlan;
+  /**
+   * Walks over all columns of these samples; those that are zero, of padding, are left out. Returns the sum of what the
+   * samples' losses are means over. Throws as `readSamples`.
+   */
+  each(range: SampleRange, visitor: ColumnVisitor): number;
+}
+
+/** Opens a walk, in double precision. */
+export function openColumns({ model, sampling, batchSize, blas }: GraphWalk): ColumnWalk {
   const { network, loss } = model;
   const parameters = Float64Array.from(model.parameters);
   const byLabels = sampling?.of === 'labels';
@@ -61,23 +73,53 @@ export function eachColumn({ model, sampling, batchSize, blas }: GraphWalk, visi
   });
   const draw = passes.plan.draw!;
   const columns = sampling === null ? exactColumns(draw) : sampling.draws;
-  const weight = eachSample(model, batchSize, (own, first) => {
-    passes.eachSlice(own, ({ tape }) => {
-      const sample: WalkedSample = { plan: draw, machine: tape.machine };
-      const slice = { loss, plan: passes.plan, tape, seed: sampling?.seed ?? 0, first };
-      if (byLabels) drawLabels(slice);
-      for (let column = 0; column < columns; column++) {
-        if (sampling === null) placeRoot(slice, own.targets, column);
-        else if (byLabels) placeErrors(slice, column);
-        else drawSeeds(slice, own.targets, column);
-        if (draw.seeds.every((leaf) => leaf === null || tape.numbers(leaf).every((value) => value === 0))) continue;
-        tape.pass('pullback');
-        visitor.column(sample, passes.result);
-      }
-      visitor.sample?.(sample);
+  const each: ColumnWalk['each'] = (range, visitor) =>
+    eachSample(model, batchSize, range, (own, first) => {
+      passes.eachSlice(own, ({ tape }) => {
+        const sample: WalkedSample = { plan: draw, machine: tape.machine };
+        const slice = { loss, plan: passes.plan, tape, seed: sampling?.seed ?? 0, first };
+        if (byLabels) drawLabels(slice);
+        for (let column = 0; column < columns; column++) {
+          if (sampling === null) placeRoot(slice, own.targets, column);
+          else if (byLabels) placeErrors(slice, column);
+          else drawSeeds(slice, own.targets, column);
+          if (draw.seeds.every((leaf) => leaf === null || tape.numbers(leaf).every((value) => value === 0))) continue;
+          tape.pass('pullback');
+          visitor.column(sample, passes.result);
+        }
+        visitor.sample?.(sample);
+      });
     });
+  return { plan: draw, each };
+}
+
+/** A sum, and what it is to be multiplied by for a mean. */
+export interface WeightedSum {
+  readonly sums: Float64Array;
+  readonly weight: number;
+}
+
+/** Numbers of a sum over columns, and the sum. */
+export interface ColumnSum {
+  readonly numbers: number;
+  readonly add: (range: SampleRange, sums: Float64Array) => number;
+}
+
+/**
+ * A sum over columns of all samples, with the bits of one rank for any number of them, and what it is to be multiplied
+ * by for a mean; `add` returns what the walk over a range does. Collective over the walk's ranks.
+ */
+export function sumColumns({ model, sampling, team }: GraphWalk, { numbers, add }: ColumnSum): WeightedSum {
+  const all = sumSamples({
+    samples: model.data.samples,
+    numbers: numbers + 1,
+    communicator: team?.communicator,
+    // Losses' weights are summed behind the others, and come together as they do.
+    add: (range, sums) => {
+      sums[numbers] += add(range, sums);
+    },
   });
-  return 1 / (weight * (sampling?.draws ?? 1));
+  return { sums: all.subarray(0, numbers), weight: 1 / (divisorOf(all[numbers]) * (sampling?.draws ?? 1)) };
 }
 
 /** Columns of a sample: the numbers of all outputs. */

@@ -5,10 +5,13 @@
 import { NonFiniteError } from '../../core/errors.js';
 import type { FloatArray } from '../../core/floats.js';
 import type { Blas } from '../../dense/blas.js';
+import { sumSamples } from '../../distributed/sample-groups.js';
 import type { GraphModel } from '../../layers/graph-model.js';
 import { Passes } from '../../layers/passes.js';
 import { eachSample } from '../../layers/read-samples.js';
-import { columnsOfSample, eachColumn } from './graph-columns.js';
+import { divisorOf } from '../../layers/targets.js';
+import type { Team } from '../../parallel/team.js';
+import { columnsOfSample, openColumns, sumColumns, type GraphWalk, type WeightedSum } from './graph-columns.js';
 
 /** Which matrix has its diagonal summed, and how. */
 export interface GraphDiagonalOptions {
@@ -19,6 +22,8 @@ export interface GraphDiagonalOptions {
   /** Labels drawn for each sample, and their seed, of 'monte-carlo-fisher'. */
   readonly draws?: number | undefined;
   readonly seed?: number | undefined;
+  /** Ranks of its communicator share the samples. */
+  readonly team?: Team | undefined;
 }
 
 /** Backward passes of a sample up to which a diagonal is made without being asked for: about those of 500 products. */
@@ -31,19 +36,21 @@ export const isAffordable = (model: GraphModel, kind: GraphDiagonalOptions['kind
 /**
  * The diagonal over what is trained of θ, all terms nonnegative: 'gauss-newton' a backward pass for every output of
  * every sample, 'empirical-fisher' one a sample, 'monte-carlo-fisher' one a draw, of the matrix that `monteCarloFisher`
- * makes of the same seed. Throws NonFiniteError, and as `readSamples`.
+ * makes of the same seed. Collective over the team's ranks. Throws NonFiniteError, and as `readSamples`.
  */
 export function graphDiagonal(model: GraphModel, options: GraphDiagonalOptions): Float64Array {
-  const { kind, blas, batchSize, draws = 1, seed = 0 } = options;
-  const values = new Float64Array(model.network.trained);
-  const add = (gradient: FloatArray): void => {
-    for (let k = 0; k < values.length; k++) values[k] += gradient[k] ** 2;
-  };
+  const { kind, blas, batchSize, draws = 1, seed = 0, team } = options;
+  const { trained } = model.network;
+  const addTo =
+    (values: Float64Array) =>
+    (gradient: FloatArray): void => {
+      for (let k = 0; k < trained; k++) values[k] += gradient[k] ** 2;
+    };
   const sampling = kind === 'gauss-newton' ? null : { draws, seed, of: 'labels' as const };
-  const weight =
+  const { sums: values, weight } =
     kind === 'empirical-fisher'
-      ? eachGradient(model, options, add)
-      : eachColumn({ model, sampling, batchSize, blas }, { column: (_, gradient) => add(gradient) });
+      ? sumGradients(model, options, addTo)
+      : sumSquares({ model, sampling, batchSize, blas, team }, addTo);
   for (let k = 0; k < values.length; k++) {
     values[k] *= weight;
     if (!Number.isFinite(values[k]))
@@ -55,14 +62,38 @@ export function graphDiagonal(model: GraphModel, options: GraphDiagonalOptions):
   return values;
 }
 
-/** Visits the gradient of every sample's loss. Returns what sums over samples are divided by. */
-function eachGradient(
+/** A sum over columns, and what it is to be multiplied by for a mean. */
+function sumSquares(walk: GraphWalk, addTo: (sums: Float64Array) => (gradient: FloatArray) => void): WeightedSum {
+  const columns = openColumns(walk);
+  return sumColumns(walk, {
+    numbers: walk.model.network.trained,
+    add: (range, sums) => {
+      const add = addTo(sums);
+      return columns.each(range, { column: (_, gradient) => add(gradient) });
+    },
+  });
+}
+
+/** A sum over the gradients of every sample's loss, and what it is to be multiplied by for a mean. */
+function sumGradients(
   model: GraphModel,
-  { blas, batchSize }: GraphDiagonalOptions,
-  visit: (gradient: FloatArray) => void,
-): number {
-  const { network } = model;
+  { blas, batchSize, team }: GraphDiagonalOptions,
+  addTo: (sums: Float64Array) => (gradient: FloatArray) => void,
+): WeightedSum {
+  const { network, data } = model;
+  const { trained } = network;
   const parameters = Float64Array.from(model.parameters);
   const passes = new Passes({ network, parameters, samples: 1, gradient: true, blas });
-  return 1 / eachSample(model, batchSize, (sample) => passes.eachSlice(sample, () => visit(passes.gradient)));
+  const all = sumSamples({
+    samples: data.samples,
+    numbers: trained + 1,
+    communicator: team?.communicator,
+    add: (range, sums) => {
+      const add = addTo(sums);
+      sums[trained] += eachSample(model, batchSize, range, (sample) => {
+        passes.eachSlice(sample, () => add(passes.gradient));
+      });
+    },
+  });
+  return { sums: all.subarray(0, trained), weight: 1 / divisorOf(all[trained]) };
 }

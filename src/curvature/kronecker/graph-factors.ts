@@ -13,6 +13,7 @@
 import { NonFiniteError } from '../../core/errors.js';
 import type { Blas } from '../../dense/blas.js';
 import { view, zeros, type FloatArray, type Matrix } from '../../dense/matrix.js';
+import type { SampleRange } from '../../distributed/sample-groups.js';
 import {
   eachInput,
   eachReachedInput,
@@ -28,8 +29,8 @@ import type { Machine } from '../../tape/primitive.js';
 import type { GraphModel } from '../../layers/graph-model.js';
 import type { ParameterBlock } from '../../layers/parameter-block.js';
 import type { KroneckerBasis } from './basis.js';
-import { finish, type KroneckerFactors } from './factors.js';
-import { eachColumn, type GraphWalk } from './graph-columns.js';
+import { finish, takeFrom, type KroneckerFactors } from './factors.js';
+import { openColumns, sumColumns, type GraphWalk } from './graph-columns.js';
 import type { LayerBlock } from './layer-blocks.js';
 
 /** How weights that are shared over positions are taken. */
@@ -56,57 +57,80 @@ interface Sums {
   readonly input: Matrix;
   readonly output: Matrix;
   /** What the sum of inputs is divided by. */
-  inputs: number;
+  readonly inputs: Float64Array;
 }
 
 /** Positions of a use of weights that errors reach, in one sample. */
 type Reached = Map<FactorPair, Uint8Array>;
 
-/** A and Γ of every block, and which rule each has. Throws NonFiniteError, and as `eachColumn`. */
+/**
+ * A and Γ of every block, and which rule each has. Collective over the walk's ranks. Throws NonFiniteError, and as
+ * `readSamples`.
+ */
 export function sumGraphFactors(
   walk: GraphWalk,
   sharing: WeightSharing,
 ): { readonly factors: GraphFactors[]; readonly rules: BlockRule[] } {
   const { model, blas } = walk;
+  const { layers, trained } = model.network;
   const blocks = trainedBlocks(model);
-  const indexOf = new Map(blocks.map((block) => [model.network.layers.indexOf(block), block]));
-  const sums = new Map<number, Sums>();
-  const diagonals = new Float64Array(model.network.trained);
-  const reached: Reached = new Map();
+  const indexOf = new Map(blocks.map((block) => [layers.indexOf(block), block]));
   const leavesOut = hasPadding(model.loss);
-  const sumsOf = (layer: number): Sums =>
-    known(sums, layer, () => {
-      const block = indexOf.get(layer)!;
-      const { width, outputs } = block;
-      return { block, input: zeros(width, width), output: zeros(outputs, outputs), inputs: 0 };
+  const columns = openColumns(walk);
+  const layout = [...new Set(columns.plan.pairs.map(({ layer }) => layer))];
+  /** Sums of each layer one after another, and the diagonals behind them. */
+  const sumsIn = (
+    take: (length: number) => Float64Array,
+  ): { readonly sums: Map<number, Sums>; readonly diagonals: Float64Array } => {
+    const sums = new Map(
+      layout.map((layer): [number, Sums] => {
+        const block = indexOf.get(layer)!;
+        const { width, outputs } = block;
+        const [input, output] = [width, outputs].map((rows) => view(take(rows ** 2), 0, rows, rows));
+        return [layer, { block, input, output, inputs: take(1) }];
+      }),
+    );
+    return { sums, diagonals: take(trained) };
+  };
+  const add = (range: SampleRange, all: Float64Array): number => {
+    const { sums, diagonals } = sumsIn(takeFrom(all));
+    const reached: Reached = new Map();
+    return columns.each(range, {
+      sample: ({ plan, machine }) => {
+        for (const layer of new Set(plan.pairs.map((pair) => pair.layer))) {
+          const pairs = plan.pairs.filter((pair) => pair.layer === layer);
+          const some = leavesOut && haveColumns(pairs) ? reached : null;
+          addInputs(sums.get(layer)!, pairs, { machine, sharing, reached: some });
+        }
+        reached.clear();
+      },
+      column: ({ plan, machine }, gradient) => {
+        for (const pair of plan.pairs) {
+          const errors = errorsOf(machine, pair);
+          addErrors(sums.get(pair.layer)!.output, errors, sharing, blas);
+          if (leavesOut) markReached(errors, reached, pair);
+        }
+        for (const { layer } of plan.others) {
+          const { offset, width, outputs } = indexOf.get(layer)!;
+          for (let k = offset; k < offset + width * outputs; k++) diagonals[k] += gradient[k] ** 2;
+        }
+      },
     });
-  const weight = eachColumn(walk, {
-    sample: ({ plan, machine }) => {
-      for (const layer of new Set(plan.pairs.map((pair) => pair.layer))) {
-        const pairs = plan.pairs.filter((pair) => pair.layer === layer);
-        const some = leavesOut && haveColumns(pairs) ? reached : null;
-        addInputs(sumsOf(layer), pairs, { machine, sharing, reached: some });
-      }
-      reached.clear();
-    },
-    column: ({ plan, machine }, gradient) => {
-      for (const pair of plan.pairs) {
-        const errors = errorsOf(machine, pair);
-        addErrors(sumsOf(pair.layer).output, errors, sharing, blas);
-        if (leavesOut) markReached(errors, reached, pair);
-      }
-      for (const { layer } of plan.others) {
-        const { offset, width, outputs } = indexOf.get(layer)!;
-        for (let k = offset; k < offset + width * outputs; k++) diagonals[k] += gradient[k] ** 2;
-      }
-    },
+  };
+  let numbers = 0;
+  sumsIn((length) => {
+    numbers += length;
+    return new Float64Array(0);
   });
+  const { sums: all, weight } = sumColumns(walk, { numbers, add });
+  const take = takeFrom(all);
+  const { sums, diagonals } = sumsIn((length) => take(length).slice());
   const rules: BlockRule[] = [];
   const factors = blocks.map(({ name, offset, width, outputs }): GraphFactors => {
     const own = sums.get([...indexOf].find(([, block]) => block.offset === offset)![0]);
     rules.push({ name, rule: own === undefined ? 'diagonal' : 'kronecker' });
     if (own === undefined) return diagonalBlock(offset, diagonals.subarray(offset, offset + width * outputs), weight);
-    finish(own.input, 1 / Math.max(1, own.inputs), `inputs of "${name}"`);
+    finish(own.input, 1 / Math.max(1, own.inputs[0]), `inputs of "${name}"`);
     finish(own.output, weight, `errors of "${name}"`);
     return { offset, width, outputs, input: own.input, output: { kind: 'dense', matrix: own.output } };
   });
@@ -136,25 +160,34 @@ export function graphEigenvalues(
   bases: readonly KroneckerBasis[],
 ): Matrix[] {
   const { blas } = walk;
-  const sums = layers.map(({ width, outputs }) => zeros(width, outputs));
+  const sumsIn = (take: (length: number) => Float64Array): Matrix[] =>
+    layers.map(({ width, outputs }) => view(take(width * outputs), 0, width, outputs));
   const widest = Math.max(...layers.map(({ width, outputs }) => width * outputs));
   const [turned, rotated] = [new Float64Array(widest), new Float64Array(widest)];
-  const weight = eachColumn(walk, {
-    column: (_, gradient) => {
-      layers.forEach(({ offset, width, outputs }, k) => {
-        const { input, output } = bases[k];
-        let g = view(gradient, offset, width, outputs);
-        if (output.vectors !== null) {
-          const half = view(turned, 0, width, outputs);
-          blas.gemm('T', 'N', 1, input.vectors!, g, 0, half);
-          g = view(rotated, 0, width, outputs);
-          blas.gemm('N', 'N', 1, half, output.vectors, 0, g);
-        }
-        const { data } = sums[k];
-        for (let i = 0; i < data.length; i++) data[i] += g.data[g.offset + i] ** 2;
-      });
-    },
-  });
+  const columns = openColumns(walk);
+  const add = (range: SampleRange, all: Float64Array): number => {
+    const sums = sumsIn(takeFrom(all));
+    return columns.each(range, {
+      column: (_, gradient) => {
+        layers.forEach(({ offset, width, outputs }, k) => {
+          const { input, output } = bases[k];
+          let g = view(gradient, offset, width, outputs);
+          if (output.vectors !== null) {
+            const half = view(turned, 0, width, outputs);
+            blas.gemm('T', 'N', 1, input.vectors!, g, 0, half);
+            g = view(rotated, 0, width, outputs);
+            blas.gemm('N', 'N', 1, half, output.vectors, 0, g);
+          }
+          const { data } = sums[k];
+          for (let i = 0; i < data.length; i++) data[i] += g.data[g.offset + i] ** 2;
+        });
+      },
+    });
+  };
+  const numbers = layers.reduce((total, { width, outputs }) => total + width * outputs, 0);
+  const { sums: all, weight } = sumColumns(walk, { numbers, add });
+  const take = takeFrom(all);
+  const sums = sumsIn((length) => take(length).slice());
   for (const { data } of sums) for (let i = 0; i < data.length; i++) data[i] *= weight;
   return sums;
 }
@@ -189,7 +222,7 @@ function addInputs(
   for (const pair of pairs)
     if (reached === null) eachInput(machine, pair, bias, add);
     else eachReachedInput(machine, pair, { bias, reached: (j) => marksOf(pair)[j] === 1 }, add);
-  sums.inputs += reached === null || sharing === 'reduce' ? 1 : uses;
+  sums.inputs[0] += reached === null || sharing === 'reduce' ? 1 : uses;
   if (sharing === 'expand') return;
   for (let k = 0; k < width; k++) mean.data[k] /= uses;
   blas.syrk('L', 'N', 1, mean, 1, sums.input);

@@ -27,7 +27,7 @@ export function openGraphWalk(
   options: GraphKroneckerOptions,
   of: string,
 ): { readonly walk: GraphWalk; readonly sharing: WeightSharing } {
-  const { blas, sharing = 'expand', batchSize, ...rest } = withBlas(options, GRAPH_KRONECKER_KEYS, of);
+  const { blas, sharing = 'expand', batchSize, team, ...rest } = withBlas(options, GRAPH_KRONECKER_KEYS, of);
   const model = asGraphModel(given, of);
   requireRoots(model.network, of);
   if (!WEIGHT_SHARINGS.includes(sharing))
@@ -36,5 +36,5 @@ export function openGraphWalk(
       sharing,
     });
   if (batchSize !== undefined) checkCount(batchSize, 'batchSize: the samples read at a time');
-  return { walk: { model, sampling: samplingOf(rest), batchSize, blas }, sharing };
+  return { walk: { model, sampling: samplingOf(rest), batchSize, blas, team }, sharing };
 }

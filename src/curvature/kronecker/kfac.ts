@@ -78,8 +78,9 @@ export interface GraphKroneckerFactored extends KroneckerFactored {
  * semi-definite, N × N in the order of the parameters. Data is streamed in batches; sums are in double precision, and
  * the factors rounded to the precision of the parameters. The draws of 'monte-carlo' estimate Γ without bias: with m
  * draws, E‖Γ̂ − Γ‖_F² = (1/(m n²)) Σ_i (E‖δ_i‖⁴ − ‖M_i‖_F²) for errors δ_i of second moment M_i, (tr M_i)² + ‖M_i‖_F²
- * in the bracket for the squared losses. Cost: n Σ width² flops for A; for Γ see `layer-gram-plan.ts`. Throws
- * ShapeError, OptionError and NonFiniteError.
+ * in the bracket for the squared losses. Cost: n Σ width² flops for A; for Γ see `layer-gram-plan.ts`. Ranks of a
+ * `team` share the samples and get the factors of one rank, to the bit; they call it together. Throws ShapeError,
+ * OptionError and NonFiniteError.
  *
  * Of a network of layers, over what is trained of θ: weights of dense layers and convolutions have a block A ⊗ Γ each,
  * shared over positions as `sharing` says (graph-factors.ts), every other block its own diagonal of G (`rules`). The

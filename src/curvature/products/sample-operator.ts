@@ -132,7 +132,7 @@ export class SampleOperator implements LinearOperator {
       kind === 'gradients'
         ? undefined
         : (out) => {
-            out.set(curvatureDiagonal(model, { blas: options.blas, batchSize: options.batchSize, kind }).values);
+            out.set(curvatureDiagonal(model, { blas: options.blas, batchSize: options.batchSize, kind, team }).values);
           };
     this.samples = model.data.samples;
     this.capacity = state.capacity;

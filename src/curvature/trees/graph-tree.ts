@@ -20,7 +20,7 @@ export async function graphTree(
   { leafSize, seed }: { readonly leafSize: number; readonly seed: number },
   control: TeamControl,
 ): Promise<ClusterTree> {
-  const walk = { model, sampling: { draws: 1, seed }, blas: control.team.blas };
+  const walk = { model, sampling: { draws: 1, seed }, blas: control.team.blas, team: control.team };
   const { factors } = sumGraphFactors(walk, 'expand');
   const blocks = trainedBlocks(model);
   const layers: OrderedLayer[] = [];

@@ -4,7 +4,7 @@
 import { NotPositiveDefiniteError, OptionError } from '../../core/errors.js';
 import type { Subject } from '../../approximation/subject.js';
 import { curvatureDiagonal } from '../../curvature/kronecker/curvature-diagonal.js';
-import type { Blas } from '../../dense/blas.js';
+import type { Team } from '../../parallel/team.js';
 import { diagonalOperator } from '../../operator/diagonal-operator.js';
 import type { PreconditionerKind } from './kind.js';
 
@@ -14,7 +14,7 @@ import type { PreconditionerKind } from './kind.js';
  */
 export const jacobi: PreconditionerKind = {
   make: (subject, _, __, { team }) => {
-    const diagonal = diagonalOf(subject, team.blas);
+    const diagonal = diagonalOf(subject, team);
     return {
       details: {},
       invert: (λ) => {
@@ -34,9 +34,9 @@ export const jacobi: PreconditionerKind = {
 };
 
 /** diag A from the network, from entries, or from the operator itself. Throws OptionError. */
-function diagonalOf(subject: Subject, blas: Blas): Float64Array {
+function diagonalOf(subject: Subject, team: Team): Float64Array {
   const { operator, gaussNewton } = subject;
-  if (gaussNewton !== undefined) return curvatureDiagonal(gaussNewton, { blas }).values;
+  if (gaussNewton !== undefined) return curvatureDiagonal(gaussNewton, { team }).values;
   const known = subject.source ?? operator;
   if (known.diagonal === undefined)
     throw new OptionError(

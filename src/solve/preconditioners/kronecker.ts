@@ -30,7 +30,7 @@ const invertible = (factored: KroneckerFactored | EigenvalueCorrected): Invertib
  */
 export const kfac: PreconditionerKind = {
   ofNetworks: true,
-  make: (subject, _, __, { team: { blas } }) => invertible(kfacOf(networkOf(subject, 'kfac'), { blas })),
+  make: (subject, _, __, { team }) => invertible(kfacOf(networkOf(subject, 'kfac'), { team })),
   predict: ({ model }, { product, steps, shift, vectors }, { most }) => {
     if (model === undefined || !(shift > 0)) return [];
     const { layers } = model.network;
@@ -50,5 +50,5 @@ export const kfac: PreconditionerKind = {
 /** As `kfac`; throws what `ekfac` throws. */
 export const ekfac: PreconditionerKind = {
   ofNetworks: true,
-  make: (subject, _, __, { team: { blas } }) => invertible(ekfacOf(networkOf(subject, 'ekfac'), { blas })),
+  make: (subject, _, __, { team }) => invertible(ekfacOf(networkOf(subject, 'ekfac'), { team })),
 };
