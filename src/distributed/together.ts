@@ -17,6 +17,9 @@ interface Told {
 const sayable = (_key: string, value: unknown): unknown =>
   typeof value === 'bigint' || (typeof value === 'number' && !Number.isFinite(value)) ? String(value) : value;
 
+/** How work ended on this rank. */
+type Ended<T> = { readonly value: T } | { readonly thrown: unknown };
+
 /**
  * Collective: runs `act`, in which nothing is communicated, on all ranks. Where it throws on some, all throw what the
  * first of these has thrown, as an error of the same class that names the rank; what is none of the library's errors is
@@ -24,18 +27,33 @@ const sayable = (_key: string, value: unknown): unknown =>
  */
 export function together<T>(communicator: Communicator | undefined, act: () => T): T {
   if (communicator === undefined || communicator.size === 1) return act();
-  let done: { readonly value: T } | undefined;
-  let thrown: unknown;
+  let ended: Ended<T>;
   try {
-    done = { value: act() };
-  } catch (error) {
-    thrown = error;
+    ended = { value: act() };
+  } catch (thrown) {
+    ended = { thrown };
   }
+  return agreed(communicator, ended);
+}
+
+/** As `together`, for work that is awaited. */
+export async function awaitTogether<T>(communicator: Communicator, act: () => Promise<T>): Promise<T> {
+  if (communicator.size === 1) return act();
+  return agreed(
+    communicator,
+    await act().then(
+      (value): Ended<T> => ({ value }),
+      (thrown: unknown): Ended<T> => ({ thrown }),
+    ),
+  );
+}
+
+function agreed<T>(communicator: Communicator, ended: Ended<T>): T {
   const { rank, size } = communicator;
-  const failed = Int32Array.of(done === undefined ? size - rank : 0);
+  const failed = Int32Array.of('thrown' in ended ? size - rank : 0);
   communicator.allreduce(failed, 'max');
-  if (failed[0] === 0) return done!.value;
-  throw tell(communicator, size - failed[0], thrown);
+  if (failed[0] > 0) throw tell(communicator, size - failed[0], 'thrown' in ended ? ended.thrown : undefined);
+  return (ended as { readonly value: T }).value;
 }
 
 /** What rank `first` has thrown, on all ranks. Collective. */

@@ -12,6 +12,8 @@ import { gaussNewton } from '#hmatrix/curvature/products/gauss-newton.js';
 import { hessian } from '#hmatrix/curvature/products/hessian.js';
 import { zeros } from '#hmatrix/dense/matrix.js';
 import { threadCommunicator } from '#hmatrix/distributed/threads/transport.js';
+import { factor } from '#hmatrix/hierarchical/factor/factor.js';
+import { compressOperator } from '#hmatrix/hierarchical/from-products/compress.js';
 import { dense } from '#hmatrix/layers/affine.js';
 import { activation, sequential } from '#hmatrix/layers/compose.js';
 import {
@@ -23,10 +25,12 @@ import {
 import { tokenLoss } from '#hmatrix/layers/losses.js';
 import { batchNorm } from '#hmatrix/layers/normalization.js';
 import { embedding } from '#hmatrix/layers/tokens.js';
+import { denseOperator } from '#hmatrix/operator/dense-operator.js';
 import { memoryDataSet } from '#hmatrix/network/data-set.js';
 import { initialParameters } from '#hmatrix/network/initialize.js';
 import { defineNetwork } from '#hmatrix/network/network.js';
 import { Team } from '#hmatrix/parallel/team.js';
+import { buildClusterTree } from '#hmatrix/tree/build.js';
 import { errorOf } from './collective-checks.mjs';
 
 /** A digest of the bits of arrays and numbers. */
@@ -194,10 +198,67 @@ function failures(team) {
   };
 }
 
+/** A symmetric matrix with entries that fall off from the diagonal, which every rank has whole. */
+function denseMatrix(size) {
+  const matrix = zeros(size, size);
+  for (let j = 0; j < size; j++)
+    for (let i = 0; i < size; i++) matrix.data[i + j * size] = 1 / (1 + 0.05 * Math.abs(i - j) + 0.01 * (i + j));
+  return matrix;
+}
+
+const identity = (size) => ({
+  size,
+  entries: (rows, cols, out) => {
+    for (let j = 0; j < cols.length; j++)
+      for (let i = 0; i < rows.length; i++) out.data[out.offset + i + j * out.ld] = Number(rows[i] === cols[j]);
+  },
+  diagonal: (out) => out.fill(1),
+});
+
+/** Hierarchical matrices from products: their products, errors, solutions and determinants. */
+async function compressed(team) {
+  const model = perceptron(perceptrons['an encoder'], 700);
+  const operators = {
+    'a Gauss–Newton matrix': gaussNewton(model, { team }),
+    'a dense matrix': denseOperator(denseMatrix(240), true),
+  };
+  const found = {};
+  for (const [name, operator] of Object.entries(operators))
+    for (const options of [
+      { format: 'hss', maxRank: 20, tolerance: 1e-3 },
+      { format: 'hss', maxRank: 8, tolerance: 1e-2, dtype: 'f32' },
+      { format: 'hodlr', maxRank: 12, tolerance: 1e-2 },
+    ]) {
+      const { rows } = operator;
+      const tree = await buildClusterTree(identity(rows), 'lexicographic', { leafSize: 24 }, { team });
+      const matrix = await compressOperator(operator, tree, { seed: 0, ...options }, { team });
+      const { norm, products } = matrix.report;
+      const numbers = [norm, products.error.relative, products.products];
+      const x = normal(rows, 3, 4);
+      const values = [matrix.apply(x).data, matrix.diagonal()];
+      if (options.format === 'hss') {
+        const factors = await factor(matrix, { shift: 3 }, { team });
+        values.push(factors.solve(x).data);
+        numbers.push(factors.logdet);
+        factors.release();
+      }
+      found[`${JSON.stringify(options)} of ${name}`] = digest(...values, ...numbers);
+      matrix.release();
+    }
+  operators['a Gauss–Newton matrix'].release();
+  return found;
+}
+
 export async function curvature({ world, rank, data: { workers } }) {
   const communicator = threadCommunicator(world, rank);
   const team = await Team.open({ workers, communicator });
-  const found = { ...products(team), ...graphProducts(team), ...factored(team), ...failures(team) };
+  const found = {
+    ...(await compressed(team)),
+    ...products(team),
+    ...graphProducts(team),
+    ...factored(team),
+    ...failures(team),
+  };
   await team.close();
   communicator.close();
   return found;

@@ -10,11 +10,13 @@ import { sharedFloat64 } from '../../core/shared-array.js';
 import { inLargePages } from '../../dense/large-pages.js';
 import { squaredNorm, view, zeros, type FloatArray, type Precision } from '../../dense/matrix.js';
 import { norm } from '../../dense/norm.js';
+import { agreedMemory } from '../../distributed/agreed-memory.js';
 import { availableMemory } from '../../io/machine.js';
 import { NORMAL_QUANTILE } from '../../krylov/mean-interval.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
 import { requireOperator } from '../../operator/self-check.js';
 import { onTeam, type Control } from '../../parallel/default-team.js';
+import type { Team } from '../../parallel/team.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import { unitFactor } from '../../source/unit-source.js';
 import { mostInLeaf, type ClusterTree, asTree, type GivenTree } from '../../tree/cluster-tree.js';
@@ -40,6 +42,7 @@ import { HierarchicalMatrix } from '../matrix/hierarchical-matrix.js';
 import type { OperatorReport } from '../matrix/report.js';
 import { COMPRESSION_NEED } from '../matrix/memory.js';
 import { warnIfMissed } from '../matrix/tolerance-advice.js';
+import { dealMatrix } from '../ranks/deal.js';
 import { storeNested } from './hss/skeletons.js';
 import { OrderedProducts } from './ordered-products.js';
 import { drawTestVector } from './test-vectors.js';
@@ -79,10 +82,11 @@ const LEAST_RATIO = 1e-2;
  * and the error is exact. The tree may have leaves of any sizes; zero blocks get rank 0. The same seed gives the same
  * bits on a team of any size, as far as the operator's products do. K̃ is symmetric to the last bit; where A is
  * positive definite K̃ need not be, as with any truncation. Cost: O(N·s²) flops (HSS) or O(N·s²·levels²) (HODLR) beside
- * the products. Throws ShapeError (sizes), OptionError (options; an operator that says it is not symmetric),
- * AsymmetryError (one that shows it is not), NonFiniteError, MemoryError (before allocating), AbortedError,
- * WorkerError. Sources: hierarchical/from-products/hss/sketch.ts (Levitt, Martinsson),
- * hierarchical/from-products/hodlr/peel.ts (Lin, Lu, Ying; Martinsson).
+ * the products. Ranks of a team call it together, for an operator that has the same bits on all of them, and get the
+ * matrix of one rank; format 'hss' is dealt out to them (ranks/deal.ts). Throws ShapeError (sizes), OptionError
+ * (options; an operator that says it is not symmetric), AsymmetryError (one that shows it is not), NonFiniteError,
+ * MemoryError (before allocating), AbortedError, WorkerError. Sources: hierarchical/from-products/hss/sketch.ts
+ * (Levitt, Martinsson), hierarchical/from-products/hodlr/peel.ts (Lin, Lu, Ying; Martinsson).
  */
 export async function compressOperator(
   operator: LinearOperator,
@@ -94,7 +98,8 @@ export async function compressOperator(
   requireOperator(operator, 'compressOperator', options.productPrecision === 'f32' ? 'f32' : 'f64');
   const indices = asTree(tree, 'compressOperator');
   const on = await onTeam(control, 'compressOperator');
-  return warnIfMissed(await compressProducts(operator, indices, options, on), control);
+  const matrix = await compressProducts(operator, indices, options, on);
+  return on.team.communicator.rank === 0 ? warnIfMissed(matrix, control) : matrix;
 }
 
 /**
@@ -112,7 +117,8 @@ export async function compressProducts(
   checkOperator(operator, tree);
   const began = performance.now();
   const cost = compressionCost(tree, resolved);
-  requireMemory(cost.bytes, resolved.memoryLimit ?? availableMemory(), COMPRESSION_NEED);
+  const memory = agreedMemory(control.team.communicator, resolved.memoryLimit) ?? availableMemory();
+  requireMemory(cost.bytes, memory, COMPRESSION_NEED);
   throwIfAborted(control.signal);
   const lists = interactionLists(tree, { count: 0, indices: new Int32Array(0) }, { budget: 0 });
   const products = new OrderedProducts(
@@ -132,7 +138,7 @@ export async function compressProducts(
     const reference = known?.reference ?? (await multiplyReference(tree, resolved, cost, products, control));
     if (known === undefined) requireSymmetry(reference, tree, precision, control);
     else products.factor = known.factor;
-    return await (resolved.format === 'hss' ? nested : peeled)({
+    const whole = await (resolved.format === 'hss' ? nested : peeled)({
       tree,
       lists,
       options: resolved,
@@ -145,9 +151,18 @@ export async function compressProducts(
       began,
       control,
     });
+    return dealtOut(whole, control.team);
   } finally {
     products.release();
   }
+}
+
+/** What this rank keeps of a matrix that all ranks have made; of one process the matrix itself. */
+function dealtOut(whole: HierarchicalMatrix<OperatorReport>, team: Team): HierarchicalMatrix<OperatorReport> {
+  const { data, elements } = dealMatrix(whole.data, whole.elements, team);
+  if (data === whole.data) return whole;
+  whole.release();
+  return new HierarchicalMatrix(data, elements, whole.report, team);
 }
 
 interface Task {

@@ -21,6 +21,8 @@ import { drawTestVector, type TestVectors } from '../test-vectors.js';
 export interface SketchLevelState {
   readonly tree: ClusterTree;
   readonly level: GeneratorLevel;
+  /** The first node that tasks are for: ranks share a level's nodes. */
+  readonly firstNode: number;
   /** Columns of the test matrix, s. */
   readonly columns: number;
   readonly seed: number;
@@ -240,18 +242,18 @@ class SketchPasser {
 }
 
 /**
- * Node `task` of the level: the singular values of what lies outside its diagonal block, the leading basis vectors, and
- * F.
+ * Node `firstNode` + `task` of the level: the singular values of what lies outside its diagonal block, the leading
+ * basis vectors, and F.
  */
 export const findBasis = defineTask<SketchLevelState>(import.meta.url, 'findBasis', (state, context) => {
   const finder = new BasisFinder(state, context.blas);
-  return (i) => finder.run(i);
+  return (task) => finder.run(state.firstNode + task);
 });
 
-/** Node `task` of the level, its rank chosen: D, and its part of the sketches of the level above. */
+/** Node `firstNode` + `task` of the level, its rank chosen: D, and its part of the sketches of the level above. */
 export const passUp = defineTask<SketchLevelState>(import.meta.url, 'passUp', (state, context) => {
   const passer = new SketchPasser(state, context.blas);
-  return (i) => passer.run(i);
+  return (task) => passer.run(state.firstNode + task);
 });
 
 /** Draws the test matrix columns first … first + x.cols of leaf `task` into x, N × columns in tree order. */

@@ -7,7 +7,9 @@
  * of rank-structured matrices*, arXiv 2205.02990, for symmetric A.
  */
 import { sharedFloat64, sharedInt32 } from '../../../core/shared-array.js';
-import { view, type Precision } from '../../../dense/matrix.js';
+import { view, type FloatArray, type Precision } from '../../../dense/matrix.js';
+import { gatherPortions, ownPortion } from '../../../distributed/portion.js';
+import { awaitTogether } from '../../../distributed/together.js';
 import { runOnce } from '../../../parallel/run-once.js';
 import { independentTasks } from '../../../parallel/task-graph.js';
 import type { TeamControl } from '../../../parallel/team-control.js';
@@ -76,7 +78,8 @@ const FOUND_SHARE = 1e-2;
 /**
  * The generators from a sketch. `budget` is the squared Frobenius error allowed in the end; every level gets an equal
  * part of the share that is used here. Cost: O(N·s²) flops for leaves of O(s) indices, most of them in QR. Node by node
- * on the team; the same bits for any number of workers.
+ * on the team; the same bits for any number of workers. Of several ranks each finds some nodes of every level, and all
+ * get the generators.
  */
 export async function hssFromSketch(
   tree: ClusterTree,
@@ -86,6 +89,7 @@ export async function hssFromSketch(
   control: TeamControl,
 ): Promise<HssGenerators> {
   const { columns, seed, vectors, precision } = sketch;
+  const { communicator } = control.team;
   const levels: GeneratorLevel[] = [];
   const known = vectors === 'unit';
   const largest = foundRank(columns, maxRank);
@@ -98,9 +102,16 @@ export async function hssFromSketch(
     const leaves = depth === tree.depth;
     const level = makeLevel(2 ** depth - 1, rowBegin, (rows) => (depth === 0 ? 0 : Math.min(largest, columns - rows)));
     const { count, cap, ranks } = level;
+    const own = ownPortion(communicator, count);
+    const tasks = independentTasks(own.end - own.first);
+    /** Numbers of each rank's nodes to all, node i's from beginOf(i) on. */
+    const gatherNodes = (numbers: FloatArray, beginOf: (i: number) => number): void => {
+      gatherPortions(communicator, numbers, count, { begin: 0, endOf: (i) => beginOf(i + 1) });
+    };
     const step: SketchLevelState = {
       tree,
       level,
+      firstNode: own.first,
       columns,
       seed,
       vectors,
@@ -113,8 +124,10 @@ export async function hssFromSketch(
       upOmega: sharedFloat64(0),
       upY: sharedFloat64(0),
     };
-    const tasks = independentTasks(count);
-    await runOnce('find bases', findBasis, step, tasks, control);
+    await awaitTogether(communicator, () => runOnce('find bases', findBasis, step, tasks, control));
+    gatherNodes(level.bases, (i) => level.basisBegin[i]);
+    gatherNodes(step.sigma, (i) => rowBegin[i]);
+    gatherNodes(step.sketchNorm, (i) => i);
     const unit = EPSILON[leaves ? precision : 'f64'];
     noise = noise.map((inherited, i) => inherited + step.sketchNorm[i] * unit * unit);
     if (depth > 0) {
@@ -140,10 +153,14 @@ export async function hssFromSketch(
     }
     const { upBegin } = step;
     for (let i = 0; i < count; i++) upBegin[i + 1] = upBegin[i] + ranks[i];
-    const above = columns * upBegin[count];
-    const upOmega = sharedFloat64(above);
-    const upY = sharedFloat64(above);
-    await runOnce('pass samples up', passUp, { ...step, upOmega, upY }, tasks, control);
+    const numbers = columns * upBegin[count];
+    const upOmega = sharedFloat64(numbers);
+    const upY = sharedFloat64(numbers);
+    await awaitTogether(communicator, () =>
+      runOnce('pass samples up', passUp, { ...step, upOmega, upY }, tasks, control),
+    );
+    gatherNodes(level.blocks, (i) => level.blockBegin[i]);
+    for (const above of [upOmega, upY]) gatherNodes(above, (i) => columns * upBegin[i]);
     levels[depth] = level;
     if (depth > 0) {
       rowBegin = rowsAbove(level);
