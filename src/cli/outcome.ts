@@ -5,7 +5,7 @@ import { CommanderError, type Option } from 'commander';
 import { inCode, type OptionAdvice } from '../core/advice.js';
 import { AbortedError, HmatrixError, OptionError } from '../core/errors.js';
 import { asMemoryError } from '../core/shared-array.js';
-import { printError, say } from './terminal.js';
+import { letFirstSpeak, printError, say } from './terminal.js';
 import { asFlag, UsageError } from './usage.js';
 
 /**
@@ -108,6 +108,7 @@ export function reportFailure(thrown: unknown, flags: readonly Option[] = []): n
   const error = asMemoryError(thrown);
   // commander has written its own message already.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_STATUS.done : EXIT_STATUS.usage;
+  letFirstSpeak();
   if (error instanceof AbortedError) {
     say('interrupted; nothing was written.');
     return EXIT_STATUS.failed;

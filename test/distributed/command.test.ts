@@ -88,6 +88,12 @@ for (const launcher of LAUNCHERS) {
         expect(stderr.match(/the asked tolerance was missed/g)).toHaveLength(1);
       });
 
+      it('a_failure_of_all_ranks_is_told_once', async () => {
+        const { status, stderr } = await hmatrix('compress', '--points', 'nowhere.npy');
+        expect(status).not.toBe(0);
+        expect(stderr.match(/Cannot open nowhere\.npy/g)).toHaveLength(1);
+      });
+
       it('rank_0_alone_writes_results_and_others_say_who_they_are', async () => {
         const { status, stdout, stderr } = await runRanks(launcher, 3, ['command-ranks.mjs', '0']);
         expect([status, stdout]).toEqual([0, 'the sum is 6\n']);
