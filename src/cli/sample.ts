@@ -11,7 +11,7 @@ import { openNetwork } from './network-input.js';
 import { EXIT_STATUS, withFlags } from './outcome.js';
 import { requireKind, requireWritable, runRecorded } from './run.js';
 import { checkData } from './samples.js';
-import { print } from './terminal.js';
+import { print, writesResults } from './terminal.js';
 import { UsageError } from './usage.js';
 
 /** Writes the draws by the names and in the precision of the weights that they are of. Throws as writeTensors does. */
@@ -54,7 +54,7 @@ export async function sample(options: SampleCommandOptions): Promise<number> {
     const { model, input } = await openNetwork(options, widths!, seed, control);
     try {
       const done = await runSample({ model, input, count, shift, share, seed, memoryLimit }, control);
-      await writeDraws({ ...options, out: out! }, model.network, done.draws, control);
+      if (writesResults()) await writeDraws({ ...options, out: out! }, model.network, done.draws, control);
       return done.record;
     } catch (error) {
       if (error instanceof HmatrixError && !(error instanceof OptionError))

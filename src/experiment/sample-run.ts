@@ -17,6 +17,7 @@ import { peakMemory, type MachineDescription } from '../io/machine.js';
 import type { Model } from '../network/model.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { randomVectors } from './compression-run.js';
+import { withOwnTeam } from './own-team.js';
 import { circumstances, type InputDescription, type Versions } from './record.js';
 
 /** G of at most so many parameters is factored whole, unless a share is named. */
@@ -105,9 +106,19 @@ export async function runSample(
   setup: SampleSetup,
   control: TeamControl,
 ): Promise<{ readonly record: SampleRecord; readonly draws: Matrix<Float64Array> }> {
+  // Draws take a factorization that one rank has: each makes the same.
+  return withOwnTeam(control, (own) => drawFrom(setup, own, control));
+}
+
+/** Draws from what `own` factors, on this rank; products with G itself are those of `control`. */
+async function drawFrom(
+  setup: SampleSetup,
+  own: TeamControl,
+  control: TeamControl,
+): Promise<{ readonly record: SampleRecord; readonly draws: Matrix<Float64Array> }> {
   const { model, input, count, shift, seed } = setup;
   const { parameters: size } = model.network;
-  const { factorization, method, bytes, seconds } = await posteriorOf(setup, control);
+  const { factorization, method, bytes, seconds } = await posteriorOf(setup, own);
   const factored = performance.now();
   const draws = factorization.sample({ count, of: 'inverse', seed });
   const scale = 1 / Math.sqrt(model.data.samples);

@@ -18,6 +18,9 @@ import type { ErrorEstimate } from '../hierarchical/measure/error-interval.js';
 import { availableMemory, peakMemory } from '../io/machine.js';
 import { extremeEigenvalues } from '../krylov/lanczos.js';
 import type { Model } from '../network/model.js';
+import { agreedAny } from '../distributed/agreed.js';
+import { agreedMemory } from '../distributed/agreed-memory.js';
+import type { Communicator } from '../distributed/communicator.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { EntrySource } from '../source/entry-source.js';
@@ -25,6 +28,7 @@ import { randomVectors } from './compression-run.js';
 import { measureDgemm } from './dgemm-rate.js';
 import { named } from './named-progress.js';
 import { circumstances } from './record.js';
+import { withOwnTeam } from './own-team.js';
 import type { PlannedRow } from './table-plan.js';
 import type { TableRecord, TableRow } from './table-record.js';
 
@@ -34,6 +38,11 @@ export interface RowsSetup {
   readonly memoryLimit?: number | undefined;
   /** Vectors that products are timed with. Default 1. */
   readonly vectors?: number | undefined;
+}
+
+/** With the ranks that multiply together. */
+interface RankSetup extends RowsSetup {
+  readonly communicator: Communicator;
 }
 
 /** A matrix that rows were made of, and what of its record is known. */
@@ -99,7 +108,23 @@ export async function compareRows(
   setup: RowsSetup,
   control: TeamControl,
 ): Promise<ComparedRows> {
-  const { seed, vectors = 1 } = setup;
+  const { communicator } = control.team;
+  const memoryLimit = agreedMemory(communicator, setup.memoryLimit);
+  // Ranks share products with the matrix itself alone: an approximation is to take its budget on each of them.
+  return withOwnTeam(control, (own) =>
+    compareOnEach(plan, operator, known, { ...setup, memoryLimit, communicator }, own),
+  );
+}
+
+/** Rows as every rank makes them by itself. */
+async function compareOnEach(
+  plan: readonly PlannedRow[],
+  operator: LinearOperator,
+  known: { readonly source: EntrySource; readonly model: Model } | undefined,
+  setup: RankSetup,
+  control: TeamControl,
+): Promise<ComparedRows> {
+  const { seed } = setup;
   const { blas } = control.team;
   const rows: TableRow[] = [];
   const skipped: { method: string; reason: string }[] = [];
@@ -112,7 +137,7 @@ export async function compareRows(
     measuring += (performance.now() - at) / 1000;
   };
   try {
-    const apply = await timeProduct(operator, vectors, seed, control);
+    const apply = await timeProduct(operator, setup, control);
     const { largest } = await extremeEigenvalues(
       operator,
       { blas, seed, maxIterations: LANCZOS_STEPS, tolerance: 1e-4 },
@@ -153,8 +178,7 @@ interface Waiting {
 /** The median time of a product with `vectors` seeded vectors. */
 async function timeProduct(
   operator: LinearOperator,
-  vectors: number,
-  seed: number,
+  { vectors = 1, seed, communicator }: RankSetup,
   control: TeamControl,
 ): Promise<number> {
   const x = randomVectors(operator.rows, vectors, seed);
@@ -169,7 +193,7 @@ async function timeProduct(
     operator.applyUnchecked(y, x, 1, 0);
     const end = performance.now();
     if (k > 0) times.push((end - start) / 1000);
-    if (times.length > 0 && end - began > 1000 * TIME_LIMIT_SECONDS) break;
+    if (agreedAny(communicator, times.length > 0 && end - began > 1000 * TIME_LIMIT_SECONDS)) break;
   }
   return median(times);
 }
@@ -199,10 +223,10 @@ async function makeRow(
   planned: PlannedRow,
   operator: LinearOperator,
   source: EntrySource | undefined,
-  setup: RowsSetup,
+  setup: RankSetup,
   control: TeamControl,
 ): Promise<Waiting | string> {
-  const { seed, memoryLimit, vectors = 1 } = setup;
+  const { seed, memoryLimit } = setup;
   let approximation: Approximation;
   try {
     approximation = await approximateSubject(
@@ -218,7 +242,7 @@ async function makeRow(
     throw error;
   }
   try {
-    const apply = await timeProduct(approximation.operator, vectors, seed, control);
+    const apply = await timeProduct(approximation.operator, setup, control);
     const began = performance.now();
     const { value, bound } = await smallestEigenvalue(approximation, seed, memoryLimit, control);
     const { bytes, share, seconds: build, details, note } = approximation;

@@ -35,11 +35,11 @@ for (const launcher of LAUNCHERS) {
       });
 
       it('a_command_of_one_process_refuses_once', async () => {
-        const { status, stdout, stderr } = await hmatrix('tune', '--named', 'K02', '--size', '64');
+        const { status, stdout, stderr } = await hmatrix('demo', '--samples', '10');
         expect([status, stdout]).toEqual([2, '']);
-        const refusals = stderr.match(/hmatrix: hmatrix tune runs in one process, and .* has started 3: .*/g);
+        const refusals = stderr.match(/hmatrix: hmatrix demo runs in one process, and .* has started 3: .*/g);
         expect(refusals).toEqual([
-          expect.stringMatching(/HMATRIX_MPI=self .* On several ranks run: compress, .*train\./),
+          expect.stringMatching(/HMATRIX_MPI=self .* On several ranks run: compress, .*sample\./),
         ]);
       });
 
@@ -107,6 +107,44 @@ for (const launcher of LAUNCHERS) {
       });
     });
 }
+
+const NETWORK = ['--network', '196-3-10', '--loss', 'cross-entropy', '--samples', '400', '--epochs', '1', '--quiet'];
+
+// One library is enough: what is exchanged is the same.
+const launcher = LAUNCHERS.find(({ missing }) => missing === undefined);
+if (launcher === undefined) it.skip('commands on networks under mpirun: no launcher', () => undefined);
+else
+  it.each([
+    ['tune', ['--named', 'MATERN', '--size', '400', '--quiet'], ['chosen']],
+    ['eigs', [...NETWORK, '--count', '2'], ['values', 'residuals', 'products']],
+    ['sample', [...NETWORK, '--shift', '1e-2', '--count', '3', '--out', 'OUT'], ['residual', 'logdet', 'share']],
+    [
+      'table',
+      [...NETWORK, '--low', '0.3', '--high', '0.6', '--methods', 'kfac,hss,nystrom'],
+      ['network', 'budgets', 'skipped'],
+    ],
+    [
+      'compare',
+      [...NETWORK, '--seconds', '20', '--optimizers', 'adam', '--target-loss', '2.6', '--grid', 'default'],
+      ['targets', 'skipped'],
+    ],
+  ])('%s_on_two_ranks_tells_what_one_process_tells', { timeout: 120_000 }, async (command, options, keys) => {
+    const told = async (ranks: readonly string[], name: string): Promise<unknown> => {
+      const out = join(folder, `${command}-${name}.npz`);
+      const given = options.map((option) => (option === 'OUT' ? out : option));
+      const { status, stdout } = await run([...ranks, process.execPath, main, command, ...given, '--json']);
+      expect(status).toBe(0);
+      const record = JSON.parse(stdout) as Record<string, unknown>;
+      for (const key of keys) expect(record[key]).toBeDefined();
+      const rows = (record['rows'] ?? []) as { method?: string; error?: unknown; loss?: unknown }[];
+      return {
+        told: keys.map((key) => record[key]),
+        rows: rows.map(({ method, error, loss }) => ({ method, error, loss })),
+        written: options.includes('OUT') ? readFileSync(out).toString('base64') : null,
+      };
+    };
+    expect(await told([...launcher.command, '-n', '2'], 'ranks')).toEqual(await told([], 'alone'));
+  });
 
 it('without_a_launcher_every_command_runs_alone', async () => {
   await expect(openRanks('solve')).resolves.toBe(true);

@@ -3,6 +3,7 @@
  */
 import { throwIfAborted } from '../../core/context.js';
 import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
+import { agreedMemory } from '../../distributed/agreed-memory.js';
 import { onTeam, type Control } from '../../parallel/default-team.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import { type EntrySource, requireSource } from '../../source/entry-source.js';
@@ -37,7 +38,8 @@ export async function tuneEntries(
   control: TeamControl,
 ): Promise<ChosenOptions> {
   throwIfAborted(control.signal);
-  const asked = resolveOptions(options);
+  const { communicator } = control.team;
+  const asked = resolveOptions({ ...options, memoryLimit: agreedMemory(communicator, options.memoryLimit) });
   const entries = scaledEntries(source, asked.seed);
   return chooseByPilot(entries, asked, await prepare(entries, asked, control), control);
 }

@@ -1,0 +1,18 @@
+/**
+ * A team of a rank's own, for work that one process does: what several ranks would share out of a matrix is then whole
+ * on each of them, with the bytes and the bits of one.
+ */
+import type { TeamControl } from '../parallel/team-control.js';
+import { Team } from '../parallel/team.js';
+
+/** Runs `work` on a team of as many workers without other ranks; on the team itself where there are none. */
+export async function withOwnTeam<T>(control: TeamControl, work: (own: TeamControl) => Promise<T>): Promise<T> {
+  const { communicator, workers } = control.team;
+  if (communicator.size === 1) return work(control);
+  const team = await Team.open({ workers });
+  try {
+    return await work({ ...control, team });
+  } finally {
+    await team.close();
+  }
+}
