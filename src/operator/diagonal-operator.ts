@@ -2,9 +2,11 @@
  * diag(d).
  */
 import { NonFiniteError } from '../core/errors.js';
+import { floats, precisionOf, type FloatArray } from '../core/floats.js';
 import { asFloats } from '../core/numbers.js';
 import { combineRows } from './block-arithmetic.js';
-import type { LinearOperator } from './linear-operator.js';
+import type { LinearOperator, OwnRowsOperator } from './linear-operator.js';
+import type { RowShare } from './row-share.js';
 import { derived } from './self-check.js';
 
 /**
@@ -28,5 +30,22 @@ export function diagonalOperator(diagonal: ArrayLike<number>): LinearOperator {
     diagonal: (out) => {
       out.set(values);
     },
+    onRows: (rows) => rows && diagonalOnRows(values, rows),
   });
+}
+
+/** The entries of own rows, which are read anew at each product, as those of all rows are. */
+function diagonalOnRows(values: FloatArray, rowShare: RowShare): OwnRowsOperator {
+  const { rows, indices } = rowShare;
+  const own = floats(rows, precisionOf(values));
+  return {
+    rows,
+    cols: rows,
+    symmetric: true,
+    applyUnchecked: (out, x, alpha, beta) => {
+      for (let r = 0; r < rows; r++) own[r] = values[indices[r]];
+      combineRows(out, alpha, own, x, beta);
+    },
+    rowShare,
+  };
 }

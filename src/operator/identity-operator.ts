@@ -22,5 +22,6 @@ export function identityOperator(size: number): LinearOperator {
     diagonal: (out) => {
       out.fill(1);
     },
+    onRows: (rows) => rows && { ...identityOperator(rows.rows), onRows: undefined, rowShare: rows },
   });
 }

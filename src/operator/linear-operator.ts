@@ -2,6 +2,7 @@
  * The contract of everything that multiplies.
  */
 import type { Matrix, Precision } from '../dense/matrix.js';
+import type { RowShare } from './row-share.js';
 
 /**
  * out ← α·A·X + β·out for a block of vectors. The one method to implement; shape checks happen once, in the caller's
@@ -21,4 +22,17 @@ export interface LinearOperator {
   readonly diagonal?: ((out: Float64Array) => void) | undefined;
   /** The precision that products are computed in, whatever that of the vectors. Default 'f64'. */
   readonly precision?: Precision | undefined;
+  /**
+   * The same operator over own rows: where several ranks share it each takes and gives its rows of vectors alone, and
+   * products are collective; of one process these are all rows, in another order. Given `rows`, over those, and
+   * undefined where it has no such form.
+   */
+  readonly onRows?: ((rows?: RowShare) => OwnRowsOperator | undefined) | undefined;
+  /** Of an operator over own rows: which these are. Such vectors go with methods that sum over all ranks alone. */
+  readonly rowShare?: RowShare | undefined;
+}
+
+/** An operator over the rows that a rank has of vectors: rows and cols are their number. */
+export interface OwnRowsOperator extends LinearOperator {
+  readonly rowShare: RowShare;
 }

@@ -9,7 +9,7 @@ import { scale } from './block-arithmetic.js';
 import { BlockWorkspace, byChunks } from './block-workspace.js';
 import { requireSquare } from './checks.js';
 import type { LinearOperator } from './linear-operator.js';
-import { derived } from './self-check.js';
+import { derived, requireAllRows } from './self-check.js';
 
 function checkPermutation(order: Int32Array, size: number): void {
   if (order.length !== size)
@@ -36,6 +36,7 @@ function checkPermutation(order: Int32Array, size: number): void {
  */
 export function permuted(operator: LinearOperator, order: ArrayLike<number>): LinearOperator {
   const size = requireSquare(operator, 'PᵀAP');
+  requireAllRows(operator, 'permuted');
   const at = asIndices(order, 'order').slice();
   checkPermutation(at, size);
   const input = new BlockWorkspace();

@@ -4,7 +4,7 @@
 import { OptionError, ShapeError } from '../core/errors.js';
 import { requireRole } from '../core/kind.js';
 import type { Matrix } from '../dense/matrix.js';
-import { flopsOfAll, precisionOfAll } from './abilities.js';
+import { flopsOfAll, precisionOfAll, rowsOfAll } from './abilities.js';
 import { BlockWorkspace, byChunks } from './block-workspace.js';
 import type { LinearOperator } from './linear-operator.js';
 import { derived } from './self-check.js';
@@ -52,7 +52,13 @@ export function product(...factors: readonly LinearOperator[]): LinearOperator {
       },
       flops: flopsOfAll(kept),
       precision: precisionOfAll(...kept),
+      ...rowsOfAll(kept, (own) => productOfOwn(kept, own)),
     },
     ...kept,
   );
+}
+
+/** The product over own rows: factors that are the same operator stay the same, which tells that it is symmetric. */
+function productOfOwn(factors: readonly LinearOperator[], own: readonly LinearOperator[]): LinearOperator {
+  return product(...factors.map((factor) => own[factors.indexOf(factor)]));
 }

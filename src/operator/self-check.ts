@@ -42,10 +42,19 @@ export function derived<O extends LinearOperator>(operator: O, ...parts: readonl
  * several vectors at a time, as far as two products with random vectors of `precision` show, and says of itself what it
  * may (flops, diagonal, precision): OptionError, which names what it ignores; AsymmetryError where it says that it is
  * symmetric and is far from it; ShapeError for sizes that are no whole numbers. Products that are NaN or infinite are
- * for the method to tell. A second call for the same operator costs nothing.
+ * for the method to tell. A second call for the same operator costs nothing. Operators over own rows (own-rows.ts) are
+ * taken on trust by methods that take them (`ownRows`); for others OptionError.
  */
-export function requireOperator(operator: LinearOperator, of: string, precision: Precision = 'f64'): void {
+export function requireOperator(
+  operator: LinearOperator,
+  of: string,
+  precision: Precision = 'f64',
+  { ownRows = false }: { readonly ownRows?: boolean } = {},
+): void {
   requireRole(operator, 'operator', of);
+  if (!ownRows) requireAllRows(operator, of);
+  // Operators over own rows are the library's, made of others that were looked at.
+  if (operator.rowShare !== undefined) return;
   if (isTrusted(operator)) return;
   const { rows, cols, symmetric } = operator;
   const subject = `The operator given to ${of}`;
@@ -84,6 +93,15 @@ export function requireOperator(operator: LinearOperator, of: string, precision:
   }
   if (symmetric && rows === cols) requireSymmetry(x, y, subject);
   verified.add(operator);
+}
+
+/** Throws OptionError for an operator over own rows (own-rows.ts). */
+export function requireAllRows({ rowShare }: LinearOperator, of: string): void {
+  if (rowShare !== undefined)
+    throw new OptionError(
+      `${of} takes operators over all rows, and this one is over own rows (ownRows): give the operator itself.`,
+      { of },
+    );
 }
 
 /** Throws OptionError unless what the operator says of itself has the form that it should have. */

@@ -80,6 +80,7 @@ export const TAKE_NONE = [
   'openMpi',
   'openTeam',
   'operatorError',
+  'ownRows',
   'periodic',
   'polynomial',
   'product',

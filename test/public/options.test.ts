@@ -386,6 +386,7 @@ const TAKE_NONE = [
   'matrixOver',
   'medianBandwidth',
   'openBlas',
+  'ownRows',
   'periodic',
   'permuted',
   'polynomial',

@@ -21,7 +21,9 @@ import {
 } from '../../dense/matrix.js';
 import { extremeEigenvalues, type RitzValue } from '../../krylov/lanczos.js';
 import { normalVectors, sampleOptions, type SampleOptions } from '../../operator/draws.js';
-import type { LinearOperator } from '../../operator/linear-operator.js';
+import type { LinearOperator, OwnRowsOperator } from '../../operator/linear-operator.js';
+import { movedRows } from '../../operator/moved-rows.js';
+import type { RowShare } from '../../operator/row-share.js';
 import { trustClass } from '../../operator/self-check.js';
 import { shifted } from '../../operator/shifted.js';
 import { requireControl, type RunControl } from '../../core/context.js';
@@ -83,6 +85,7 @@ export class Factorization implements LinearOperator {
   #refactoring = 0;
   #released = false;
   readonly #passes: PassRunner;
+  #own: OwnRowsOperator | undefined;
 
   /** Made by `factor`: the engine holds the factors for this shift. */
   constructor(matrix: HierarchicalMatrix, engine: FactorEngine, shift: number, team: Team) {
@@ -92,7 +95,7 @@ export class Factorization implements LinearOperator {
     this.#engine = engine;
     this.#shift = shift;
     this.#team = team;
-    this.#passes = new PassRunner(matrix.data, engine, team);
+    this.#passes = new PassRunner(matrix.data, engine, team, () => matrix.onRows()!.rowShare);
   }
 
   get size(): number {
@@ -153,6 +156,23 @@ export class Factorization implements LinearOperator {
     const { x, y } = ownVectors(b, out, this.#passes.ownCount);
     this.#passes.runOwn('solve', y, x);
     return y;
+  }
+
+  /** (K̃ + λI)⁻¹ over own rows (`ownRows`): those of the matrix, or those given, which may be of another tree. */
+  onRows(rows?: RowShare): OwnRowsOperator | undefined {
+    const { rowShare } = this.#matrix.onRows()!;
+    const own = (this.#own ??= {
+      rows: rowShare.rows,
+      cols: rowShare.rows,
+      symmetric: true,
+      precision: this.precision,
+      rowShare,
+      applyUnchecked: (out, x, alpha, beta) => {
+        this.#usable();
+        this.#passes.runOwn('solve', out, x, alpha, beta);
+      },
+    });
+    return rows === undefined ? own : movedRows(own, rows);
   }
 
   /** out ← α·(K̃ + λI)⁻¹·X + β·out, shapes and values taken on trust. */

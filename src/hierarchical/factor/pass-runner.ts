@@ -2,15 +2,16 @@
  * Passes of a factorization over blocks of vectors in chunks of columns, with their workspace: on one team, or with the
  * other ranks that have the matrix.
  */
-import { precisionOf, sharedFloats } from '../../core/floats.js';
+import { sharedFloats } from '../../core/floats.js';
 import { inLargePages } from '../../dense/large-pages.js';
-import { zeros, type Matrix } from '../../dense/matrix.js';
+import type { Matrix } from '../../dense/matrix.js';
+import type { RowShare } from '../../operator/row-share.js';
 import type { TaskGraph } from '../../parallel/task-graph.js';
 import type { Shared, Team } from '../../parallel/team.js';
 import type { HierarchicalData } from '../matrix/data.js';
 import { placesOf } from '../matrix/transposed-vectors.js';
 import { VectorChunks } from '../matrix/vector-chunks.js';
-import { inOrder, ownRows, rowsInOrder, type OwnRows } from '../ranks/own-rows.js';
+import { placesOfRows, type OwnRows } from '../ranks/own-rows.js';
 import type { FactorEngine } from './engine.js';
 import { passGraph, type PassArguments, type PassKind, type PassVectors } from './pass.js';
 import { RankSolve } from './rank-solve.js';
@@ -27,10 +28,13 @@ export class PassRunner {
   #shared: Shared<PassVectors> | undefined;
   #graph: TaskGraph | undefined;
   #ranks: RankSolve | undefined;
+  readonly #rows: () => RowShare;
   #own: OwnRows | undefined;
 
-  constructor(data: HierarchicalData, engine: FactorEngine, team: Team) {
+  /** `rows`: which rows of vectors are this rank's. */
+  constructor(data: HierarchicalData, engine: FactorEngine, team: Team, rows: () => RowShare) {
     this.#data = data;
+    this.#rows = rows;
     this.#engine = engine;
     this.#team = team;
     this.#chunks = new VectorChunks(data.tree.size, engine.bytesOfVector, team.communicator);
@@ -38,7 +42,7 @@ export class PassRunner {
 
   /** Rows of vectors that are this rank's own; of a rank alone, all. */
   get ownCount(): number {
-    return this.#ownRows()?.place.length ?? this.#data.tree.size;
+    return this.#rows().rows;
   }
 
   /** out ← α·(pass of x) + β·out, N × p. Where several ranks have the matrix: collective, the same on all of them. */
@@ -50,25 +54,14 @@ export class PassRunner {
   }
 
   /**
-   * Own rows of the pass of x, (own rows) × p: a solve takes own rows, too, the other passes all N. Row r is that of
-   * the index at place r of the rank's part of the tree's order.
+   * Own rows of α·(pass of x) + β·out, (own rows) × p: a solve takes own rows, too, the other passes all N. Row r is that
+   * of the index at place r of the rank's part of the tree's order.
    */
-  runOwn(kind: PassKind, out: Matrix, x: Matrix): void {
-    const own = this.#ownRows();
-    if (own === undefined) {
-      const { order } = this.#data.tree;
-      const whole = (input: Matrix): Matrix => {
-        const found = zeros(order.length, x.cols, precisionOf(out.data));
-        this.run(kind, found, input, 1, 0);
-        return found;
-      };
-      if (kind === 'solve') inOrder(order, x, out, whole);
-      else rowsInOrder(out, whole(x), order);
-      return;
-    }
+  runOwn(kind: PassKind, out: Matrix, x: Matrix, alpha = 1, beta = 0): void {
+    const own = (this.#own ??= placesOfRows(this.#rows()));
     const shared = this.#prepare(x.cols);
-    this.#chunks.run(out, x, shared.state.width, false, (to, from) => {
-      this.#pass(shared, { kind, x: from, out: to, alpha: 1, beta: 0 }, own);
+    this.#chunks.run(out, x, shared.state.width, beta !== 0, (to, from) => {
+      this.#pass(shared, { kind, x: from, out: to, alpha, beta, own });
     });
   }
 
@@ -76,11 +69,6 @@ export class PassRunner {
   release(): void {
     this.#letGo();
     this.#chunks.release();
-  }
-
-  #ownRows(): OwnRows | undefined {
-    const { tree, share } = this.#data;
-    return share === undefined ? undefined : (this.#own ??= ownRows(tree, share));
   }
 
   #prepare(vectors: number): Shared<PassVectors> {
@@ -103,12 +91,12 @@ export class PassRunner {
     return shared;
   }
 
-  #pass(shared: Shared<PassVectors>, args: PassArguments, own?: OwnRows): void {
+  #pass(shared: Shared<PassVectors>, args: PassArguments): void {
     const data = this.#data;
     const { passTask, rankSolve } = this.#engine;
     if (data.share !== undefined && rankSolve !== undefined) {
       const ranks = (this.#ranks ??= new RankSolve(data, data.share, rankSolve, this.#team));
-      ranks.run(shared, args, own);
+      ranks.run(shared, args);
     } else this.#team.runSync(passTask, shared as Shared<never>, (this.#graph ??= passGraph(data)), args);
   }
 

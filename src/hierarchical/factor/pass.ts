@@ -34,14 +34,14 @@ export interface PassArguments {
   readonly out: Matrix;
   readonly alpha: number;
   readonly beta: number;
+  /** Where x and out have own rows, in the order of the tree; default: all rows in the caller's order. */
+  readonly own?: OwnRows | undefined;
 }
 
 /** One phase of a pass of several ranks; `nodes` are those of its tasks. */
 export interface RankPassArguments extends PassArguments {
   readonly phase: 'up' | 'down' | 'out';
   readonly nodes: Int32Array;
-  /** Where vectors have the rank's own rows alone. */
-  readonly own: OwnRows | undefined;
 }
 
 /** Room for `width` vectors; a pass with p of them uses the first p·N numbers of each. */
@@ -95,20 +95,22 @@ export function passBody(
     p = args.x.cols;
     kind = args.kind;
     const solve = kind === 'solve';
+    const order = args.own?.begin ?? tree.order;
     if (task < nodes) {
       if (!solve) return;
-      if (p === 1 && task >= roots) gatherVectors(staging, args.x, tree.order, tree.begin[task], tree.end[task]);
+      if (p === 1 && task >= roots) gatherVectors(staging, args.x, order, tree.begin[task], tree.end[task]);
       walkUp(data, task, up);
     } else if (task < 2 * nodes) {
       walkDown(data, task - nodes, down);
       if (task !== nodes) return;
-      if (p === 1 && solve) gatherVectors(staging, args.x, tree.order, 0, isolatedOf(tree));
+      if (p === 1 && solve) gatherVectors(staging, args.x, order, 0, isolatedOf(tree));
       pass.isolated(p, kind);
     } else if (task < panelOut) {
       if (!solve) transposeIn((task - panelIn) * PANEL, args.x, ordered);
-      else if (p > 1) transposeIn((task - panelIn) * PANEL, args.x, staging, place);
+      else if (p > 1) transposeIn((task - panelIn) * PANEL, args.x, staging, args.own?.place ?? place);
     } else if (task < began) {
-      transposeOut((task - panelOut) * PANEL, args.out, args.alpha, args.beta, { values: staging, place });
+      const values = { values: staging, place: args.own?.place ?? place };
+      transposeOut((task - panelOut) * PANEL, args.out, args.alpha, args.beta, values);
     }
   };
 }

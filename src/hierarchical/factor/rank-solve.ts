@@ -10,7 +10,6 @@ import type { Shared, Team } from '../../parallel/team.js';
 import { isolatedOf } from '../../tree/cluster-tree.js';
 import type { HierarchicalData } from '../matrix/data.js';
 import { gatherVectors, PANEL, transposeOut, transposeRows } from '../matrix/transposed-vectors.js';
-import type { OwnRows } from '../ranks/own-rows.js';
 import { ownNodes, RankPasses, type OwnNodes } from '../ranks/pass.js';
 import type { Share } from '../ranks/share.js';
 import type { RankSolveParts } from './engine.js';
@@ -32,7 +31,7 @@ export function rankPassBody(
     else if (phase === 'down') walkDown(data, ν, (μ) => pass.down(μ, p, kind));
     else if (kind !== 'solve') walkUp(data, ν, (μ) => pass.take(μ, x));
     else {
-      if (levelOf(ν) === roots) gatherVectors(staging, x, own?.order ?? tree.order, tree.begin[ν], tree.end[ν]);
+      if (levelOf(ν) === roots) gatherVectors(staging, x, own?.begin ?? tree.order, tree.begin[ν], tree.end[ν]);
       walkUp(data, ν, (μ) => pass.up(μ, p));
     }
   };
@@ -59,9 +58,9 @@ export class RankSolve {
    * out ← α·(pass of x) + β·out, both over shared memory; called by all ranks, with the same x. With `own` they get the
    * rows of their own, and give those alone to a solve. Passes but solves send nothing before the result is gathered.
    */
-  run(shared: Shared<PassVectors>, args: PassArguments, own?: OwnRows): void {
+  run(shared: Shared<PassVectors>, args: PassArguments): void {
     const { state } = shared;
-    const { x, kind } = args;
+    const { x, kind, own } = args;
     const { tree } = this.#data;
     const p = x.cols;
     const solves = kind === 'solve';
@@ -71,7 +70,6 @@ export class RankSolve {
           ...args,
           phase,
           nodes: this.#own.nodes,
-          own,
         });
     };
     if (this.#above?.state !== state) this.#above = { state, pass: this.#parts.nodePass(state, this.#team.blas) };
@@ -93,9 +91,9 @@ export class RankSolve {
       own === undefined,
     );
     // Of own rows the first rank has those of isolated indices.
-    if (own === undefined || own.begin === 0) {
+    if (own === undefined || (own.begin === 0 && own.end > 0)) {
       const isolated = isolatedOf(tree);
-      if (solves) gatherVectors(state.staging, x, own?.order ?? tree.order, 0, isolated);
+      if (solves) gatherVectors(state.staging, x, own?.begin ?? tree.order, 0, isolated);
       else transposeRows(state.ordered, 0, x, 0, isolated);
       pass.isolated(p, kind);
     }

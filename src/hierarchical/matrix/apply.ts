@@ -32,6 +32,7 @@ import {
   transposeOut,
 } from './transposed-vectors.js';
 import { FORMAT_TABLE } from './format.js';
+import type { OwnRows } from '../ranks/own-rows.js';
 
 /**
  * A matrix and the workspace of its products: each array holds `width` values per index or skeleton, of which a product
@@ -61,6 +62,8 @@ export interface ApplyArguments {
   readonly out: Matrix;
   readonly alpha: number;
   readonly beta: number;
+  /** Where x and out have own rows, in the order of the tree; default: all rows in the caller's order. */
+  readonly own?: OwnRows | undefined;
 }
 
 /** Bytes of an `ApplyState` for each vector. */
@@ -148,8 +151,9 @@ export class NodeProduct {
   run(task: number, args: ApplyArguments): void {
     const p = args.x.cols;
     const { nodes, panelIn, panelOut, began } = this.#tasks;
-    const { input, output, place } = this.#state;
-    if (task < nodes) this.up(task, args.x);
+    const { input, output } = this.#state;
+    const place = args.own?.place ?? this.#state.place;
+    if (task < nodes) this.up(task, args.x, args.own?.begin);
     else if (task < 2 * nodes) this.down(task - nodes, p);
     else if (task < panelOut) {
       if (p > 1) transposeIn((task - panelIn) * PANEL, args.x, input, place);
@@ -158,9 +162,9 @@ export class NodeProduct {
   }
 
   /**
-   * w̃_ν; at a leaf of a share its part of xᵀ besides, whose row of each position `rows` tells (default: its index).
+   * w̃_ν; at a leaf of a share its part of xᵀ besides, whose rows stand as `gatherVectors` says (default: by index).
    */
-  up(ν: number, x: Matrix, rows: Int32Array = this.#state.data.tree.order): void {
+  up(ν: number, x: Matrix, rows: Int32Array | number = this.#state.data.tree.order): void {
     const p = x.cols;
     const { data, input, up } = this.#state;
     const { tree, skeletons, offsets, values } = data;

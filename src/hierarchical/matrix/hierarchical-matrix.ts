@@ -13,7 +13,9 @@ import {
   type FloatArray,
   type Vectors,
 } from '../../dense/matrix.js';
-import type { LinearOperator } from '../../operator/linear-operator.js';
+import type { LinearOperator, OwnRowsOperator } from '../../operator/linear-operator.js';
+import { movedRows } from '../../operator/moved-rows.js';
+import type { RowShare } from '../../operator/row-share.js';
 import { toDense } from '../../operator/to-dense.js';
 import { trustClass } from '../../operator/self-check.js';
 import type { TaskGraph } from '../../parallel/task-graph.js';
@@ -31,14 +33,19 @@ import { memoryUse, type MemoryUse, ranksByLevel, ranksOf, type LevelRanks } fro
 import type { CompressionReport } from './report.js';
 import type { Kept } from '../../io/contents.js';
 import { gatherMatrix, gatherOutline, ROOT, toldByRoot, type Outline } from '../ranks/gather.js';
-import { inOrder, ownRows, ownVectors, type OwnRows } from '../ranks/own-rows.js';
+import { ownVectors, placesOfRows, rowShareOf } from '../ranks/own-rows.js';
 import { RankProduct } from '../ranks/product.js';
-import type { Share } from '../ranks/share.js';
 import { VectorChunks } from './vector-chunks.js';
 import { firstLeaf, leavesOf } from '../../tree/cluster-tree.js';
 
 /** Releases what workers hold for matrices that have been garbage-collected; `release` does it at once. */
 const abandoned = new FinalizationRegistry<() => void>((letGo) => letGo());
+
+/** A workspace, and what runs products over it. */
+interface PreparedProduct {
+  readonly shared: Shared<ApplyState>;
+  readonly run: (args: ApplyArguments) => void;
+}
 
 /** Symmetric K̃ ≈ K over a team; products in O(N log N) or less. Nothing in it changes after it is made. */
 export class HierarchicalMatrix<R extends CompressionReport = CompressionReport> implements LinearOperator {
@@ -49,10 +56,10 @@ export class HierarchicalMatrix<R extends CompressionReport = CompressionReport>
   readonly elements: Layout['elements'];
   readonly report: R;
   readonly #team: Team;
-  #product: { shared: Shared<ApplyState>; run: (args: ApplyArguments) => void } | undefined;
+  #product: PreparedProduct | undefined;
   #graph: TaskGraph | undefined;
   #ranks: RankProduct | undefined;
-  #ownRows: OwnRows | undefined;
+  #rows: { readonly share: RowShare; readonly operator: OwnRowsOperator } | undefined;
   readonly #chunks: VectorChunks;
   #released = false;
 
@@ -116,10 +123,7 @@ export class HierarchicalMatrix<R extends CompressionReport = CompressionReport>
    * All ranks together have each index once; a rank alone has all of them.
    */
   get own(): Int32Array {
-    const { tree, share } = this.data;
-    if (share === undefined) return tree.order.slice();
-    const { begin, end } = this.#own(share);
-    return tree.order.slice(begin, end);
+    return this.#onOwnRows().share.indices.slice();
   }
 
   /**
@@ -127,17 +131,16 @@ export class HierarchicalMatrix<R extends CompressionReport = CompressionReport>
    * Collective. Row r is that of index own[r]. Throws ShapeError.
    */
   applyOwn(vectors: Vectors, out?: Matrix): Matrix {
-    const { tree, share } = this.data;
-    const { x, y } = ownVectors(vectors, out, share === undefined ? tree.size : this.#own(share).place.length);
-    if (share === undefined) inOrder(tree.order, x, y, (whole) => this.apply(whole));
-    else {
-      const { shared } = this.#prepare(x.cols);
-      const own = this.#own(share);
-      this.#chunks.run(y, x, shared.state.width, false, (to, from) => {
-        this.#rankProduct(share).run(shared, { x: from, out: to, alpha: 1, beta: 0 }, own);
-      });
-    }
+    const { operator } = this.#onOwnRows();
+    const { x, y } = ownVectors(vectors, out, operator.rows);
+    operator.applyUnchecked(y, x, 1, 0);
     return y;
+  }
+
+  /** K̃ over own rows (`ownRows`): those of `own`, or those given, which may be of another tree. */
+  onRows(rows?: RowShare): OwnRowsOperator | undefined {
+    const { operator } = this.#onOwnRows();
+    return rows === undefined ? operator : movedRows(operator, rows);
   }
 
   /** All N² entries; for small matrices and tests. Throws MemoryError. */
@@ -231,7 +234,7 @@ export class HierarchicalMatrix<R extends CompressionReport = CompressionReport>
     if (this.#released) throw new OptionError('The matrix was released.');
   }
 
-  #prepare(vectors: number): { shared: Shared<ApplyState>; run: (args: ApplyArguments) => void } {
+  #prepare(vectors: number): PreparedProduct {
     this.requireUsable();
     const width = this.#chunks.width(vectors);
     if (this.#product !== undefined && this.#product.shared.state.width >= width) return this.#product;
@@ -245,23 +248,37 @@ export class HierarchicalMatrix<R extends CompressionReport = CompressionReport>
   }
 
   /** Runs a product over a workspace: on this rank's team, and where several have the matrix, with the others. */
-  #runner(shared: Shared<ApplyState>): (args: ApplyArguments) => void {
+  #runner(shared: Shared<ApplyState>): PreparedProduct['run'] {
     const { data } = this;
     const team = this.#team;
     if (data.share !== undefined) {
-      const product = this.#rankProduct(data.share);
+      const product = (this.#ranks ??= new RankProduct(data, data.share, team));
       return (args) => product.run(shared, args);
     }
     const graph = (this.#graph ??= applyGraph(data));
     return (args) => team.runSync(applyTask, shared, graph, args);
   }
 
-  #rankProduct(share: Share): RankProduct {
-    return (this.#ranks ??= new RankProduct(this.data, share, this.#team));
-  }
-
-  #own(share: Share): OwnRows {
-    return (this.#ownRows ??= ownRows(this.data.tree, share));
+  /** This rank's rows, and the products with them. */
+  #onOwnRows(): { readonly share: RowShare; readonly operator: OwnRowsOperator } {
+    if (this.#rows !== undefined) return this.#rows;
+    const { tree, share: dealt } = this.data;
+    const share = rowShareOf(tree, dealt, this.#team.communicator);
+    const places = placesOfRows(share);
+    const operator: OwnRowsOperator = {
+      rows: share.rows,
+      cols: share.rows,
+      symmetric: true,
+      precision: this.precision,
+      rowShare: share,
+      applyUnchecked: (out, x, alpha, beta) => {
+        const { shared, run } = this.#prepare(x.cols);
+        this.#chunks.run(out, x, shared.state.width, beta !== 0, (to, from) => {
+          run({ x: from, out: to, alpha, beta, own: places });
+        });
+      },
+    };
+    return (this.#rows = { share, operator });
   }
 
   #letGo(): void {

@@ -97,14 +97,27 @@ export function transposeOut(
   }
 }
 
-/** into(:, begin … end) ← x(order[begin … end), :)ᵀ. */
+/**
+ * into(:, begin … end) ← x(order[begin … end), :)ᵀ; of vectors whose rows stand in the order of positions `order` is the
+ * position of the first.
+ */
 export function gatherVectors(
   into: FloatArray,
   { data, offset, cols: p, ld }: Matrix,
-  order: Int32Array,
+  order: Int32Array | number,
   begin: number,
   end: number,
 ): void {
+  if (typeof order === 'number') {
+    const from = offset - order;
+    for (let first = begin; first < end; first += TILE) {
+      const last = Math.min(end, first + TILE);
+      for (let q = 0; q < p; q++)
+        for (let position = first, to = first * p + q; position < last; position++, to += p)
+          into[to] = data[from + q * ld + position];
+    }
+    return;
+  }
   if (p === 1) {
     for (let position = begin; position < end; position++) into[position] = data[offset + order[position]];
     return;

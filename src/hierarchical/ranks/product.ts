@@ -21,8 +21,6 @@ import type { Share } from './share.js';
 interface PhaseArguments extends ApplyArguments {
   readonly phase: 'up' | 'down' | 'out';
   readonly nodes: Int32Array;
-  /** Where vectors have the rank's own rows alone. */
-  readonly own: OwnRows | undefined;
 }
 
 /** Runs a task of a phase. */
@@ -33,7 +31,7 @@ export const rankProductTask = defineTask<ApplyState, PhaseArguments>(
     const product = new NodeProduct(state, context.blas);
     return (task, { phase, nodes, x, out, alpha, beta, own }) => {
       const place = own?.place ?? state.place;
-      if (phase === 'up') product.up(nodes[task], x, own?.order);
+      if (phase === 'up') product.up(nodes[task], x, own?.begin);
       else if (phase === 'down') product.down(nodes[task], x.cols);
       else transposeOut(task * PANEL, out, alpha, beta, { values: state.output, place });
     };
@@ -59,14 +57,15 @@ export class RankProduct {
    * out ← α·K̃·x + β·out, both over shared memory; called by all ranks, with the same x, or with `own` each with the
    * rows of its own.
    */
-  run(shared: Shared<ApplyState>, args: ApplyArguments, own?: OwnRows): void {
+  run(shared: Shared<ApplyState>, args: ApplyArguments): void {
     const { state } = shared;
+    const { own } = args;
     const { input, up, output, data } = state;
     const { begin } = data.skeletons;
     const p = args.x.cols;
     const phase = (phase: PhaseArguments['phase'], graph: TaskGraph): void => {
       if (graph.count > 0)
-        this.#team.runSync(rankProductTask, shared, graph, { ...args, phase, nodes: this.#own.nodes, own });
+        this.#team.runSync(rankProductTask, shared, graph, { ...args, phase, nodes: this.#own.nodes });
     };
     const above = this.#above(state, this.#team.blas);
     this.#passes.run(
