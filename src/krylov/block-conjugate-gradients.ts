@@ -12,6 +12,7 @@ import { optionsAmong } from '../core/known-options.js';
 import { withBlas, type WithBlas } from '../dense/default-blas.js';
 import { asVectors, type Matrix, type Vectors } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
+import type { RowShare } from '../operator/row-share.js';
 import { requireOperator } from '../operator/self-check.js';
 import { DIRECTION_BLOCKS } from './block-directions.js';
 import { BlockGroup, type Run } from './block-group.js';
@@ -23,32 +24,34 @@ import {
   type BlockSolver,
   BLOCK_KEYS,
 } from './block-solution.js';
-import { RangedSystem } from './ranged-system.js';
+import { gathered, ownCopies } from './own-copies.js';
+import { placedSystem, type PlacedSystem } from './placed-system.js';
+import type { RangedSystem } from './ranged-system.js';
 import { type SolveControl, SOLVE_CONTROL_KEYS } from './solution.js';
-import {
-  checkControl,
-  checkPreconditioner,
-  checkSystem,
-  checkVectors,
-  largestEntry,
-  resolveTolerances,
-} from './solver-checks.js';
+import { checkControl, checkVectors, largestEntriesOver, resolveTolerances } from './solver-checks.js';
 import { runAtOnce, runInTurns } from './turns.js';
 
 /** Columns that are solved together where nobody says how many. */
 export const BLOCK_SIZE = 32;
 
+const METHOD = { name: 'blockConjugateGradients', symmetric: true } as const;
+
 class BlockConjugateGradients implements BlockSolver {
   readonly size: number;
+  readonly #system: RangedSystem;
+  /** Where B and X are whole and the solver works on own rows. */
+  readonly #whole: RowShare | undefined;
   readonly #group: BlockGroup;
   readonly #options: WithBlas<BlockOptions>;
   readonly #blockSize: number;
   #workspace: BlockIterates | undefined;
   #busy = false;
 
-  constructor(operator: LinearOperator, options: WithBlas<BlockOptions>) {
-    this.size = operator.rows;
-    this.#group = new BlockGroup(operator.rows, new RangedSystem(operator, options.preconditioner));
+  constructor({ system, whole }: PlacedSystem, options: WithBlas<BlockOptions>) {
+    this.size = whole?.size ?? system.operator.rows;
+    this.#system = system;
+    this.#whole = whole;
+    this.#group = new BlockGroup(system);
     this.#options = options;
     this.#blockSize = options.blockSize ?? BLOCK_SIZE;
   }
@@ -56,18 +59,23 @@ class BlockConjugateGradients implements BlockSolver {
   get workspaceBytes(): number {
     return (
       8 *
-      this.size *
+      this.#group.size *
       (this.#workspace?.capacity ?? 0) *
       (3 + (this.#workspace?.start === undefined ? 0 : 1) + DIRECTION_BLOCKS)
     );
   }
 
   solve(b: Vectors, x: Matrix, control: SolveControl = {}): BlockSolution {
-    return runAtOnce(this.#guarded(this.#checked(b, x, control)));
+    return this.#handedBack(runAtOnce(this.#guarded(this.#checked(b, x, control))), x);
   }
 
   async solveAsync(b: Vectors, x: Matrix, control: SolveControl = {}): Promise<BlockSolution> {
-    return runInTurns(this.#guarded(this.#checked(b, x, control)));
+    return this.#handedBack(await runInTurns(this.#guarded(this.#checked(b, x, control))), x);
+  }
+
+  /** The solution as it was asked for: whole, where B was. */
+  #handedBack(solution: BlockSolution, x: Matrix): BlockSolution {
+    return this.#whole === undefined ? solution : gathered(this.#whole, solution, x);
   }
 
   #checked(given: Vectors, x: Matrix, asked: SolveControl): Run {
@@ -75,18 +83,19 @@ class BlockConjugateGradients implements BlockSolver {
     checkVectors(b, 'b', this.size, b.cols);
     checkVectors(x, 'x', this.size, b.cols);
     const control = checkControl(asked, this.size, b.cols);
-    const tolerances = resolveTolerances(this.size, this.#options, control);
-    for (let j = 0; j < b.cols; j++) {
-      largestEntry(b, j, 'b');
-      if (control.guess !== undefined) largestEntry(control.guess, j, 'guess');
-    }
+    const { rows } = this.#system;
+    const tolerances = resolveTolerances(rows.size, this.#options, control);
     if (this.#busy)
       throw new OptionError('This solver is at work on other right-hand sides: wait for it, or make a second solver.');
+    const own = this.#whole === undefined ? { b, x, control } : ownCopies(this.#whole, { b, x, control });
+    const all = { first: 0, count: b.cols };
+    largestEntriesOver(rows, own.b, all, 'b');
+    if (own.control.guess !== undefined) largestEntriesOver(rows, own.control.guess, all, 'guess');
     this.#busy = true;
     return {
-      b,
-      out: x,
-      control,
+      b: own.b,
+      out: own.x,
+      control: own.control,
       tolerances,
       residuals: new Float64Array(b.cols),
       columnIterations: new Int32Array(b.cols),
@@ -106,7 +115,7 @@ class BlockConjugateGradients implements BlockSolver {
       const { cols } = run.b;
       const width = Math.min(cols, this.#blockSize);
       if (cols > 0 && (this.#workspace === undefined || this.#workspace.capacity < width))
-        this.#workspace = new BlockIterates(this.size, width, this.#options.blas);
+        this.#workspace = new BlockIterates(this.#group.size, width, this.#options.blas, this.#system.rows);
       for (let first = 0; first < cols; first += width) {
         yield* this.#group.solve(run, this.#workspace!, first, Math.min(width, cols - first));
       }
@@ -138,16 +147,19 @@ class BlockConjugateGradients implements BlockSolver {
  * 1980, theorem 5), and each is one product with a block. The workspace (8N k numbers in float64, k at most the
  * block size) grows to the widest group and then serves every solve. Operators of float32: wrap them by `converted`.
  * Throws ShapeError, OptionError.
+ *
+ * With a hierarchical matrix, and a preconditioner that has own rows too, it works on these as
+ * `conjugateGradientSolver` does: a step takes four allreduces, of at most 2k + k², k², 2k² and k numbers a rank (five
+ * where directions are kept).
  */
 export function blockConjugateGradientSolver(operator: LinearOperator, options: BlockOptions = {}): BlockSolver {
-  requireOperator(operator, 'blockConjugateGradientSolver');
+  requireOperator(operator, 'blockConjugateGradientSolver', 'f64', { ownRows: true });
   const backed = withBlas(options, BLOCK_KEYS, 'blockConjugateGradientSolver');
-  const size = checkSystem(operator, 'blockConjugateGradients');
-  checkPreconditioner(options.preconditioner, size, 'blockConjugateGradients', true);
+  const placed = placedSystem(operator, options.preconditioner, METHOD);
   const { blockSize = BLOCK_SIZE } = options;
   requireWhole(blockSize, 'blockSize', 1);
-  resolveTolerances(size, options);
-  return new BlockConjugateGradients(operator, backed);
+  resolveTolerances(placed.system.rows.size, options);
+  return new BlockConjugateGradients(placed, backed);
 }
 
 /** One solve with a workspace of its own. */

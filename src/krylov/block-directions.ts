@@ -9,13 +9,18 @@
  * orthogonal to later Z but for the directions of null(αᵀ). These are kept, A-orthonormal, and projected out ever after
  * (in the spirit of A. Nikishin, A. Yeremin, SIAM J. Matrix Anal. Appl. 16(4), 1995): one vector for each column that
  * left.
+ *
+ * A step makes sums over all rows four times, each for the whole block (a fifth time where directions are kept): of Z
+ * with R and with AP before; of Z, projected, with itself; of P with AP and with R; and the norms of R. Over own rows
+ * each is one reduction (tall-blocks.ts).
  */
 import { sharedFloat64 } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
 import { block, copyInto, fill, view, zeros, type Matrix } from '../dense/matrix.js';
 import { pivotedCholesky } from './pivoted-cholesky.js';
 import type { RangedSystem } from './ranged-system.js';
-import { dot } from './vector.js';
+import { TallBlocks } from './tall-blocks.js';
+import { WholeRows } from './whole-rows.js';
 
 /**
  * Squared distance of a unit column from those before it, below which it counts as dependent: Gram matrices tell no
@@ -46,18 +51,13 @@ const NOT_FINITE: BlockCurvature = { kind: 'nonFinite' };
 const EXHAUSTED: BlockCurvature = { kind: 'exhausted' };
 const OTHER_SCALE: BlockCurvature = { kind: 'rescaled' };
 
-/** ‖a_j‖₂ of a contiguous float64 block. */
-export function columnNorm(a: Matrix, j: number): number {
-  const column = a.data.subarray(a.offset + j * a.rows, a.offset + (j + 1) * a.rows) as Float64Array;
-  return Math.sqrt(dot(column, column));
-}
-
 /** Arrays of size N × k that a BlockDirections keeps. */
 export const DIRECTION_BLOCKS = 5;
 
 /** The block P of one iteration with its images AP, and the directions kept of blocks before. */
 export class BlockDirections {
   readonly #blas: Blas;
+  readonly #tall: TallBlocks;
   readonly #size: number;
   readonly #capacity: number;
   /** Preconditioned residuals, to be filled by the caller before `extend`. */
@@ -82,17 +82,18 @@ export class BlockDirections {
   /** Shortest step so far, (what it takes off the squared A-norm of the error)/rᵀMr. */
   #shortest = Number.POSITIVE_INFINITY;
 
-  /** Room for blocks of at most `capacity` directions of `size` numbers. */
-  constructor(size: number, capacity: number, blas: Blas) {
+  /** Room for blocks of at most `capacity` directions of `size` numbers: all rows, unless `tall` is over own rows. */
+  constructor(size: number, capacity: number, blas: Blas, tall = new TallBlocks(new WholeRows(size), blas)) {
     this.#blas = blas;
+    this.#tall = tall;
     this.#size = size;
     this.#capacity = capacity;
-    const tall = (): Matrix => view(sharedFloat64(size * capacity), 0, size, capacity);
-    this.z = tall();
-    this.#p = tall();
-    this.#q = tall();
-    this.#kept = tall();
-    this.#keptImages = tall();
+    const room = (): Matrix => view(sharedFloat64(size * capacity), 0, size, capacity);
+    this.z = room();
+    this.#p = room();
+    this.#q = room();
+    this.#kept = room();
+    this.#keptImages = room();
     this.#factor = zeros(capacity, capacity);
     this.#alpha = zeros(capacity, capacity);
     this.#small = [zeros(capacity, capacity), zeros(capacity, capacity), zeros(capacity, capacity)];
@@ -144,65 +145,86 @@ export class BlockDirections {
     }
   }
 
+  /** energies ← r_jᵀz_j of the first `count` columns, of which z is ready; the first sums of a step. Collective. */
+  meet(r: Matrix, count: number, energies: Float64Array): void {
+    const z = this.#columns(this.z, count);
+    const q = this.#columns(this.#q, this.#rank);
+    const out = this.#square(0, this.#rank, count);
+    this.#tall.sums(
+      { kind: 'columns', a: r, b: z, count, out: energies },
+      { kind: 'columns', a: z, b: z, count, out: this.#values },
+      ...(this.#rank > 0 ? [{ kind: 'products', a: q, b: z, out } as const] : []),
+    );
+  }
+
   /**
-   * Makes the next block from the first `count` columns of z, and multiplies it; the products counted are the returned
-   * rank. z is destroyed.
+   * Makes the next block from the first `count` columns of z, which have met (`meet`), and multiplies it; the products
+   * counted are the returned rank. z is destroyed. Collective.
    */
-  extend(system: RangedSystem, count: number): BlockCurvature {
+  extend(system: RangedSystem, r: Matrix, count: number): BlockCurvature {
     this.#project(count);
-    const before = this.#values;
     const gram = this.#square(0, count, count);
     const z = this.#columns(this.z, count);
-    if (!this.#normalized(z, before)) return NOT_FINITE;
-    this.#blas.gemm('T', 'N', 1, z, z, 0, gram);
+    this.#tall.sums({ kind: 'products', a: z, b: z, out: gram });
+    if (!this.#normalized(z, gram)) return NOT_FINITE;
     const rank = pivotedCholesky(gram, this.#order, LEAST_DISTANCE);
     if (rank === 0) return EXHAUSTED;
     if (this.#rank > rank) this.#retain(rank);
     const p = this.#columns(this.#p, rank);
+    const q = this.#columns(this.#q, rank);
     for (let j = 0; j < rank; j++) copyInto(block(p, 0, j, this.#size, 1), block(z, 0, this.#order[j], this.#size, 1));
-    this.#blas.trsm('R', 'L', 'T', 'N', 1, block(gram, 0, 0, rank, rank), p);
+    this.#tall.solveRight(block(gram, 0, 0, rank, rank), p);
     this.#rank = rank;
-    system.operator.applyUnchecked(this.#columns(this.#q, rank), p, 1, 0);
+    system.operator.applyUnchecked(q, p, 1, 0);
     const first = this.#size * rank;
-    if (system.settle(p.data.subarray(0, first) as Float64Array, this.#q.data.subarray(0, first) as Float64Array))
+    if (system.settle(p.data.subarray(0, first) as Float64Array, q.data.subarray(0, first) as Float64Array))
       return OTHER_SCALE;
+    const g = this.#square(0, rank, rank);
+    this.#tall.sums(
+      { kind: 'products', a: p, b: q, out: g },
+      { kind: 'products', a: p, b: r, out: block(this.#alpha, 0, 0, rank, r.cols) },
+    );
     const curvature = this.#factorize();
     // P is orthonormal: where M is the identity, no step is shorter than 1/λ_max, and p_jᵀAp_j is at most λ_max.
-    if (curvature.kind === 'positive' && system.preconditioner === undefined) {
-      const g = this.#square(0, rank, rank);
+    if (curvature.kind === 'positive' && system.preconditioner === undefined)
       for (let j = 0; j < rank; j++) this.#shortest = Math.min(this.#shortest, 1 / g.data[j * (rank + 1)]);
-    }
     return curvature;
   }
 
-  /** z ← z less its A-projections on the last block and on what is kept; the norms before are left in `values`. */
+  /** z ← z less its A-projections on the last block, whose sums `meet` has left, and on what is kept. */
   #project(count: number): void {
     const z = this.#columns(this.z, count);
-    const blas = this.#blas;
-    for (let j = 0; j < count; j++) this.#values[j] = columnNorm(this.z, j);
     if (this.#rank > 0) {
       const beta = this.#square(0, this.#rank, count);
-      blas.gemm('T', 'N', 1, this.#columns(this.#q, this.#rank), z, 0, beta);
       this.#solve(beta);
-      blas.gemm('N', 'N', -1, this.#columns(this.#p, this.#rank), beta, 1, z);
+      this.#tall.combine(-1, this.#columns(this.#p, this.#rank), beta, 1, z);
     }
     if (this.#keptCount > 0) {
       const gamma = this.#square(0, this.#keptCount, count);
-      blas.gemm('T', 'N', 1, this.#columns(this.#keptImages, this.#keptCount), z, 0, gamma);
-      blas.gemm('N', 'N', -1, this.#columns(this.#kept, this.#keptCount), gamma, 1, z);
+      this.#tall.sums({ kind: 'products', a: this.#columns(this.#keptImages, this.#keptCount), b: z, out: gamma });
+      this.#tall.combine(-1, this.#columns(this.#kept, this.#keptCount), gamma, 1, z);
     }
   }
 
-  /** Columns to unit length, those that are but rounding to zero; false where one is not finite. */
-  #normalized(z: Matrix, before: Float64Array): boolean {
+  /**
+   * Columns to unit length and their ZᵀZ with them, those that are but rounding to zero; false where one is not finite.
+   */
+  #normalized(z: Matrix, gram: Matrix): boolean {
     const { data } = z;
-    for (let j = 0; j < z.cols; j++) {
+    const count = z.cols;
+    for (let j = 0; j < count; j++) {
       const first = j * this.#size;
       const end = first + this.#size;
-      const length = columnNorm(z, j);
+      const length = Math.sqrt(gram.data[j * (count + 1)]);
       if (!Number.isFinite(length)) return false;
-      if (length <= LEAST_REST * before[j]) data.fill(0, first, end);
+      const vanishes = length <= LEAST_REST * Math.sqrt(this.#values[j]);
+      if (vanishes) data.fill(0, first, end);
       else for (let i = first; i < end; i++) data[i] /= length;
+      const scale = vanishes ? 0 : 1 / length;
+      for (let i = 0; i < count; i++) {
+        gram.data[i + j * count] *= scale;
+        gram.data[j + i * count] *= scale;
+      }
     }
     return true;
   }
@@ -216,10 +238,7 @@ export class BlockDirections {
 
   #factorize(): BlockCurvature {
     const rank = this.#rank;
-    const p = this.#columns(this.#p, rank);
-    const q = this.#columns(this.#q, rank);
     const g = this.#square(0, rank, rank);
-    this.#blas.gemm('T', 'N', 1, p, q, 0, g);
     for (let j = 0; j < rank; j++) {
       for (let i = j; i < rank; i++) {
         const mean = (g.data[i + j * rank] + g.data[j + i * rank]) / 2;
@@ -242,8 +261,15 @@ export class BlockDirections {
     const values = this.#values.subarray(0, rank);
     if (this.#blas.syevd(true, 'L', g, values) !== 0) return NOT_FINITE;
     const direction = this.#columns(this.z, 1);
-    this.#blas.gemm('N', 'N', 1, p, view(g.data, 0, rank, 1), 0, direction);
-    return { kind: 'flat', curvature: values[0] / columnNorm(direction, 0) ** 2, direction };
+    this.#tall.combine(1, p, view(g.data, 0, rank, 1), 0, direction);
+    const [length] = this.#lengths(direction);
+    return { kind: 'flat', curvature: values[0] / length ** 2, direction };
+  }
+
+  #lengths(a: Matrix): Float64Array {
+    const out = new Float64Array(a.cols);
+    this.#tall.norms(a, a.cols, out);
+    return out;
   }
 
   /**
@@ -280,24 +306,18 @@ export class BlockDirections {
     for (let j = 0; j < count; j++) {
       const place = this.#keptNext;
       const coefficients = view(y.data, j * rank, rank, 1);
-      blas.gemv('N', 1, this.#columns(this.#p, rank), coefficients, 0, block(this.#kept, 0, place, this.#size, 1));
-      blas.gemv(
-        'N',
-        1,
-        this.#columns(this.#q, rank),
-        coefficients,
-        0,
-        block(this.#keptImages, 0, place, this.#size, 1),
-      );
+      this.#tall.combine(1, this.#columns(this.#p, rank), coefficients, 0, block(this.#kept, 0, place, this.#size, 1));
+      const image = block(this.#keptImages, 0, place, this.#size, 1);
+      this.#tall.combine(1, this.#columns(this.#q, rank), coefficients, 0, image);
       this.#keptCount = Math.max(this.#keptCount, place + 1);
       this.#keptNext = (place + 1) % this.#capacity;
     }
   }
 
   /**
-   * x ← x + P α and r ← r − AP α with α = (PᵀAP)⁻¹Pᵀr, for all columns of r: their A-norm errors become least over x +
-   * span P. `energies` are rᵀMr of the columns. Where a step would be longer than rounding can tell from infinite,
-   * nothing is changed, and the direction is returned.
+   * x ← x + P α and r ← r − AP α with α = (PᵀAP)⁻¹Pᵀr, for all columns of the r that `extend` has seen: their A-norm
+   * errors become least over x + span P. `energies` are rᵀMr of the columns. Where a step would be longer than rounding
+   * can tell from infinite, nothing is changed, and the direction is returned.
    */
   advance(x: Matrix, r: Matrix, energies: Float64Array): BlockCurvature {
     const blas = this.#blas;
@@ -305,7 +325,6 @@ export class BlockDirections {
     const p = this.#columns(this.#p, rank);
     const alpha = block(this.#alpha, 0, 0, rank, r.cols);
     const l = block(this.#factor, 0, 0, rank, rank);
-    blas.gemm('T', 'N', 1, p, r, 0, alpha);
     blas.trsm('L', 'L', 'N', 'N', 1, l, alpha);
     for (let j = 0; j < r.cols; j++) {
       let taken = 0;
@@ -315,8 +334,8 @@ export class BlockDirections {
       if (step > 0) this.#shortest = Math.min(this.#shortest, step);
     }
     blas.trsm('L', 'L', 'T', 'N', 1, l, alpha);
-    blas.gemm('N', 'N', 1, p, alpha, 1, x);
-    blas.gemm('N', 'N', -1, this.#columns(this.#q, rank), alpha, 1, r);
+    this.#tall.combine(1, p, alpha, 1, x);
+    this.#tall.combine(-1, this.#columns(this.#q, rank), alpha, 1, r);
     return POSITIVE;
   }
 }

@@ -3,20 +3,19 @@
  * each column, restarts from true residuals (stagnation.ts).
  */
 import { block, copyInto, type Matrix } from '../dense/matrix.js';
-import { columnNorm } from './block-directions.js';
 import type { BlockIterates } from './block-iterates.js';
 import { normFromBelow, NORM_PRODUCTS } from './operator-norm.js';
 import type { RangedSystem } from './ranged-system.js';
 import type { CheckedControl } from './solution.js';
 import {
   curvatureRounding,
-  largestEntry,
+  largestEntriesOver,
   LEAST_RELATIVE_TARGET,
   safeScale,
   type ResolvedTolerances,
 } from './solver-checks.js';
 import { ROUNDING_LEVELS, Stagnation, WORTH_KEEPING } from './stagnation.js';
-import { dot, scaleBy } from './vector.js';
+import { scaleBy } from './vector.js';
 
 /** What ends a whole solve. */
 export type Halt =
@@ -28,6 +27,8 @@ export type Halt =
       readonly direction: Matrix;
     }
   | { readonly outcome: 'indefinitePreconditioner'; readonly preconditionerCurvature: number };
+
+const ABORTED: Halt = { outcome: 'aborted' };
 
 /** One solve: what it was asked, and what has come of it so far. */
 export interface Run {
@@ -50,20 +51,16 @@ export interface Run {
   unrounded: number;
 }
 
-function normsOfColumns(a: Matrix, out: Float64Array): void {
-  for (let j = 0; j < a.cols; j++) out[j] = columnNorm(a, j);
-}
-
 /** Solves group after group with one system. */
 export class BlockGroup {
+  /** Rows that vectors have here. */
   readonly size: number;
   readonly #system: RangedSystem;
   /** ‖A‖ of the ranged system, once it was asked for. */
   #norm: number | undefined;
 
-  /** For right-hand sides of `size` numbers. */
-  constructor(size: number, system: RangedSystem) {
-    this.size = size;
+  constructor(system: RangedSystem) {
+    this.size = system.operator.rows;
     this.#system = system;
   }
 
@@ -75,21 +72,19 @@ export class BlockGroup {
     const { size } = this;
     const { r } = work;
     let started = false;
+    const largest = largestEntriesOver(this.#system.rows, b, { first, count }, 'b');
     for (let j = 0; j < count; j++) {
-      const scale = safeScale(largestEntry(b, first + j, 'b'));
+      const scale = safeScale(largest[j]);
       const from = b.offset + (first + j) * b.ld;
-      let sum = 0;
-      for (let i = 0; i < size; i++) {
-        const value = scale * b.data[from + i];
-        r.data[i + j * size] = value;
-        sum += value * value;
-      }
-      const length = Math.sqrt(sum);
+      for (let i = 0; i < size; i++) r.data[i + j * size] = scale * b.data[from + i];
       work.order[j] = first + j;
       work.scales[j] = scale;
-      work.lengths[j] = length;
+    }
+    work.tall.norms(r, count, work.lengths);
+    for (let j = 0; j < count; j++) {
+      const length = work.lengths[j];
       if (this.#guess(control.guess, work, j)) started = true;
-      work.targets[j] = Math.max(tolerances.relativeTolerance * length, tolerances.absoluteTolerance * scale);
+      work.targets[j] = Math.max(tolerances.relativeTolerance * length, tolerances.absoluteTolerance * work.scales[j]);
       work.norms[j] = work.before[j] = length;
     }
     return started;
@@ -116,13 +111,13 @@ export class BlockGroup {
     }
     this.#system.operator.applyUnchecked(r, block(work.x, 0, 0, size, count), -1, 1);
     run.products += count;
-    normsOfColumns(r, work.norms);
+    work.tall.norms(r, count, work.norms);
   }
 
   /** Solves for columns first … first + count − 1 of the run; yields after every step. */
   *solve(run: Run, work: BlockIterates, first: number, count: number): Generator<undefined, void, undefined> {
     const { tolerances, control } = run;
-    const stagnation = new Stagnation(this.size, tolerances.maxRestarts);
+    const stagnation = new Stagnation(this.#system.rows.size, tolerances.maxRestarts);
     work.directions.clear(true);
     if (this.#load(run, work, first, count)) this.#trueResiduals(run, work, count);
     for (let j = 0; j < count; j++) {
@@ -142,7 +137,8 @@ export class BlockGroup {
       stagnation.begin(work.worst(cycle));
       let limited = false;
       while (active > 0) {
-        if (control.signal?.aborted) run.halt = { outcome: 'aborted' };
+        this.#system.rows.raise(control.signal?.aborted === true);
+        if (this.#system.rows.raised) run.halt = ABORTED;
         else if (steps === tolerances.maxIterations) limited = true;
         if (limited || run.halt !== undefined) break;
         const halt = this.#step(run, work, active);
@@ -202,27 +198,32 @@ export class BlockGroup {
 
   /** u·‖A‖‖x‖ over ‖b‖, the largest of the first columns. */
   #level(run: Run, work: BlockIterates, count: number): number {
-    let longest = 0;
-    for (let j = 0; j < count; j++)
-      if (work.lengths[j] > 0) longest = Math.max(longest, columnNorm(work.x, j) / work.lengths[j]);
-    return run.tolerances.roundoff * this.#normOf(run) * longest;
+    const norms = this.#relativeNorms(work, count);
+    return run.tolerances.roundoff * this.#normOf(run) * Math.max(0, ...norms);
+  }
+
+  /** ‖x_j‖ over ‖b_j‖ of the first columns; 0 where b_j is. */
+  #relativeNorms({ tall, x, lengths }: BlockIterates, count: number): Float64Array {
+    const norms = new Float64Array(count);
+    tall.norms(x, count, norms);
+    return norms.map((norm, j) => (lengths[j] > 0 ? norm / lengths[j] : 0));
   }
 
   /** The longest of the first columns of x as a direction without curvature, if it is one. */
   #alongNullSpace(run: Run, work: BlockIterates, count: number): Halt | undefined {
-    let longest = 0;
-    for (let j = 1; j < count; j++)
-      if (columnNorm(work.x, j) / work.lengths[j] > columnNorm(work.x, longest) / work.lengths[longest]) longest = j;
+    const norms = this.#relativeNorms(work, count);
+    const longest = norms.indexOf(Math.max(...norms));
     const [direction, product] = work.directions.spare();
     copyInto(direction, block(work.x, 0, longest, this.size, 1));
     this.#system.operator.applyUnchecked(product, direction, 1, 0);
     run.products++;
-    const inner = dot(
-      direction.data.subarray(0, this.size) as Float64Array,
-      product.data.subarray(product.offset, product.offset + this.size) as Float64Array,
+    const [inner, squared] = [new Float64Array(1), new Float64Array(1)];
+    work.tall.sums(
+      { kind: 'columns', a: direction, b: product, count: 1, out: inner },
+      { kind: 'columns', a: direction, b: direction, count: 1, out: squared },
     );
-    const curvature = inner / columnNorm(direction, 0) ** 2;
-    return Math.abs(curvature) <= curvatureRounding(this.size, run.tolerances.roundoff) * this.#normOf(run)
+    const curvature = inner[0] / squared[0];
+    return Math.abs(curvature) <= curvatureRounding(this.#system.rows.size, run.tolerances.roundoff) * this.#normOf(run)
       ? this.#told(run, curvature, direction)
       : undefined;
   }
@@ -230,7 +231,7 @@ export class BlockGroup {
   /** What a direction without curvature says of A itself. */
   #told(run: Run, curvature: number, direction: Matrix): Halt {
     const { factor } = this.#system;
-    const bound = curvatureRounding(this.size, run.tolerances.roundoff) * this.#normOf(run);
+    const bound = curvatureRounding(this.#system.rows.size, run.tolerances.roundoff) * this.#normOf(run);
     return {
       outcome: curvature < -bound ? 'indefinite' : 'singular',
       curvature: curvature / factor,
@@ -241,7 +242,7 @@ export class BlockGroup {
 
   #normOf(run: Run): number {
     if (this.#norm === undefined) {
-      this.#norm = normFromBelow(this.#system.operator);
+      this.#norm = normFromBelow(this.#system.operator, this.#system.rows);
       run.products += NORM_PRODUCTS;
     }
     return this.#norm;
@@ -297,38 +298,34 @@ export class BlockGroup {
     const { directions } = work;
     const r = block(work.r, 0, 0, size, active);
     const z = block(directions.z, 0, 0, size, active);
-    const { preconditioner } = this.#system;
-    if (preconditioner === undefined) {
-      copyInto(z, r);
-      for (let j = 0; j < active; j++) work.energies[j] = work.norms[j] ** 2;
-    } else {
+    const { preconditioner, rows } = this.#system;
+    if (preconditioner === undefined) copyInto(z, r);
+    else {
       preconditioner.applyUnchecked(z, r, 1, 0);
       this.#system.settlePreconditioner(
         r.data.subarray(0, size * active) as Float64Array,
         z.data.subarray(0, size * active) as Float64Array,
       );
-      for (let j = 0; j < active; j++) {
-        const rz = dot(
-          work.r.data.subarray(j * size, (j + 1) * size) as Float64Array,
-          z.data.subarray(j * size, (j + 1) * size) as Float64Array,
-        );
-        if (!Number.isFinite(rz)) return { outcome: 'nonFinite' };
-        if (rz <= 0)
-          return {
-            outcome: 'indefinitePreconditioner',
-            preconditionerCurvature: this.#system.curvatureOf(rz / work.norms[j] ** 2),
-          };
-        work.energies[j] = rz;
-      }
     }
-    let result = directions.extend(this.#system, active);
+    directions.meet(r, active, work.energies);
+    if (rows.raised) return ABORTED;
+    for (let j = 0; j < active; j++) {
+      const rz = work.energies[j];
+      if (!Number.isFinite(rz)) return { outcome: 'nonFinite' };
+      if (rz <= 0)
+        return {
+          outcome: 'indefinitePreconditioner',
+          preconditionerCurvature: this.#system.curvatureOf(rz / work.norms[j] ** 2),
+        };
+    }
+    let result = directions.extend(this.#system, r, active);
     if (result.kind === 'exhausted') return 'exhausted';
     run.products += directions.rank;
     if (result.kind === 'rescaled') return 'rescaled';
     if (result.kind === 'positive') result = directions.advance(block(work.x, 0, 0, size, active), r, work.energies);
     if (result.kind === 'nonFinite') return { outcome: 'nonFinite' };
     if (result.kind === 'flat') return this.#told(run, result.curvature, result.direction);
-    normsOfColumns(r, work.norms);
+    work.tall.norms(r, active, work.norms);
     for (let j = 0; j < active; j++) if (!Number.isFinite(work.norms[j])) return { outcome: 'nonFinite' };
     return undefined;
   }

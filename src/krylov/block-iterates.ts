@@ -4,7 +4,9 @@
 import { sharedFloat64 } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
 import { block, copyInto, view, zeros, type Matrix } from '../dense/matrix.js';
+import type { VectorRows } from '../operator/row-share.js';
 import { BlockDirections } from './block-directions.js';
+import { TallBlocks } from './tall-blocks.js';
 
 /**
  * Iterates, residuals and what is known of them, by place: columns change places, so that those at work stand in front.
@@ -13,6 +15,7 @@ export class BlockIterates {
   readonly capacity: number;
   readonly x: Matrix;
   readonly r: Matrix;
+  readonly tall: TallBlocks;
   readonly directions: BlockDirections;
   /** Column of the group that stands at each place of x and r. */
   readonly order: Int32Array;
@@ -33,11 +36,12 @@ export class BlockIterates {
   /** x as a later cycle began; the first begins at the guess. */
   start: Matrix | undefined;
 
-  constructor(size: number, capacity: number, blas: Blas) {
+  constructor(size: number, capacity: number, blas: Blas, rows: VectorRows) {
     this.capacity = capacity;
+    this.tall = new TallBlocks(rows, blas);
     this.x = view(sharedFloat64(size * capacity), 0, size, capacity);
     this.r = view(sharedFloat64(size * capacity), 0, size, capacity);
-    this.directions = new BlockDirections(size, capacity, blas);
+    this.directions = new BlockDirections(size, capacity, blas, this.tall);
     this.order = new Int32Array(capacity);
     this.scales = new Float64Array(capacity);
     this.lengths = new Float64Array(capacity);

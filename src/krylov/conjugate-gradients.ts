@@ -4,12 +4,17 @@
  * for Sparse Linear Systems*, 2nd ed., SIAM 2003, algorithm 9.1.
  *
  *   z = M r,  p ← z + β p,  β = r₊ᵀz₊/rᵀz,  q = A p,  α = rᵀz/pᵀq,  x ← x + α p,  r ← r − α q
+ *
+ * Over own rows, with one reduction for each step: fused-conjugate-gradients.ts.
  */
 import { requireKnownOptions, optionsAmong } from '../core/known-options.js';
 import type { Matrix, Vectors } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { requireOperator } from '../operator/self-check.js';
-import { RangedSystem } from './ranged-system.js';
+import { CurvatureWatch, curvatureStop, MOST_ASYMMETRY } from './curvature-watch.js';
+import { FusedConjugateGradients } from './fused-conjugate-gradients.js';
+import { placedSystem } from './placed-system.js';
+import type { RangedSystem } from './ranged-system.js';
 import {
   NON_FINITE,
   RESCALED,
@@ -28,48 +33,12 @@ import {
   SOLVER_KEYS,
   SOLVE_CONTROL_KEYS,
 } from './solution.js';
-import { checkPreconditioner, checkSystem } from './solver-checks.js';
 import { advance, dot, multiplyAdd } from './vector.js';
 
-/**
- * A symmetric preconditioner in float32 differs from its transpose by some 1e-7; from here on plain CG loses its short
- * recurrence.
- */
-const MOST_ASYMMETRY = 1e-3;
-
-/** A curvature below this share of the largest there was is rounding: MA is singular to working precision. */
-const LEAST_CURVATURE = 32 * Number.EPSILON;
-
-/**
- * Watches pᵀAp in the norm of M⁻¹, in which p ← z + β p has ‖p‖² = rᵀz + β²‖p‖² (T. Steihaug, SIAM J. Numer. Anal.
- * 20(3), 1983): a matrix that only its scaling makes ill-conditioned is not taken for a singular one where M mends the
- * scaling.
- */
-export class CurvatureWatch {
-  /** Largest pᵀAp/pᵀM⁻¹p of a solve. */
-  #largest = 0;
-
-  clear(): void {
-    this.#largest = 0;
-  }
-
-  /** Whether p of this squared norm can be stepped along. */
-  allows(pq: number, squared: number): boolean {
-    const curvature = pq / squared;
-    this.#largest = Math.max(this.#largest, curvature);
-    return curvature > LEAST_CURVATURE * this.#largest;
-  }
-}
-
-/** p and pᵀq, from which the frame tells singular from indefinite. */
-export const curvatureStop = (p: Vector, pq: number): Stop => ({
-  outcome: 'curvature',
-  curvature: pq / dot(p.data, p.data),
-  direction: p.matrix,
-});
+const METHOD = { name: 'conjugateGradients', symmetric: true } as const;
 
 class ConjugateGradients implements Recurrence {
-  readonly name = 'conjugateGradients';
+  readonly name = METHOD.name;
   readonly vectors: number;
   residualNorm = 0;
   products = 0;
@@ -139,7 +108,7 @@ class ConjugateGradients implements Recurrence {
     const pq = dot(p.data, q.data);
     if (!Number.isFinite(pq)) return NON_FINITE;
     this.#squared = rz + beta * beta * this.#squared;
-    if (!this.#watch.allows(pq, this.#squared)) return curvatureStop(p, pq);
+    if (!this.#watch.allows(pq, this.#squared)) return curvatureStop(p, pq, dot(p.data, p.data));
     const alpha = rz / pq;
     if (!Number.isFinite(alpha)) return NON_FINITE;
     const rr = advance(x.data, r.data, alpha, p.data, q.data);
@@ -172,15 +141,25 @@ class ConjugateGradients implements Recurrence {
  * and some 10N flops. Without rounding, the error in the norm of A after k steps is at most 2((√κ − 1)/(√κ + 1))ᵏ of
  * the first one's, κ = cond(MA), and zero after as many steps as MA has different eigenvalues (Saad 2003, section
  * 6.11.3). Operators of float32: wrap them by `converted`. Throws ShapeError, OptionError.
+ *
+ * A hierarchical matrix (also shifted, scaled, summed), without preconditioner or with one that has own rows too (its
+ * factorization, a diagonal), is solved over own rows, by the recurrence of Chronopoulos and Gear: each rank works on
+ * its rows, a step takes besides its two products one allreduce of 11 numbers a rank, and the solution has the same
+ * bits for any number of ranks. b and x are whole on every rank (x is gathered in the end), or of own rows where the
+ * operator is `ownRows(operator)`: then nothing of N numbers is made. All ranks call it alike; an abort of one ends
+ * all. One vector more, and the iterations and the accuracy of the recurrence above. Other operators have all rows on
+ * every rank.
  */
 export function conjugateGradientSolver(operator: LinearOperator, options: SolverOptions = {}): LinearSolver {
-  requireOperator(operator, 'conjugateGradientSolver');
+  requireOperator(operator, 'conjugateGradientSolver', 'f64', { ownRows: true });
   requireKnownOptions(options, SOLVER_KEYS, 'conjugateGradientSolver');
-  const size = checkSystem(operator, 'conjugateGradients');
-  checkPreconditioner(options.preconditioner, size, 'conjugateGradients', true);
-  const iterate: Iterate = { x: vector(size), r: vector(size) };
-  const system = new RangedSystem(operator, options.preconditioner);
-  return singleVectorSolver(system, iterate, new ConjugateGradients(system, iterate), options);
+  const { system, isShared, whole } = placedSystem(operator, options.preconditioner, METHOD);
+  const { rows } = system.operator;
+  const iterate: Iterate = { x: vector(rows), r: vector(rows) };
+  const recurrence = isShared
+    ? new FusedConjugateGradients(METHOD.name, system, iterate)
+    : new ConjugateGradients(system, iterate);
+  return singleVectorSolver({ system, iterate, recurrence, whole }, options);
 }
 
 /** One solve with a workspace of its own: `conjugateGradientSolver(operator, options).solve(b, x, options)`. */
@@ -190,7 +169,7 @@ export function conjugateGradients(
   x: Matrix,
   options: SolverOptions & SolveControl = {},
 ): Solution {
-  requireOperator(operator, 'conjugateGradients');
+  requireOperator(operator, 'conjugateGradients', 'f64', { ownRows: true });
   requireKnownOptions(options, { ...SOLVE_CONTROL_KEYS, ...SOLVER_KEYS }, 'conjugateGradients');
   return conjugateGradientSolver(operator, optionsAmong(options, SOLVER_KEYS)).solve(
     b,

@@ -4,9 +4,10 @@
  * bits change.
  */
 import type { LinearOperator } from '../operator/linear-operator.js';
-import { largestOf } from './operator-norm.js';
+import type { VectorRows } from '../operator/row-share.js';
 import { safeScale } from './solver-checks.js';
 import { scaleBy } from './vector.js';
+import { largestOver, WholeRows } from './whole-rows.js';
 
 const times = (operator: LinearOperator, factor: () => number): LinearOperator => ({
   rows: operator.rows,
@@ -18,8 +19,8 @@ const times = (operator: LinearOperator, factor: () => number): LinearOperator =
 });
 
 /** The scale that a first product to = A·from calls for; undefined where it tells nothing. */
-function scaleOf(from: Float64Array, to: Float64Array): number | undefined {
-  const ratio = largestOf(to) / largestOf(from);
+function scaleOf(rows: VectorRows, from: Float64Array, to: Float64Array): number | undefined {
+  const ratio = largestOver(rows, to) / largestOver(rows, from);
   return ratio > 0 && Number.isFinite(ratio) ? safeScale(ratio) : undefined;
 }
 
@@ -29,10 +30,18 @@ export class RangedSystem {
   readonly operator: LinearOperator;
   /** μM. */
   readonly preconditioner: LinearOperator | undefined;
+  /** The rows that vectors have here. */
+  readonly rows: VectorRows;
   #sigma: number | undefined;
   #mu: number | undefined;
 
-  constructor(operator: LinearOperator, preconditioner: LinearOperator | undefined) {
+  /** Both over the same rows, all of them unless `rows` says otherwise. */
+  constructor(
+    operator: LinearOperator,
+    preconditioner: LinearOperator | undefined,
+    rows: VectorRows = new WholeRows(operator.rows),
+  ) {
+    this.rows = rows;
     this.operator = times(operator, () => this.factor);
     this.preconditioner = preconditioner && times(preconditioner, () => this.#mu ?? 1);
   }
@@ -53,14 +62,14 @@ export class RangedSystem {
    */
   settle(p: Float64Array, q: Float64Array): boolean {
     if (this.#sigma !== undefined) return false;
-    this.#sigma = scaleOf(p, q);
+    this.#sigma = scaleOf(this.rows, p, q);
     return this.factor !== 1;
   }
 
   /** Sees the first z = M r there is, and scales it where μ is not 1. */
   settlePreconditioner(r: Float64Array, z: Float64Array): void {
     if (this.#mu !== undefined) return;
-    this.#mu = scaleOf(r, z);
+    this.#mu = scaleOf(this.rows, r, z);
     if (this.#mu !== undefined && this.#mu !== 1) scaleBy(z, this.#mu);
   }
 }

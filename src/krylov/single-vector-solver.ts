@@ -8,26 +8,32 @@
  * the method starts again from it ("residual replacement", H. van der Vorst, Q. Ye, SIAM J. Sci. Comput. 22(3), 2000,
  * in its simplest form); when it gives up, stagnation.ts says. Where it ends short of the tolerance, x may be put back
  * to the best one there was, and is never worse than at the start.
+ *
+ * Vectors have all rows, or the own rows of a rank (../operator/row-share.ts): then what is summed is summed over all
+ * ranks, all decide alike, and right-hand side, start and result have own rows too or are whole on every rank.
  */
 import { OptionError } from '../core/errors.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import { asVectors, view, type Matrix, type Vectors } from '../dense/matrix.js';
+import type { RowShare } from '../operator/row-share.js';
 import { normFromBelow, NORM_PRODUCTS } from './operator-norm.js';
+import { gathered, ownCopies } from './own-copies.js';
 import type { RangedSystem } from './ranged-system.js';
 import type { CheckedControl, LinearSolver, PlainOutcome, Solution, SolveControl, Tolerances } from './solution.js';
 import {
   checkControl,
   checkVectors,
   curvatureRounding,
-  largestEntry,
+  largestEntriesOver,
   LEAST_RELATIVE_TARGET,
   resolveTolerances,
   safeScale,
   type ResolvedTolerances,
 } from './solver-checks.js';
 import { ROUNDING_LEVELS, Stagnation, WORTH_KEEPING } from './stagnation.js';
-import { dot, scaleBy } from './vector.js';
+import { scaleBy } from './vector.js';
 import { runAtOnce, runInTurns } from './turns.js';
+import { dotOver } from './whole-rows.js';
 
 /** Vectors of a solver, contiguous and whole: `data` is what loops take, `matrix` what operators take. */
 export interface Vector {
@@ -49,7 +55,7 @@ export interface Iterate {
 
 /** Why a recurrence cannot go on. */
 export type Stop =
-  | { readonly outcome: 'nonFinite' | 'leastSquares' }
+  | { readonly outcome: 'nonFinite' | 'leastSquares' | 'aborted' }
   /** pᵀAp/pᵀp is not above rounding: the frame says whether A is singular or indefinite. */
   | { readonly outcome: 'curvature'; readonly curvature: number; readonly direction: Matrix }
   /** The system has taken another scale: all begins anew. */
@@ -59,6 +65,8 @@ export type Stop =
 
 /** A product was NaN or infinite. */
 export const NON_FINITE = { outcome: 'nonFinite' } as const;
+/** One of several ranks wants to stop. */
+export const ABORTED = { outcome: 'aborted' } as const;
 /** The system has taken another scale. */
 export const RESCALED = { outcome: 'rescaled' } as const;
 
@@ -80,6 +88,8 @@ export interface Recurrence {
   finish?(): void;
 }
 
+const FIRST = { first: 0, count: 1 };
+
 /** How a solve ended. */
 type End =
   | Exclude<Stop, { readonly outcome: 'curvature' | 'rescaled' }>
@@ -92,6 +102,7 @@ type End =
     };
 
 interface Run {
+  /** Of the rows that the solver works on. */
   readonly b: Matrix;
   readonly x: Matrix;
   readonly control: CheckedControl;
@@ -100,6 +111,10 @@ interface Run {
 
 class SingleVectorSolver implements LinearSolver {
   readonly size: number;
+  /** Rows that vectors have here. */
+  readonly #rows: number;
+  /** Where b and x are whole and the solver works on own rows. */
+  readonly #whole: RowShare | undefined;
   readonly #system: RangedSystem;
   readonly #recurrence: Recurrence;
   readonly #iterate: Iterate;
@@ -113,25 +128,27 @@ class SingleVectorSolver implements LinearSolver {
   #norm: number | undefined;
   #busy = false;
 
-  constructor(system: RangedSystem, iterate: Iterate, recurrence: Recurrence, options: Tolerances) {
-    this.size = system.operator.rows;
+  constructor({ system, iterate, recurrence, whole }: Method, options: Tolerances) {
+    this.#rows = system.operator.rows;
+    this.#whole = whole;
+    this.size = whole?.size ?? this.#rows;
     this.#system = system;
     this.#recurrence = recurrence;
     this.#iterate = iterate;
-    this.#best = new Float64Array(this.size);
+    this.#best = new Float64Array(this.#rows);
     this.#options = options;
   }
 
   get workspaceBytes(): number {
-    return 8 * this.size * (3 + (this.#start === undefined ? 0 : 1) + this.#recurrence.vectors);
+    return 8 * this.#rows * (3 + (this.#start === undefined ? 0 : 1) + this.#recurrence.vectors);
   }
 
   solve(b: Vectors, x: Matrix, control: SolveControl = {}): Solution {
-    return runAtOnce(this.#iterations(this.#checked(b, x, control)));
+    return this.#handedBack(runAtOnce(this.#iterations(this.#checked(b, x, control))), x);
   }
 
   async solveAsync(b: Vectors, x: Matrix, control: SolveControl = {}): Promise<Solution> {
-    return runInTurns(this.#iterations(this.#checked(b, x, control)));
+    return this.#handedBack(await runInTurns(this.#iterations(this.#checked(b, x, control))), x);
   }
 
   #checked(given: Vectors, x: Matrix, asked: SolveControl): Run {
@@ -139,19 +156,29 @@ class SingleVectorSolver implements LinearSolver {
     checkVectors(b, 'b', this.size, 1);
     checkVectors(x, 'x', this.size, 1);
     const control = checkControl(asked, this.size, 1);
-    const tolerances = resolveTolerances(this.size, this.#options, control);
+    const tolerances = resolveTolerances(this.#system.rows.size, this.#options, control);
     if (this.#busy)
       throw new OptionError('This solver is at work on another right-hand side: wait for it, or make a second solver.');
+    const own = this.#whole === undefined ? { b, x, control } : ownCopies(this.#whole, { b, x, control });
     this.#busy = true;
-    return { b, x, control, tolerances };
+    return { ...own, tolerances };
+  }
+
+  /** The solution as it was asked for: whole, where b was. */
+  #handedBack(solution: Solution, x: Matrix): Solution {
+    return this.#whole === undefined ? solution : gathered(this.#whole, solution, x);
+  }
+
+  #dot(a: Vector, b: Vector): number {
+    return dotOver(this.#system.rows, a.data, b.data);
   }
 
   /** r ← scale·b − A·x; returns ‖r‖. */
   #trueResidual(b: Matrix, scale: number, zero: boolean): number {
     const { x, r } = this.#iterate;
-    for (let i = 0; i < this.size; i++) r.data[i] = scale * b.data[b.offset + i];
+    for (let i = 0; i < this.#rows; i++) r.data[i] = scale * b.data[b.offset + i];
     if (!zero) this.#system.operator.applyUnchecked(r.matrix, x.matrix, -1, 1);
-    return Math.sqrt(dot(r.data, r.data));
+    return Math.sqrt(this.#dot(r, r));
   }
 
   #keep(residual: number): void {
@@ -162,7 +189,7 @@ class SingleVectorSolver implements LinearSolver {
   /** A cycle begins at this true residual, or begins anew. */
   #begin(residual: number, first: boolean): void {
     this.#recurrence.begin(residual, first);
-    if (!first) (this.#start ??= new Float64Array(this.size)).set(this.#iterate.x.data);
+    if (!first) (this.#start ??= new Float64Array(this.#rows)).set(this.#iterate.x.data);
     this.#keep(residual);
   }
 
@@ -170,14 +197,14 @@ class SingleVectorSolver implements LinearSolver {
   #load(guess: Matrix | undefined, scale: number): void {
     const { data } = this.#iterate.x;
     if (guess === undefined) data.fill(0);
-    else for (let i = 0; i < this.size; i++) data[i] = (scale / this.#system.factor) * guess.data[guess.offset + i];
+    else for (let i = 0; i < this.#rows; i++) data[i] = (scale / this.#system.factor) * guess.data[guess.offset + i];
   }
 
   /** x and the best one change places. */
   #exchange(): void {
     const x = this.#iterate.x.data;
     const y = this.#best;
-    for (let i = 0; i < this.size; i++) [x[i], y[i]] = [y[i], x[i]];
+    for (let i = 0; i < this.#rows; i++) [x[i], y[i]] = [y[i], x[i]];
   }
 
   *#iterations(run: Run): Generator<undefined, Solution, undefined> {
@@ -189,13 +216,14 @@ class SingleVectorSolver implements LinearSolver {
   }
 
   *#cycles({ b, x: out, control, tolerances }: Run): Generator<undefined, Solution, undefined> {
-    const { size } = this;
+    const size = this.#rows;
+    const { rows } = this.#system;
     const recurrence = this.#recurrence;
     const { x } = this.#iterate;
     const { relativeTolerance, absoluteTolerance, maxIterations, maxRestarts, roundoff } = tolerances;
     const { guess, keep = 'last', signal, onProgress, onIteration } = control;
-    const scale = safeScale(largestEntry(b, 0, 'b'));
-    let zero = guess === undefined || largestEntry(guess, 0, 'guess') === 0;
+    const scale = safeScale(largestEntriesOver(rows, b, FIRST, 'b')[0]);
+    let zero = guess === undefined || largestEntriesOver(rows, guess, FIRST, 'guess')[0] === 0;
     this.#load(guess, scale);
     const length = this.#trueResidual(b, scale, true);
     if (length === 0) {
@@ -220,13 +248,13 @@ class SingleVectorSolver implements LinearSolver {
     const leastTarget = Math.max(target, LEAST_RELATIVE_TARGET * length);
     const norm = (): number => {
       if (this.#norm === undefined) {
-        this.#norm = normFromBelow(this.#system.operator);
+        this.#norm = normFromBelow(this.#system.operator, rows);
         products += NORM_PRODUCTS;
       }
       return this.#norm;
     };
-    const level = (): number => roundoff * norm() * Math.sqrt(dot(x.data, x.data));
-    const stagnation = new Stagnation(size, maxRestarts);
+    const level = (): number => roundoff * norm() * Math.sqrt(this.#dot(x, x));
+    const stagnation = new Stagnation(rows.size, maxRestarts);
     const history = [residual / length];
     let iterations = 0;
     let estimated = residual;
@@ -239,7 +267,8 @@ class SingleVectorSolver implements LinearSolver {
       const before = residual;
       let hovers = false;
       for (;;) {
-        if (signal?.aborted) end = { outcome: 'aborted' };
+        rows.raise(signal?.aborted === true);
+        if (rows.raised) end = ABORTED;
         else if (iterations === maxIterations) end = { outcome: 'maxIterations' };
         else {
           const sofar = recurrence.products;
@@ -332,19 +361,19 @@ class SingleVectorSolver implements LinearSolver {
   /** x itself as a direction without curvature, if it is one; r is its true residual. */
   #alongNullSpace(norm: number, roundoff: number): End | undefined {
     const { x, r } = this.#iterate;
-    const direction = vector(this.size);
+    const direction = vector(this.#rows);
     direction.data.set(x.data);
-    const product = vector(this.size);
+    const product = vector(this.#rows);
     this.#system.operator.applyUnchecked(product.matrix, x.matrix, 1, 0);
-    const curvature = dot(x.data, product.data) / dot(x.data, x.data);
-    if (dot(x.data, r.data) < 0) scaleBy(direction.data, -1);
+    const curvature = this.#dot(x, product) / this.#dot(x, x);
+    if (this.#dot(x, r) < 0) scaleBy(direction.data, -1);
     const end = this.#told({ outcome: 'curvature', curvature, direction: direction.matrix }, norm, roundoff);
-    return Math.abs(curvature) <= curvatureRounding(this.size, roundoff) * norm ? end : undefined;
+    return Math.abs(curvature) <= curvatureRounding(this.#system.rows.size, roundoff) * norm ? end : undefined;
   }
 
   /** What a direction without curvature says of A itself. */
   #told({ curvature, direction }: Stop & { readonly outcome: 'curvature' }, norm: number, roundoff: number): End {
-    const bound = curvatureRounding(this.size, roundoff) * norm;
+    const bound = curvatureRounding(this.#system.rows.size, roundoff) * norm;
     const { factor } = this.#system;
     return {
       outcome: curvature < -bound ? 'indefinite' : 'singular',
@@ -355,13 +384,17 @@ class SingleVectorSolver implements LinearSolver {
   }
 }
 
-/** A solver for A x = b that steps the given recurrence; the recurrence works on the same system and iterate. */
-export function singleVectorSolver(
-  system: RangedSystem,
-  iterate: Iterate,
-  recurrence: Recurrence,
-  options: Tolerances,
-): LinearSolver {
-  resolveTolerances(system.operator.rows, options);
-  return new SingleVectorSolver(system, iterate, recurrence, options);
+/** A method: its recurrence works on the same system and iterate. */
+export interface Method {
+  readonly system: RangedSystem;
+  readonly iterate: Iterate;
+  readonly recurrence: Recurrence;
+  /** Where b and x are whole and the method works on own rows of them: these. */
+  readonly whole?: RowShare | undefined;
+}
+
+/** A solver for A x = b that steps the method's recurrence. */
+export function singleVectorSolver(method: Method, options: Tolerances): LinearSolver {
+  resolveTolerances(method.system.rows.size, options);
+  return new SingleVectorSolver(method, options);
 }

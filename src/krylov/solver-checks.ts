@@ -8,6 +8,7 @@ import { requireKnownOptions, type Resolved } from '../core/known-options.js';
 import { asVectors, checkView, transposeHint, type Matrix } from '../dense/matrix.js';
 import { requireSquare } from '../operator/checks.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
+import type { VectorRows } from '../operator/row-share.js';
 import { SOLVE_CONTROL_KEYS, type CheckedControl, type SolveControl, type Tolerances } from './solution.js';
 
 /** Tolerances with all defaults filled in. */
@@ -42,7 +43,9 @@ export function resolveTolerances(size: number, solver: Tolerances, call: Tolera
 /** The size of a symmetric system. Throws ShapeError, OptionError. */
 export function checkSystem(operator: LinearOperator, method: string): number {
   const size = requireSquare(operator, method);
-  if (size === 0) throw new ShapeError(`${method} needs an operator with at least one row.`, { rows: 0 });
+  // A rank may have none of the rows that several share.
+  if (size === 0 && operator.rowShare === undefined)
+    throw new ShapeError(`${method} needs an operator with at least one row.`, { rows: 0 });
   if (!operator.symmetric) throw new OptionError(`${method} needs a symmetric operator; this one says that it is not.`);
   return size;
 }
@@ -118,6 +121,38 @@ export function largestEntry(a: Matrix, j: number, name: string): number {
     if (size > largest) largest = size;
   }
   return largest;
+}
+
+/**
+ * The same of columns over all rows, whoever has them. Throws NonFiniteError on all ranks; the one that has the entry
+ * names it. Collective.
+ */
+export function largestEntriesOver(
+  rows: VectorRows,
+  a: Matrix,
+  { first, count }: { readonly first: number; readonly count: number },
+  name: string,
+): Float64Array {
+  const values = new Float64Array(count);
+  let found: NonFiniteError | undefined;
+  for (let j = 0; j < count; j++) {
+    try {
+      values[j] = largestEntry(a, first + j, name);
+    } catch (error) {
+      if (!(error instanceof NonFiniteError)) throw error;
+      found ??= error;
+      values[j] = Number.POSITIVE_INFINITY;
+    }
+  }
+  rows.largest(values);
+  const column = values.indexOf(Number.POSITIVE_INFINITY);
+  if (column < 0) return values;
+  throw (
+    found ??
+    new NonFiniteError(`${name} holds a number that is not finite in the rows of another rank, which names it.`, {
+      column: first + column,
+    })
+  );
 }
 
 /** |pᵀAp/pᵀp| up to this share of ‖A‖ may be rounding alone: of N terms, or of products that are no more accurate. */

@@ -4,22 +4,21 @@
  * team, and no chain of additions to wait for.
  */
 
-/** aᵀb. */
-export function dot(a: Float64Array, b: Float64Array): number {
-  const n = a.length;
-  const whole = n - (n & 3);
+/** aᵀb, or of the entries begin … end − 1. */
+export function dot(a: Float64Array, b: Float64Array, begin = 0, end = a.length): number {
+  const whole = end - ((end - begin) & 3);
   let s0 = 0;
   let s1 = 0;
   let s2 = 0;
   let s3 = 0;
-  let i = 0;
+  let i = begin;
   for (; i < whole; i += 4) {
     s0 += a[i] * b[i];
     s1 += a[i + 1] * b[i + 1];
     s2 += a[i + 2] * b[i + 2];
     s3 += a[i + 3] * b[i + 3];
   }
-  for (; i < n; i++) s0 += a[i] * b[i];
+  for (; i < end; i++) s0 += a[i] * b[i];
   return s0 + s1 + (s2 + s3);
 }
 

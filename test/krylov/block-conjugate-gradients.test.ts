@@ -27,6 +27,7 @@ import {
   normals,
   residualOf,
   withEigenvalues,
+  withOwnRows,
 } from './systems.js';
 
 const blas = openBlas();
@@ -49,6 +50,31 @@ describe('one right-hand side', () => {
       for (let k = 0; k < 25; k++) expect(Math.abs(many.history[k] / single.history[k] - 1)).toBeLessThan(1e-9);
       expect(Math.abs(many.iterations - single.iterations)).toBeLessThanOrEqual(0.03 * single.iterations);
       expect(relativeError(y, x)).toBeLessThan(2e-6 * 100);
+    }
+  });
+});
+
+describe('over own rows', () => {
+  it('is_what_it_is_over_all_rows_to_rounding', () => {
+    const b = normals(n, 6, 11);
+    b.data.fill(0, n, 2 * n);
+    for (let i = 0; i < n; i++) b.data[i + 4 * n] = 3 * b.data[i] - b.data[i + 2 * n];
+    const guess = normals(n, 6, 12);
+    for (const options of [{}, { preconditioner: jacobi }, { blockSize: 4 }]) {
+      const { preconditioner, ...others } = { preconditioner: undefined, ...options };
+      const tolerances = { relativeTolerance: 1e-10, blas, guess };
+      const [x, y] = [zeros(n, 6), zeros(n, 6)];
+      const all = blockConjugateGradients(operator, b, x, { ...options, ...tolerances });
+      const own = blockConjugateGradients(withOwnRows(operator), b, y, {
+        ...others,
+        ...tolerances,
+        preconditioner: preconditioner && withOwnRows(preconditioner),
+      });
+      expect([all.outcome, own.outcome]).toEqual(['converged', 'converged']);
+      expect(Math.abs(own.iterations - all.iterations)).toBeLessThanOrEqual(2 + 0.1 * all.iterations);
+      expect(relativeError(y, x)).toBeLessThan(2e-10 * kappa);
+      for (let j = 0; j < 6; j++)
+        if (j !== 1) expect(residualOf(A, b, y, blas, j)).toBeLessThanOrEqual(1.01e-10 * norm2(b, j));
     }
   });
 });
@@ -238,9 +264,11 @@ describe('deflation', () => {
     for (const active of [4, 4, 3, 3, 2, 2, 2]) {
       const left = block(r, 0, 0, size, active);
       copyInto(block(directions.z, 0, 0, size, active), left);
-      expect(directions.extend(system, active).kind).toBe('positive');
+      const energies = new Float64Array(active);
+      directions.meet(left, active, energies);
+      energies.forEach((energy, j) => expect(energy / norm2(left, j) ** 2).toBeCloseTo(1, 12));
+      expect(directions.extend(system, left, active).kind).toBe('positive');
       expect(directions.rank).toBe(active);
-      const energies = filled(active, (j) => norm2(left, j) ** 2);
       expect(directions.advance(block(x, 0, 0, size, active), left, energies).kind).toBe('positive');
     }
     expect(directions.kept).toBe(2);

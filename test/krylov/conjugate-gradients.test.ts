@@ -7,14 +7,25 @@ import { describe, expect, it } from 'vitest';
 import { OptionError } from '#hmatrix/core/errors.js';
 import { RandomStream } from '#hmatrix/core/random.js';
 import { openBlas } from '#hmatrix/dense/backend.js';
-import { copyInto, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
+import { copyInto, view, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import { conjugateGradients, conjugateGradientSolver } from '#hmatrix/krylov/conjugate-gradients.js';
 import { flexibleConjugateGradients } from '#hmatrix/krylov/flexible-conjugate-gradients.js';
+import type { Solution } from '#hmatrix/krylov/solution.js';
 import { denseOperator } from '#hmatrix/operator/dense-operator.js';
 import { diagonalOperator } from '#hmatrix/operator/diagonal-operator.js';
 import type { LinearOperator } from '#hmatrix/operator/linear-operator.js';
 import { relativeError } from '../support.js';
-import { column, denseSolve, energyDistance, filled, geometric, norm2, normals, withEigenvalues } from './systems.js';
+import {
+  column,
+  denseSolve,
+  energyDistance,
+  filled,
+  geometric,
+  norm2,
+  normals,
+  withEigenvalues,
+  withOwnRows,
+} from './systems.js';
 
 const blas = openBlas();
 
@@ -131,7 +142,8 @@ describe('the error in the norm of A', () => {
         fc.integer({ min: 0, max: 4 }),
         fc.integer({ min: 0, max: 1e6 }),
         fc.boolean(),
-        (n, digits, seed, preconditioned) => {
+        fc.boolean(),
+        (n, digits, seed, preconditioned, own) => {
           const kappa = 10 ** digits;
           const a = withEigenvalues(n === 1 ? [1] : geometric(n, kappa), blas, seed);
           const b = normals(n, 1, seed);
@@ -139,7 +151,8 @@ describe('the error in the norm of A', () => {
             ? { preconditioner: diagonalOperator(filled(n, (i) => 0.5 + new RandomStream(seed, i).uniform())) }
             : {};
           const x = zeros(n, 1);
-          const solution = conjugateGradients(denseOperator(a, true, { blas }), b, x, {
+          const operator = denseOperator(a, true, { blas });
+          const solution = conjugateGradients(own ? withOwnRows(operator) : operator, b, x, {
             ...options,
             relativeTolerance: 1e-9,
             maxIterations: 5000,
@@ -148,9 +161,56 @@ describe('the error in the norm of A', () => {
           expect(relativeError(x, denseSolve(a, b, blas))).toBeLessThan(2e-9 * kappa);
         },
       ),
-      { numRuns: 60, seed: 5 },
+      { numRuns: 90, seed: 5 },
     );
   });
+});
+
+describe('one reduction for each step', () => {
+  /** exp(−d²/2h²) of points in the unit square, with λ = share·n on the diagonal. */
+  const kernel = (n: number, h: number, share: number): Matrix => {
+    const points = filled(2 * n, (k) => new RandomStream(7, k).uniform());
+    const entry = (i: number, j: number): number => {
+      const d = Math.hypot(points[2 * i] - points[2 * j], points[2 * i + 1] - points[2 * j + 1]);
+      return Math.exp((-d * d) / (2 * h * h)) + (i === j ? share * n : 0);
+    };
+    return view(
+      filled(n * n, (k) => entry(k % n, Math.floor(k / n))),
+      0,
+      n,
+      n,
+    );
+  };
+
+  it.each([1e-3, 1e-6, 1e-10])(
+    'takes_the_steps_of_two_and_reaches_its_residual_on_kernel_matrices_of_condition_1_over_%s',
+    (share) => {
+      const n = 200;
+      const a = kernel(n, 0.2, share);
+      const operator = denseOperator(a, true, { blas });
+      // The Cholesky factorization of A with a larger shift, of each entry its own.
+      const near = view(Float64Array.from(a.data), 0, n, n);
+      for (let i = 0; i < n; i++) near.data[i * (n + 1)] += share * n * 20 * (1 + new RandomStream(8, i).uniform());
+      const preconditioner = inverse(near);
+      const b = normals(n, 1, 4);
+      // Without preconditioner the last one takes thousands of steps.
+      for (const M of share < 1e-8 ? [preconditioner] : [undefined, preconditioner]) {
+        const reached = (own: boolean, relativeTolerance: number, maxRestarts: number): Solution =>
+          conjugateGradients(own ? withOwnRows(operator) : operator, b, zeros(n, 1), {
+            preconditioner: own && M !== undefined ? withOwnRows(M) : M,
+            relativeTolerance,
+            maxRestarts,
+          });
+        // What rounding lets the recurrences reach before the true residual takes over.
+        const least = 1e3 * n * Number.EPSILON + (1e2 * Number.EPSILON) / share;
+        const [two, one] = [false, true].map((own) => reached(own, Math.max(1e-8, least), 20));
+        expect(one.outcome).toBe(two.outcome);
+        expect(Math.abs(one.iterations - two.iterations)).toBeLessThanOrEqual(2 + 0.1 * two.iterations);
+        const [twoLast, oneLast] = [false, true].map((own) => reached(own, 0, 0));
+        expect(oneLast.residual).toBeLessThanOrEqual(10 * twoLast.residual);
+      }
+    },
+  );
 });
 
 describe('negative curvature', () => {
@@ -164,6 +224,11 @@ describe('negative curvature', () => {
     [
       'conjugateGradients',
       (x: Matrix, guess?: Matrix) => conjugateGradients(operator, b, x, guess === undefined ? {} : { guess }),
+    ],
+    [
+      'conjugateGradients over own rows',
+      (x: Matrix, guess?: Matrix) =>
+        conjugateGradients(withOwnRows(operator), b, x, guess === undefined ? {} : { guess }),
     ],
     [
       'flexibleConjugateGradients',
@@ -242,6 +307,10 @@ describe('a preconditioner', () => {
   it('that_is_not_symmetric_is_told_by_the_plain_method_and_taken_by_the_flexible_one', () => {
     const x = zeros(n, 1);
     const solution = conjugateGradients(a, b, x, { preconditioner: skewed(0.3) });
+    const own = conjugateGradients(withOwnRows(a), b, zeros(n, 1), { preconditioner: withOwnRows(skewed(0.3)) });
+    expect(own).toMatchObject({ outcome: 'asymmetricPreconditioner', iterations: 1 });
+    if (own.outcome === 'asymmetricPreconditioner' && solution.outcome === 'asymmetricPreconditioner')
+      expect(own.asymmetry).toBeCloseTo(solution.asymmetry, 10);
     expect(solution).toMatchObject({ outcome: 'asymmetricPreconditioner', iterations: 1 });
     if (solution.outcome === 'asymmetricPreconditioner') expect(solution.asymmetry).toBeGreaterThan(0.01);
     expect(flexibleConjugateGradients(a, b, x, { preconditioner: skewed(0.3), blas }).outcome).toBe('converged');

@@ -14,7 +14,7 @@ import type { SolverOptions, SolveControl } from '#hmatrix/krylov/solution.js';
 import { denseOperator } from '#hmatrix/operator/dense-operator.js';
 import { diagonalOperator } from '#hmatrix/operator/diagonal-operator.js';
 import type { LinearOperator } from '#hmatrix/operator/linear-operator.js';
-import { filled, norm2, normals, withEigenvalues } from './systems.js';
+import { filled, norm2, normals, withEigenvalues, withOwnRows } from './systems.js';
 
 const blas = openBlas();
 const EPS = Number.EPSILON;
@@ -52,12 +52,30 @@ const single =
     return { ...solution, residuals: [solution.residual] };
   };
 
+/** The method over own rows. */
+const overOwnRows =
+  <S>(solverOf: (operator: LinearOperator, options: SolverOptions) => S) =>
+  (operator: LinearOperator, { preconditioner, ...options }: SolverOptions): S =>
+    solverOf(withOwnRows(operator), {
+      ...options,
+      preconditioner: preconditioner && withOwnRows(preconditioner),
+    });
+
+const blockOverOwnRows = (operator: LinearOperator, options: SolverOptions & SolveControl): BlockSolver =>
+  overOwnRows(blockOf)(operator, options);
+
 const SOLVERS: readonly (readonly [string, number, Solve])[] = [
   ['conjugateGradients', 1, single(conjugateGradientSolver)],
+  ['conjugateGradients over own rows', 1, single(overOwnRows(conjugateGradientSolver))],
   [
     'flexibleConjugateGradients',
     1,
     single((operator, options) => flexibleConjugateGradientSolver(operator, { ...options, blas })),
+  ],
+  [
+    'flexibleConjugateGradients over own rows',
+    1,
+    single(overOwnRows((operator, options) => flexibleConjugateGradientSolver(operator, { ...options, blas }))),
   ],
   [
     'blockConjugateGradients of 1',
@@ -69,7 +87,18 @@ const SOLVERS: readonly (readonly [string, number, Solve])[] = [
     3,
     (operator, b, x, options = {}) => blockOf(operator, options).solve(b, x, controlOf(options)),
   ],
+  [
+    'blockConjugateGradients over own rows of 1',
+    1,
+    (operator, b, x, options = {}) => blockOverOwnRows(operator, options).solve(b, x, controlOf(options)),
+  ],
+  [
+    'blockConjugateGradients over own rows of 3',
+    3,
+    (operator, b, x, options = {}) => blockOverOwnRows(operator, options).solve(b, x, controlOf(options)),
+  ],
   ['minres', 1, single(minresSolver)],
+  ['minres over own rows', 1, single(overOwnRows(minresSolver))],
 ];
 
 const ones = (): Matrix => view(new Float64Array(n * n).fill(1), 0, n, n);
@@ -141,7 +170,8 @@ function residualBy(a: Matrix, b: Matrix, x: Matrix, j: number): { value: number
   return { value: Math.sqrt(squares), rounding: n * n * EPS * (1 + largest) };
 }
 
-describe.each(SOLVERS)('%s', (name, cols, solve) => {
+describe.each(SOLVERS)('%s', (title, cols, solve) => {
+  const name = title.startsWith('minres') ? 'minres' : title;
   describe.each(SINGULAR)('of %s', (_, make) => {
     it.each([1, 1e-200, 1e160])(
       'times %s: a_consistent_system_is_solved_and_an_inconsistent_one_is_told_with_an_x_no_worse_than_zero',

@@ -5,7 +5,9 @@
 import { RandomStream } from '#hmatrix/core/random.js';
 import type { Blas } from '#hmatrix/dense/blas.js';
 import { copyInto, view, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
+import { selfCommunicator } from '#hmatrix/distributed/self.js';
 import type { LinearOperator } from '#hmatrix/operator/linear-operator.js';
+import { RowShare } from '#hmatrix/operator/row-share.js';
 import { derived } from '#hmatrix/operator/self-check.js';
 import { randomMatrix } from '../support.js';
 
@@ -80,6 +82,51 @@ export function counted(
       this.vectors += x.cols;
       change?.(this.products, out);
     },
+  });
+}
+
+const shares = new Map<number, RowShare>();
+
+/** All rows of one process in an order of their own, in 2ᵏ leaves of five rows at least. */
+function sharedRows(size: number): RowShare {
+  let share = shares.get(size);
+  if (share === undefined) {
+    const leaves = 2 ** Math.max(0, Math.floor(Math.log2(size / 5)));
+    const order = Int32Array.from({ length: size }, (_, i) => i);
+    new RandomStream(size, 78).shuffle(order);
+    const ends = Int32Array.from({ length: leaves }, (_, leaf) => Math.floor(((leaf + 1) * size) / leaves));
+    const dealt = { order, bounds: Int32Array.of(0, size), leaves: Int32Array.of(0, leaves), ends };
+    shares.set(size, (share = new RowShare(dealt, selfCommunicator())));
+  }
+  return share;
+}
+
+/** The operator, which can be had over own rows too; products count as its own. */
+export function withOwnRows(operator: LinearOperator): LinearOperator {
+  const { rows: n, cols, symmetric } = operator;
+  const rowShare = sharedRows(n);
+  const whole = (a: Matrix): Matrix => zeros(a.rows, a.cols);
+  return derived({
+    rows: n,
+    cols,
+    symmetric,
+    applyUnchecked: (out, x, alpha, beta) => operator.applyUnchecked(out, x, alpha, beta),
+    onRows: (rows = rowShare) =>
+      rows === rowShare && n === cols
+        ? {
+            rows: n,
+            cols,
+            symmetric,
+            rowShare,
+            applyUnchecked: (out, x, alpha, beta) => {
+              const [y, z] = [whole(out), whole(x)];
+              rowShare.gather(z, x);
+              rowShare.gather(y, out);
+              operator.applyUnchecked(y, z, alpha, beta);
+              rowShare.take(out, y);
+            },
+          }
+        : undefined,
   });
 }
 
