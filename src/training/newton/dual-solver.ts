@@ -15,7 +15,8 @@ import { OptionError } from '../../core/errors.js';
 import { inUnits } from '../../core/memory.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
 import { floats, type FloatArray } from '../../core/floats.js';
-import { view } from '../../dense/matrix.js';
+import { block, view } from '../../dense/matrix.js';
+import { gatherPortions, ownPortion } from '../../distributed/portion.js';
 import { layerWeights } from '../../network/network.js';
 import type { ParameterLayout } from '../../network/parameter-layout.js';
 import { requirePerceptron, type PerceptronObjective } from '../objective/perceptron-objective.js';
@@ -32,7 +33,8 @@ const units = ({ layers }: ParameterLayout): number => layers.reduce((sum, { out
 
 /**
  * The dual solver of Gauss–Newton systems: 2nr(nr + N) flops for the matrix, (nr)³/3 for each λ. Numbers: nr for each
- * of the network's units, 3(nr)² in float64.
+ * of the network's units, 3(nr)² in float64. Ranks make panels of the matrix, and exchange them: 2(nr)² numbers; each
+ * factors it.
  */
 export const dualSolver = (): SolverPlan => ({
   spare(network, batchSize) {
@@ -59,6 +61,12 @@ function requireDual(rows: number): void {
     );
   }
 }
+
+/** Panels of columns that the matrix is made in, by ranks in portions: as many numbers each, but for rounding. */
+const PANELS = 16;
+
+/** First column of a panel of a lower triangle with so many rows; that of the next one ends it. */
+const panelFirst = (rows: number, panel: number): number => rows - Math.round(rows * Math.sqrt(1 - panel / PANELS));
 
 class DualSolver implements Solver {
   readonly rule = 'dual gauss-newton';
@@ -106,21 +114,45 @@ class DualSolver implements Solver {
         this.#errors[ℓ].set(from.subarray(0, outputs * count), a * outputs * count);
       });
     }
-    network.layers.forEach(({ width, inputs, outputs }, ℓ) => {
+    const { team } = this.#objective;
+    const own = team === undefined ? { first: 0, end: PANELS } : ownPortion(team.communicator, PANELS);
+    network.layers.forEach(({ width, inputs }, ℓ) => {
       if (plan.layers[ℓ] === null) return;
       const a = view(this.#objective.inputsOf(ℓ), 0, inputs, count, width);
       blas.gemm('T', 'N', 1 / count, a, a, 0, view(this.#inputs, 0, count, count));
-      const d = view(this.#errors[ℓ], 0, outputs, rows);
-      blas.syrk('L', 'T', 1, d, 0, view(this.#gram, 0, rows, rows));
-      for (let j = 0; j < rows; j++) {
-        const column = (j % count) * count;
-        for (let i = j, at = j * rows + j; i < rows; i++, at++) {
-          const product = this.#gram[at];
-          this.#weights[at] += product * this.#inputs[column + (i % count)];
-          if (width > inputs) this.#biases[at] += product / count;
-        }
-      }
+      for (let panel = own.first; panel < own.end; panel++) this.#addPanel(panel, ℓ, rows);
     });
+    if (team === undefined) return;
+    const endOf = (panel: number): number => panelFirst(rows, panel + 1) * rows;
+    for (const numbers of [this.#weights, this.#biases])
+      gatherPortions(team.communicator, numbers, PANELS, { begin: 0, endOf });
+  }
+
+  /** Adds a layer to the columns of a panel, from the diagonal down. */
+  #addPanel(panel: number, ℓ: number, rows: number): void {
+    const { network, count, blas } = this.#objective;
+    const { width, inputs, outputs } = network.layers[ℓ];
+    const [first, end] = [panelFirst(rows, panel), panelFirst(rows, panel + 1)];
+    if (first === end) return;
+    const d = view(this.#errors[ℓ], 0, outputs, rows);
+    const below = view(this.#gram, first * rows + first, rows - first, end - first, rows);
+    blas.gemm(
+      'T',
+      'N',
+      1,
+      block(d, 0, first, outputs, rows - first),
+      block(d, 0, first, outputs, end - first),
+      0,
+      below,
+    );
+    for (let j = first; j < end; j++) {
+      const column = (j % count) * count;
+      for (let i = j, at = j * rows + j; i < rows; i++, at++) {
+        const product = this.#gram[at];
+        this.#weights[at] += product * this.#inputs[column + (i % count)];
+        if (width > inputs) this.#biases[at] += product / count;
+      }
+    }
   }
 
   solve(point: Point, bound: Bound, d: FloatArray): Solved {
