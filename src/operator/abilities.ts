@@ -24,6 +24,10 @@ export function changedDiagonal(
   };
 }
 
+/** True where all parts multiply column by column. */
+export const columnwiseOfAll = (...parts: readonly LinearOperator[]): boolean | undefined =>
+  parts.every(({ columnwise }) => columnwise === true) ? true : undefined;
+
 /** 'f32' where a part computes in it. */
 export const precisionOfAll = (...parts: readonly LinearOperator[]): Precision | undefined =>
   parts.some(({ precision }) => precision === 'f32') ? 'f32' : undefined;

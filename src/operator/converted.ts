@@ -5,7 +5,7 @@ import { requirePrecision } from '../core/checks.js';
 import { precisionOf } from '../core/floats.js';
 import { requireRole } from '../core/kind.js';
 import { copyInto, type Precision } from '../dense/matrix.js';
-import { changedDiagonal, flopsOfAll, rowsOfAll } from './abilities.js';
+import { changedDiagonal, columnwiseOfAll, flopsOfAll, rowsOfAll } from './abilities.js';
 import { combine } from './block-arithmetic.js';
 import { BlockWorkspace, byChunks } from './block-workspace.js';
 import type { LinearOperator } from './linear-operator.js';
@@ -45,6 +45,7 @@ export function converted(operator: LinearOperator, precision: Precision): Linea
       flops: flopsOfAll([operator]),
       diagonal: changedDiagonal(operator, () => undefined),
       precision: operator.precision ?? precision,
+      columnwise: columnwiseOfAll(operator),
       ...rowsOfAll([operator], ([own]) => converted(own, precision)),
     },
     operator,

@@ -27,6 +27,7 @@ export function diagonalOperator(diagonal: ArrayLike<number>): LinearOperator {
       combineRows(out, alpha, values, x, beta);
     },
     flops: (vectors) => size * vectors,
+    columnwise: true,
     diagonal: (out) => {
       out.set(values);
     },

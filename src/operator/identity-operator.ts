@@ -19,6 +19,7 @@ export function identityOperator(size: number): LinearOperator {
       combine(out, alpha, x, beta);
     },
     flops: () => 0,
+    columnwise: true,
     diagonal: (out) => {
       out.fill(1);
     },

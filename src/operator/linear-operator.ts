@@ -23,6 +23,11 @@ export interface LinearOperator {
   /** The precision that products are computed in, whatever that of the vectors. Default 'f64'. */
   readonly precision?: Precision | undefined;
   /**
+   * Whether a product's column has the same bits whatever vectors are multiplied beside it, and is made without other
+   * ranks: then ranks may share the vectors of a block. Default: not known.
+   */
+  readonly columnwise?: boolean | undefined;
+  /**
    * The same operator over own rows: where several ranks share it each takes and gives its rows of vectors alone, and
    * products are collective; of one process these are all rows, in another order. Given `rows`, over those, and
    * undefined where it has no such form.

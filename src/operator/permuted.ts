@@ -4,7 +4,7 @@
 import { OptionError, ShapeError } from '../core/errors.js';
 import { asIndices } from '../core/numbers.js';
 import type { Matrix } from '../dense/matrix.js';
-import { changedDiagonal, flopsOfAll, precisionOfAll } from './abilities.js';
+import { changedDiagonal, columnwiseOfAll, flopsOfAll, precisionOfAll } from './abilities.js';
 import { scale } from './block-arithmetic.js';
 import { BlockWorkspace, byChunks } from './block-workspace.js';
 import { requireSquare } from './checks.js';
@@ -76,6 +76,7 @@ export function permuted(operator: LinearOperator, order: ArrayLike<number>): Li
         out.set(Float64Array.from(at, (index) => out[index]));
       }),
       precision: precisionOfAll(operator),
+      columnwise: columnwiseOfAll(operator),
     },
     operator,
   );

@@ -4,7 +4,7 @@
 import { OptionError, ShapeError } from '../core/errors.js';
 import { requireRole } from '../core/kind.js';
 import type { Matrix } from '../dense/matrix.js';
-import { flopsOfAll, precisionOfAll, rowsOfAll } from './abilities.js';
+import { columnwiseOfAll, flopsOfAll, precisionOfAll, rowsOfAll } from './abilities.js';
 import { BlockWorkspace, byChunks } from './block-workspace.js';
 import type { LinearOperator } from './linear-operator.js';
 import { derived } from './self-check.js';
@@ -52,6 +52,7 @@ export function product(...factors: readonly LinearOperator[]): LinearOperator {
       },
       flops: flopsOfAll(kept),
       precision: precisionOfAll(...kept),
+      columnwise: columnwiseOfAll(...kept),
       ...rowsOfAll(kept, (own) => productOfOwn(kept, own)),
     },
     ...kept,

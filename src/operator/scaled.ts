@@ -2,7 +2,7 @@
  * c·A.
  */
 import { requireRole } from '../core/kind.js';
-import { changedDiagonal, flopsOfAll, precisionOfAll, rowsOfAll } from './abilities.js';
+import { changedDiagonal, columnwiseOfAll, flopsOfAll, precisionOfAll, rowsOfAll } from './abilities.js';
 import { requireFinite } from './checks.js';
 import type { LinearOperator } from './linear-operator.js';
 import { derived } from './self-check.js';
@@ -25,6 +25,7 @@ export function scaled(operator: LinearOperator, factor: number): LinearOperator
         for (let i = 0; i < out.length; i++) out[i] *= factor;
       }),
       precision: precisionOfAll(operator),
+      columnwise: columnwiseOfAll(operator),
       ...rowsOfAll([operator], ([own]) => scaled(own, factor)),
     },
     operator,

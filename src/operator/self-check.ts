@@ -40,10 +40,10 @@ export function derived<O extends LinearOperator>(operator: O, ...parts: readonl
 /**
  * Throws unless `operator` is a linear operator that computes out ← α·A·X + β·out, for views with offsets and gaps and
  * several vectors at a time, as far as two products with random vectors of `precision` show, and says of itself what it
- * may (flops, diagonal, precision): OptionError, which names what it ignores; AsymmetryError where it says that it is
- * symmetric and is far from it; ShapeError for sizes that are no whole numbers. Products that are NaN or infinite are
- * for the method to tell. A second call for the same operator costs nothing. Operators over own rows (own-rows.ts) are
- * taken on trust by methods that take them (`ownRows`); for others OptionError.
+ * may (flops, diagonal, precision, columnwise): OptionError, which names what it ignores; AsymmetryError where it says
+ * that it is symmetric and is far from it; ShapeError for sizes that are no whole numbers. Products that are NaN or
+ * infinite are for the method to tell. A second call for the same operator costs nothing. Operators over own rows
+ * (own-rows.ts) are taken on trust by methods that take them (`ownRows`); for others OptionError.
  */
 export function requireOperator(
   operator: LinearOperator,
@@ -106,12 +106,14 @@ export function requireAllRows({ rowShare }: LinearOperator, of: string): void {
 
 /** Throws OptionError unless what the operator says of itself has the form that it should have. */
 function requireAbilities(operator: LinearOperator, subject: string, of: string): void {
-  const { rows, cols, flops, diagonal, precision } = operator;
+  const { rows, cols, flops, diagonal, precision, columnwise } = operator;
   const refuse = (what: string): never => {
     throw new OptionError(`${subject} ${what}`, { of });
   };
   if (precision !== undefined && precision !== 'f64' && precision !== 'f32')
     refuse(`has precision ${String(precision)}: it must be 'f64', 'f32' or absent.`);
+  if (columnwise !== undefined && typeof columnwise !== 'boolean')
+    refuse(`has columnwise ${String(columnwise)}: it must be true, false or absent.`);
   for (const [name, member, what] of [
     ['flops', flops, 'a function of the number of vectors'],
     ['diagonal', diagonal, 'a function that writes the diagonal into the array given'],

@@ -1,7 +1,7 @@
 /**
  * A + λI.
  */
-import { changedDiagonal, flopsOfAll, precisionOfAll, rowsOfAll } from './abilities.js';
+import { changedDiagonal, columnwiseOfAll, flopsOfAll, precisionOfAll, rowsOfAll } from './abilities.js';
 import { addScaled } from './block-arithmetic.js';
 import { requireFinite, requireSquare } from './checks.js';
 import type { LinearOperator } from './linear-operator.js';
@@ -28,6 +28,7 @@ export function shifted(operator: LinearOperator, shift: number): LinearOperator
         for (let i = 0; i < out.length; i++) out[i] += shift;
       }),
       precision: precisionOfAll(operator),
+      columnwise: columnwiseOfAll(operator),
       ...rowsOfAll([operator], ([own]) => shifted(own, shift)),
     },
     operator,

@@ -3,7 +3,7 @@
  */
 import { OptionError, ShapeError } from '../core/errors.js';
 import { requireRole } from '../core/kind.js';
-import { flopsOfAll, precisionOfAll, rowsOfAll } from './abilities.js';
+import { columnwiseOfAll, flopsOfAll, precisionOfAll, rowsOfAll } from './abilities.js';
 import type { LinearOperator } from './linear-operator.js';
 import { derived } from './self-check.js';
 
@@ -37,6 +37,7 @@ export function sum(...terms: readonly LinearOperator[]): LinearOperator {
       flops: flopsOfAll(kept),
       diagonal: diagonalOfSum(kept),
       precision: precisionOfAll(...kept),
+      columnwise: columnwiseOfAll(...kept),
       ...rowsOfAll(kept, (own) => sum(...own)),
     },
     ...kept,

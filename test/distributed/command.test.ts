@@ -120,7 +120,7 @@ else
     ['sample', [...NETWORK, '--shift', '1e-2', '--count', '3', '--out', 'OUT'], ['residual', 'logdet', 'share']],
     [
       'table',
-      [...NETWORK, '--low', '0.3', '--high', '0.6', '--methods', 'kfac,hss,nystrom'],
+      [...NETWORK, '--low', '0.3', '--high', '0.6', '--methods', 'kfac,hss'],
       ['network', 'budgets', 'skipped'],
     ],
     [

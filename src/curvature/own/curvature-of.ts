@@ -76,7 +76,8 @@ function countOf(parameters: number | ArrayLike<number>): number {
  * one more of each with two vectors, and a fourth of lossHessian): what is not linear or takes two vectors for
  * something else (OptionError), not each other's transpose or not symmetric (AsymmetryError), of another length
  * (ShapeError), NaN or infinite (NonFiniteError) is refused; so it should be called anew where θ or the data change.
- * What the functions throw is thrown. Memory: a block of vectors and of outputs.
+ * What the functions throw is thrown. Ranks of a team that compress G call them for other vectors each, where they take
+ * one at a time: they must not communicate. Memory: a block of vectors and of outputs.
  */
 export function curvatureOf(model: OwnModel): OwnCurvature {
   requireKnownOptions(model, OWN_KEYS, 'curvatureOf', EXAMPLE);
@@ -119,6 +120,7 @@ export function curvatureOf(model: OwnModel): OwnCurvature {
     outputs,
     symmetric: true,
     precision,
+    columnwise: vectorsAtOnce === 1 ? true : undefined,
     flops: flops === undefined ? undefined : (count: number): number => flops * count,
     applyUnchecked: (out: Matrix, x: Matrix, alpha: number, beta: number): void => {
       for (let first = 0; first < x.cols; first += vectorsAtOnce) {

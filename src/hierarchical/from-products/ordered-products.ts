@@ -7,7 +7,9 @@ import { throwIfAborted } from '../../core/context.js';
 import { NonFiniteError } from '../../core/errors.js';
 import { nextTurn } from '../../core/event-loop.js';
 import { sharedFloats } from '../../core/floats.js';
-import { view, type FloatArray, type Matrix, type Precision } from '../../dense/matrix.js';
+import { block, view, type FloatArray, type Matrix, type Precision } from '../../dense/matrix.js';
+import { gatherPortions, ownPortion } from '../../distributed/portion.js';
+import { together } from '../../distributed/together.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
 import { defineTask } from '../../parallel/task.js';
 import { independentTasks, type TaskGraph } from '../../parallel/task-graph.js';
@@ -90,7 +92,7 @@ export class OrderedProducts {
       const graph = this.#tasks(columns);
       team.runSync(toCallersOrder, this.#shared, graph, { tree: x, first, factor: 1 });
       const began = performance.now();
-      this.#operator.applyUnchecked(view(outgoing, 0, size, columns), view(incoming, 0, size, columns), 1, 0);
+      this.#multiplyColumns(view(outgoing, 0, size, columns), view(incoming, 0, size, columns));
       this.seconds += (performance.now() - began) / 1000;
       this.done += columns;
       team.runSync(toTreeOrder, this.#shared, graph, { tree: out, first, factor: this.factor });
@@ -99,6 +101,23 @@ export class OrderedProducts {
       await nextTurn();
     }
     throwIfAborted(signal);
+  }
+
+  /** out ← A·x; of a columnwise operator each rank's portion of the columns, which all get. */
+  #multiplyColumns(out: Matrix, x: Matrix): void {
+    const operator = this.#operator;
+    const { communicator } = this.#control.team;
+    if (operator.columnwise !== true || communicator.size === 1) {
+      operator.applyUnchecked(out, x, 1, 0);
+      return;
+    }
+    const { rows, cols } = x;
+    const { first, end } = ownPortion(communicator, cols);
+    together(communicator, () => {
+      if (end > first)
+        operator.applyUnchecked(block(out, 0, first, rows, end - first), block(x, 0, first, rows, end - first), 1, 0);
+    });
+    gatherPortions(communicator, out.data, cols, { begin: 0, endOf: (column) => (column + 1) * rows });
   }
 
   /** Releases what the workers hold. */
