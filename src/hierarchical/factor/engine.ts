@@ -9,7 +9,8 @@ import type { FloatArray, Precision } from '../../dense/matrix.js';
 import type { TaskDefinition } from '../../parallel/task.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import type { HierarchicalData } from '../matrix/data.js';
-import type { NodePass, PassArguments, PassVectors, RankPassArguments } from './pass.js';
+import type { SiblingExchange } from '../ranks/exchange.js';
+import type { NodePass, PassArguments, PassKind, PassVectors, RankPassArguments } from './pass.js';
 
 /**
  * Where elimination stopped: the i-th variable that `node` eliminates (from 1), index `index` of the caller's
@@ -46,12 +47,30 @@ export const logDeterminantOf = (
   isolated: number,
 ): number => logs.reduce((sum, log) => sum + log, isolated > 0 ? isolated * Math.log(Math.abs(shift[0])) : 0);
 
-/** A solve of several ranks: its tasks, a pass at single nodes, and what of a node its parent needs. */
+/** What a pass of several ranks does at the nodes of a level above those that they share, on all that hold them. */
+export interface AbovePass {
+  /** Once the level below is done. Collective. */
+  up(level: number, nodes: Int32Array, p: number, siblings: SiblingExchange): void;
+  /** Once the level above is done. Collective. */
+  down(level: number, nodes: Int32Array, p: number, kind: PassKind, siblings: SiblingExchange): void;
+}
+
+/** A pass of several ranks: its tasks, and on the calling thread single nodes and the levels above the share. */
 export interface RankSolveParts {
   readonly task: TaskDefinition<never, RankPassArguments>;
-  nodePass(state: PassVectors, blas: Blas): NodePass;
-  numbers(state: PassVectors, ν: number, p: number): FloatArray;
+  open(state: PassVectors, blas: Blas): { readonly pass: NodePass; readonly above: AbovePass };
 }
+
+/** A pass above a share where a parent needs what `numbers` gives of its children, upward, and nothing else. */
+export const nodeByNode = (pass: NodePass, numbers: (ν: number, p: number) => FloatArray): AbovePass => ({
+  up(level, nodes, p, siblings) {
+    siblings.run(level + 1, (ν) => numbers(ν, p));
+    for (const ν of nodes) pass.up(ν, p);
+  },
+  down(_, nodes, p, kind) {
+    for (const ν of nodes) pass.down(ν, p, kind);
+  },
+});
 
 /** A block of an array that a rank keeps. */
 export interface KeptBlock {
@@ -89,9 +108,8 @@ export interface FactorEngine {
   readonly kept: Readonly<Record<string, FloatArray>>;
   /**
    * Where several ranks have the matrix, which is `whole` in one process: where this one's part of what is kept stands.
-   * Undefined for engines that know one rank alone.
    */
-  readonly places: ((whole: HierarchicalData) => KeptPlaces) | undefined;
+  places(whole: HierarchicalData): KeptPlaces;
   /** Collective, where several ranks have the factors and they are placed: what all know of the others'. */
   agree(communicator: Communicator): void;
   /** Refactors for a new λ from the leaves, in place. Resolves to where it broke down, if it did. */
@@ -101,8 +119,8 @@ export interface FactorEngine {
   /** State for passes over `vectors`, and the definition of the tasks that run them. */
   passState(vectors: PassVectors): PassVectors;
   readonly passTask: TaskDefinition<never, PassArguments>;
-  /** Where several ranks have the matrix, what their solves are made of; undefined for engines that know one alone. */
-  readonly rankSolve: RankSolveParts | undefined;
+  /** What passes are made of where several ranks have the matrix. */
+  readonly rankSolve: RankSolveParts;
   /**
    * diag((K̃ + λI)⁻¹) in the caller's order, exactly but for rounding. Of several ranks each gets that of its own rows,
    * and zeros elsewhere.

@@ -345,7 +345,7 @@ export class Factorization implements LinearOperator {
     const factors =
       this.#matrix.data.share === undefined
         ? engine.kept
-        : gatherFactors(engine, engine.places!(matrix.data), this.#team.communicator);
+        : gatherFactors(engine, engine.places(matrix.data), this.#team.communicator);
     return { matrix, factors, ranks };
   }
 

@@ -88,7 +88,7 @@ function restoredEngine(
   if (data.share === undefined)
     return makeEngine(data, precision, indefinite, (name, length, own) => contents.finite(name, length, own));
   const engine = makeEngine(data, precision, indefinite, (_, length, own) => inLargePages(sharedFloats(length, own)));
-  dealFactors(engine, engine.places!(whole.data), (name, length) =>
+  dealFactors(engine, engine.places(whole.data), (name, length) =>
     contents.finite(name, length, precisionOf(engine.kept[name])),
   );
   engine.agree(communicator);

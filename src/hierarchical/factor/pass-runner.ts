@@ -94,7 +94,7 @@ export class PassRunner {
   #pass(shared: Shared<PassVectors>, args: PassArguments): void {
     const data = this.#data;
     const { passTask, rankSolve } = this.#engine;
-    if (data.share !== undefined && rankSolve !== undefined) {
+    if (data.share !== undefined) {
       const ranks = (this.#ranks ??= new RankSolve(data, data.share, rankSolve, this.#team));
       ranks.run(shared, args);
     } else this.#team.runSync(passTask, shared as Shared<never>, (this.#graph ??= passGraph(data)), args);

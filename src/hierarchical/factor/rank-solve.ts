@@ -44,7 +44,7 @@ export class RankSolve {
   readonly #parts: RankSolveParts;
   readonly #own: OwnNodes;
   readonly #passes: RankPasses;
-  #above: { readonly state: PassVectors; readonly pass: NodePass } | undefined;
+  #opened: (ReturnType<RankSolveParts['open']> & { readonly state: PassVectors }) | undefined;
 
   constructor(data: HierarchicalData, share: Share, parts: RankSolveParts, team: Team) {
     this.#team = team;
@@ -56,7 +56,8 @@ export class RankSolve {
 
   /**
    * out ← α·(pass of x) + β·out, both over shared memory; called by all ranks, with the same x. With `own` they get the
-   * rows of their own, and give those alone to a solve. Passes but solves send nothing before the result is gathered.
+   * rows of their own, and give those alone to a solve. Of nested bases passes but solves send nothing before the
+   * result is gathered.
    */
   run(shared: Shared<PassVectors>, args: PassArguments): void {
     const { state } = shared;
@@ -72,19 +73,17 @@ export class RankSolve {
           nodes: this.#own.nodes,
         });
     };
-    if (this.#above?.state !== state) this.#above = { state, pass: this.#parts.nodePass(state, this.#team.blas) };
-    const { pass } = this.#above;
+    if (this.#opened?.state !== state) this.#opened = { state, ...this.#parts.open(state, this.#team.blas) };
+    const { pass, above } = this.#opened;
     this.#passes.run(
       {
         up: () => phase('up', this.#own.up),
         down: () => phase('down', this.#own.down),
-        nodeUp: (ν) => {
-          if (solves) pass.up(ν, p);
-          else pass.take(ν, x);
+        levelUp: (level, nodes, siblings) => {
+          if (solves) above.up(level, nodes, p, siblings);
+          else for (const ν of nodes) pass.take(ν, x);
         },
-        nodeDown: (ν) => pass.down(ν, p, kind),
-        numbers: solves ? (ν) => this.#parts.numbers(state, ν, p) : undefined,
-        halo: false,
+        levelDown: (level, nodes, siblings) => above.down(level, nodes, p, kind, siblings),
       },
       state.staging,
       p,

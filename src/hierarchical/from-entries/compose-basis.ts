@@ -14,10 +14,13 @@ import { view, type FloatArray } from '../../dense/matrix.js';
 import type { ClusterTree } from '../../tree/cluster-tree.js';
 import type { BlockOffsets, Skeletons } from '../matrix/data.js';
 import { requireFiniteValues } from '../matrix/finite-values.js';
+import type { HeldRows } from '../matrix/row-blocks.js';
 
 /** What composing reads and writes: interpolations as they were found, and where bases are laid out. */
 export interface ComposeState {
   readonly tree: ClusterTree;
+  /** Rows of each basis that are stored here. */
+  readonly rows: HeldRows;
   readonly skeletons: Skeletons;
   readonly pivotOf: Int32Array;
   readonly offsets: BlockOffsets;
@@ -62,7 +65,7 @@ export class BasisComposer {
       const next = view(this.#next, 0, n, k);
       this.#blas.gemm('N', 'N', 1, view(this.#rows, 0, n, l), view(this.#step, 0, l, k), 0, next);
       [this.#rows, this.#next] = [this.#next, this.#rows];
-      this.#write(ν, tree.begin[leaf] - tree.begin[ν], n, k);
+      this.#write(ν, tree.begin[leaf], n, k);
     }
   }
 
@@ -105,19 +108,20 @@ export class BasisComposer {
     }
   }
 
-  #write(ν: number, row: number, n: number, k: number): void {
-    const { tree, skeletons, pivotOf, offsets, values } = this.#state;
-    const all = tree.end[ν] - tree.begin[ν];
+  /** `first`: the position of the leaf's first index. */
+  #write(ν: number, first: number, n: number, k: number): void {
+    const { tree, rows, skeletons, pivotOf, offsets, values } = this.#state;
+    const all = rows.end[ν] - rows.begin[ν];
     for (let j = 0; j < k; j++) {
       const pivot = pivotOf[skeletons.begin[ν] + j];
-      const to = offsets.basis[ν] + row + j * all;
+      const to = offsets.basis[ν] + first - rows.begin[ν] + j * all;
       values.set(this.#rows.subarray(pivot * n, (pivot + 1) * n), to);
       requireFiniteValues(
         values,
         to,
         n,
         () => `basis of node ${ν}`,
-        (i) => `row ${row + i}`,
+        (i) => `row ${first - tree.begin[ν] + i}`,
       );
     }
   }

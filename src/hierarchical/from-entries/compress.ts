@@ -50,6 +50,7 @@ import { limitsOfMatrix } from '../matrix/tolerance-limits.js';
 import { judge, mayImprove, type Verdict } from './verdict.js';
 import { findZeroCoupling } from './zero-couplings.js';
 import { FORMAT_TABLE } from '../matrix/format.js';
+import { heldRows } from '../matrix/row-blocks.js';
 
 /** Rounds at most. */
 const ROUNDS = 4;
@@ -64,7 +65,7 @@ const TIGHTENED = 1 / 2;
  * N × N, with ‖K − K̃‖_F ≤ tolerance·‖K‖_F as far as `maxRank` allows: `report.met` says whether it was met, as far as
  * was seen, and `report.limits` what was hit (measure it: `HierarchicalMatrix.estimateError`).
  * Cost: O(N log N) entries and flops for fixed rank. The same seed gives the same bits for any number of workers, and
- * of ranks (`openTeam({ communicator })`), which share nodes, blocks and factors of 'hss' and 'fmm' (ranks/share.ts).
+ * of ranks (`openTeam({ communicator })`), which share nodes, blocks and factors (ranks/share.ts).
  * Throws OptionError, the errors of `validateSource`, MemoryError (at once where no ranks would fit, else when those of
  * a few subtrees are known), AbortedError, WorkerError.
  * Source: C. Yu, J. Levitt, S. Reiz, G. Biros, SC17, arXiv 1707.00164; the departures are stated in skeletonize.ts and
@@ -334,6 +335,7 @@ async function evaluateBlocks(
   const state: FillState = {
     source: found.source,
     tree: layout.tree,
+    rows: heldRows({ tree: layout.tree, share }),
     lists,
     skeletons: layout.skeletons,
     offsets: layout.offsets,

@@ -52,7 +52,7 @@ export function fillTasks(
     if (nested || ν >= firstLeaf(tree)) tasks.push(PACK, ν, 0);
   }
   for (let leaf = nodesOf(tree) - 1; !nested && leaf > 0 && leaf >= firstLeaf(tree); leaf--)
-    tasks.push(COMPOSE, leaf, 0);
+    if (share?.held[leaf] !== 0) tasks.push(COMPOSE, leaf, 0);
   for (let f = 0; f < lists.far.length / 2; f++) if (zero[f] === 0) tasks.push(COUPLING, f, 0);
   for (let α = 0; α < leaves; α++)
     for (let e = lists.nearBegin[α]; e < lists.nearBegin[α + 1]; e++) if (lists.near[e] > α) tasks.push(NEAR, α, e);

@@ -83,7 +83,7 @@ const LEAST_RATIO = 1e-2;
  * bits on a team of any size, as far as the operator's products do. K̃ is symmetric to the last bit; where A is
  * positive definite K̃ need not be, as with any truncation. Cost: O(N·s²) flops (HSS) or O(N·s²·levels²) (HODLR) beside
  * the products. Ranks of a team call it together, for an operator that has the same bits on all of them, and get the
- * matrix of one rank; format 'hss' is dealt out to them (ranks/deal.ts). Throws ShapeError (sizes), OptionError
+ * matrix of one rank, which is dealt out to them (ranks/deal.ts). Throws ShapeError (sizes), OptionError
  * (options; an operator that says it is not symmetric), AsymmetryError (one that shows it is not), NonFiniteError,
  * MemoryError (before allocating), AbortedError, WorkerError. Sources: hierarchical/from-products/hss/sketch.ts
  * (Levitt, Martinsson), hierarchical/from-products/hodlr/peel.ts (Lin, Lu, Ying; Martinsson).

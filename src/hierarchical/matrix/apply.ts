@@ -12,7 +12,7 @@
  * writes only its node's values, in tree order, and sums in a fixed order, so every team size gives the same bits.
  */
 import { sharedFloats } from '../../core/floats.js';
-import { leftChild, parentOf, rightChild } from '../../core/indices.js';
+import { leftChild, levelOf, parentOf, rightChild } from '../../core/indices.js';
 import { sharedInt32 } from '../../core/shared-array.js';
 import type { Blas } from '../../dense/blas.js';
 import { inLargePages } from '../../dense/large-pages.js';
@@ -32,6 +32,7 @@ import {
   transposeOut,
 } from './transposed-vectors.js';
 import { FORMAT_TABLE } from './format.js';
+import { blockLevel, heldRows, weightPlaces, type HeldRows } from './row-blocks.js';
 import type { OwnRows } from '../ranks/own-rows.js';
 
 /**
@@ -52,7 +53,9 @@ export interface ApplyState {
   /** xᵀ and yᵀ, columns in tree order. */
   readonly input: FloatArray;
   readonly output: FloatArray;
+  /** Weights of node ν from upBegin[ν] on (row-blocks.ts). */
   readonly up: FloatArray;
+  readonly upBegin: Int32Array;
   readonly down: FloatArray;
 }
 
@@ -67,14 +70,17 @@ export interface ApplyArguments {
 }
 
 /** Bytes of an `ApplyState` for each vector. */
-export const bytesOfVector = (data: HierarchicalData): number =>
-  data.values.BYTES_PER_ELEMENT * (2 * data.tree.size + 2 * data.skeletons.indices.length);
+export const bytesOfVector = (data: HierarchicalData): number => {
+  const weights = weightPlaces(data)[nodesOf(data.tree)];
+  return data.values.BYTES_PER_ELEMENT * (2 * data.tree.size + weights + data.skeletons.indices.length);
+};
 
 /** The state of products with up to `width` vectors. */
 export function applyState(data: HierarchicalData, width: number): ApplyState {
   const allocate = (rows: number): FloatArray => inLargePages(sharedFloats(rows * width, data.dtype));
   const indices = data.tree.size;
   const skeletons = data.skeletons.indices.length;
+  const upBegin = weightPlaces(data);
   return {
     data,
     width,
@@ -82,7 +88,8 @@ export function applyState(data: HierarchicalData, width: number): ApplyState {
     place: placesOf(data.tree.order),
     input: allocate(indices),
     output: allocate(indices),
-    up: allocate(skeletons),
+    up: allocate(upBegin[nodesOf(data.tree)]),
+    upBegin,
     down: allocate(skeletons),
   };
 }
@@ -139,6 +146,8 @@ export class NodeProduct {
   readonly #tasks: ReturnType<typeof passNumbers>;
   readonly #leaf0: number;
   readonly #nested: boolean;
+  readonly #blockLevel: number;
+  readonly #rows: HeldRows;
 
   constructor(state: ApplyState, blas: Blas) {
     this.#state = state;
@@ -146,6 +155,8 @@ export class NodeProduct {
     this.#tasks = passNumbers(nodesOf(state.data.tree), state.data.tree.size);
     this.#leaf0 = firstLeaf(state.data.tree);
     this.#nested = FORMAT_TABLE[state.data.format].nested;
+    this.#blockLevel = blockLevel(state.data.tree);
+    this.#rows = heldRows(state.data);
   }
 
   run(task: number, args: ApplyArguments): void {
@@ -172,34 +183,14 @@ export class NodeProduct {
     const k = begin[ν + 1] - begin[ν];
     const leaf = ν >= this.#leaf0;
     if (leaf && (p === 1 || data.share !== undefined)) gatherVectors(input, x, rows, tree.begin[ν], tree.end[ν]);
+    if (!this.#nested) {
+      this.#weigh(ν, p);
+      return;
+    }
     if (k === 0) return;
     const out = view(up, begin[ν] * p, p, k);
-    if (leaf) {
-      const first = tree.begin[ν];
-      const redundant = tree.end[ν] - first - k;
-      up.set(input.subarray(first * p, (first + k) * p) as never, begin[ν] * p);
-      if (redundant > 0)
-        multiplyRows(
-          this.#blas,
-          1,
-          view(input, (first + k) * p, p, redundant),
-          'N',
-          view(values, offsets.basis[ν], redundant, k),
-          1,
-          out,
-        );
-    } else if (!this.#nested) {
-      const n = tree.end[ν] - tree.begin[ν];
-      multiplyRows(
-        this.#blas,
-        1,
-        view(input, tree.begin[ν] * p, p, n),
-        'N',
-        view(values, offsets.basis[ν], n, k),
-        0,
-        out,
-      );
-    } else {
+    if (leaf) this.#fromIndices(ν, k, p, out);
+    else {
       this.#pickUp(ν, k, p);
       this.#eachRedundant(ν, (_child, from, count, row, redundant) => {
         multiplyRows(
@@ -213,6 +204,66 @@ export class NodeProduct {
         );
       });
     }
+  }
+
+  /** w̃_ν ← P_ν w at a leaf. */
+  #fromIndices(ν: number, k: number, p: number, out: Matrix): void {
+    const { data, input, up } = this.#state;
+    const { tree, offsets, values } = data;
+    const first = tree.begin[ν];
+    const redundant = tree.end[ν] - first - k;
+    up.set(input.subarray(first * p, (first + k) * p) as never, out.offset);
+    if (redundant > 0)
+      multiplyRows(
+        this.#blas,
+        1,
+        view(input, (first + k) * p, p, redundant),
+        'N',
+        view(values, offsets.basis[ν], redundant, k),
+        1,
+        out,
+      );
+  }
+
+  /** HODLR: w̃_ν, and what the node's indices add to those of the nodes above it (row-blocks.ts). */
+  #weigh(ν: number, p: number): void {
+    const { data, up, upBegin } = this.#state;
+    const { begin } = data.skeletons;
+    const rank = (μ: number): number => begin[μ + 1] - begin[μ];
+    const level = levelOf(ν);
+    if (level < this.#blockLevel) {
+      const l = leftChild(ν);
+      const left = (upBegin[l] + rank(l)) * p;
+      const right = (upBegin[l + 1] + rank(l + 1)) * p;
+      const first = upBegin[ν] * p;
+      const count = (upBegin[ν + 1] - upBegin[ν]) * p;
+      for (let q = 0; q < count; q++) up[first + q] = up[left + q] + up[right + q];
+      return;
+    }
+    const k = rank(ν);
+    const out = view(up, upBegin[ν] * p, p, k);
+    if (k > 0 && ν >= this.#leaf0) this.#fromIndices(ν, k, p, out);
+    else if (k > 0) this.#addRows(ν, ν, p, out);
+    if (level > this.#blockLevel) return;
+    for (let μ = parentOf(ν), at = upBegin[ν] + k; μ > 0; at += rank(μ), μ = parentOf(μ))
+      if (rank(μ) > 0) this.#addRows(μ, ν, p, view(up, at * p, p, rank(μ)));
+  }
+
+  /** out ← P_ν w over the indices of `block`, ν itself or a node below it. */
+  #addRows(ν: number, block: number, p: number, out: Matrix): void {
+    const { data, input } = this.#state;
+    const { begin, end } = data.tree;
+    const x = view(input, begin[block] * p, p, end[block] - begin[block]);
+    multiplyRows(this.#blas, 1, x, 'N', this.#basisRows(ν, block), 0, out);
+  }
+
+  /** HODLR: rows of `block` in the basis of inner node ν. */
+  #basisRows(ν: number, block: number): Matrix {
+    const { tree, skeletons, offsets, values } = this.#state.data;
+    const { begin, end } = this.#rows;
+    const k = skeletons.begin[ν + 1] - skeletons.begin[ν];
+    const first = offsets.basis[ν] + tree.begin[block] - begin[ν];
+    return view(values, first, tree.end[block] - tree.begin[block], k, end[ν] - begin[ν]);
   }
 
   /** w̃_ν ← the children's skeleton weights it picked. */
@@ -267,7 +318,7 @@ export class NodeProduct {
 
   /** ũ_ν ← Σ K_{ν̃β̃} w̃_β over the node's far pairs, in list order. */
   #couple(ν: number, p: number, u: Matrix): boolean {
-    const { data, farBegin, farPairs, up } = this.#state;
+    const { data, farBegin, farPairs, up, upBegin } = this.#state;
     const { far } = data.lists;
     const { begin } = data.skeletons;
     let beta = 0;
@@ -282,7 +333,7 @@ export class NodeProduct {
       multiplyRows(
         this.#blas,
         1,
-        view(up, begin[other] * p, p, begin[other + 1] - begin[other]),
+        view(up, upBegin[other] * p, p, begin[other + 1] - begin[other]),
         second ? 'N' : 'T',
         coupling,
         beta,
@@ -401,13 +452,13 @@ export class NodeProduct {
   /** HODLR: y += P_νᵀ ũ_ν of every inner node above the leaf, bottom up. */
   #fromAncestors(leaf: number, p: number): void {
     const { data, down, output } = this.#state;
-    const { tree, skeletons, offsets, values } = data;
+    const { tree, skeletons } = data;
     const first = tree.begin[leaf];
     const count = tree.end[leaf] - first;
     for (let ν = parentOf(leaf); ν > 0; ν = parentOf(ν)) {
       const k = skeletons.begin[ν + 1] - skeletons.begin[ν];
       if (k === 0) continue;
-      const basis = view(values, offsets.basis[ν] + first - tree.begin[ν], count, k, tree.end[ν] - tree.begin[ν]);
+      const basis = this.#basisRows(ν, leaf);
       multiplyRows(
         this.#blas,
         1,

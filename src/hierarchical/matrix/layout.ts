@@ -10,6 +10,7 @@ import type { InteractionLists } from '../../tree/interaction-lists.js';
 import { holdsLeaf, type Share } from '../ranks/share.js';
 import { diagonalOrder, type BlockOffsets, type Skeletons, type HierarchicalData } from './data.js';
 import type { FloatArray } from '../../dense/matrix.js';
+import type { HeldRows } from './row-blocks.js';
 
 /** What skeletonization found, in pivot order (hierarchical/from-entries/skeletonize.ts). */
 export interface FoundSkeletons {
@@ -111,13 +112,20 @@ function orderLeaves(
 }
 
 /**
- * Rows of node ν's stored basis: the redundant candidates (nested, or a leaf), or all its indices (HODLR, inner node).
+ * Rows of node ν's stored basis: the redundant candidates (nested, or a leaf), or all its indices (HODLR, inner node),
+ * of which a rank has `rows`.
  */
-export function basisRows(tree: ClusterTree, { begin }: Pick<Skeletons, 'begin'>, nested: boolean, ν: number): number {
+export function basisRows(
+  tree: ClusterTree,
+  { begin }: Pick<Skeletons, 'begin'>,
+  nested: boolean,
+  ν: number,
+  rows: HeldRows = tree,
+): number {
   const rank = begin[ν + 1] - begin[ν];
   if (rank === 0) return 0;
   if (ν >= firstLeaf(tree)) return tree.end[ν] - tree.begin[ν] - rank;
-  if (!nested) return tree.end[ν] - tree.begin[ν];
+  if (!nested) return rows.end[ν] - rows.begin[ν];
   return begin[rightChild(ν) + 1] - begin[leftChild(ν)] - rank;
 }
 
@@ -172,7 +180,8 @@ export function placeBlocks(
   // Leaves first, then level by level to the root: the order the upward pass reads them in.
   for (let level = tree.depth; level >= 0; level--) {
     for (let ν = 2 ** level - 1; ν < 2 ** (level + 1) - 1; ν++)
-      if (share?.held[ν] !== 0) basis[ν] = place(basisRows(tree, { begin }, nested, ν) * (begin[ν + 1] - begin[ν]));
+      if (share?.held[ν] !== 0)
+        basis[ν] = place(basisRows(tree, { begin }, nested, ν, share?.rows) * (begin[ν + 1] - begin[ν]));
   }
   const basisElements = next;
   const pairs = lists.far.length / 2;

@@ -23,7 +23,7 @@ export function dealMatrix(
   team: Team,
 ): { readonly data: HierarchicalData; readonly elements: Layout['elements'] } {
   const { tree, lists, format, dtype } = whole;
-  const share = FORMAT_TABLE[format].nested ? shareOnTeam(tree, lists, format, team) : undefined;
+  const share = shareOnTeam(tree, lists, format, team);
   if (share === undefined) return { data: whole, elements };
   const zeros = sharesZeros(whole);
   share.skeletonRanks.set(ranksOf(whole.skeletons));
@@ -47,9 +47,9 @@ export function dealMatrix(
   eachOwnPair({ lists: own }, share, (f, pair) => {
     zero[pair] = zeros[f];
   });
-  const { offsets, elements: stored } = placeBlocks(tree, own, skeletons, true, { zero, share });
+  const { offsets, elements: stored } = placeBlocks(tree, own, skeletons, FORMAT_TABLE[format].nested, { zero, share });
   const values = sharedFloats(stored.total, dtype);
-  eachOwnBlock({ tree, lists: own, skeletons, offsets }, share, whole, ({ here, there, length }) => {
+  eachOwnBlock({ format, tree, lists: own, skeletons, offsets }, share, whole, ({ here, there, length }) => {
     values.set(whole.values.subarray(there, there + length) as never, here);
   });
   clearOthers(values, { tree, offsets }, share);

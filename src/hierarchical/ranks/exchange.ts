@@ -5,7 +5,7 @@
  */
 import type { CommunicatedArray, Communicator } from '../../distributed/communicator.js';
 import { firstOfLevel } from '../../core/indices.js';
-import { holders, type Dealing, type Share } from './share.js';
+import { heldNodes, holders, type Dealing, type Share } from './share.js';
 
 /** What goes to another rank, or comes from it. */
 export interface Transfer {
@@ -70,5 +70,28 @@ export class SiblingExchange {
       ];
     });
     for (const request of requests) request.wait();
+  }
+}
+
+/** Sums over what lies below the nodes of one level, added up the tree. */
+export interface SumsBelow {
+  /** The level whose nodes have their parts, at least that of the share, and the one whose nodes get sums. */
+  readonly from: number;
+  readonly to: number;
+  /** Where the part of the sum for ν over c, a node below it, stands; over ν itself the sum. */
+  numbers(ν: number, c: number): CommunicatedArray;
+  /** Adds those over c's children. */
+  add(ν: number, c: number): void;
+}
+
+/**
+ * Adds up sums for all nodes of level `to`: on every rank that holds such a node, to the same bits, whoever has which
+ * parts. Collective: one message for each level of the share below it.
+ */
+export function addUp(share: Share, siblings: SiblingExchange, { from, to, numbers, add }: SumsBelow): void {
+  const above = (c: number, level: number): number => ((c + 1) >> (level - to)) - 1;
+  for (let level = from - 1; level >= to; level--) {
+    if (level < share.level) siblings.run(level + 1, (c) => numbers(above(c, level + 1), c));
+    for (const c of heldNodes(share, level)) add(above(c, level), c);
   }
 }

@@ -4,6 +4,7 @@
  */
 import { firstLeaf, leavesOf, nodesOf } from '../../tree/cluster-tree.js';
 import { diagonalOrder, sharesZeros, type HierarchicalData } from '../matrix/data.js';
+import { FORMAT_TABLE } from '../matrix/format.js';
 import { basisRows } from '../matrix/layout.js';
 import { countsFor, holders, type Share } from './share.js';
 
@@ -20,7 +21,7 @@ export interface OwnBlock {
 }
 
 /** What a rank has, or is to have: all but the numbers. */
-type Placed = Pick<HierarchicalData, 'tree' | 'lists' | 'skeletons' | 'offsets'>;
+type Placed = Pick<HierarchicalData, 'format' | 'tree' | 'lists' | 'skeletons' | 'offsets'>;
 
 /** Calls `act` for each far pair of the whole lists that this rank stores: its number there, and its own. */
 export function eachOwnPair(
@@ -33,6 +34,23 @@ export function eachOwnPair(
     if (lists.far[2 * f] === far[2 * here] && lists.far[2 * f + 1] === far[2 * here + 1]) act(f, here++);
 }
 
+/** Rows of a matrix that a rank has of its own: `rows` of `all` from `first` on, with so many columns. */
+export interface RowsOfAll {
+  readonly rows: number;
+  readonly all: number;
+  readonly first: number;
+  readonly cols: number;
+}
+
+/** Calls `act` for each run of numbers of such rows, from the matrix's beginning here and there; whether it has all. */
+export function eachRun(
+  { rows, all, first, cols }: RowsOfAll,
+  act: (here: number, there: number, length: number, isWhole: boolean) => void,
+): void {
+  if (rows === all) act(0, 0, rows * cols, true);
+  else if (rows > 0) for (let j = 0; j < cols; j++) act(j * rows, first + j * all, rows, false);
+}
+
 /** Calls `act` for each block of a rank, but for couplings that are known to be zero in the whole matrix. */
 export function eachOwnBlock(own: Placed, share: Share, whole: Placed, act: (block: OwnBlock) => void): void {
   const { tree, skeletons, offsets } = own;
@@ -42,15 +60,25 @@ export function eachOwnBlock(own: Placed, share: Share, whole: Placed, act: (blo
   const leaves = leavesOf(tree);
   const rank = (ν: number): number => begin[ν + 1] - begin[ν];
   const size = (leaf: number): number => tree.end[leaf0 + leaf] - tree.begin[leaf0 + leaf];
+  const { nested } = FORMAT_TABLE[own.format];
   for (let ν = 0; ν < nodesOf(tree); ν++)
     if (held[ν] === 1)
-      act({
-        here: offsets.basis[ν],
-        there: whole.offsets.basis[ν],
-        length: basisRows(tree, skeletons, true, ν) * rank(ν),
-        counts: countsFor(share, ν),
-        isPart: false,
-      });
+      eachRun(
+        {
+          rows: basisRows(tree, skeletons, nested, ν, share.rows),
+          all: basisRows(tree, skeletons, nested, ν),
+          first: share.rows.begin[ν] - tree.begin[ν],
+          cols: rank(ν),
+        },
+        (here, there, length, isWhole) =>
+          act({
+            here: offsets.basis[ν] + here,
+            there: whole.offsets.basis[ν] + there,
+            length,
+            counts: !isWhole || countsFor(share, ν),
+            isPart: false,
+          }),
+      );
   const zero = sharesZeros(whole);
   eachOwnPair(own, share, (f, pair) => {
     const [α, β] = [lists.far[2 * f], lists.far[2 * f + 1]];

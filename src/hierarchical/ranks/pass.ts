@@ -56,13 +56,11 @@ export interface RankPass {
   up(): void;
   /** On the team: the rank's own nodes, parents first. */
   down(): void;
-  /** At a node above them, on the calling thread. */
-  nodeUp(ν: number): void;
-  nodeDown(ν: number): void;
-  /** What of node ν goes to those who hold its parent, and to its far partners; undefined where they need nothing. */
-  readonly numbers: ((ν: number) => FloatArray) | undefined;
-  /** Whether far partners need it. */
-  readonly halo: boolean;
+  /** At the nodes of a level above them, on the calling thread, with what siblings of the level below send. */
+  levelUp(level: number, nodes: Int32Array, siblings: SiblingExchange): void;
+  levelDown(level: number, nodes: Int32Array, siblings: SiblingExchange): void;
+  /** What of node ν goes to its far partners; absent where they need nothing. */
+  readonly halo?: ((ν: number) => FloatArray) | undefined;
 }
 
 /** Passes over a share. */
@@ -89,14 +87,10 @@ export class RankPasses {
    */
   run(pass: RankPass, values: FloatArray, width: number, gathers: boolean): void {
     const above = this.#above;
-    const { numbers } = pass;
     pass.up();
-    for (let level = above.length; level > 0; level--) {
-      if (numbers !== undefined) this.#siblings.run(level, numbers);
-      for (const ν of above[level - 1]) pass.nodeUp(ν);
-    }
-    if (pass.halo && numbers !== undefined) exchangeHalo(this.#communicator, this.#share.halo.peers, numbers);
-    for (const nodes of above) for (const ν of nodes) pass.nodeDown(ν);
+    for (let level = above.length - 1; level >= 0; level--) pass.levelUp(level, above[level], this.#siblings);
+    if (pass.halo !== undefined) exchangeHalo(this.#communicator, this.#share.halo.peers, pass.halo);
+    above.forEach((nodes, level) => pass.levelDown(level, nodes, this.#siblings));
     pass.down();
     if (gathers)
       gatherPositions(values, width, { tree: this.#tree, share: this.#share, communicator: this.#communicator });

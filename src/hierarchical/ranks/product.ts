@@ -60,14 +60,14 @@ export class RankProduct {
   run(shared: Shared<ApplyState>, args: ApplyArguments): void {
     const { state } = shared;
     const { own } = args;
-    const { input, up, output, data } = state;
-    const { begin } = data.skeletons;
+    const { input, up, upBegin, output, data } = state;
     const p = args.x.cols;
     const phase = (phase: PhaseArguments['phase'], graph: TaskGraph): void => {
       if (graph.count > 0)
         this.#team.runSync(rankProductTask, shared, graph, { ...args, phase, nodes: this.#own.nodes });
     };
     const above = this.#above(state, this.#team.blas);
+    const numbers = (ν: number): FloatArray => up.subarray(upBegin[ν] * p, upBegin[ν + 1] * p);
     this.#passes.run(
       {
         up: () => {
@@ -75,10 +75,14 @@ export class RankProduct {
           this.#gatherNear(input, args.x, data.tree, own);
         },
         down: () => phase('down', this.#own.down),
-        nodeUp: (ν) => above.up(ν, args.x),
-        nodeDown: (ν) => above.down(ν, p),
-        numbers: (ν) => up.subarray(begin[ν] * p, begin[ν + 1] * p),
-        halo: true,
+        levelUp: (level, nodes, siblings) => {
+          siblings.run(level + 1, numbers);
+          for (const ν of nodes) above.up(ν, args.x);
+        },
+        levelDown: (_, nodes) => {
+          for (const ν of nodes) above.down(ν, p);
+        },
+        halo: numbers,
       },
       output,
       p,

@@ -7,6 +7,7 @@
  * level, that of the sibling which it does not hold (exchange.ts).
  */
 import { firstOfLevel, levelOf, parentOf } from '../../core/indices.js';
+import { sharedInt32 } from '../../core/shared-array.js';
 import { firstLeaf, nodesOf, type ClusterTree } from '../../tree/cluster-tree.js';
 import type { InteractionLists } from '../../tree/interaction-lists.js';
 
@@ -24,6 +25,8 @@ export interface HeldNodes extends Dealing {
   readonly rank: number;
   /** 1 for nodes that this rank holds: its own ones, what lies below and above them. */
   readonly held: Uint8Array;
+  /** The positions of each node that this rank has: begin[ν] … end[ν] − 1. */
+  readonly rows: Pick<ClusterTree, 'begin' | 'end'>;
 }
 
 /** Nodes that go to a rank and come from it, each ascending. */
@@ -62,9 +65,9 @@ export function dealing(depth: number, ranks: number): Dealing {
   return { ranks, level, bounds };
 }
 
-/** The nodes of rank `rank` of `ranks`. */
-export function dealOut(tree: ClusterTree, rank: number, ranks: number): HeldNodes {
-  const dealt = dealing(tree.depth, ranks);
+/** The nodes of rank `rank` of `ranks`, dealt out on level `deepest` at most. */
+export function dealOut(tree: ClusterTree, rank: number, ranks: number, deepest = tree.depth): HeldNodes {
+  const dealt = dealing(deepest, ranks);
   const { level, bounds } = dealt;
   const nodes = nodesOf(tree);
   const held = new Uint8Array(new SharedArrayBuffer(nodes));
@@ -72,7 +75,13 @@ export function dealOut(tree: ClusterTree, rank: number, ranks: number): HeldNod
   held.fill(1, first + bounds[rank], first + bounds[rank + 1]);
   for (let ν = 2 * first + 1; ν < nodes; ν++) held[ν] = held[parentOf(ν)];
   for (let ν = 2 * first; ν > 0; ν--) held[parentOf(ν)] |= held[ν];
-  return { ...dealt, rank, held };
+  const own = positionsOf(tree, dealt, rank);
+  const rows = { begin: sharedInt32(nodes), end: sharedInt32(nodes) };
+  for (let ν = 0; ν < nodes; ν++) {
+    rows.begin[ν] = Math.max(tree.begin[ν], own.begin);
+    rows.end[ν] = Math.max(rows.begin[ν], Math.min(tree.end[ν], own.end));
+  }
+  return { ...dealt, rank, held, rows };
 }
 
 /** The ranks that hold node ν, `first` … `end` − 1 but for those that hold nothing. */
@@ -126,7 +135,7 @@ export const shareOfLeaves = ({ bounds, rank, level }: HeldNodes): number =>
 /** Positions in tree order of the leaves that rank r holds, [begin, end). */
 export function positionsOf(
   tree: ClusterTree,
-  { level, bounds }: HeldNodes,
+  { level, bounds }: Dealing,
   r: number,
 ): { readonly begin: number; readonly end: number } {
   const first = firstOfLevel(level);

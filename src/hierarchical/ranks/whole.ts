@@ -1,7 +1,6 @@
 /**
  * What of a matrix that several ranks have is known to all of them, and what each leaves to others.
  */
-import { OptionError } from '../../core/errors.js';
 import type { FloatArray } from '../../core/floats.js';
 import { sharedInt32, toShared } from '../../core/shared-array.js';
 import type { Communicator } from '../../distributed/communicator.js';
@@ -12,12 +11,13 @@ import type { SkeletonState } from '../from-entries/skeleton-state.js';
 import type { Skeletons } from '../matrix/data.js';
 import { FORMAT_TABLE, type HierarchicalFormat } from '../matrix/format.js';
 import type { Layout } from '../matrix/layout.js';
+import { blockLevel } from '../matrix/row-blocks.js';
 import { exchangeHalo, haloOf } from './halo.js';
 import { dealOut, positionsOf, type Share } from './share.js';
 
 /**
- * What the team's rank has of a matrix; undefined where it is alone. Throws OptionError for HODLR, whose bases near the
- * root have rows of all ranks.
+ * What the team's rank has of a matrix; undefined where it is alone. Of bases that are not nested, which have rows of
+ * all ranks near the root, it has those of its own leaves (matrix/row-blocks.ts).
  */
 export function shareOnTeam(
   tree: ClusterTree,
@@ -26,12 +26,7 @@ export function shareOnTeam(
   { communicator: { rank, size } }: Team,
 ): Share | undefined {
   if (size === 1) return undefined;
-  if (!FORMAT_TABLE[format].nested)
-    throw new OptionError(
-      `Several ranks compress to the formats with nested bases, 'hss' and 'fmm', not to '${format}'.`,
-      { option: 'format', value: format, ranks: size },
-    );
-  const nodes = dealOut(tree, rank, size);
+  const nodes = dealOut(tree, rank, size, FORMAT_TABLE[format].nested ? tree.depth : blockLevel(tree));
   const halo = haloOf(tree, lists, nodes);
   return {
     ...nodes,

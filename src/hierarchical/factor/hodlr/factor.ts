@@ -15,72 +15,32 @@
  */
 import { floats } from '../../../core/floats.js';
 import { SKIPPED } from '../engine.js';
-import { leftChild, parentOf } from '../../../core/indices.js';
+import { leftChild, levelOf, parentOf } from '../../../core/indices.js';
 import type { Blas } from '../../../dense/blas.js';
 import { block, copyInto, view, type FloatArray, type Matrix } from '../../../dense/matrix.js';
 import { SUBSTITUTION_SCRATCH, substituteLeft } from '../../../dense/substitution.js';
 import { defineTask } from '../../../parallel/task.js';
-import { type HierarchicalData } from '../../matrix/data.js';
-import { copyTriangle, leafEntries, part, walkUp } from '../tree.js';
-import { coupled, type HodlrPlan } from './plan.js';
+import { blockLevel, eachBelow, eachBlock, heldRows } from '../../matrix/row-blocks.js';
+import { copyRun, copyTriangle, leafEntries, part, walkUp } from '../tree.js';
+import { basisRowsOf, cornerOf, leafFactorOf, triangleOf, type HodlrFactorState } from './factors.js';
+import { columnsAbove, coupled } from './plan.js';
 import { splitOf } from './split.js';
+import { TallQr } from './tall-qr.js';
 import { firstLeaf } from '../../../tree/cluster-tree.js';
 
-/** What stays with the factorization, all shared. */
-export interface HodlrFactors {
-  readonly data: HierarchicalData;
-  readonly plan: HodlrPlan;
-  /** G and Q of each node. */
-  readonly splits: FloatArray;
-  readonly bases: FloatArray;
-  readonly factors: FloatArray;
-  /** 2·Σ log of each node's pivots. */
-  readonly logs: Float64Array;
-  /** Per node: 0 factored; i > 0: minor i is not positive definite; SKIPPED: a node below it failed. */
-  readonly status: Int32Array;
-  /** λ. */
-  readonly shift: Float64Array;
-}
+/** The factorization at each node, on one thread. */
+export class Recursion {
+  /** QR of rows in blocks. */
+  get qr(): TallQr {
+    return this.#qr;
+  }
 
-/** The factors, and R of every node, which a refactorization needs besides. */
-export interface HodlrFactorState extends HodlrFactors {
-  readonly triangles: FloatArray;
-}
-
-/** Rows of node `rows` in Q of node ν. */
-export function basisRowsOf({ data: { tree }, plan, bases }: HodlrFactors, ν: number, rows: number): Matrix {
-  const n = tree.end[ν] - tree.begin[ν];
-  return view(
-    bases,
-    plan.basisBegin[ν] + tree.begin[rows] - tree.begin[ν],
-    tree.end[rows] - tree.begin[rows],
-    plan.begin[ν + 1] - plan.begin[ν],
-    n,
-  );
-}
-
-/** X and C of inner node ν. */
-export function cornerOf(
-  { plan: { begin, factorBegin }, factors }: HodlrFactors,
-  ν: number,
-): { readonly x: Matrix; readonly c: Matrix } {
-  const l = leftChild(ν);
-  const k = begin[l + 1] - begin[l];
-  return { x: view(factors, factorBegin[ν], k, k), c: view(factors, factorBegin[ν] + k * k, k, k) };
-}
-
-/** L of leaf ν, lower triangular. */
-export function leafFactorOf({ data: { tree }, plan, factors }: HodlrFactors, ν: number): Matrix {
-  const n = tree.end[ν] - tree.begin[ν];
-  return view(factors, plan.factorBegin[ν], n, n);
-}
-
-class Recursion {
   readonly #state: HodlrFactorState;
   readonly #blas: Blas;
   readonly #left: FloatArray;
   readonly #right: FloatArray;
-  readonly #tau: FloatArray;
+  readonly #qr: TallQr;
+  readonly #blockLevel: number;
   readonly #leaf0: number;
   readonly #allocate: (length: number) => FloatArray;
   readonly #inverse: FloatArray;
@@ -94,7 +54,8 @@ class Recursion {
     this.#blas = blas;
     this.#left = this.#allocate(k * k);
     this.#right = this.#allocate(k * k);
-    this.#tau = this.#allocate(k);
+    this.#qr = new TallQr(state, blas);
+    this.#blockLevel = blockLevel(state.data.tree);
     this.#inverse = this.#allocate(SUBSTITUTION_SCRATCH);
     this.#panel = this.#allocate(0);
     this.#rows = this.#allocate(0);
@@ -102,13 +63,26 @@ class Recursion {
   }
 
   run(ν: number): void {
+    if (!this.begin(ν) || ν === 0) return;
+    if (ν < this.#leaf0 && coupled(this.#state.plan, ν)) {
+      if (levelOf(ν) >= this.#blockLevel) this.#updateWhole(ν);
+      else {
+        this.#sumProjections(leftChild(ν));
+        this.#sumProjections(leftChild(ν) + 1);
+        this.update(ν);
+      }
+    }
+    this.#qr.run(ν);
+  }
+
+  /** Factors what stands at ν alone: a leaf's block, or X and C of its children's triangles. Whether it succeeded. */
+  begin(ν: number): boolean {
     const { status, logs } = this.#state;
     const l = leftChild(ν);
     logs[ν] = 0;
     status[ν] = ν < this.#leaf0 && (status[l] !== 0 || status[l + 1] !== 0) ? SKIPPED : 0;
-    if (status[ν] !== 0) return;
-    status[ν] = ν >= this.#leaf0 ? this.#leaf(ν) : this.#inner(ν);
-    if (status[ν] === 0 && ν > 0) this.#orthonormalize(ν);
+    if (status[ν] === 0) status[ν] = ν >= this.#leaf0 ? this.#leaf(ν) : this.#corner(ν);
+    return status[ν] === 0;
   }
 
   #leaf(ν: number): number {
@@ -172,15 +146,11 @@ class Recursion {
 
   /** Rows of leaf ν in U·G of its ancestor μ. */
   #ancestorRows(μ: number, ν: number, out: Matrix): void {
-    const { tree, offsets, values } = this.#state.data;
+    const { offsets, values } = this.#state.data;
+    const { begin, end } = heldRows(this.#state.data);
     const split = splitOf(this.#state, μ);
-    const stored = view(
-      values,
-      offsets.basis[μ] + tree.begin[ν] - tree.begin[μ],
-      out.rows,
-      split.rows,
-      tree.end[μ] - tree.begin[μ],
-    );
+    const first = offsets.basis[μ] + begin[ν] - begin[μ];
+    const stored = view(values, first, out.rows, split.rows, end[μ] - begin[μ]);
     this.#blas.gemm('N', 'N', 1, this.#inPrecision(stored), split, 0, out);
   }
 
@@ -197,7 +167,7 @@ class Recursion {
     if (this.#panel.length < length) this.#panel = this.#allocate(length);
   }
 
-  #inner(ν: number): number {
+  #corner(ν: number): number {
     const { plan } = this.#state;
     const blas = this.#blas;
     if (!coupled(plan, ν)) return 0;
@@ -205,46 +175,107 @@ class Recursion {
     const r = l + 1;
     const { x, c } = cornerOf(this.#state, ν);
     // R_l·R_rᵀ: only the upper triangles are there.
-    const triangle = this.#triangle(l);
+    const triangle = triangleOf(this.#state, l);
     x.data.fill(0, x.offset, x.offset + x.rows * x.rows);
     for (let j = 0; j < x.rows; j++)
       for (let i = 0; i <= j; i++) x.data[x.offset + i + j * x.rows] = triangle.data[triangle.offset + i + j * x.rows];
-    blas.trmm('R', 'U', 'T', 'N', 1, this.#triangle(r), x);
+    blas.trmm('R', 'U', 'T', 'N', 1, triangleOf(this.#state, r), x);
     c.data.fill(0, c.offset, c.offset + c.rows * c.rows);
     for (let i = 0; i < c.rows; i++) c.data[c.offset + i * (c.rows + 1)] = 1;
     blas.syrk('L', 'T', -1, x, 1, c);
-    const info = this.#cholesky(ν, c);
-    if (info !== 0) return info;
+    return this.#cholesky(ν, c);
+  }
+
+  /** Rows of the bases of ν and all above it, where ν's rows are one block or part of one. */
+  #updateWhole(ν: number): void {
+    const { plan } = this.#state;
+    const blas = this.#blas;
+    const l = leftChild(ν);
+    const r = l + 1;
+    const order = plan.begin[r + 1] - plan.begin[r];
+    const q = basisRowsOf(this.#state, r, r);
     for (let μ = ν; μ > 0; μ = parentOf(μ)) {
       const k = plan.begin[μ + 1] - plan.begin[μ];
       if (k === 0) continue;
-      const left = view(this.#left, 0, x.rows, k);
-      const right = view(this.#right, 0, x.cols, k);
+      const left = view(this.#left, 0, order, k);
+      const right = view(this.#right, 0, order, k);
       const rows = basisRowsOf(this.#state, μ, r);
-      const q = basisRowsOf(this.#state, r, r);
-      // W = C⁻¹·(t_r − Xᵀ·t_l) − t_r; the rows of the left child stay as they are.
       blas.gemm('T', 'N', 1, basisRowsOf(this.#state, l, l), basisRowsOf(this.#state, μ, l), 0, left);
       blas.gemm('T', 'N', 1, q, rows, 0, right);
-      const projected = this.#copy(right);
-      blas.gemm('T', 'N', -1, x, left, 1, right);
-      substituteLeft(blas, c, right, this.#inverse);
-      for (let i = 0; i < x.cols * k; i++) right.data[i] -= projected[i];
+      this.#weigh(ν, left, right);
       blas.gemm('N', 'N', 1, q, right, 1, rows);
     }
-    return 0;
   }
 
-  #copy(a: Matrix): FloatArray {
-    const length = a.rows * a.cols;
+  /** t_r ← W = C⁻¹·(t_r − Xᵀ·t_l) − t_r; the rows of the left child stay as they are. */
+  #weigh(ν: number, left: Matrix, right: Matrix): void {
+    const { x, c } = cornerOf(this.#state, ν);
+    const length = right.rows * right.cols;
     this.#reserve(length);
-    this.#panel.set(a.data.subarray(0, length) as never);
-    return this.#panel;
+    const before = this.#panel;
+    copyRun(before, 0, right.data, right.offset, length);
+    this.#blas.gemm('T', 'N', -1, x, left, 1, right);
+    substituteLeft(this.#blas, c, right, this.#inverse);
+    for (let i = 0; i < length; i++) right.data[right.offset + i] -= before[i];
   }
 
-  #triangle(ν: number): Matrix {
-    const { plan, triangles } = this.#state;
-    const k = plan.begin[ν + 1] - plan.begin[ν];
-    return view(triangles, plan.triangleBegin[ν], k, k);
+  #sumProjections(child: number): void {
+    this.project(child);
+    for (let level = this.#blockLevel - 1; level >= levelOf(child); level--)
+      eachBelow(this.#state.data.share, child, level, (c) => this.addProjections(child, c));
+  }
+
+  /** Qᵀ of `child` times the bases above it, over each of its blocks: in the block's slot, side by side. */
+  project(child: number): void {
+    const { data, plan, slots } = this.#state;
+    const order = plan.begin[child + 1] - plan.begin[child];
+    if (order === 0) return;
+    eachBlock(data, child, (g) => {
+      let at = plan.slotBegin[g];
+      for (let μ = parentOf(child); μ > 0; μ = parentOf(μ)) {
+        const rows = basisRowsOf(this.#state, μ, g);
+        if (rows.cols === 0) continue;
+        this.#blas.gemm('T', 'N', 1, basisRowsOf(this.#state, child, g), rows, 0, view(slots, at, order, rows.cols));
+        at += order * rows.cols;
+      }
+    });
+  }
+
+  /** The projections for `child` over c, it or a node below it, from those over c's children. */
+  addProjections(child: number, c: number): void {
+    const out = this.projections(child, c);
+    const left = this.projections(child, leftChild(c));
+    const right = this.projections(child, leftChild(c) + 1);
+    for (let i = 0; i < out.length; i++) out[i] = left[i] + right[i];
+  }
+
+  /** The projections for `child` over c. */
+  projections(child: number, c: number): FloatArray {
+    const { plan, slots } = this.#state;
+    const length = (plan.begin[child + 1] - plan.begin[child]) * columnsAbove(plan, child);
+    return slots.subarray(plan.slotBegin[c], plan.slotBegin[c] + length);
+  }
+
+  /** Rows of the bases of ν and all above it, by blocks, from the projections for its children. */
+  update(ν: number): void {
+    const { data, plan, slots } = this.#state;
+    const l = leftChild(ν);
+    const r = l + 1;
+    const order = plan.begin[r + 1] - plan.begin[r];
+    let at = 0;
+    for (let μ = ν; μ > 0; μ = parentOf(μ)) {
+      const k = plan.begin[μ + 1] - plan.begin[μ];
+      const left = view(slots, plan.slotBegin[l] + at, order, k);
+      const right = view(slots, plan.slotBegin[r] + at, order, k);
+      at += order * k;
+      if (k === 0) continue;
+      this.#weigh(ν, left, right);
+      if (data.share?.held[r] !== 0)
+        eachBlock(data, r, (g) => {
+          const q = basisRowsOf(this.#state, r, g);
+          this.#blas.gemm('N', 'N', 1, q, right, 1, basisRowsOf(this.#state, μ, g));
+        });
+    }
   }
 
   #cholesky(ν: number, a: Matrix): number {
@@ -257,29 +288,14 @@ class Recursion {
     this.#state.logs[ν] = 2 * log;
     return 0;
   }
-
-  /** F⁻¹·U = Q·R: Q in its place, R for the parent. */
-  #orthonormalize(ν: number): void {
-    const a = basisRowsOf(this.#state, ν, ν);
-    const { rows: n, cols: k } = a;
-    if (k === 0) return;
-    const tau = this.#tau.subarray(0, k);
-    this.#blas.geqrf(a, tau);
-    const r = this.#triangle(ν);
-    for (let j = 0; j < k; j++)
-      for (let i = 0; i <= j; i++) r.data[r.offset + i + j * k] = a.data[a.offset + i + j * n];
-    this.#reserve(n * k);
-    const q = view(this.#panel, 0, n, k);
-    q.data.fill(0, 0, n * k);
-    for (let j = 0; j < k; j++) q.data[j * (n + 1)] = 1;
-    this.#blas.ormqr('L', 'N', a, tau, q);
-    copyInto(a, q);
-  }
 }
 
-/** Factors the nodes of task t. */
+/** Factors the nodes of task t; of several ranks those on the level that they share and below it. */
 export const factorHodlr = defineTask<HodlrFactorState>(import.meta.url, 'factorHodlr', (state, context) => {
   const recursion = new Recursion(state, context.blas);
   const run = (ν: number): void => recursion.run(ν);
-  return (task) => walkUp(state.data, task, run);
+  const { share } = state.data;
+  return (task) => {
+    if (share === undefined || (share.held[task] === 1 && levelOf(task) >= share.level)) walkUp(state.data, task, run);
+  };
 });

@@ -18,6 +18,7 @@ import { countsFor } from '../../ranks/share.js';
 import {
   freshFactors,
   logDeterminantOf,
+  nodeByNode,
   type Breakdown,
   type FactorEngine,
   type Inertia,
@@ -27,6 +28,7 @@ import {
   type RankSolveParts,
 } from '../engine.js';
 import type { PassArguments, PassVectors } from '../pass.js';
+import { agreedBreakdown } from '../rank-outcome.js';
 import { setIsolated, taskNodes } from '../tree.js';
 import { eliminate } from './eliminate.js';
 import type { UlvFactors } from './factors.js';
@@ -80,8 +82,11 @@ export class UlvEngine implements FactorEngine {
     const { begin } = data.skeletons;
     this.rankSolve = {
       task: ulvRankTask as RankSolveParts['task'],
-      nodePass: (state, blas) => new UlvPass(state as UlvPassState, blas),
-      numbers: (state, ν, p) => (state as UlvPassState).skeletons.subarray(begin[ν] * p, begin[ν + 1] * p),
+      open: (state, blas) => {
+        const { skeletons } = state as UlvPassState;
+        const pass = new UlvPass(state as UlvPassState, blas);
+        return { pass, above: nodeByNode(pass, (ν, p) => skeletons.subarray(begin[ν] * p, begin[ν + 1] * p)) };
+      },
     };
     const { factors, signs, logs, status } = this.#factors;
     const arrays = [
@@ -169,7 +174,7 @@ export class UlvEngine implements FactorEngine {
       const ranks = (this.#ranks ??= new ShareElimination(this.#factors, share, communicator, !this.indefinite));
       await ranks.run(schur, control);
       this.agree(communicator);
-      return ranks.breakdown(this.#deepestBreakdown());
+      return agreedBreakdown(this.#deepestBreakdown(), communicator);
     }
     const { graph, tasks } = (this.#graph ??= eliminationGraph(this.#factors.data, plan, !this.indefinite));
     await runOnce('factor', eliminate, { ...this.#factors, schur, tasks }, graph, control);

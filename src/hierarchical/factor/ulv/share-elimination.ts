@@ -9,7 +9,7 @@ import { runOnce } from '../../../parallel/run-once.js';
 import type { TeamControl } from '../../../parallel/team-control.js';
 import { SiblingExchange } from '../../ranks/exchange.js';
 import { countsFor, type Share } from '../../ranks/share.js';
-import type { Breakdown } from '../engine.js';
+import { gatherLogs } from '../rank-outcome.js';
 import { copyRun, subtreeRootLevel } from '../tree.js';
 import { eliminate } from './eliminate.js';
 import type { UlvFactors } from './factors.js';
@@ -49,25 +49,7 @@ export class ShareElimination {
       this.#exchange(level, schur);
       await this.#eliminate(this.#above[level - 1], schur, control);
     }
-    const { logs } = this.#factors;
-    for (let ν = 0; ν < logs.length; ν++) if (!countsFor(this.#share, ν)) logs[ν] = 0;
-    this.#communicator.allreduce(logs, 'sum');
-  }
-
-  /** Where elimination broke down on any rank: the deepest, leftmost node; undefined where it did not. */
-  breakdown(own: Breakdown | undefined): Breakdown | undefined {
-    const numbers = own === undefined ? [-1, 0, 0, 0] : [own.level, own.node, own.pivot, own.index];
-    const { size } = this.#communicator;
-    const all = new Float64Array(4 * size);
-    this.#communicator.allgather(Float64Array.from(numbers), all, new Array<number>(size).fill(4));
-    let deepest: Breakdown | undefined;
-    for (let at = 0; at < all.length; at += 4) {
-      const [level, node, pivot, index] = all.subarray(at, at + 4);
-      if (level < 0 || (deepest !== undefined && level < deepest.level)) continue;
-      if (deepest === undefined || level > deepest.level || node < deepest.node)
-        deepest = { node, level, pivot, index };
-    }
-    return deepest;
+    gatherLogs(this.#factors.logs, this.#share, this.#communicator);
   }
 
   async #eliminate({ graph, tasks }: EliminationGraph, schur: FloatArray, control: TeamControl): Promise<void> {
