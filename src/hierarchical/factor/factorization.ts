@@ -208,7 +208,7 @@ export class Factorization implements LinearOperator {
 
   /**
    * (F·Z)(own, :), (own rows) × p, from all N rows of Z, the same on all ranks: `applyFactor` without gathering the
-   * result, and so without any message. Throws as `applyFactor`.
+   * result, and so of format 'hss' without any message. Collective. Throws as `applyFactor`.
    */
   applyFactorOwn(z: Vectors, out?: Matrix): Matrix {
     this.#requireDefinite('F·Z');
@@ -231,7 +231,7 @@ export class Factorization implements LinearOperator {
     return asked.of === 'matrix' ? this.applyFactor(z, z) : this.applyInverseFactor(z, z);
   }
 
-  /** Own rows of `sample`, (own rows) × count, bit for bit. Every rank draws all of z, and sends nothing. */
+  /** Own rows of `sample`, (own rows) × count, bit for bit. Every rank draws all of z. Collective. */
   sampleOwn(options: SampleOptions = {}): Matrix {
     const asked = sampleOptions(options);
     const z = normalVectors(this.rows, asked);
@@ -250,7 +250,7 @@ export class Factorization implements LinearOperator {
     return diagonal;
   }
 
-  /** The rank's own rows of `diagonalOfInverse`, which nothing is gathered for. */
+  /** The rank's own rows of `diagonalOfInverse`, which nothing is gathered for. Collective. */
   async diagonalOfInverseOwn(control: RunControl = {}): Promise<Float64Array> {
     requireControl(control, 'diagonalOfInverseOwn');
     const diagonal = await this.#usable().diagonalOfInverse({ ...control, team: this.#team });

@@ -86,6 +86,8 @@ export class HodlrEngine implements FactorEngine {
       plan.begin,
       plan.splitBegin,
       plan.basisBegin,
+      plan.slotBegin,
+      plan.sumBegin,
       plan.triangleBegin,
       plan.factorBegin,
       plan.pairOf,
