@@ -1,6 +1,8 @@
 /** What ranks that are threads run in tests. */
+import { NonFiniteError } from '#hmatrix/core/errors.js';
 import { recorded } from '#hmatrix/distributed/recorded.js';
 import { threadCommunicator } from '#hmatrix/distributed/threads/transport.js';
+import { awaitTogether, together } from '#hmatrix/distributed/together.js';
 import { errorOf, failuresOf } from './collective-checks.mjs';
 import { sumOverRanks } from './tree-sums.mjs';
 
@@ -48,6 +50,40 @@ export function ending(start) {
     barrier: () => world.barrier(),
   };
   return errorOf(waits[waiting]);
+}
+
+/** How work ends on all ranks that some have thrown in: a typed error of rank 1, one of another kind, both, or none. */
+export async function failures(start) {
+  const world = open(start);
+  const typed = () => {
+    throw new NonFiniteError('A number is not one.', { value: NaN, sample: 7 });
+  };
+  const other = () => {
+    throw new RangeError('out of it');
+  };
+  const found = [];
+  for (const thrown of [
+    [],
+    [[1, typed]],
+    [[2, other]],
+    [
+      [1, typed],
+      [2, other],
+    ],
+  ]) {
+    const work = () => new Map(thrown).get(world.rank)?.() ?? 'done';
+    const told = (error) => `${error.name}: ${error.message} ${JSON.stringify(error.data?.sample ?? null)}`;
+    let ended;
+    try {
+      ended = together(world, work);
+    } catch (error) {
+      ended = told(error);
+    }
+    const awaited = await awaitTogether(world, async () => work()).catch(told);
+    found.push(ended === awaited ? ended : [ended, awaited]);
+  }
+  world.close();
+  return found;
 }
 
 /** The bits of an ordered sum of parts that `value` gives. */

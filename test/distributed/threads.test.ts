@@ -30,6 +30,17 @@ describe('all operations', () => {
   });
 });
 
+describe('work that some ranks fail in', () => {
+  it('fails_on_all_by_the_first_ones_error', async () => {
+    const [first, second, third] = await onThreads<string[]>(3, 'failures');
+    const typed = 'NonFiniteError: A number is not one. 7';
+    const quoted = /^CommunicationError: Rank 2 failed: RangeError .*: out of it null$/;
+    expect(first).toEqual(['done', typed, expect.stringMatching(quoted), typed]);
+    expect(second).toEqual(['done', typed, expect.stringMatching(quoted), typed]);
+    expect(third).toEqual(['done', typed, 'RangeError: out of it null', typed]);
+  });
+});
+
 describe('a rank that ends', () => {
   it.each(['receive', 'send', 'allreduce', 'alltoall', 'barrier'])(
     'gives_a_typed_error_to_those_that_wait_in_%s',
