@@ -1,7 +1,4 @@
-/**
- * Every public function refuses options it does not know, and names the nearest right one. The tables cover the index:
- * a new export must be entered.
- */
+/** Every public function refuses unknown options, and names the nearest right one: a new export must be entered. */
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { describe as describeValue } from '#hmatrix/core/kind.js';

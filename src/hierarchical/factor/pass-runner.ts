@@ -54,8 +54,8 @@ export class PassRunner {
   }
 
   /**
-   * Own rows of α·(pass of x) + β·out, (own rows) × p: a solve takes own rows, too, the other passes all N. Row r is that
-   * of the index at place r of the rank's part of the tree's order.
+   * Own rows of α·(pass of x) + β·out, (own rows) × p: a solve takes own rows, too, the other passes all N. Row r is
+   * that of the index at place r of the rank's part of the tree's order.
    */
   runOwn(kind: PassKind, out: Matrix, x: Matrix, alpha = 1, beta = 0): void {
     const own = (this.#own ??= placesOfRows(this.#rows()));

@@ -98,8 +98,8 @@ export function transposeOut(
 }
 
 /**
- * into(:, begin … end) ← x(order[begin … end), :)ᵀ; of vectors whose rows stand in the order of positions `order` is the
- * position of the first.
+ * into(:, begin … end) ← x(order[begin … end), :)ᵀ; of vectors whose rows stand in the order of positions `order` is
+ * the position of the first.
  */
 export function gatherVectors(
   into: FloatArray,
