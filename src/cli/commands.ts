@@ -71,8 +71,9 @@ export async function createProgram(
       writeOut: (text) => {
         if (isFirstRank()) print(text.replace(/\n$/, ''));
       },
+      // All ranks have the same command line.
       writeErr: (text) => {
-        printError(text.replace(/\n$/, ''));
+        if (isFirstRank()) printError(text.replace(/\n$/, ''));
       },
       outputError: (text, write) => {
         write(withHint(text));

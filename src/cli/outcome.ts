@@ -5,7 +5,8 @@ import { CommanderError, type Option } from 'commander';
 import { inCode, type OptionAdvice } from '../core/advice.js';
 import { AbortedError, HmatrixError, OptionError } from '../core/errors.js';
 import { asMemoryError } from '../core/shared-array.js';
-import { letFirstSpeak, printError, say } from './terminal.js';
+import { isFirstRank } from './launched.js';
+import { letFirstSpeak, printError, say, writesResults } from './terminal.js';
 import { asFlag, UsageError } from './usage.js';
 
 /**
@@ -106,9 +107,13 @@ function messageWithFlags({ message, data }: HmatrixError, flags: readonly Optio
 /** Says on standard error what went wrong, in the words of a command with these flags; returns the exit status. */
 export function reportFailure(thrown: unknown, flags: readonly Option[] = []): number {
   const error = asMemoryError(thrown);
-  // commander has written its own message already.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_STATUS.done : EXIT_STATUS.usage;
-  letFirstSpeak();
+  // commander has written its own message already, on the first rank.
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return EXIT_STATUS.done;
+    if (!isFirstRank()) letFirstSpeak();
+    return EXIT_STATUS.usage;
+  }
+  if (!writesResults()) letFirstSpeak();
   if (error instanceof AbortedError) {
     say('interrupted; nothing was written.');
     return EXIT_STATUS.failed;
@@ -144,7 +149,8 @@ export function interruptSignal(): { readonly signal: AbortSignal; readonly disp
   const controller = new AbortController();
   const interrupt = (): void => {
     if (controller.signal.aborted) process.exit(EXIT_STATUS.failed);
-    printError('\nhmatrix: stopping … (once more to end at once)');
+    // The launcher passes the signal on to all ranks.
+    if (writesResults()) printError('\nhmatrix: stopping … (once more to end at once)');
     controller.abort();
   };
   process.on('SIGINT', interrupt);

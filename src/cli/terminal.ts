@@ -86,9 +86,12 @@ export const say = (message: string): void => {
 /** How long other ranks give the first one to say of a failure what they would say, and to end all of them. */
 const FIRST_SPEAKS = 1000;
 
-/** To be called before a failure is told: where all ranks fail alike, as by a file that is not there, one says why. */
+/**
+ * To be called on other ranks than the first before they tell of a failure, or end with it: where all fail alike, as by
+ * a file that is not there, the first one says why.
+ */
 export function letFirstSpeak(): void {
-  if (!writesResults()) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, FIRST_SPEAKS);
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, FIRST_SPEAKS);
 }
 
 /** A message that all ranks would say: the first one does. */

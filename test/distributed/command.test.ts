@@ -94,6 +94,12 @@ for (const launcher of LAUNCHERS) {
         expect(stderr.match(/Cannot open nowhere\.npy/g)).toHaveLength(1);
       });
 
+      it('wrong_usage_is_told_once', async () => {
+        const { status, stdout, stderr } = await hmatrix('table', '--methods', 'kfacc');
+        expect([status, stdout]).toEqual([2, '']);
+        expect(stderr.match(/There is no method "kfacc"/g)).toHaveLength(1);
+      });
+
       it('rank_0_alone_writes_results_and_others_say_who_they_are', async () => {
         const { status, stdout, stderr } = await runRanks(launcher, 3, ['command-ranks.mjs', '0']);
         expect([status, stdout]).toEqual([0, 'the sum is 6\n']);
