@@ -36,7 +36,7 @@ const CASES = [
   [2500, 2, matern32(0.2), { tolerance: 1e-4 }, 0.1],
   [2500, 6, gaussian(1), { tolerance: 1e-2 }, 10],
   [1500, 2, matern32(0.1), { tolerance: 1e-3, dtype: 'f32' }, 1],
-  [777, 2, matern32(0.1), { format: 'hodlr', leafSize: 100, maxRank: 50 }, 0.1],
+  [1200, 2, matern32(0.1), { format: 'hodlr', leafSize: 100, maxRank: 50 }, 0.1],
   [1200, 3, gaussian(0.5), { tolerance: 1e-4, preserve: 'positive-definite' }, 1e-3],
   [1200, 2, matern32(0.1), { tolerance: 1e-4, format: 'fmm', budget: 0.2, leafSize: 40 }, undefined],
   [100, 2, matern32(0.1), { leafSize: 10, maxRank: 12, tolerance: 1e-4, format: 'fmm', budget: 0.2 }, undefined],

@@ -11,7 +11,7 @@ import { FORMAT_TABLE } from './format.js';
 
 /** At most 2⁶ blocks, of at least so many rows on average: of fewer a block takes less time than what is about it. */
 const MOST_LEVEL = 6;
-const LEAST_ROWS = 256;
+const LEAST_ROWS = 512;
 
 /** The level whose nodes' rows are blocks; more than 2^level ranks do not share such bases. */
 export const blockLevel = ({ depth, size }: Pick<ClusterTree, 'depth' | 'size'>): number =>
