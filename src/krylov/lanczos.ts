@@ -15,19 +15,20 @@ import { nextTurn } from '../core/event-loop.js';
 import { describe, requireRole } from '../core/kind.js';
 import type { KeysOf } from '../core/known-options.js';
 import { requireMemory } from '../core/memory.js';
-import { RandomStream } from '../core/random.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
 import { withBlas, type WithBlas } from '../dense/default-blas.js';
 import { block, copyInto, fill, view, zeros, type Matrix } from '../dense/matrix.js';
-import { norm } from '../dense/norm.js';
 import { symmetricEigen } from '../dense/symmetric-eigen.js';
 import { availableMemory } from '../io/machine.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
+import type { VectorRows } from '../operator/row-share.js';
 import { requireOperator } from '../operator/self-check.js';
 import { toDense } from '../operator/to-dense.js';
 import { divide, OrthonormalBasis } from './orthonormal-basis.js';
 import { ritzPairs } from './ritz-pairs.js';
+import { columnOf, TallBlocks } from './tall-blocks.js';
+import { normOver, WholeRows } from './whole-rows.js';
 
 /** Options of {@link extremeEigenvalues}. */
 export interface LanczosOptions {
@@ -92,7 +93,6 @@ export interface ExtremeEigenvalues {
 const DENSE_SIZE = 64;
 const CHECK_EVERY = 8;
 const MOST_KEPT = 200;
-const STREAM = 0x1a2c05;
 const PROJECTED = 'a projected matrix';
 
 interface Resolved {
@@ -101,11 +101,14 @@ interface Resolved {
   readonly tolerance: number;
   readonly maxIterations: number;
   readonly basisSize: number;
+  /** The rows that vectors have here. */
+  readonly share: VectorRows;
 }
 
-function resolve(operator: LinearOperator, options: WithBlas<LanczosOptions>): Resolved {
+function resolve(operator: LinearOperator, options: WithBlas<LanczosOptions>, share: VectorRows): Resolved {
   const { rows, cols, symmetric } = operator;
-  if (rows !== cols || rows === 0)
+  const { size } = share;
+  if (rows !== cols || size === 0)
     throw new ShapeError(`Eigenvalues need a square operator with at least one row, this one is ${rows} × ${cols}.`, {
       rows,
       cols,
@@ -117,13 +120,13 @@ function resolve(operator: LinearOperator, options: WithBlas<LanczosOptions>): R
   requireWhole(maxIterations, 'maxIterations', 1);
   const wanted = options.basisSize ?? Math.min(maxIterations, MOST_KEPT);
   if (options.basisSize !== undefined) requireWhole(wanted, 'basisSize', 12);
-  const basisSize = Math.min(rows, Math.max(12, wanted));
+  const basisSize = Math.min(size, Math.max(12, wanted));
   const bytes = 8 * rows * (basisSize + 1 + 4);
   requireMemory(bytes, options.memoryLimit ?? availableMemory(), {
     what: `A Lanczos basis of ${basisSize} vectors of ${rows} numbers needs`,
     advice: 'lower basisSize, or raise memoryLimit.',
   });
-  return { blas, seed, tolerance, maxIterations, basisSize };
+  return { blas, seed, tolerance, maxIterations, basisSize, share };
 }
 
 /**
@@ -132,6 +135,10 @@ function resolve(operator: LinearOperator, options: WithBlas<LanczosOptions>): R
  * eigenvalues are found to about tolerance·‖A‖, which need not tell a tiny λ_min from zero: its sign is settled where
  * |value| > bound. N ≤ 64 is decomposed densely. The same seed gives the same bits. Throws ShapeError, OptionError,
  * MemoryError, AbortedError.
+ *
+ * With a hierarchical matrix of several ranks each has its own rows of the basis; a step takes five to seven
+ * allreduces, of at most j numbers a rank, and gives the same bits for any number of ranks. Of `ownRows(operator)` the
+ * Ritz vectors have own rows, and nothing is decomposed densely.
  */
 export async function extremeEigenvalues(
   operator: LinearOperator,
@@ -139,12 +146,21 @@ export async function extremeEigenvalues(
   control: RunControl = {},
 ): Promise<ExtremeEigenvalues> {
   requireRole(operator, 'operator', 'extremeEigenvalues');
-  const resolved = resolve(operator, withBlas(options, LANCZOS_KEYS, 'extremeEigenvalues'));
+  const backed = withBlas(options, LANCZOS_KEYS, 'extremeEigenvalues');
   checkedControl(control, 'extremeEigenvalues');
-  requireOperator(operator, 'extremeEigenvalues');
-  throwIfAborted(control.signal);
-  if (operator.rows <= DENSE_SIZE) return denseEigenvalues(operator, resolved);
-  return new Lanczos(operator, resolved).run(control);
+  const { rowShare } = operator;
+  const isSmall = rowShare === undefined && operator.rows <= DENSE_SIZE;
+  const own = rowShare === undefined && !isSmall ? operator.onRows?.() : undefined;
+  const over = own ?? operator;
+  const resolved = resolve(over, backed, over.rowShare ?? new WholeRows(over.rows));
+  requireOperator(operator, 'extremeEigenvalues', 'f64', { ownRows: true });
+  if (over.rowShare === undefined) throwIfAborted(control.signal);
+  if (isSmall) return denseEigenvalues(operator, resolved);
+  const found = await new Lanczos(over, resolved).run(control);
+  if (own === undefined) return found;
+  const vectors = view(sharedFloat64(2 * operator.rows), 0, operator.rows, 2);
+  own.rowShare.gather(vectors, found.vectors);
+  return { ...found, vectors };
 }
 
 const nothing = (size: number, iterations: number, restarts: number): ExtremeEigenvalues => {
@@ -156,18 +172,15 @@ const nothing = (size: number, iterations: number, restarts: number): ExtremeEig
 function verified(
   operator: LinearOperator,
   { vectors, outcome, iterations, restarts }: Omit<ExtremeEigenvalues, 'smallest' | 'largest'>,
-  tolerance: number,
+  { tolerance, share }: Resolved,
 ): ExtremeEigenvalues {
-  const size = operator.rows;
-  for (let j = 0; j < 2; j++) {
-    const y = block(vectors, 0, j, size, 1);
-    divide(y, norm(y));
-  }
-  const { values, residuals } = ritzPairs(operator, vectors);
+  const { rows, size } = share;
+  for (let j = 0; j < 2; j++) divide(block(vectors, 0, j, rows, 1), normOver(share, columnOf(vectors, j)));
+  const { values, residuals } = ritzPairs(operator, vectors, share);
   const pairs = [0, 1].map((j): RitzValue => ({ value: values[j], bound: residuals[j] }));
   const [smallest, largest] = pairs;
   if (!pairs.every(({ value, bound }) => Number.isFinite(value) && Number.isFinite(bound)))
-    return nothing(size, iterations, restarts);
+    return nothing(rows, iterations, restarts);
   const scale = Math.max(Math.abs(smallest.value), Math.abs(largest.value));
   // Rounding of the products and of the basis is not the method's to remove.
   const allowed = (2 * tolerance + 4 * size * Number.EPSILON) * scale;
@@ -182,7 +195,7 @@ function verified(
   };
 }
 
-function denseEigenvalues(operator: LinearOperator, { blas, tolerance }: Resolved): ExtremeEigenvalues {
+function denseEigenvalues(operator: LinearOperator, resolved: Resolved): ExtremeEigenvalues {
   const n = operator.rows;
   const a = toDense(operator);
   for (let j = 0; j < n; j++) {
@@ -192,17 +205,16 @@ function denseEigenvalues(operator: LinearOperator, { blas, tolerance }: Resolve
       a.data[i + j * n] = mean;
     }
   }
-  symmetricEigen(blas, a, PROJECTED);
+  symmetricEigen(resolved.blas, a, PROJECTED);
   const vectors = view(sharedFloat64(2 * n), 0, n, 2);
   copyInto(block(vectors, 0, 0, n, 1), block(a, 0, 0, n, 1));
   copyInto(block(vectors, 0, 1, n, 1), block(a, 0, n - 1, n, 1));
-  return verified(operator, { vectors, outcome: 'converged', iterations: n, restarts: 0 }, tolerance);
+  return verified(operator, { vectors, outcome: 'converged', iterations: n, restarts: 0 }, resolved);
 }
 
 class Lanczos {
   readonly #operator: LinearOperator;
   readonly #options: Resolved;
-  readonly #random: RandomStream;
   readonly #basis: OrthonormalBasis;
   /** VᵀAV (lower triangle), its eigenvectors S and eigenvalues θ. */
   readonly #t: Matrix;
@@ -220,23 +232,23 @@ class Lanczos {
   #restarted = false;
 
   constructor(operator: LinearOperator, options: Resolved) {
-    const { rows } = operator;
     const m = options.basisSize;
     this.#operator = operator;
     this.#options = options;
-    this.#random = new RandomStream(options.seed, STREAM);
-    this.#basis = new OrthonormalBasis(rows, m + 1, options.blas);
+    this.#basis = new OrthonormalBasis(options.share, m + 1, options.blas, options.seed);
     this.#t = zeros(m, m);
     this.#s = zeros(m, m);
     this.#theta = new Float64Array(m);
   }
 
   async run(control: RunControl): Promise<ExtremeEigenvalues> {
-    const { maxIterations, basisSize, tolerance } = this.#options;
-    const size = this.#operator.rows;
-    this.#basis.appendRandom(0, this.#random);
+    const { maxIterations, basisSize, tolerance, share } = this.#options;
+    const { size } = share;
+    this.#basis.appendRandom(0);
     for (;;) {
-      if (!this.#step()) return nothing(size, this.#iterations, this.#restarts);
+      share.raise(control.signal?.aborted === true);
+      if (!this.#step()) return nothing(share.rows, this.#iterations, this.#restarts);
+      if (share.raised) throwIfAborted({ aborted: true });
       const full = this.#used === basisSize;
       const last = this.#iterations === maxIterations || this.#used === size || this.#breakdowns === 2;
       if (!full && !last && this.#iterations % CHECK_EVERY !== 0) continue;
@@ -251,11 +263,10 @@ class Lanczos {
             iterations: this.#iterations,
             restarts: this.#restarts,
           },
-          tolerance,
+          this.#options,
         );
       if (full) this.#restart();
       await nextTurn();
-      throwIfAborted(control.signal);
       control.onProgress?.({ phase: 'eigenvalues', done: this.#iterations, total: maxIterations });
     }
   }
@@ -265,11 +276,11 @@ class Lanczos {
     const basis = this.#basis;
     const t = this.#t;
     const j = this.#used;
-    const size = this.#operator.rows;
+    const { size } = this.#options.share;
     const w = basis.column(j + 1);
     this.#operator.applyUnchecked(w, basis.column(j), 1, 0);
     this.#iterations++;
-    const length = norm(w);
+    const length = basis.length(w);
     if (!Number.isFinite(length)) return false;
     this.#largestProduct = Math.max(this.#largestProduct, length);
     let alpha = 0;
@@ -287,7 +298,7 @@ class Lanczos {
     this.#beta = breakdown ? 0 : beta;
     if (breakdown) this.#breakdowns++;
     if (this.#used < size) {
-      if (breakdown) basis.appendRandom(this.#used, this.#random);
+      if (breakdown) basis.appendRandom(this.#used);
       else divide(w, beta);
     }
     if (this.#used < t.rows) t.data[j + 1 + j * t.ld] = this.#beta;
@@ -308,13 +319,13 @@ class Lanczos {
   }
 
   #ritzVectors(): Matrix {
-    const size = this.#operator.rows;
+    const { blas, share } = this.#options;
     const m = this.#used;
-    const vectors = view(sharedFloat64(2 * size), 0, size, 2);
+    const vectors = view(sharedFloat64(2 * share.rows), 0, share.rows, 2);
     const outer = zeros(m, 2);
     copyInto(block(outer, 0, 0, m, 1), view(this.#s.data, 0, m, 1));
     copyInto(block(outer, 0, 1, m, 1), view(this.#s.data, (m - 1) * m, m, 1));
-    this.#options.blas.gemm('N', 'N', 1, this.#basis.columns(0, m), outer, 0, vectors);
+    new TallBlocks(share, blas).combine(1, this.#basis.columns(0, m), outer, 0, vectors);
     return vectors;
   }
 

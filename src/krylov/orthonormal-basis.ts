@@ -2,13 +2,14 @@
  * An orthonormal basis that grows by one vector at a time.
  * Classical Gram–Schmidt by gemv, repeated while a pass still shortens the vector: one repetition suffices unless the
  * vector lies in the space already (B. Parlett, *The Symmetric Eigenvalue Problem*, SIAM 1998, section 6.9, "twice is
- * enough"). Columns are kept in float64.
+ * enough"). Columns are kept in float64, with all rows or own rows of ranks (tall-blocks.ts).
  */
-import type { RandomStream } from '../core/random.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
 import { block, copyInto, view, zeros, type Matrix } from '../dense/matrix.js';
-import { norm } from '../dense/norm.js';
+import type { VectorRows } from '../operator/row-share.js';
+import { columnOf, TallBlocks } from './tall-blocks.js';
+import { normOver } from './whole-rows.js';
 
 /** A pass that leaves at least this share of the length has lost nothing to cancellation. */
 const KEPT_SHARE = Math.SQRT1_2;
@@ -22,20 +23,31 @@ export function divide(x: Matrix, length: number): void {
   for (let i = x.offset; i < end; i++) x.data[i] /= length;
 }
 
+/** Purpose of random directions; each has a stream of its own. */
+const STREAM = 0x1a2c05;
+
 /** Orthonormal columns V (rows × capacity), appended and projected on one vector at a time; 8·rows·capacity bytes. */
 export class OrthonormalBasis {
   readonly rows: number;
   readonly capacity: number;
+  readonly #share: VectorRows;
+  readonly #seed: number;
   readonly #columns: Matrix;
   readonly #blas: Blas;
+  readonly #tall: TallBlocks;
   readonly #pass: Matrix;
+  #drawn = 0;
   #rotated: { source: Matrix; result: Matrix } | undefined;
 
-  constructor(rows: number, capacity: number, blas: Blas) {
-    this.rows = rows;
+  /** Of columns with the rows of `share`; random ones are of that seed. */
+  constructor(share: VectorRows, capacity: number, blas: Blas, seed: number) {
+    this.rows = share.rows;
     this.capacity = capacity;
-    this.#columns = view(sharedFloat64(rows * capacity), 0, rows, capacity);
+    this.#share = share;
+    this.#seed = seed;
+    this.#columns = view(sharedFloat64(this.rows * capacity), 0, this.rows, capacity);
     this.#blas = blas;
+    this.#tall = new TallBlocks(share, blas);
     this.#pass = zeros(capacity, 1);
   }
 
@@ -55,9 +67,14 @@ export class OrthonormalBasis {
   project(w: Matrix, first: number, count: number): Matrix {
     const v = this.columns(first, count);
     const h = view(this.#pass.data, 0, count, 1);
-    this.#blas.gemv('T', 1, v, w, 0, h);
-    this.#blas.gemv('N', -1, v, h, 1, w);
+    this.#tall.sums({ kind: 'products', a: v, b: w, out: h });
+    this.#tall.combine(-1, v, h, 1, w);
     return h;
+  }
+
+  /** ‖w‖₂. */
+  length(w: Matrix): number {
+    return normOver(this.#share, columnOf(w, 0));
   }
 
   /**
@@ -65,11 +82,11 @@ export class OrthonormalBasis {
    * coefficient of the last of them.
    */
   orthogonalize(w: Matrix, count: number): { readonly length: number; readonly last: number } {
-    let before = norm(w);
+    let before = this.length(w);
     let last = 0;
     for (let pass = 0; pass < MOST_PASSES && before > 0 && Number.isFinite(before); pass++) {
       last += this.project(w, 0, count).data[count - 1];
-      const after = norm(w);
+      const after = this.length(w);
       const done = after >= KEPT_SHARE * before;
       before = after;
       if (done) break;
@@ -78,17 +95,16 @@ export class OrthonormalBasis {
   }
 
   /** Column `count` becomes a random unit vector orthogonal to the columns before it (count < rows). */
-  appendRandom(count: number, random: RandomStream): void {
+  appendRandom(count: number): void {
     const w = this.column(count);
-    const values = w.data.subarray(w.offset, w.offset + this.rows);
     for (;;) {
-      random.fillNormal(values);
-      divide(w, norm(w));
+      this.#share.fillNormal(columnOf(w, 0), this.#seed, STREAM + this.#drawn++);
+      divide(w, this.length(w));
       const { length } = count === 0 ? { length: 1 } : this.orthogonalize(w, count);
       // In a nearly full space little of a random vector is left over; what is left is still orthogonal, unless it is
       // rounding alone.
-      if (length > this.rows * Number.EPSILON) {
-        divide(w, norm(w));
+      if (length > this.#share.size * Number.EPSILON) {
+        divide(w, this.length(w));
         if (count > 0) divide(w, this.orthogonalize(w, count).length);
         return;
       }
@@ -101,14 +117,24 @@ export class OrthonormalBasis {
    */
   rotate(s: Matrix, used: number, next: number): void {
     this.#rotated ??= { source: zeros(ROWS, this.capacity), result: zeros(ROWS, this.capacity) };
-    for (let row = 0; row < this.rows; row += ROWS) {
-      const count = Math.min(ROWS, this.rows - row);
-      const source = view(this.#rotated.source.data, 0, count, used);
-      const result = view(this.#rotated.result.data, 0, count, s.cols);
-      copyInto(source, block(this.#columns, row, 0, count, used));
-      this.#blas.gemm('N', 'N', 1, source, s, 0, result);
-      copyInto(block(this.#columns, row, 0, count, s.cols), result);
-    }
+    const rotated = this.#rotated;
+    this.#share.eachRun((begin, end) => {
+      for (let row = begin; row < end; row += ROWS) this.#rotateRows(row, Math.min(ROWS, end - row), s, used, rotated);
+    });
     copyInto(this.column(s.cols), this.column(next));
+  }
+
+  #rotateRows(
+    row: number,
+    count: number,
+    s: Matrix,
+    used: number,
+    rotated: { readonly source: Matrix; readonly result: Matrix },
+  ): void {
+    const source = view(rotated.source.data, 0, count, used);
+    const result = view(rotated.result.data, 0, count, s.cols);
+    copyInto(source, block(this.#columns, row, 0, count, used));
+    this.#blas.gemm('N', 'N', 1, source, s, 0, result);
+    copyInto(block(this.#columns, row, 0, count, s.cols), result);
   }
 }

@@ -3,9 +3,11 @@
  * (B. Parlett, *The Symmetric Eigenvalue Problem*, SIAM 1998, theorem 4.5.1).
  */
 import { sharedFloat64 } from '../core/shared-array.js';
-import { block, view, type Matrix } from '../dense/matrix.js';
-import { norm } from '../dense/norm.js';
+import { view, type Matrix } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
+import type { VectorRows } from '../operator/row-share.js';
+import { columnOf } from './tall-blocks.js';
+import { dotOver, normOver, WholeRows } from './whole-rows.js';
 
 /** Rayleigh quotients of unit vectors, and the residuals. */
 export interface RitzPairs {
@@ -13,19 +15,25 @@ export interface RitzPairs {
   readonly residuals: Float64Array;
 }
 
-/** Of the columns of N × k unit vectors, by one product with all of them and 4N·k flops; N·k numbers besides. */
-export function ritzPairs(operator: LinearOperator, vectors: Matrix): RitzPairs {
+/**
+ * Of the columns of N × k unit vectors, by one product with all of them and 4N·k flops; N·k numbers besides. Of an
+ * operator over own rows `share` are those. Collective.
+ */
+export function ritzPairs(
+  operator: LinearOperator,
+  vectors: Matrix,
+  share: VectorRows = new WholeRows(vectors.rows),
+): RitzPairs {
   const { rows, cols } = vectors;
   const images = view(sharedFloat64(rows * cols), 0, rows, cols);
   operator.applyUnchecked(images, vectors, 1, 0);
   const values = new Float64Array(cols);
   const residuals = new Float64Array(cols);
   for (let j = 0; j < cols; j++) {
-    const y = block(vectors, 0, j, rows, 1);
-    const z = block(images, 0, j, rows, 1);
-    for (let i = 0; i < rows; i++) values[j] += y.data[y.offset + i] * z.data[z.offset + i];
-    for (let i = 0; i < rows; i++) z.data[z.offset + i] -= values[j] * y.data[y.offset + i];
-    residuals[j] = norm(z);
+    const [y, z] = [columnOf(vectors, j), columnOf(images, j)];
+    values[j] = dotOver(share, y, z);
+    for (let i = 0; i < rows; i++) z[i] -= values[j] * y[i];
+    residuals[j] = normOver(share, z);
   }
   return { values, residuals };
 }

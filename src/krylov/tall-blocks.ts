@@ -25,8 +25,8 @@ export type TallSums =
 const rowsOf = (a: Matrix, begin: number, end: number): Matrix => block(a, begin, 0, end - begin, a.cols);
 const sumsOf = (one: TallSums): number => (one.kind === 'products' ? one.a.cols * one.b.cols : one.count);
 
-/** Column j of a float64 block. */
-function columnOf({ data, offset, ld, rows }: Matrix, j: number): Float64Array {
+/** The numbers of column j of a float64 block. */
+export function columnOf({ data, offset, ld, rows }: Matrix, j: number): Float64Array {
   const first = offset + j * ld;
   return data.subarray(first, first + rows) as Float64Array;
 }
@@ -68,7 +68,8 @@ export class TallBlocks {
       return;
     }
     const [a, b] = [rowsOf(one.a, begin, end), rowsOf(one.b, begin, end)];
-    this.#blas.gemm('T', 'N', 1, a, b, 0, view(out, at, a.cols, b.cols));
+    if (b.cols === 1) this.#blas.gemv('T', 1, a, b, 0, view(out, at, a.cols, 1));
+    else this.#blas.gemm('T', 'N', 1, a, b, 0, view(out, at, a.cols, b.cols));
   }
 
   /** ‖a_j‖₂ of the first `count` columns. Collective. */
@@ -80,7 +81,9 @@ export class TallBlocks {
   /** B ← α·A·S + β·B, S small. */
   combine(alpha: number, a: Matrix, s: Matrix, beta: number, b: Matrix): void {
     this.rows.eachRun((begin, end) => {
-      this.#blas.gemm('N', 'N', alpha, rowsOf(a, begin, end), s, beta, rowsOf(b, begin, end));
+      const [rows, to] = [rowsOf(a, begin, end), rowsOf(b, begin, end)];
+      if (b.cols === 1) this.#blas.gemv('N', alpha, rows, s, beta, to);
+      else this.#blas.gemm('N', 'N', alpha, rows, s, beta, to);
     });
   }
 

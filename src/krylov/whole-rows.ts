@@ -55,6 +55,24 @@ export function largestOver(rows: VectorRows, a: Float64Array): number {
   return values[0];
 }
 
+/** ‖a‖₂ over all rows, without overflow or underflow; infinite where an entry is not finite. Collective. */
+export function normOver(rows: VectorRows, a: Float64Array): number {
+  const squared = dotOver(rows, a, a);
+  if (squared > 1e-250 && squared < 1e250) return Math.sqrt(squared);
+  const largest = largestOver(rows, a);
+  if (largest === 0 || largest === Number.POSITIVE_INFINITY) return largest;
+  // A power of two: the bits of a vector that needs no scaling.
+  const unit = 2 ** Math.floor(Math.log2(largest));
+  const out = new Float64Array(1);
+  const kernel: RowKernel = (begin, end, into, at) => {
+    let sum = 0;
+    for (let i = begin; i < end; i++) sum += (a[i] / unit) ** 2;
+    into[at] = sum;
+  };
+  rows.sums(1, kernel, out);
+  return unit * Math.sqrt(out[0]);
+}
+
 /** max |a_i|. */
 function largestOf(a: Float64Array): number {
   let largest = 0;

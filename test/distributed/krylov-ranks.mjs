@@ -171,6 +171,15 @@ async function outcomes(team, { shift: λ, ...one }) {
   whole('aborted', a, stopping());
   signal.aborted = false;
   found.again = told(await conjugateGradientSolver(a).solveAsync(b, zeros(size, 1)));
+  const eigen = { tolerance: 1e-3, maxIterations: 40, blas: team.blas };
+  const record = ({ smallest, largest, vectors: _, ...rest }) => ({ ...rest, ...smallest, top: largest.value });
+  if (size > 64) {
+    const { vectors, ...rest } = await extremeEigenvalues(a, eigen);
+    found.eigenvalues = { ...rest, vectors: digest(vectors.data) };
+    const own = await extremeEigenvalues(ownRows(a), eigen);
+    found['eigenvalues, own rows'] = record(own);
+    found['eigenvalues alike'] = JSON.stringify(record(own)) === JSON.stringify(record({ ...rest, vectors }));
+  }
   matrix.release();
   other.matrix.release();
   return found;
@@ -232,7 +241,6 @@ export const refusals = (start) =>
       errorOf(() => conjugateGradients(shifted(matrix, 1), b, zeros(size, 1), { preconditioner: a })),
       errorOf(() => sum(a, diagonalOperator(new Float64Array(matrix.own.length)))),
       errorOf(() => permuted(a, matrix.own)),
-      await extremeEigenvalues(a).catch((error) => `${error.name}: ${error.message}`),
       // Refused, all goes on.
       conjugateGradients(a, ownOf(matrix, b), x).outcome,
     ];
