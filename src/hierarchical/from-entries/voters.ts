@@ -36,6 +36,8 @@ export interface Voters {
 const CHUNK = 4096;
 /** Neighbors whose marks stand in one number. */
 const MARKS = 32;
+/** Up to so many numbers are sorted by insertion. */
+const FEW = 32;
 
 /** What is looked at, and found. */
 export interface VotersState extends Omit<Voters, 'loners'> {
@@ -139,24 +141,42 @@ export async function findVoters(
   return { nearestBegin, nearestOf, reach, loners: findLoners(tree, known, count) };
 }
 
-/** A task for each chunk: `look` is given the positions from … to − 1. */
+/** Positions from … to − 1, and whether a single worker looks at all of them. */
+interface Chunk {
+  readonly from: number;
+  readonly to: number;
+  readonly alone: boolean;
+}
+
+/** A task for each chunk. */
 const defineChunks = (
   name: string,
-  look: (state: VotersState, from: number, to: number) => void,
+  look: (state: VotersState, chunk: Chunk) => void,
 ): TaskDefinition<VotersState, FirstChunk> =>
-  defineTask<VotersState, FirstChunk>(import.meta.url, name, (state) => (task, { firstChunk }) => {
+  defineTask<VotersState, FirstChunk>(import.meta.url, name, (state, { workers }) => (task, { firstChunk }) => {
     const from = (firstChunk + task) * CHUNK;
-    look(state, from, Math.min(state.tree.size, from + CHUNK));
+    look(state, { from, to: Math.min(state.tree.size, from + CHUNK), alone: workers === 1 });
   });
 
+/** Counts one more, whoever else does; returns how many there were. Atomic additions take several times as long. */
+function countOne(counts: Int32Array, i: number, alone: boolean): number {
+  return alone ? counts[i]++ : Atomics.add(counts, i, 1);
+}
+
 /** Per chunk, for its indices' neighbors: known to one more. Positions are those of the tree: lists are near by. */
-export const countKnown = defineChunks('countKnown', ({ tree: { order }, neighbors, count, known }, from, to) => {
+export const countKnown = defineChunks('countKnown', (state, { from, to, alone }) => {
+  const {
+    tree: { order },
+    neighbors,
+    count,
+    known,
+  } = state;
   for (let p = from; p < to; p++)
-    for (let q = order[p] * count, end = q + count; q < end; q++) Atomics.add(known, neighbors[q], 1);
+    for (let q = order[p] * count, end = q + count; q < end; q++) countOne(known, neighbors[q], alone);
 });
 
 /** Per chunk: which neighbors of its indices are to learn that they are. */
-export const markOneSided = defineChunks('markOneSided', (state, from, to) => {
+export const markOneSided = defineChunks('markOneSided', (state, { from, to }) => {
   const {
     tree: { order },
     neighbors,
@@ -180,7 +200,7 @@ export const markOneSided = defineChunks('markOneSided', (state, from, to) => {
 /** Calls `act` with each index of the chunk and every neighbor that it has marked. */
 function forMarked(
   { tree: { order }, neighbors, count, marks, words }: VotersState,
-  { from, to }: { readonly from: number; readonly to: number },
+  { from, to }: Chunk,
   act: (j: number, neighbor: number) => void,
 ): void {
   for (let at = from; at < to; at++)
@@ -192,26 +212,39 @@ function forMarked(
 }
 
 /** Per chunk: how many marks each index has. */
-export const countMarks = defineChunks('countMarks', (state, from, to) => {
-  forMarked(state, { from, to }, (_, i) => Atomics.add(state.next, i, 1));
+export const countMarks = defineChunks('countMarks', (state, chunk) => {
+  forMarked(state, chunk, (_, i) => countOne(state.next, i, chunk.alone));
 });
 
 /** Per chunk: who has marked an index, in any order. */
-export const fillNearest = defineChunks('fillNearest', (state, from, to) => {
+export const fillNearest = defineChunks('fillNearest', (state, chunk) => {
   const { nearestOf, next } = state;
-  forMarked(state, { from, to }, (j, i) => {
-    nearestOf[Atomics.add(next, i, 1)] = j;
+  forMarked(state, chunk, (j, i) => {
+    nearestOf[countOne(next, i, chunk.alone)] = j;
   });
 });
 
 /** Per chunk of indices: the same in ascending order, whichever worker was first. */
-export const sortNearest = defineChunks('sortNearest', ({ nearestBegin, nearestOf }, from, to) => {
-  for (let i = from; i < to; i++)
-    if (nearestBegin[i + 1] > nearestBegin[i] + 1) nearestOf.subarray(nearestBegin[i], nearestBegin[i + 1]).sort();
+export const sortNearest = defineChunks('sortNearest', ({ nearestBegin, nearestOf }, { from, to }) => {
+  for (let i = from; i < to; i++) sortRange(nearestOf, nearestBegin[i], nearestBegin[i + 1]);
 });
 
+/** Numbers from … to − 1 in ascending order. Most are few: by insertion, which takes less time than a view of them. */
+function sortRange(numbers: Int32Array, from: number, to: number): void {
+  if (to - from > FEW) {
+    numbers.subarray(from, to).sort();
+    return;
+  }
+  for (let p = from + 1; p < to; p++) {
+    const number = numbers[p];
+    let q = p;
+    for (; q > from && numbers[q - 1] > number; q--) numbers[q] = numbers[q - 1];
+    numbers[q] = number;
+  }
+}
+
 /** Per chunk: how far votes reach. */
-export const findReach = defineChunks('findReach', (state, from, to) => {
+export const findReach = defineChunks('findReach', (state, { from, to }) => {
   const { tree, leafOf, neighbors, count, nearestBegin, nearestOf, reach } = state;
   const isolated = 2 ** tree.depth;
   for (let p = Math.max(from, tree.begin[0]); p < to; p++) {
