@@ -3,13 +3,14 @@
  * on each of them, with the bytes and the bits of one.
  */
 import type { TeamControl } from '../parallel/team-control.js';
-import { Team } from '../parallel/team.js';
 
-/** Runs `work` on a team of as many workers without other ranks; on the team itself where there are none. */
+/**
+ * Runs `work` on a team of as many workers and the same backend without other ranks; on the team itself where there are
+ * none.
+ */
 export async function withOwnTeam<T>(control: TeamControl, work: (own: TeamControl) => Promise<T>): Promise<T> {
-  const { communicator, workers } = control.team;
-  if (communicator.size === 1) return work(control);
-  const team = await Team.open({ workers });
+  if (control.team.communicator.size === 1) return work(control);
+  const team = await control.team.openAlone();
   try {
     return await work({ ...control, team });
   } finally {

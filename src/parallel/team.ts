@@ -79,6 +79,8 @@ const CLOSING_MILLISECONDS = 5000;
 interface TeamParts {
   readonly workers: number;
   readonly blas: Blas;
+  /** Which backend was asked for. */
+  readonly choice: TeamOptions['blas'];
   /** Worker w's at w − 1. */
   readonly threads: readonly Thread[];
   /** The shared control block (schedule.ts). */
@@ -98,6 +100,7 @@ export class Team {
   readonly #threads: readonly Thread[];
   readonly #control: Int32Array;
   readonly #executor: Executor;
+  readonly #choice: TeamOptions['blas'];
   readonly #stallMilliseconds: number;
   readonly #graphIds = new WeakMap<TaskGraph, number>();
   readonly #graphs: FinalizationRegistry<number>;
@@ -111,8 +114,9 @@ export class Team {
   /** Resolves when the asynchronous phase before has left: phases of one team run one after the other. */
   #turnstile: Promise<void> = Promise.resolve();
 
-  private constructor({ workers, blas, threads, control, stallSeconds, communicator }: TeamParts) {
+  private constructor({ workers, blas, choice, threads, control, stallSeconds, communicator }: TeamParts) {
     this.workers = workers;
+    this.#choice = choice;
     this.communicator = communicator;
     this.#threads = threads;
     this.#control = control;
@@ -148,7 +152,7 @@ export class Team {
       throw error;
     }
     const threads = await starting;
-    const team = new Team({ workers, blas, threads, control, stallSeconds, communicator });
+    const team = new Team({ workers, blas, choice: options.blas, threads, control, stallSeconds, communicator });
     threads.forEach((thread, index) => {
       if (thread.hasEnded()) team.#lose(index + 1, new Error('its thread has ended'));
       thread.onEnd((error) => {
@@ -156,6 +160,15 @@ export class Team {
       });
     });
     return team;
+  }
+
+  /** Starts another team of as many workers and the same backend, of one process. Throws as `open`. */
+  openAlone(): Promise<Team> {
+    return Team.open({
+      workers: this.workers,
+      blas: this.#choice,
+      stallSeconds: this.#stallMilliseconds / 1000,
+    });
   }
 
   get blas(): Blas {
