@@ -2,6 +2,7 @@
  * Which array of a file is meant, and which others a new file in its place would lose.
  */
 import { FileFormatError, OptionError } from '../core/errors.js';
+import { quoted } from '../core/kind.js';
 import { shapeText } from './array-checks.js';
 import { arrayPath, splitArrayPath, type ArrayFileKind } from './array-path.js';
 
@@ -40,7 +41,7 @@ export function arrayMeant({ file, kind, arrays }: ListedFile, name: string | un
   if (arrays.size === 0) throw new FileFormatError(`${file}: holds no ${noun}.`, { path: file });
   if (name !== undefined) {
     if (arrays.has(name)) return name;
-    throw new OptionError(`${file}: there is no ${noun} "${name}"; there are ${listedArrays(arrays)}.`, {
+    throw new OptionError(`${file}: there is no ${noun} ${quoted(name)}; there are ${listedArrays(arrays)}.`, {
       path: file,
       name,
     });

@@ -37,6 +37,10 @@ export function splitArrayPath(path: string): ArrayPath {
 export const arrayPath = (kind: ArrayFileKind, file: string, name: string): string =>
   `${file}:${kind === 'hdf5' ? '/' : ''}${name}`;
 
+/** Whether UTF-8, which files keep names in, keeps this one: no half of a surrogate pair stands alone in it. */
+export const isWellFormed = (name: string): boolean =>
+  new TextDecoder().decode(new TextEncoder().encode(name)) === name;
+
 /** What a path is called without its folder: FILE.npz:name, FILE.h5:/group/name, points.npy. */
 export function fileName(path: string): string {
   const { file, name, kind } = splitArrayPath(path);

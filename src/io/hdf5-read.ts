@@ -14,7 +14,7 @@ import { view, type Matrix } from '../dense/matrix.js';
 import { transposeInto } from '../dense/transpose.js';
 import { requireVectorOrMatrix } from './array-checks.js';
 import { arrayMeant, listedArrays, refuseLoss, type ListedArray } from './array-choice.js';
-import { splitArrayPath } from './array-path.js';
+import { isWellFormed, splitArrayPath } from './array-path.js';
 import { HOST_IS_LITTLE_ENDIAN, swapBytes } from './byte-order.js';
 import { convertElements } from './elements.js';
 import { foreignFile, HDF5_SIGNATURE, startsWith, TELLING_BYTES } from './foreign-file.js';
@@ -248,7 +248,11 @@ export async function readHdf5Matrix(path: string, control: RunControl = {}): Pr
 
 /** Throws OptionError unless `name` can be a dataset's, groups and name with / between. */
 export function requireDatasetName(name: string, path: string): void {
-  if (name.includes('\0') || name.split('/').some((part) => part === '' || part === '.' || part === '..'))
+  if (
+    name.includes('\0') ||
+    !isWellFormed(name) ||
+    name.split('/').some((part) => part === '' || part === '.' || part === '..')
+  )
     throw new OptionError(
       `${path}: no dataset can be called ${JSON.stringify(name)}: a name is that of groups and dataset with / ` +
         'between, FILE.h5:/group/name, none of them empty, "." or "..".',

@@ -6,6 +6,8 @@
 import type { RunControl } from '../core/context.js';
 import { FileFormatError, OptionError, ShapeError } from '../core/errors.js';
 import { precisionOf, type FloatArray, type Precision } from '../core/floats.js';
+import { quoted } from '../core/kind.js';
+import { isWellFormed } from './array-path.js';
 import { writeAtomically } from './atomic-write.js';
 import { HOST_IS_LITTLE_ENDIAN, swapBytes } from './byte-order.js';
 import { widenBfloat16, widenBinary16 } from './half-precision.js';
@@ -135,7 +137,11 @@ export async function readSafetensors(path: string, options: ReadSafetensorsOpti
 
 /** Throws OptionError where no tensor of the file can be called so. */
 export function requireTensorName(name: string, file = 'a safetensors file'): void {
-  if (name === METADATA_KEY) throw new OptionError(`No tensor of ${file} can be called "${METADATA_KEY}".`, { name });
+  if (name === METADATA_KEY || !isWellFormed(name))
+    throw new OptionError(
+      `No tensor of ${file} can be called ${quoted(name)}${name === METADATA_KEY ? '' : ': half of a surrogate pair stands alone in it'}.`,
+      { name },
+    );
 }
 
 /** The numbers as files have them: elsewhere than on a little-endian machine a copy. */

@@ -6,6 +6,8 @@
  * members make equal archives: all bear the earliest date that the format knows.
  */
 import { OptionError } from '../core/errors.js';
+import { quoted } from '../core/kind.js';
+import { isWellFormed } from './array-path.js';
 import type { OutputFile } from './atomic-write.js';
 import { crc32 } from './crc32.js';
 import {
@@ -95,13 +97,10 @@ export function requireMemberName(name: string, suffix: string, file = 'an archi
   const bytes = new TextEncoder().encode(name + suffix).length;
   if (name === '' || bytes > MOST_NAME_BYTES || name.includes('\0') || !isWellFormed(name))
     throw new OptionError(
-      `"${name}" cannot be the name of an array in ${file}: text of 1 to 65,531 bytes without zeros is needed.`,
+      `${quoted(name)} cannot be the name of an array in ${file}: text of 1 to 65,531 bytes without zeros is needed.`,
       { name },
     );
 }
-
-/** Whether UTF-8 keeps a text: no half of a surrogate pair stands alone in it. */
-const isWellFormed = (name: string): boolean => new TextDecoder().decode(new TextEncoder().encode(name)) === name;
 
 /** An archive that is written to a file, member after member. */
 export class ZipWriter {
