@@ -46,12 +46,13 @@ export class TallBlocks {
   sums(...wanted: readonly TallSums[]): void {
     const count = wanted.reduce((total, one) => total + sumsOf(one), 0);
     if (this.#found.length < count) this.#found = new Float64Array(count);
+    const parts = wanted.map((one) => this.#partOf(one));
     const kernel: RowKernel = (begin, end, out, at) => {
       let to = at;
-      for (const one of wanted) {
-        this.#runSums(one, begin, end, out, to);
-        to += sumsOf(one);
-      }
+      parts.forEach((part, k) => {
+        part(begin, end, out, to);
+        to += sumsOf(wanted[k]);
+      });
     };
     this.rows.sums(count, kernel, this.#found);
     let from = 0;
@@ -62,14 +63,19 @@ export class TallBlocks {
     }
   }
 
-  #runSums(one: TallSums, begin: number, end: number, out: Float64Array, at: number): void {
+  /** What sums up a run of rows. Views of columns are made once, not for each run. */
+  #partOf(one: TallSums): RowKernel {
     if (one.kind === 'columns') {
-      for (let j = 0; j < one.count; j++) out[at + j] = dot(columnOf(one.a, j), columnOf(one.b, j), begin, end);
-      return;
+      const pairs = Array.from({ length: one.count }, (_, j) => [columnOf(one.a, j), columnOf(one.b, j)] as const);
+      return (begin, end, out, at) => {
+        for (let j = 0; j < pairs.length; j++) out[at + j] = dot(pairs[j][0], pairs[j][1], begin, end);
+      };
     }
-    const [a, b] = [rowsOf(one.a, begin, end), rowsOf(one.b, begin, end)];
-    if (b.cols === 1) this.#blas.gemv('T', 1, a, b, 0, view(out, at, a.cols, 1));
-    else this.#blas.gemm('T', 'N', 1, a, b, 0, view(out, at, a.cols, b.cols));
+    return (begin, end, out, at) => {
+      const [a, b] = [rowsOf(one.a, begin, end), rowsOf(one.b, begin, end)];
+      if (b.cols === 1) this.#blas.gemv('T', 1, a, b, 0, view(out, at, a.cols, 1));
+      else this.#blas.gemm('T', 'N', 1, a, b, 0, view(out, at, a.cols, b.cols));
+    };
   }
 
   /** ‖a_j‖₂ of the first `count` columns. Collective. */
