@@ -19,6 +19,7 @@ export * as approximation from './public/approximation.js';
 export * as curvature from './public/curvature.js';
 export * as datasets from './public/datasets.js';
 export * as dense from './public/dense.js';
+export * as devices from './public/devices.js';
 export * as errors from './public/errors.js';
 export * as hierarchical from './public/hierarchical.js';
 export * as io from './public/io.js';

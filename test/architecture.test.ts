@@ -19,6 +19,7 @@ const LAYERS: Readonly<Record<string, number>> = {
   parallel: 1,
   io: 1,
   operator: 2,
+  device: 2,
   tape: 2,
   text: 2,
   source: 3,

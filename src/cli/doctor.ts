@@ -3,6 +3,7 @@
  */
 import { version } from '../core/version.js';
 import { describeSearch } from '../dense/backend.js';
+import { describeDevices } from '../device/open.js';
 import { describeMpi } from '../distributed/describe-mpi.js';
 import { measureDgemm } from '../experiment/dgemm-rate.js';
 import { writeRecord } from '../experiment/record.js';
@@ -77,7 +78,8 @@ export async function doctor(options: DoctorOptions): Promise<number> {
       search: describeSearch(),
       mpi: describeMpi(),
       wasm: { simd: webAssembly.validate(simdModule) },
-      gpu: { drivers: gpuDrivers(), used: false },
+      gpu: { drivers: gpuDrivers() },
+      devices: await describeDevices(),
       calibration: calibrating === undefined ? undefined : await calibrate(control),
     };
   });
@@ -86,7 +88,7 @@ export async function doctor(options: DoctorOptions): Promise<number> {
     printJson(found);
     return EXIT_STATUS.done;
   }
-  const { machine, memory, workers, blas, search, mpi, wasm, gpu } = found;
+  const { machine, memory, workers, blas, search, mpi, wasm, gpu, devices } = found;
   printReport(`hmatrix ${found.hmatrix}, Node ${found.node}, ${machine.platform} ${machine.architecture}`);
   printReport(
     `processor: ${machine.processor} (${machine.vectors}), ${machine.cores} ` +
@@ -135,9 +137,14 @@ export async function doctor(options: DoctorOptions): Promise<number> {
     `WebAssembly SIMD (for the portable backend): ${wasm.simd ? 'yes' : 'NO: the portable backend cannot run'}`,
   );
   printReport(
-    `GPU: ${gpu.drivers.length === 0 ? 'no driver found' : `driver found (${gpu.drivers.join(', ')})`}; not used ` +
-      'by this version',
+    `GPU: ${gpu.drivers.length === 0 ? 'no driver found' : `driver found (${gpu.drivers.join(', ')})`}; devices that ` +
+      'a matrix can be put on (openDevice):',
   );
+  for (const { device, usable, description, software, reason } of devices) {
+    const slow = software === true ? ', which the processor computes: auto takes cpu instead' : '';
+    printReport(`  ${device}: ${usable ? `usable, ${description!}${slow}` : `not usable. ${reason!}`}`);
+  }
+  printReport('  cpu: usable, the workers above');
   if (found.calibration !== undefined) {
     const { rates, measured } = found.calibration;
     printReport(

@@ -117,6 +117,20 @@ export class CommunicationError extends HmatrixError {
   }
 }
 
+/** A device that cannot be opened, or that refuses what it was handed; `data` holds its name. */
+export class DeviceError extends HmatrixError {
+  constructor(message: string, data: Readonly<Record<string, unknown>> = {}, code = 'device') {
+    super(code, message, data);
+  }
+}
+
+/** A device that was there and is no more: what lay on it is gone, what this machine has is not. */
+export class DeviceLostError extends DeviceError {
+  constructor(message: string, data: Readonly<Record<string, unknown>> = {}) {
+    super(message, data, 'device-lost');
+  }
+}
+
 /** The caller's AbortSignal fired. */
 export class AbortedError extends HmatrixError {
   constructor(message = 'The operation was aborted.', data: Readonly<Record<string, unknown>> = {}) {

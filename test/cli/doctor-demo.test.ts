@@ -16,7 +16,8 @@ describe('doctor', () => {
       workers: 1,
       wasm: { simd: true },
       mpi: { launcher: null, choice: null, library: 'one process', search: expect.any(Array) },
-      gpu: { used: false, drivers: expect.any(Array) },
+      gpu: { drivers: expect.any(Array) },
+      devices: [{ device: 'webgpu', usable: expect.any(Boolean) }],
       memory: { totalBytes: expect.any(Number), availableBytes: expect.any(Number) },
       blas: { description: expect.any(String), choice: process.env['HMATRIX_BLAS'] ?? null },
     });
@@ -39,7 +40,7 @@ describe('doctor', () => {
     const { status, stdout } = await hmatrixProcess(['doctor'], { env: { HMATRIX_BLAS: 'portable' } });
     expect(status).toBe(0);
     expect(stdout).toMatch(/built-in backend is in use.*apt-get install/);
-    expect(stdout).toContain('not used by this version');
+    expect(stdout).toMatch(/webgpu: (usable, |not usable\. )\S+/);
   });
 });
 

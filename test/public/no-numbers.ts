@@ -77,6 +77,9 @@ export const TAKE_NONE = [
   'multiply',
   'nystrom',
   'openBlas',
+  'describeDevices',
+  // What goes to a device is of one precision.
+  'openDevice',
   'openMpi',
   'openTeam',
   'operatorError',

@@ -6,6 +6,7 @@ import * as hmatrix from '#hmatrix/index.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
 import { LAYERS_WITH_OPTIONS, LAYERS_WITHOUT_OPTIONS } from './layer-options.js';
 import { and, DATA_OPTIONS, type Call, type Entry } from './data-options.js';
+import { WORKER_OPTIONS } from './worker-options.js';
 import { failureOf, fixtures, network, SIZE, pair, type Fixtures, publicFunctions } from './fixtures.js';
 
 const folder = temporaryFolder();
@@ -343,9 +344,7 @@ const TAKE_OPTIONS: Readonly<Record<string, readonly Entry[]>> = {
   readMatrixMarket: [['signal', (o) => hmatrix.io.readMatrixMarket(path, o)]],
   writeMatrixMarket: [['signal', (o) => hmatrix.io.writeMatrixMarket(join(folder, 'x.mtx'), b(), o)]],
   writeNpyMatrix: [['signal', (o) => hmatrix.io.writeNpyMatrix(join(folder, 'x.npy'), b(), o)]],
-  openTeam: [['workers', (o) => hmatrix.openTeam(o)]],
-  openMpi: [['largestCount', (o) => hmatrix.teams.openMpi(o)]],
-  Team: [['stallSeconds', (o) => hmatrix.teams.Team.open(o)]],
+  ...WORKER_OPTIONS,
   HierarchicalMatrix: [
     ['columns', (o) => f.matrix.estimateError(f.source, o)],
     ['signal', (o) => f.matrix.estimateError(f.source, {}, o)],
@@ -364,6 +363,7 @@ const TAKE_NONE = [
   'cosine',
   'covertypePoints',
   'decide',
+  'describeDevices',
   'diagonalOperator',
   'digitImages',
   'expressionKernel',

@@ -1,0 +1,105 @@
+/**
+ * The contract of devices: memory that stays on one, and what is computed there.
+ *
+ * A *launch* is work that a device is handed at once. Launches run in the order they are handed over, and each sees
+ * what those before it wrote; `multiply` and `write` return before a device that works on its own is done, `read` and
+ * `finish` wait for it. Vectors stand as rows: row r of `vectors` is the p numbers from r·p on, p the width that a
+ * launch is told, so that what follows is products of small matrices with blocks of p columns.
+ */
+import type { FloatArray, Precision } from '../core/floats.js';
+import type { BlockRows } from './block-rows.js';
+
+/** Numbers that lie on a device. */
+export interface DeviceBuffer {
+  readonly length: number;
+  readonly precision: Precision;
+  /** Bytes on the device. */
+  readonly bytes: number;
+  /** Frees it; a second time does nothing. Launches that were handed over before still see it. */
+  destroy(): void;
+}
+
+/** What a launch with vectors of some width costs. */
+export interface LaunchCost {
+  /** What the device is handed: one for each shape of its tiles. */
+  readonly launches: number;
+  /** Flops asked for: 2·width for each entry of a block. */
+  readonly flops: number;
+  /** Flops done: those, and what tiles that are not full add. */
+  readonly padded: number;
+}
+
+/** Block rows whose lists lie on a device. */
+export interface PreparedRows {
+  /** Bytes on the device. */
+  readonly bytes: number;
+  /** What a launch with vectors of that width costs. */
+  cost(width: number): LaunchCost;
+  /** Frees them; a second time does nothing. */
+  destroy(): void;
+}
+
+/** What a device was handed since it was opened. */
+export interface DeviceCounters {
+  readonly launches: number;
+  /** Bytes from this machine's memory to the device, and back. */
+  readonly uploaded: number;
+  readonly downloaded: number;
+  readonly flops: number;
+}
+
+/** What lies on a device now. */
+export interface DeviceMemory {
+  /** Buffers and prepared block rows. */
+  readonly buffers: number;
+  readonly bytes: number;
+  /** Most bytes that may lie there; Infinity where the device does not tell how much it has. */
+  readonly limit: number;
+  /** Most bytes of one buffer. */
+  readonly bufferLimit: number;
+}
+
+/** The operands of a launch: blocks and vectors of one precision. */
+export interface LaunchOperands {
+  readonly values: DeviceBuffer;
+  /** Read and written, row by row. */
+  readonly vectors: DeviceBuffer;
+}
+
+/** A device: the team of this machine, or a graphics card. `openDevice` opens one. */
+export interface Device {
+  readonly name: DeviceName;
+  /** What it is, for people; where it stands for another one that was tried, why. */
+  readonly description: string;
+  /** What it computes in. */
+  readonly precisions: readonly Precision[];
+  readonly counters: DeviceCounters;
+  readonly memory: DeviceMemory;
+  /**
+   * A buffer of zeros. Throws MemoryError, before anything is allocated where the limits tell, OptionError for another
+   * precision, DeviceLostError.
+   */
+  allocate(length: number, precision: Precision): Promise<DeviceBuffer>;
+  /** As `allocate`, with those numbers in it, in their precision. */
+  upload(values: FloatArray): Promise<DeviceBuffer>;
+  /** buffer[at …] ← values, which are of its precision. Throws ShapeError, DeviceError, DeviceLostError. */
+  write(buffer: DeviceBuffer, values: FloatArray, at?: number): void;
+  /** into ← buffer[at …], after what was handed over before. Throws ShapeError, DeviceError, DeviceLostError. */
+  read(buffer: DeviceBuffer, into: FloatArray, at?: number): Promise<void>;
+  /** Checks block rows (`checkBlockRows`) and puts their lists on the device. Throws ShapeError, MemoryError. */
+  prepare(rows: BlockRows): Promise<PreparedRows>;
+  /**
+   * One launch: what block rows say of rows of `width` numbers. Throws ShapeError where they reach past an operand, or
+   * the precisions differ, DeviceError, DeviceLostError.
+   */
+  multiply(rows: PreparedRows, operands: LaunchOperands, width: number): void;
+  /** Waits for all that was handed over. Throws DeviceError for what the device refused, DeviceLostError. */
+  finish(): Promise<void>;
+  /** Frees what lies there. The device cannot be used any more; a second time does nothing. */
+  close(): Promise<void>;
+}
+
+/** The devices there are code for; `cpu` is the team, and always there. */
+export const DEVICE_NAMES = ['cpu', 'webgpu'] as const;
+/** The name of a device. */
+export type DeviceName = (typeof DEVICE_NAMES)[number];
