@@ -22,6 +22,7 @@ export type Kind =
   | 'tree'
   | 'team'
   | 'communicator'
+  | 'device'
   | 'model'
   | 'network'
   | 'weights'
@@ -68,6 +69,7 @@ export function kindOf(value: unknown): Kind {
   if (isFunction(o['batch']) && 'samples' in o) return 'data set';
   if ('layers' in o && 'parameters' in o) return typeof o['parameters'] === 'number' ? 'network' : 'weights';
   if (isFunction(o['runSync']) && isFunction(o['share'])) return 'team';
+  if (isFunction(o['prepare']) && isFunction(o['multiply'])) return 'device';
   if (isFunction(o['allreduce']) && isFunction(o['startSend'])) return 'communicator';
   return memberOperator(o) === undefined ? 'object' : 'result';
 }
@@ -156,6 +158,7 @@ export type Role =
   | 'tree'
   | 'team'
   | 'communicator'
+  | 'device'
   | 'path'
   | 'function';
 
@@ -312,6 +315,11 @@ const ROLES: Readonly<Record<Role, Part>> = {
   },
   team: { name: 'a team (of openTeam)', kinds: ['team'], instead: {} },
   communicator: { name: 'a communicator (of openMpi)', kinds: ['communicator'], instead: {} },
+  device: {
+    name: 'a device (of openDevice)',
+    kinds: ['device'],
+    instead: { text: 'openDevice(name) opens it', team: "openDevice('cpu', {}, { team }) makes one of it" },
+  },
   path: {
     name: 'a path',
     kinds: ['text'],

@@ -21,6 +21,12 @@ export type {
   ProductsReport,
 } from '../hierarchical/matrix/report.js';
 export type { HierarchicalFormat } from '../hierarchical/matrix/format.js';
+export type {
+  DeviceMatrix,
+  DeviceMatrixMemory,
+  DeviceMatrixOptions,
+  PlannedLaunch,
+} from '../hierarchical/device/device-matrix.js';
 export type { LevelRanks, MemoryUse } from '../hierarchical/matrix/memory.js';
 export { toleranceAdvice } from '../hierarchical/matrix/tolerance-advice.js';
 export type { ToleranceLimit, ToleranceLimitKind } from '../hierarchical/matrix/tolerance-limits.js';

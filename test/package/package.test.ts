@@ -124,6 +124,23 @@ describe('HDF5 files', () => {
   });
 });
 
+describe('devices', () => {
+  it('say_which_package_they_take_where_it_is_not_installed', async () => {
+    const place = join(folder, 'devices');
+    const body = `
+      .then(({ openDevice }) => openDevice('webgpu'))
+      .then(({ name }) => console.log(name), ({ code, message }) => console.log(code, message));`;
+    writeFiles(place, {
+      'package.json': '{ "private": true }',
+      'device.mjs': `import('hmatrix/devices')${body}`,
+      'device.cjs': `Promise.resolve(require('hmatrix/devices'))${body}`,
+    });
+    await unpackInto(place, packed);
+    for (const file of ['device.mjs', 'device.cjs'])
+      expect((await node([file], place)).stdout).toMatch(/^library WebGPU takes .*npm install webgpu\.\n$/);
+  });
+});
+
 /** The library's sources without their comments, by path below src. */
 function codeOfSources(): [string, string][] {
   const paths = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter(

@@ -127,6 +127,8 @@ describe('a value of another kind', () => {
       /vectors are columns, transpose it/,
     ],
     ['transposed x of a matrix', () => f.matrix.apply(hmatrix.dense.zeros(1, SIZE)), /transpose it/],
+    ['name as a device', () => f.matrix.to('cpu' as never), /takes a device.*not the text "cpu": openDevice\(name\)/],
+    ['team as a device', () => f.matrix.to(f.team as never), /takes a device.*openDevice\('cpu', \{\}, \{ team \}\)/],
     ['ml-matrix as x', () => f.matrix.apply(new MlMatrix([[1]]) as never), /not an ml-matrix Matrix/],
     [
       'function as kernel',

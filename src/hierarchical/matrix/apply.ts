@@ -94,8 +94,8 @@ export function applyState(data: HierarchicalData, width: number): ApplyState {
   };
 }
 
-/** Far pairs node by node, for `ApplyState`. */
-function farByNode(data: HierarchicalData): { farBegin: Int32Array; farPairs: Int32Array } {
+/** Far pairs node by node, for `ApplyState`; those whose coupling is known to be zero are left out. */
+export function farByNode(data: HierarchicalData): { farBegin: Int32Array; farPairs: Int32Array } {
   const { far } = data.lists;
   const nodes = nodesOf(data.tree);
   const zero = sharesZeros(data);

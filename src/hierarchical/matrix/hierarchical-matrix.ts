@@ -2,17 +2,8 @@
  * The hierarchical matrix: what `compress` returns.
  */
 import { OptionError, ShapeError } from '../../core/errors.js';
-import {
-  asVectors,
-  checkView,
-  transposeHint,
-  zeros,
-  type Matrix,
-  type Precision,
-  type FlatVector,
-  type FloatArray,
-  type Vectors,
-} from '../../dense/matrix.js';
+import type { Matrix, Precision, FlatVector, FloatArray, Vectors } from '../../dense/matrix.js';
+import type { Device } from '../../device/device.js';
 import type { LinearOperator, OwnRowsOperator } from '../../operator/linear-operator.js';
 import { movedRows } from '../../operator/moved-rows.js';
 import type { RowShare } from '../../operator/row-share.js';
@@ -21,14 +12,15 @@ import { trustClass } from '../../operator/self-check.js';
 import type { TaskGraph } from '../../parallel/task-graph.js';
 import type { Shared, Team } from '../../parallel/team.js';
 import { requireControl, type RunControl } from '../../core/context.js';
-import { precisionOf } from '../../core/floats.js';
 import { requireKnownOptions } from '../../core/known-options.js';
 import { requireSource, type EntrySource } from '../../source/entry-source.js';
 import { applyGraph, applyState, applyTask, bytesOfVector, type ApplyArguments, type ApplyState } from './apply.js';
 import { diagonalOrder, type HierarchicalData } from './data.js';
+import { DeviceMatrix, type DeviceMatrixOptions } from '../device/device-matrix.js';
 import { ERROR_KEYS, estimateError, type ErrorOptions } from '../measure/error-estimate.js';
 import type { ErrorEstimate } from '../measure/error-interval.js';
 import type { Layout } from './layout.js';
+import { requireProduct } from './product-operands.js';
 import { memoryUse, type MemoryUse, ranksByLevel, ranksOf, type LevelRanks } from './memory.js';
 import type { CompressionReport } from './report.js';
 import type { Kept } from '../../io/contents.js';
@@ -93,19 +85,7 @@ export class HierarchicalMatrix<R extends CompressionReport = CompressionReport>
   /** As before, for vectors of either precision. */
   apply(vectors: Vectors, out?: Matrix): Matrix;
   apply(vectors: Vectors, out?: Matrix): Matrix {
-    const x = asVectors(vectors, 'x');
-    if (x.rows !== this.cols)
-      throw new ShapeError(
-        `x has ${x.rows} rows; this matrix is ${this.rows} × ${this.cols}.${transposeHint(x, this.cols)}`,
-        { rows: x.rows, expected: this.cols },
-      );
-    const y = out ?? zeros(this.rows, x.cols, precisionOf(x.data));
-    checkView(y, 'out');
-    if (y.rows !== this.rows || y.cols !== x.cols)
-      throw new ShapeError(`out is ${y.rows} × ${y.cols}; the product is ${this.rows} × ${x.cols}.`, {
-        rows: y.rows,
-        cols: y.cols,
-      });
+    const { x, y } = requireProduct(this.rows, vectors, out);
     this.applyUnchecked(y, x, 1, 0);
     return y;
   }
@@ -183,6 +163,17 @@ export class HierarchicalMatrix<R extends CompressionReport = CompressionReport>
     let diagonal = 0;
     for (let ν = firstLeaf(tree); ν < tree.begin.length; ν++) diagonal += (tree.end[ν] - tree.begin[ν]) ** 2;
     return 2 * p * (diagonal + 2 * (basis + coupling + near));
+  }
+
+  /**
+   * Puts the matrix on a device (`openDevice`), where it multiplies: blocks and lists are sent once and stay until
+   * `release`. This copy stays as it is. Memory there: the stored blocks in the precision of the device, of diagonal
+   * blocks both triangles, and 2(N + skeletons) numbers a vector. Throws OptionError, and before anything is sent
+   * MemoryError; NonFiniteError for numbers beyond float32, DeviceError, DeviceLostError.
+   */
+  async to(device: Device, options: DeviceMatrixOptions = {}): Promise<DeviceMatrix> {
+    this.requireUsable();
+    return DeviceMatrix.make(this.data, device, options);
   }
 
   /** Compares K̃ with the source it came from (hierarchical/measure/error-estimate.ts). */
