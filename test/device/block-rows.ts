@@ -49,15 +49,18 @@ export function exampleOf(shapes: readonly TargetShape[], keep: boolean, seed: n
   return { rows: builder.build(), values, height: first };
 }
 
-/** V after the launch, by plain sums in double precision, and the sums of the magnitudes. */
+/**
+ * V after the launch, by plain sums in double precision, and of each the bound that rounding keeps, in ε: the number of
+ * its summands times the sum of their magnitudes.
+ */
 export function plain(
   { rows }: Example,
   values: FloatArray,
   vectors: FloatArray,
   width: number,
-): { readonly result: Float64Array; readonly magnitude: Float64Array } {
+): { readonly result: Float64Array; readonly bound: Float64Array } {
   const result = Float64Array.from(vectors);
-  const magnitude = new Float64Array(vectors.length);
+  const bound = new Float64Array(vectors.length);
   for (let b = 0; b < rows.first.length; b++) {
     for (let i = 0; i < rows.count[b]; i++) {
       const from = rows.startBegin[b] < 0 ? -1 : rows.starts[rows.startBegin[b] + i];
@@ -65,6 +68,7 @@ export function plain(
         const place = (rows.first[b] + i) * width + q;
         let sum = rows.keep ? vectors[place] : 0;
         let size = Math.abs(sum);
+        let length = 2;
         if (from >= 0) {
           sum += vectors[from * width + q];
           size += Math.abs(vectors[from * width + q]);
@@ -73,6 +77,7 @@ export function plain(
           // From one number of the block's row to the next.
           const step = rows.transposed[t] === 1 ? 1 : rows.ld[t];
           let at = rows.offset[t] + (rows.transposed[t] === 1 ? i * rows.ld[t] : i);
+          length += rows.terms[t] + 1;
           for (let d = 0; d < rows.terms[t]; d++, at += step) {
             const part = values[at] * vectors[(rows.source[t] + d) * width + q];
             sum += part;
@@ -80,33 +85,21 @@ export function plain(
           }
         }
         result[place] = sum;
-        magnitude[place] = size;
+        bound[place] = size * length;
       }
     }
   }
-  return { result, magnitude };
+  return { result, bound };
 }
 
-/** The largest |got − result|/(γ·magnitude), γ = (longest sum)·ε: at most 1 where every sum keeps its bound. */
-export function excess(
-  example: Example,
-  got: FloatArray,
-  expected: ReturnType<typeof plain>,
-  precision: Precision,
-): number {
-  const { termBegin, terms } = example.rows;
-  let longest = 0;
-  for (let b = 0; b < termBegin.length - 1; b++) {
-    let length = 2;
-    for (let t = termBegin[b]; t < termBegin[b + 1]; t++) length += terms[t] + 1;
-    longest = Math.max(longest, length);
-  }
-  const bound = longest * ROUNDOFF[precision];
+/** The largest |got − result|/(ε·bound): at most 1 where every sum keeps its bound. */
+export function excess(got: FloatArray, expected: ReturnType<typeof plain>, precision: Precision): number {
   let worst = 0;
   for (let i = 0; i < got.length; i++) {
     const difference = Math.abs(got[i] - expected.result[i]);
     if (difference === 0) continue;
-    worst = Math.max(worst, Number.isFinite(difference) ? difference / (bound * expected.magnitude[i]) : Infinity);
+    const share = difference / (ROUNDOFF[precision] * expected.bound[i]);
+    worst = Math.max(worst, Number.isFinite(difference) ? share : Infinity);
   }
   return worst;
 }
