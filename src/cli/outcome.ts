@@ -108,12 +108,9 @@ function messageWithFlags({ message, data }: HmatrixError, flags: readonly Optio
 export function reportFailure(thrown: unknown, flags: readonly Option[] = []): number {
   const error = asMemoryError(thrown);
   // commander has written its own message already, on the first rank.
-  if (error instanceof CommanderError) {
-    if (error.exitCode === 0) return EXIT_STATUS.done;
-    if (!isFirstRank()) letFirstSpeak();
-    return EXIT_STATUS.usage;
-  }
-  if (!writesResults()) letFirstSpeak();
+  if (error instanceof CommanderError && error.exitCode === 0) return EXIT_STATUS.done;
+  if (!isFirstRank()) letFirstSpeak();
+  if (error instanceof CommanderError) return EXIT_STATUS.usage;
   if (error instanceof AbortedError) {
     say('interrupted; nothing was written.');
     return EXIT_STATUS.failed;

@@ -54,6 +54,8 @@ export async function openRanks(
   const use = uses[command] as RankUse | undefined;
   const { name, rank, size = 2 } = launcher;
   if (use === 'all') {
+    // What fails here may fail on some ranks alone: each says it as its own.
+    if (launcher.size !== undefined) speakForRank(rank, launcher.size);
     communicator = await openMpi();
     speakForRank(communicator.rank, communicator.size);
     return true;

@@ -100,6 +100,14 @@ for (const launcher of LAUNCHERS) {
         expect(stderr.match(/There is no method "kfacc"/g)).toHaveLength(1);
       });
 
+      it('a_library_that_cannot_be_opened_is_told_by_ranks_as_their_own', async () => {
+        const env = { HMATRIX_MPI: '/nonexistent.so' };
+        const { status, stderr } = await run([...command, '-n', '2', process.execPath, main, 'tune'], { env });
+        expect(status).toBe(1);
+        expect(stderr).toMatch(/^hmatrix \(rank 0 of 2\): Cannot open the library/m);
+        expect(stderr).not.toMatch(/^hmatrix: /m);
+      });
+
       it('rank_0_alone_writes_results_and_others_say_who_they_are', async () => {
         const { status, stdout, stderr } = await runRanks(launcher, 3, ['command-ranks.mjs', '0']);
         expect([status, stdout]).toEqual([0, 'the sum is 6\n']);
