@@ -13,6 +13,7 @@ type Outcomes = Record<string, Readonly<Record<string, unknown>>>;
 const CASES = [
   [500, 1e-2, { leafSize: 30, tolerance: 1e-4 }],
   [101, 1e-2, { leafSize: 40, tolerance: 1e-3 }],
+  [150, 1e-2, { leafSize: 30, tolerance: 1e-3, format: 'hodlr' }],
   [7, 1e-2, { leafSize: 16 }],
   [1, 1e-2, {}],
   [400, 5, { leafSize: 25, maxRank: 30, tolerance: 1e-2, format: 'fmm', budget: 0.2 }],
