@@ -137,11 +137,9 @@ export async function readSafetensors(path: string, options: ReadSafetensorsOpti
 
 /** Throws OptionError where no tensor of the file can be called so. */
 export function requireTensorName(name: string, file = 'a safetensors file'): void {
-  if (name === METADATA_KEY || !isWellFormed(name))
-    throw new OptionError(
-      `No tensor of ${file} can be called ${quoted(name)}${name === METADATA_KEY ? '' : ': half of a surrogate pair stands alone in it'}.`,
-      { name },
-    );
+  if (name !== METADATA_KEY && isWellFormed(name)) return;
+  const why = name === METADATA_KEY ? '' : ': half of a surrogate pair stands alone in it';
+  throw new OptionError(`No tensor of ${file} can be called ${quoted(name)}${why}.`, { name });
 }
 
 /** The numbers as files have them: elsewhere than on a little-endian machine a copy. */
