@@ -8,7 +8,7 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { uniformPoints } from '../datasets/points.js';
+import { normalPoints, uniformPoints } from '../datasets/points.js';
 import { median } from '../src/core/median.js';
 import { sharedFloat64 } from '../src/core/shared-array.js';
 import { view, type Matrix } from '../src/dense/matrix.js';
@@ -19,6 +19,7 @@ import { peakMemory } from '../src/io/machine.js';
 import { Team } from '../src/parallel/team.js';
 import { kernelSource } from '../src/source/kernel-source.js';
 import { gaussian, matern32 } from '../src/source/kernels/named.js';
+import { REFERENCES } from './cases.js';
 import { rounded, writeRecord } from './record.js';
 import { replaceSection } from './section.js';
 
@@ -27,16 +28,24 @@ const TURNS = 5;
 
 const CASES = {
   'Matérn 3/2, h = 0.1, 2-D, tolerance 1e-4': {
-    dimension: 2,
+    points: (size: number) => uniformPoints(size, 2, 1),
     kernel: matern32(0.1),
     options: { tolerance: 1e-4, leafSize: 256, maxRank: 256 },
     shift: 1,
   },
   'Gaussian, h = 1, 6-D, tolerance 1e-2': {
-    dimension: 6,
+    points: (size: number) => uniformPoints(size, 6, 1),
     kernel: gaussian(1),
     options: { tolerance: 1e-2, leafSize: 256, maxRank: 256 },
     shift: 100,
+  },
+  'Gaussian, h = 2, 6-D normal points, N = 16,384, tolerance 1e-5': {
+    size: 16_384,
+    points: (size: number) => normalPoints(size, 6, 1),
+    kernel: gaussian(2),
+    options: { tolerance: 1e-5, leafSize: 256, maxRank: 256 },
+    shift: 100,
+    reference: 'gaussian-16384-h2-b0-p64',
   },
 } as const;
 type CaseName = keyof typeof CASES;
@@ -71,14 +80,19 @@ const { values: args } = parseArgs({
     workers: { type: 'string', default: '1' },
   },
 });
-const size = Number(args.size);
+/** Indices of a case: its own number, or what was asked for. */
+const sizeOf = (name: CaseName): number => {
+  const one = CASES[name];
+  return 'size' in one ? one.size : Number(args.size);
+};
 
 /** One case on this rank; the first one prints. */
 async function measure(name: CaseName): Promise<void> {
   const world = await openMpi();
   const team = await Team.open({ workers: Number(args.workers), communicator: world });
-  const { dimension, kernel, options, shift } = CASES[name];
-  const source = kernelSource(uniformPoints(size, dimension, 1), kernel, { blas: team.blas });
+  const { points, kernel, options, shift } = CASES[name];
+  const size = sizeOf(name);
+  const source = kernelSource(points(size), kernel, { blas: team.blas });
   const timed = async <T>(work: () => T | Promise<T>): Promise<{ seconds: number; value: T }> => {
     world.barrier();
     const began = performance.now();
@@ -105,9 +119,10 @@ async function measure(name: CaseName): Promise<void> {
   const factored = await timed(() => factor(matrix, { shift }, { team }));
   const factors = factored.value;
   const solves = await repeated(() => (isAlone ? factors.solve(x, y) : factors.solveOwn(x, y)));
+  // Before vectors that are whole on every rank.
+  const peak = peakMemory();
   const whole = [vectors(size), vectors(size)];
   for (let k = 0; k < whole[0].data.length; k++) whole[0].data[k] = Math.sin(1.7 * k);
-  const peak = peakMemory();
   const gathered = await repeated(() => matrix.apply(whole[0], whole[1]));
   const hash = createHash('sha1').update(whole[1].data);
   hash.update(factors.solve(whole[0], whole[1]).data);
@@ -133,11 +148,24 @@ const WAYS: readonly (readonly [string, readonly string[], number])[] = [
   ['4 ranks of 1 worker', [...MPIRUN, '4'], 1],
 ];
 
-function resultOf(name: string, [how, launcher, workers]: (typeof WAYS)[number]): Result {
+function resultOf(name: CaseName, [how, launcher, workers]: (typeof WAYS)[number]): Result {
   const own = [fileURLToPath(import.meta.url), '--measure', name, '--size', args.size, '--workers', String(workers)];
   const [file, ...rest] = [...launcher, process.execPath, ...own];
   const told = execFileSync(file, rest, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
-  return { how, case: name, size, ...(JSON.parse(told) as Measured) };
+  return { how, case: name, size: sizeOf(name), ...(JSON.parse(told) as Measured) };
+}
+
+/** GOFMM's own figures of a case (cases.ts), where there are some. */
+function referenceRow(alone: Result): string[] {
+  const one = CASES[alone.case as CaseName];
+  if (!('reference' in one)) return [];
+  const { neighbors = 0, skeletonization = 0, apply, error = 0, memoryGigabytes = 0 } = REFERENCES[one.reference];
+  const share = (seconds: number, work: Timed): string =>
+    `${seconds.toPrecision(3)} (${(alone[work] / seconds).toFixed(2)})`;
+  return [
+    `| GOFMM, 2 threads | ${share(neighbors + skeletonization, 'compress')} | | ${share(apply, 'products')} | | | | ` +
+      `${1000 * memoryGigabytes} | ${error.toExponential(1)} |`,
+  ];
 }
 
 /** The table of docs/benchmarks.md: in parentheses the speed of one process, as a share of its own. */
@@ -148,21 +176,21 @@ function table(results: readonly Result[]): string {
   return [
     '| | compress, s | product | 64 products | 64, whole | factor | 64 solutions | peak of a rank, MB | ε_F |',
     '|---|---|---|---|---|---|---|---|---|',
-    ...results.map(
-      (one) =>
-        `| ${one === alone(one) ? `${one.case}: ` : ''}${one.how} | ` +
+    ...results.flatMap((one) => [
+      `| ${one === alone(one) ? `${one.case}: ` : ''}${one.how} | ` +
         `${WORKS.map((work) => cell(one, work)).join(' | ')} | ` +
         `${(one.peakBytes / 1e6).toFixed(0)}` +
         `${one === alone(one) ? '' : ` (${(one.peakBytes / alone(one).peakBytes).toFixed(2)})`} | ` +
         `${one.error.toExponential(1)} |`,
-    ),
+      ...(one === alone(one) ? referenceRow(one) : []),
+    ]),
   ].join('\n');
 }
 
 if (args.measure !== undefined) await measure(args.measure as CaseName);
 else {
   const results: Result[] = [];
-  for (const name of Object.keys(CASES)) {
+  for (const name of Object.keys(CASES) as CaseName[]) {
     const own = WAYS.map((way) => {
       const result = resultOf(name, way);
       console.log(JSON.stringify(result));

@@ -21,6 +21,7 @@ import {
   browserCharts,
   filesCharts,
   graphCharts,
+  largestCharts,
   leafCharts,
   matrixRanksCharts,
   ranksCharts,
@@ -269,6 +270,7 @@ const SECTIONS: Readonly<Record<string, Section>> = {
     charts: matrixRanksCharts,
     command: 'node dist/bench/matrix-ranks.js --write',
   },
+  largest: { title: 'Many points', charts: largestCharts, command: 'node dist/bench/largest.js --write' },
   browser: { title: 'Browsers', charts: browserCharts, whole: true, command: 'node dist/bench/browser.js --write' },
   blas: { title: 'Dense kernels', charts: blasCharts, whole: true, command: 'node dist/bench/blas.js --write' },
 };

@@ -8,6 +8,7 @@ import type { FilesResult } from './files.js';
 import { WORKERS } from './graph-cases.js';
 import type { GraphResult } from './graph.js';
 import { digits } from './labels.js';
+import type { LargestResult } from './largest.js';
 import { leafRatios } from './leaf-table.js';
 import type { LeafResult } from './leaf.js';
 
@@ -113,6 +114,7 @@ export const ranksCharts = (results: readonly RanksResult[]): Chart[] =>
 interface MatrixRanksResult {
   readonly how: string;
   readonly case: string;
+  readonly size: number;
   readonly peakBytes: number;
   readonly compress: number;
 }
@@ -128,7 +130,7 @@ export const matrixRanksCharts = (results: readonly MatrixRanksResult[]): Chart[
         id: `matrix-ranks-compress-${k}`,
         title: `Compression on several ranks: ${name}`,
         alt: `Seconds: ${ways}.`,
-        caption: 'N = 262,144, two cores: four ranks have half a core each.',
+        caption: `N = ${own[0].size.toLocaleString('en-US')}, two cores: four ranks have half a core each.`,
         x: { label: 'time (s)', fromZero: true },
         spans: bars(Object.fromEntries(own.map((result) => [result.how, result.compress]))),
       },
@@ -143,6 +145,20 @@ export const matrixRanksCharts = (results: readonly MatrixRanksResult[]): Chart[
       },
     ];
   });
+
+/** Of largest.json: seconds of each stage, and the memory of the process until its end. */
+export const largestCharts = ([{ size, stages, error, residual }]: readonly LargestResult[]): Chart[] =>
+  (['seconds', 'peakBytes'] as const).map((what) => ({
+    kind: 'spans',
+    id: `largest-${what === 'seconds' ? 'seconds' : 'memory'}`,
+    title: what === 'seconds' ? 'Many points, end to end' : 'Memory of many points',
+    alt: `${what === 'seconds' ? 'Seconds' : 'Peak memory'}: ${stages.map(({ stage }) => stage).join(', ')}.`,
+    caption:
+      `N = ${size.toLocaleString('en-US')} in the plane, two workers; ` +
+      `relative error ${error.toExponential(1)}, residual of the solution ${residual.toExponential(1)}.`,
+    x: { label: what === 'seconds' ? 'time (s)' : 'memory (GB)', fromZero: true },
+    spans: bars(Object.fromEntries(stages.map((one) => [one.stage, what === 'seconds' ? one[what] : one[what] / 1e9]))),
+  }));
 
 /** Of browser.json: portable multiplications beside Node, and how long the playground's pictures take. */
 export const browserCharts = ({ gemm, pictures }: BrowserResult): Chart[] => [

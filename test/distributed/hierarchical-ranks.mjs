@@ -187,6 +187,11 @@ const refused = async (act) => {
 const source = kernelSource(uniformPoints(300, 2, 1), gaussian(2), { blas: team.blas });
 const matrix = await compress(source, { leafSize: 20, tolerance: 1e-3, maxRank: 8 }, { team });
 const messages = [await refused(() => factor(matrix, { shift: 0 }, { team }))];
+/** A chain of 80 points and clusters of 40 far from each other: one near block, which only some ranks have. */
+const chain = Float64Array.from({ length: 320 }, (_, i) => (i < 80 ? 0 : 100 + 100 * Math.floor(i / 40)) + 0.01 * i);
+const clusters = kernelSource({ dimension: 1, count: 320, coordinates: chain }, gaussian(0.5), { blas: team.blas });
+const near = await compress(clusters, { format: 'fmm', budget: 0.13, leafSize: 40, tolerance: 1e-4 }, { team });
+messages.push(await refused(() => factor(near, { shift: 1 }, { team })));
 await team.close();
 if (communicator.rank === 0) await rm(file);
 if (communicator.rank === 0) process.stdout.write(`${JSON.stringify({ ranks: communicator.size, found, messages })}\n`);

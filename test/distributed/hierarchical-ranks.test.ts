@@ -38,6 +38,7 @@ describe('matrices of several ranks', () => {
   it('one_rank_refuses_nothing', () => {
     expect(one.ranks).toBe(1);
     expect(one.messages[0]).toMatch(/^NotPositiveDefiniteError: .*The smallest shift that works is /);
+    expect(one.messages[1]).toMatch(/^OptionError: A matrix of format 'fmm' with 1 near blocks off the diagonal /);
   });
 
   for (const launcher of LAUNCHERS)

@@ -73,8 +73,10 @@ function visitDown(leaf0: number, ν: number, act: (ν: number) => void): void {
  * the far pairs are exactly the siblings and no block off the diagonal is near: only such a matrix has a recursive
  * factorization.
  */
-export function siblingPairs({ tree, lists, format }: HierarchicalData): Int32Array {
-  const { near, far } = lists;
+export function siblingPairs({ tree, lists, format, share }: HierarchicalData): Int32Array {
+  const { far } = lists;
+  // Of several ranks all refuse what any of them would: none waits for one that has left.
+  const { near } = share?.lists ?? lists;
   const refuse = (what: string): never => {
     throw new OptionError(
       `A matrix of format '${format}' with ${what} has no direct factorization: compress with format 'hss' (or ` +
