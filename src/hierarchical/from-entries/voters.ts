@@ -148,15 +148,14 @@ interface Chunk {
   readonly alone: boolean;
 }
 
-/** A task for each chunk. */
-const defineChunks = (
-  name: string,
-  look: (state: VotersState, chunk: Chunk) => void,
-): TaskDefinition<VotersState, FirstChunk> =>
-  defineTask<VotersState, FirstChunk>(import.meta.url, name, (state, { workers }) => (task, { firstChunk }) => {
+/** What a task does of its chunk. */
+const eachChunk =
+  (look: (state: VotersState, chunk: Chunk) => void): TaskDefinition<VotersState, FirstChunk>['bind'] =>
+  (state, { workers }) =>
+  (task, { firstChunk }) => {
     const from = (firstChunk + task) * CHUNK;
     look(state, { from, to: Math.min(state.tree.size, from + CHUNK), alone: workers === 1 });
-  });
+  };
 
 /** Counts one more, whoever else does; returns how many there were. Atomic additions take several times as long. */
 function countOne(counts: Int32Array, i: number, alone: boolean): number {
@@ -164,38 +163,46 @@ function countOne(counts: Int32Array, i: number, alone: boolean): number {
 }
 
 /** Per chunk, for its indices' neighbors: known to one more. Positions are those of the tree: lists are near by. */
-export const countKnown = defineChunks('countKnown', (state, { from, to, alone }) => {
-  const {
-    tree: { order },
-    neighbors,
-    count,
-    known,
-  } = state;
-  for (let p = from; p < to; p++)
-    for (let q = order[p] * count, end = q + count; q < end; q++) countOne(known, neighbors[q], alone);
-});
+export const countKnown = defineTask<VotersState, FirstChunk>(
+  import.meta.url,
+  'countKnown',
+  eachChunk((state, { from, to, alone }) => {
+    const {
+      tree: { order },
+      neighbors,
+      count,
+      known,
+    } = state;
+    for (let p = from; p < to; p++)
+      for (let q = order[p] * count, end = q + count; q < end; q++) countOne(known, neighbors[q], alone);
+  }),
+);
 
 /** Per chunk: which neighbors of its indices are to learn that they are. */
-export const markOneSided = defineChunks('markOneSided', (state, { from, to }) => {
-  const {
-    tree: { order },
-    neighbors,
-    count,
-    known,
-    marks,
-    words,
-  } = state;
-  for (let at = from; at < to; at++) {
-    const j = order[at];
-    const nearest = isLonely(known, j, count) ? count : Math.min(NEAREST, count);
-    for (let q = 0; q < nearest; q++) {
-      let p = neighbors[j * count + q] * count;
-      const end = p + count;
-      while (p < end && neighbors[p] !== j) p++;
-      if (p === end) marks[at * words + Math.floor(q / MARKS)] |= 1 << (q % MARKS);
+export const markOneSided = defineTask<VotersState, FirstChunk>(
+  import.meta.url,
+  'markOneSided',
+  eachChunk((state, { from, to }) => {
+    const {
+      tree: { order },
+      neighbors,
+      count,
+      known,
+      marks,
+      words,
+    } = state;
+    for (let at = from; at < to; at++) {
+      const j = order[at];
+      const nearest = isLonely(known, j, count) ? count : Math.min(NEAREST, count);
+      for (let q = 0; q < nearest; q++) {
+        let p = neighbors[j * count + q] * count;
+        const end = p + count;
+        while (p < end && neighbors[p] !== j) p++;
+        if (p === end) marks[at * words + Math.floor(q / MARKS)] |= 1 << (q % MARKS);
+      }
     }
-  }
-});
+  }),
+);
 
 /** Calls `act` with each index of the chunk and every neighbor that it has marked. */
 function forMarked(
@@ -212,22 +219,34 @@ function forMarked(
 }
 
 /** Per chunk: how many marks each index has. */
-export const countMarks = defineChunks('countMarks', (state, chunk) => {
-  forMarked(state, chunk, (_, i) => countOne(state.next, i, chunk.alone));
-});
+export const countMarks = defineTask<VotersState, FirstChunk>(
+  import.meta.url,
+  'countMarks',
+  eachChunk((state, chunk) => {
+    forMarked(state, chunk, (_, i) => countOne(state.next, i, chunk.alone));
+  }),
+);
 
 /** Per chunk: who has marked an index, in any order. */
-export const fillNearest = defineChunks('fillNearest', (state, chunk) => {
-  const { nearestOf, next } = state;
-  forMarked(state, chunk, (j, i) => {
-    nearestOf[countOne(next, i, chunk.alone)] = j;
-  });
-});
+export const fillNearest = defineTask<VotersState, FirstChunk>(
+  import.meta.url,
+  'fillNearest',
+  eachChunk((state, chunk) => {
+    const { nearestOf, next } = state;
+    forMarked(state, chunk, (j, i) => {
+      nearestOf[countOne(next, i, chunk.alone)] = j;
+    });
+  }),
+);
 
 /** Per chunk of indices: the same in ascending order, whichever worker was first. */
-export const sortNearest = defineChunks('sortNearest', ({ nearestBegin, nearestOf }, { from, to }) => {
-  for (let i = from; i < to; i++) sortRange(nearestOf, nearestBegin[i], nearestBegin[i + 1]);
-});
+export const sortNearest = defineTask<VotersState, FirstChunk>(
+  import.meta.url,
+  'sortNearest',
+  eachChunk(({ nearestBegin, nearestOf }, { from, to }) => {
+    for (let i = from; i < to; i++) sortRange(nearestOf, nearestBegin[i], nearestBegin[i + 1]);
+  }),
+);
 
 /** Numbers from … to − 1 in ascending order. Most are few: by insertion, which takes less time than a view of them. */
 function sortRange(numbers: Int32Array, from: number, to: number): void {
@@ -244,25 +263,29 @@ function sortRange(numbers: Int32Array, from: number, to: number): void {
 }
 
 /** Per chunk: how far votes reach. */
-export const findReach = defineChunks('findReach', (state, { from, to }) => {
-  const { tree, leafOf, neighbors, count, nearestBegin, nearestOf, reach } = state;
-  const isolated = 2 ** tree.depth;
-  for (let p = Math.max(from, tree.begin[0]); p < to; p++) {
-    const i = tree.order[p];
-    const own = leafOf[i];
-    // Bits in which the numbers of their leaves differ.
-    let differ = 0;
-    for (let q = i * count; q < (i + 1) * count; q++) {
-      const leaf = leafOf[neighbors[q]];
-      if (leaf !== isolated) differ |= own ^ leaf;
+export const findReach = defineTask<VotersState, FirstChunk>(
+  import.meta.url,
+  'findReach',
+  eachChunk((state, { from, to }) => {
+    const { tree, leafOf, neighbors, count, nearestBegin, nearestOf, reach } = state;
+    const isolated = 2 ** tree.depth;
+    for (let p = Math.max(from, tree.begin[0]); p < to; p++) {
+      const i = tree.order[p];
+      const own = leafOf[i];
+      // Bits in which the numbers of their leaves differ.
+      let differ = 0;
+      for (let q = i * count; q < (i + 1) * count; q++) {
+        const leaf = leafOf[neighbors[q]];
+        if (leaf !== isolated) differ |= own ^ leaf;
+      }
+      for (let q = nearestBegin[i]; q < nearestBegin[i + 1]; q++) {
+        const leaf = leafOf[nearestOf[q]];
+        if (leaf !== isolated) differ |= own ^ leaf;
+      }
+      reach[p] = tree.depth - (32 - Math.clz32(differ));
     }
-    for (let q = nearestBegin[i]; q < nearestBegin[i + 1]; q++) {
-      const leaf = leafOf[nearestOf[q]];
-      if (leaf !== isolated) differ |= own ^ leaf;
-    }
-    reach[p] = tree.depth - (32 - Math.clz32(differ));
-  }
-});
+  }),
+);
 
 const isLonely = (known: Int32Array, i: number, count: number): boolean => known[i] < LONELY * count;
 
