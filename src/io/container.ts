@@ -8,6 +8,7 @@ import { endianness } from 'node:os';
 import type { RunControl } from '../core/context.js';
 import { FileFormatError, HmatrixError, OptionError } from '../core/errors.js';
 import { writeAtomically } from './atomic-write.js';
+import { byteProgress } from './byte-progress.js';
 import {
   checksumText,
   damagedContainer,
@@ -109,14 +110,11 @@ export async function writeContainer(
     const zip = new ZipWriter(file);
     const { member } = await zip.add(HEADER_MEMBER, encodeHeader(header, list));
     const summed: ListedArray[] = [];
-    let done = 0;
+    const count = byteProgress('write', total, control);
     for (const array of list) {
       const { bytes, kind } = ELEMENT_TYPES[array.type];
       const before = formatNpyHeader(`${kind}${bytes}` as Parameters<typeof formatNpyHeader>[0], false, [array.length]);
-      const { crc32: sum } = await zip.add(array.name + ARRAY_SUFFIX, arrays[array.name], before, (chunk) => {
-        done += chunk.length;
-        control.onProgress?.({ phase: 'write', done, total });
-      });
+      const { crc32: sum } = await zip.add(array.name + ARRAY_SUFFIX, arrays[array.name], before, count);
       summed.push({ ...array, crc32: sum });
     }
     await zip.replace(member, encodeHeader(header, summed));
@@ -211,7 +209,7 @@ export async function readContainer(path: string, options: ReadContainerOptions 
         { path, section: absent },
       );
     const total = wanted.reduce((sum, section) => sum + sectionBytes(section), 0);
-    let done = 0;
+    const count = byteProgress('read', total, options);
     const arrays: [string, ContainerArray][] = [];
     for (const section of wanted) {
       const array = ELEMENT_TYPES[section.type].over(
@@ -220,8 +218,7 @@ export async function readContainer(path: string, options: ReadContainerOptions 
       let crc = section.before;
       await file.read(bytesOf(array), section.offset, options, (chunk) => {
         crc = crc32(chunk, crc);
-        done += chunk.length;
-        options.onProgress?.({ phase: 'read', done, total });
+        count(chunk);
       });
       if (crc !== section.crc32)
         throw damagedContainer(

@@ -5,17 +5,17 @@ import { stat } from 'node:fs/promises';
 import type { RunControl } from '../core/context.js';
 import { FileFormatError } from '../core/errors.js';
 import { precisionOf } from '../core/floats.js';
-import { asVectors } from '../dense/matrix.js';
 import { arrayMeant, listedArrays, refuseLoss, type ListedArray } from './array-choice.js';
 import { splitArrayPath } from './array-path.js';
 import { writeAtomically } from './atomic-write.js';
+import { byteProgress } from './byte-progress.js';
 import { foreignFile, HEADER_MEMBER, TELLING_BYTES } from './foreign-file.js';
 import { withInputFile, type InputFile } from './input-file.js';
 import { formatNpyHeader, readNpyDictionary } from './npy-header.js';
 import { isNumberDescr } from './npy-type.js';
 import { readNpyOrderedArray } from './npy.js';
 import { ARRAY_SUFFIX, arraysIn } from './npz.js';
-import { columnPieces, type WrittenVectors } from './packed-vectors.js';
+import { columnPieces, shapedVectors, type WrittenVectors } from './packed-vectors.js';
 import type { ArrayReading, OrderedArray } from './stored-array.js';
 import { readZipDirectory, type ZipEntry } from './zip-directory.js';
 import { withZipMember, withZipMemberStart } from './zip-member.js';
@@ -97,23 +97,17 @@ export async function requireNpzReplaceable(path: string, control: RunControl = 
  */
 export async function writeNpzVectors(
   path: string,
-  { vectors, flat, name: usual }: WrittenVectors,
+  { name: usual, ...written }: WrittenVectors,
   { signal, onProgress }: RunControl = {},
 ): Promise<void> {
-  const matrix = asVectors(vectors, 'matrix');
-  const { data, rows, cols } = matrix;
+  const { matrix, shape, byteLength } = shapedVectors(written);
   const { file: archive, name = usual } = splitArrayPath(path);
   await requireNpzReplaceable(path, { signal });
-  const shape = flat && cols === 1 ? [rows] : [rows, cols];
-  const header = formatNpyHeader(precisionOf(data) === 'f32' ? 'f4' : 'f8', shape.length === 2, shape);
-  const byteLength = rows * cols * data.BYTES_PER_ELEMENT;
+  const header = formatNpyHeader(precisionOf(matrix.data) === 'f32' ? 'f4' : 'f8', shape.length === 2, shape);
   await writeAtomically(archive, { signal }, async (file) => {
     const zip = new ZipWriter(file);
-    let done = 0;
-    await zip.add(name + ARRAY_SUFFIX, { byteLength, pieces: columnPieces(matrix) }, header, (chunk) => {
-      done += chunk.length;
-      onProgress?.({ phase: 'write', done, total: byteLength });
-    });
+    const count = byteProgress('write', byteLength, { onProgress });
+    await zip.add(name + ARRAY_SUFFIX, { byteLength, pieces: columnPieces(matrix) }, header, count);
     await zip.finish();
   });
 }

@@ -8,6 +8,7 @@ import type { RunControl } from '../core/context.js';
 import { FileFormatError, OptionError } from '../core/errors.js';
 import { requireBytes } from '../core/shared-array.js';
 import { writeAtomically } from './atomic-write.js';
+import { byteProgress } from './byte-progress.js';
 import { withInputFile } from './input-file.js';
 import { availableMemory } from './machine.js';
 import { npyHeaderOf, readNpyArray, type NpyArray, type NpySource } from './npy.js';
@@ -107,12 +108,9 @@ export async function writeNpz(
   const total = [...arrays.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
   await writeAtomically(path, { signal }, async (file) => {
     const zip = new ZipWriter(file);
-    let done = 0;
+    const count = byteProgress('write', total, { onProgress });
     for (const [k, [name, { data }]] of [...arrays].entries())
-      await zip.add(name + ARRAY_SUFFIX, data, headers[k], (chunk) => {
-        done += chunk.length;
-        onProgress?.({ phase: 'write', done, total });
-      });
+      await zip.add(name + ARRAY_SUFFIX, data, headers[k], count);
     await zip.finish();
   });
 }

@@ -2,7 +2,7 @@
  * Vectors piece by piece, as files hold them: column after column, or row after row, without gaps.
  */
 import { floats, precisionOf, type FloatArray } from '../core/floats.js';
-import { view, type Matrix, type Vectors } from '../dense/matrix.js';
+import { asVectors, view, type Matrix, type Vectors } from '../dense/matrix.js';
 import { transposeInto } from '../dense/transpose.js';
 import { CHUNK_BYTES } from './input-file.js';
 
@@ -14,6 +14,18 @@ export interface WrittenVectors {
   readonly flat: boolean;
   /** What the array is called where the path does not name it. */
   readonly name: string;
+}
+
+/** Such vectors, the shape that they are written with, and their bytes. Throws ShapeError. */
+export function shapedVectors({ vectors, flat }: Pick<WrittenVectors, 'vectors' | 'flat'>): {
+  readonly matrix: Matrix;
+  readonly shape: readonly number[];
+  readonly byteLength: number;
+} {
+  const matrix = asVectors(vectors, 'matrix');
+  const { data, rows, cols } = matrix;
+  const shape = flat && cols === 1 ? [rows] : [rows, cols];
+  return { matrix, shape, byteLength: rows * cols * data.BYTES_PER_ELEMENT };
 }
 
 /** How many lines of `length` numbers a piece has. */

@@ -5,16 +5,16 @@ import { stat } from 'node:fs/promises';
 import type { RunControl } from '../core/context.js';
 import { FileFormatError, OptionError } from '../core/errors.js';
 import { precisionOf } from '../core/floats.js';
-import { asVectors } from '../dense/matrix.js';
 import { requireVectorOrMatrix } from './array-checks.js';
 import { arrayMeant, listedArrays, refuseLoss } from './array-choice.js';
 import { splitArrayPath } from './array-path.js';
 import { writeAtomically } from './atomic-write.js';
+import { byteProgress } from './byte-progress.js';
 import { HOST_IS_LITTLE_ENDIAN } from './byte-order.js';
 import { foreignFile, TELLING_BYTES } from './foreign-file.js';
 import { FilePart, withInputFile, type InputFile } from './input-file.js';
 import type { NumberType } from './npy-type.js';
-import { rowPieces, type WrittenVectors } from './packed-vectors.js';
+import { rowPieces, shapedVectors, type WrittenVectors } from './packed-vectors.js';
 import { METADATA_KEY, parseSafetensorsHeader, type SafetensorsHeader } from './safetensors-header.js';
 import { formatSafetensorsHeader, littleEndian, requireTensorName } from './safetensors.js';
 import { readStoredArray, type ArrayReading, type OrderedArray } from './stored-array.js';
@@ -110,23 +110,16 @@ export async function requireSafetensorsReplaceable(path: string, control: RunCo
  */
 export async function writeSafetensorsVectors(
   path: string,
-  { vectors, flat, name: usual }: WrittenVectors,
+  { name: usual, ...written }: WrittenVectors,
   { signal, onProgress }: RunControl = {},
 ): Promise<void> {
-  const matrix = asVectors(vectors, 'matrix');
-  const { data, rows, cols } = matrix;
+  const { matrix, shape, byteLength } = shapedVectors(written);
   const { file: whole, name = usual } = splitArrayPath(path);
   await requireSafetensorsReplaceable(path, { signal });
-  const shape = flat && cols === 1 ? [rows] : [rows, cols];
-  const header = formatSafetensorsHeader([[name, { shape, precision: precisionOf(data) }]]);
-  const total = rows * cols * data.BYTES_PER_ELEMENT;
+  const header = formatSafetensorsHeader([[name, { shape, precision: precisionOf(matrix.data) }]]);
   await writeAtomically(whole, { signal }, async (file) => {
     await file.append(header);
-    let done = 0;
-    for (const piece of rowPieces(matrix))
-      await file.append(littleEndian(piece), (chunk) => {
-        done += chunk.length;
-        onProgress?.({ phase: 'write', done, total });
-      });
+    const count = byteProgress('write', byteLength, { onProgress });
+    for (const piece of rowPieces(matrix)) await file.append(littleEndian(piece), count);
   });
 }

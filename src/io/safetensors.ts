@@ -9,6 +9,7 @@ import { precisionOf, type FloatArray, type Precision } from '../core/floats.js'
 import { quoted } from '../core/kind.js';
 import { isWellFormed } from './array-path.js';
 import { writeAtomically } from './atomic-write.js';
+import { byteProgress } from './byte-progress.js';
 import { HOST_IS_LITTLE_ENDIAN, swapBytes } from './byte-order.js';
 import { widenBfloat16, widenBinary16 } from './half-precision.js';
 import { bytesOf, CHUNK_BYTES, sharedBuffer, withInputFile, type InputFile } from './input-file.js';
@@ -108,11 +109,7 @@ export async function readSafetensors(path: string, options: ReadSafetensorsOpti
       }
     }
     const total = wanted.reduce((sum, [, { begin, end }]) => sum + end - begin, 0);
-    let done = 0;
-    const count = (chunk: Uint8Array): void => {
-      done += chunk.length;
-      onProgress?.({ phase: 'read', done, total });
-    };
+    const count = byteProgress('read', total, { onProgress });
     const tensors = new Map<string, Tensor & { readonly dtype: FloatType }>();
     for (const [name, info] of wanted) {
       const dtype = info.dtype as FloatType;
@@ -224,14 +221,9 @@ export async function writeSafetensors(
     metadata,
   );
   const total = ordered.reduce((sum, [, { data }]) => sum + data.byteLength, 0);
-  let done = 0;
+  const count = byteProgress('write', total, { onProgress });
   await writeAtomically(path, options, async (file) => {
     await file.append(header);
-    for (const [, { data }] of ordered) {
-      await file.append(littleEndian(data), (chunk) => {
-        done += chunk.length;
-        onProgress?.({ phase: 'write', done, total });
-      });
-    }
+    for (const [, { data }] of ordered) await file.append(littleEndian(data), count);
   });
 }

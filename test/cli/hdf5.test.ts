@@ -7,8 +7,8 @@ import { readHdf5Matrix } from '#hmatrix/io/hdf5-read.js';
 import { readNpyMatrix, writeNpyMatrix } from '#hmatrix/io/npy.js';
 import { readTensors, writeTensors } from '#hmatrix/io/tensors.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
-import { randomMatrix } from '../support.js';
 import { hmatrix } from './command.js';
+import { kernelSystem } from './kernel-system.js';
 
 const folder = temporaryFolder();
 // Joined as it stands: a // within is part of what is tested.
@@ -16,14 +16,7 @@ const at = (name: string): string => `${folder}/${name}`;
 const size = 80;
 
 beforeAll(async () => {
-  const { coordinates, dimension } = normalPoints(size, 2, 1);
-  const b = randomMatrix(size, 2, 3);
-  const K = view(new Float64Array(size * size), 0, size, size);
-  for (let i = 0; i < size; i++)
-    for (let j = 0; j < size; j++) {
-      const [x, y] = [0, 1].map((k) => coordinates[2 * i + k] - coordinates[2 * j + k]);
-      K.data[i + size * j] = Math.exp(-(x * x + y * y) / 2);
-    }
+  const { coordinates, dimension, K, b } = kernelSystem(size);
   await writeTensors(at('all.h5'), {
     K: { shape: [size, size], data: K.data },
     'data/points': { shape: [size, dimension], data: coordinates },

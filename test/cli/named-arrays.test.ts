@@ -4,14 +4,13 @@
  */
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { normalPoints } from '#datasets/points.js';
 import { view } from '#hmatrix/dense/matrix.js';
 import { transpose } from '#hmatrix/dense/transpose.js';
 import { readMatrix, writeMatrix } from '#hmatrix/io/matrix-file.js';
 import { readTensors, writeTensors } from '#hmatrix/io/tensors.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
-import { randomMatrix } from '../support.js';
 import { hmatrix } from './command.js';
+import { kernelSystem } from './kernel-system.js';
 
 const folder = temporaryFolder();
 const at = (name: string): string => `${folder}/${name}`;
@@ -21,14 +20,7 @@ const paths = (given: readonly string[]): string[] =>
   given.map((word) => (/\.(npy|npz|safetensors|hm)/.test(word) ? at(word) : word));
 
 beforeAll(async () => {
-  const { coordinates, dimension } = normalPoints(size, 2, 1);
-  const b = randomMatrix(size, 2, 3);
-  const K = view(new Float64Array(size * size), 0, size, size);
-  for (let i = 0; i < size; i++)
-    for (let j = 0; j < size; j++) {
-      const [x, y] = [0, 1].map((k) => coordinates[2 * i + k] - coordinates[2 * j + k]);
-      K.data[i + size * j] = Math.exp(-(x * x + y * y) / 2);
-    }
+  const { coordinates, dimension, K, b } = kernelSystem(size);
   for (const ending of ['npz', 'safetensors'])
     await writeTensors(at(`all.${ending}`), {
       K: { shape: [size, size], data: K.data },

@@ -93,13 +93,14 @@ export async function findVoters(
     next: sharedInt32(size),
     reach: sharedInt32(size),
   };
-  type Step = readonly [TaskDefinition<VotersState, FirstChunk>, Portion];
-  const run = async (state: VotersState, steps: readonly Step[], gather: (step: number) => void): Promise<void> => {
+  /** A task, the chunks that it is run for, and how ranks then put together what they found. */
+  type Step = readonly [TaskDefinition<VotersState, FirstChunk>, Portion, (() => void)?];
+  const run = async (state: VotersState, steps: readonly Step[]): Promise<void> => {
     const shared = await team.share(state);
     try {
-      for (const [step, [task, { first, end }]] of steps.entries()) {
+      for (const [task, { first, end }, putTogether] of steps) {
         await team.run('skeletonize', task, shared, independentTasks(end - first), { firstChunk: first }, { signal });
-        gather(step);
+        putTogether?.();
       }
     } finally {
       team.release(shared);
@@ -110,34 +111,21 @@ export async function findVoters(
     gatherPortions(communicator, values, chunks, { begin: 0, endOf });
   };
   const { known, marks, nearestBegin, next, reach } = state;
-  await run(
-    state,
-    [
-      [countKnown, own],
-      [markOneSided, own],
-      [countMarks, all],
-    ],
-    (step) => {
-      if (step === 0) communicator.allreduce(known, 'sum');
-      if (step === 1) gather(marks, words);
-    },
-  );
+  await run(state, [
+    [countKnown, own, () => communicator.allreduce(known, 'sum')],
+    [markOneSided, own, () => gather(marks, words)],
+    [countMarks, all],
+  ]);
   for (let i = 0; i < size; i++) {
     nearestBegin[i + 1] = nearestBegin[i] + next[i];
     next[i] = nearestBegin[i];
   }
   const nearestOf = sharedInt32(nearestBegin[size]);
-  await run(
-    { ...state, nearestOf },
-    [
-      [fillNearest, all],
-      [sortNearest, all],
-      [findReach, own],
-    ],
-    (step) => {
-      if (step === 2) gather(reach, 1);
-    },
-  );
+  await run({ ...state, nearestOf }, [
+    [fillNearest, all],
+    [sortNearest, all],
+    [findReach, own, () => gather(reach, 1)],
+  ]);
   return { nearestBegin, nearestOf, reach, loners: findLoners(tree, known, count) };
 }
 
