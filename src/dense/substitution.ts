@@ -55,3 +55,9 @@ export function substituteLeft(blas: Blas, l: Matrix, x: Matrix, scratch: FloatA
     blas.trmm('L', 'L', 'N', 'N', 1, inverse, rows);
   }
 }
+
+/** X ← X·op(L)⁻¹ over transposed vectors; a single one takes the path of one column. */
+export function substituteRows(blas: Blas, trans: 'N' | 'T', l: Matrix, x: Matrix): void {
+  if (x.rows === 1) blas.trsm('L', 'L', trans === 'T' ? 'N' : 'T', 'N', 1, l, view(x.data, x.offset, x.cols, 1));
+  else substituteRight(blas, trans, l, x);
+}

@@ -1,7 +1,7 @@
 /**
  * Block rows: products of many small blocks with rows of vectors, in one launch. Of target b, rows first[b] … of V:
  *
- *   V(b) ← keep·V(b) + V(starts of b) + Σ_t op(A_t)·V(rows of term t)
+ *   V(b) ← keep·V(b) + V(starts of b) + α·Σ_t op(A_t)·V(rows of term t)
  *
  * A_t is a column-major block in `values`, op(A) = A or Aᵀ. A batched product has one term a target; a level of a tree,
  * whose blocks meet in sums and whose identity parts are copies, is one launch too. The sum runs in the order of the
@@ -13,6 +13,8 @@ import { ShapeError } from '../core/errors.js';
 export interface BlockRows {
   /** Whether what stands in the targets is added to, or replaced. */
   readonly keep: boolean;
+  /** α; default 1. */
+  readonly alpha?: number | undefined;
   /** The first row of each target, and how many it has. */
   readonly first: Int32Array;
   readonly count: Int32Array;
@@ -43,6 +45,7 @@ export interface BlockTerm {
 /** Puts block rows together, target by target. */
 export class BlockRowsBuilder {
   readonly #keep: boolean;
+  readonly #alpha: number | undefined;
   readonly #first: number[] = [];
   readonly #count: number[] = [];
   readonly #startBegin: number[] = [];
@@ -50,9 +53,10 @@ export class BlockRowsBuilder {
   readonly #termBegin: number[] = [0];
   readonly #terms: BlockTerm[] = [];
 
-  /** `keep`: whether targets are added to. */
-  constructor(keep: boolean) {
+  /** `keep`: whether targets are added to; `alpha`: what sums of terms are multiplied by, default 1. */
+  constructor(keep: boolean, alpha?: number) {
     this.#keep = keep;
+    this.#alpha = alpha;
   }
 
   /** Targets so far. */
@@ -79,6 +83,7 @@ export class BlockRowsBuilder {
     const terms = this.#terms;
     return {
       keep: this.#keep,
+      alpha: this.#alpha,
       first: Int32Array.from(this.#first),
       count: Int32Array.from(this.#count),
       startBegin: Int32Array.from(this.#startBegin),

@@ -8,6 +8,7 @@
  */
 import type { FloatArray, Precision } from '../core/floats.js';
 import type { BlockRows } from './block-rows.js';
+import type { Work, WorkKind, WorkOperands } from './work/work.js';
 
 /** Numbers that lie on a device. */
 export interface DeviceBuffer {
@@ -39,6 +40,17 @@ export interface PreparedRows {
   destroy(): void;
 }
 
+/** Work (work/work.ts) whose lists lie on a device. */
+export interface PreparedWork<K extends WorkKind = WorkKind> {
+  readonly kind: K;
+  /** Bytes on the device. */
+  readonly bytes: number;
+  /** What a launch with vectors of that width costs. */
+  cost(width?: number): LaunchCost;
+  /** Frees them; a second time does nothing. */
+  destroy(): void;
+}
+
 /** What a device was handed since it was opened. */
 export interface DeviceCounters {
   readonly launches: number;
@@ -50,7 +62,7 @@ export interface DeviceCounters {
 
 /** What lies on a device now. */
 export interface DeviceMemory {
-  /** Buffers and prepared block rows. */
+  /** Buffers, prepared block rows and planned work. */
   readonly buffers: number;
   readonly bytes: number;
   /** Most bytes that may lie there; Infinity where the device does not tell how much it has. */
@@ -93,6 +105,17 @@ export interface Device {
    * the precisions differ, DeviceError, DeviceLostError.
    */
   multiply(rows: PreparedRows, operands: LaunchOperands, width: number): void;
+  /**
+   * Checks work of any kind (work/work.ts) and puts its lists on the device. Throws ShapeError where it contradicts
+   * itself or writes twice to a place, MemoryError.
+   */
+  plan<W extends Work>(work: W): Promise<PreparedWork<W['kind']>>;
+  /**
+   * One launch of planned work; rows of vectors have `width` numbers, default 1. Operands may be one buffer where the
+   * launch does not write what it reads there. Throws ShapeError where they are too short, of different precisions, or
+   * meet, DeviceError, DeviceLostError.
+   */
+  launch<K extends WorkKind>(work: PreparedWork<K>, operands: WorkOperands<DeviceBuffer>[K], width?: number): void;
   /** Waits for all that was handed over. Throws DeviceError for what the device refused, DeviceLostError. */
   finish(): Promise<void>;
   /** Frees what lies there. The device cannot be used any more; a second time does nothing. */

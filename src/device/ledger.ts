@@ -101,7 +101,8 @@ export function requireFloats(values: FloatArray): void {
     throw new ShapeError(`A device takes a Float64Array or a Float32Array, not ${describe(values)}.`);
 }
 
-function requireWidth(width: number): number {
+/** Throws ShapeError unless it is a number of vectors. */
+export function requireWidth(width: number): number {
   if (!Number.isSafeInteger(width) || width < 1)
     throw new ShapeError(`A launch takes 1 vector or more, not ${String(width)}.`, { width });
   return width;
@@ -120,7 +121,8 @@ export interface LedgerOptions<H> {
 export class Ledger<H> {
   readonly #options: LedgerOptions<H>;
   readonly #live = new Set<ResidentBuffer<H>>();
-  readonly #rows = new Set<ResidentRows<unknown>>();
+  /** What is prepared for launches, and its bytes. */
+  readonly #prepared = new Map<{ destroy(): void }, number>();
   #bytes = 0;
   #launches = 0;
   #uploaded = 0;
@@ -129,6 +131,11 @@ export class Ledger<H> {
 
   constructor(options: LedgerOptions<H>) {
     this.#options = options;
+  }
+
+  /** The device's name. */
+  get name(): DeviceName {
+    return this.#options.name;
   }
 
   get counters(): DeviceCounters {
@@ -142,7 +149,7 @@ export class Ledger<H> {
 
   get memory(): DeviceMemory {
     const { limit, bufferLimit } = this.#options;
-    return { buffers: this.#live.size + this.#rows.size, bytes: this.#bytes, limit, bufferLimit };
+    return { buffers: this.#live.size + this.#prepared.size, bytes: this.#bytes, limit, bufferLimit };
   }
 
   /** Counts a launch of so many parts. */
@@ -214,14 +221,24 @@ export class Ledger<H> {
     const rows = new ResidentRows<P>(this, {
       ...made,
       free: (parts) => {
-        this.#rows.delete(rows as ResidentRows<unknown>);
-        this.#bytes -= made.bytes;
+        this.letGo(rows);
         made.free(parts);
       },
     });
-    this.#rows.add(rows as ResidentRows<unknown>);
-    this.#bytes += made.bytes;
+    this.hold(rows, made.bytes);
     return rows;
+  }
+
+  /** Counts what is prepared for launches as memory, until it is let go of. */
+  hold(prepared: { destroy(): void }, bytes: number): void {
+    this.#prepared.set(prepared, bytes);
+    this.#bytes += bytes;
+  }
+
+  /** Ends what `hold` began. */
+  letGo(prepared: { destroy(): void }): void {
+    this.#bytes -= this.#prepared.get(prepared) ?? 0;
+    this.#prepared.delete(prepared);
   }
 
   /** Of `ResidentBuffer.destroy`. */
@@ -234,7 +251,7 @@ export class Ledger<H> {
   /** Frees all. */
   close(): void {
     for (const buffer of this.#live) buffer.destroy();
-    for (const rows of this.#rows) rows.destroy();
+    for (const prepared of this.#prepared.keys()) prepared.destroy();
   }
 
   /** What the device knows a buffer by. Throws DeviceError where it is another device's, or was destroyed. */

@@ -11,5 +11,12 @@ export type {
   LaunchCost,
   LaunchOperands,
   PreparedRows,
+  PreparedWork,
 } from '../device/device.js';
 export { describeDevices, openDevice, type DeviceOptions, type DeviceOutcome } from '../device/open.js';
+export type { Block } from '../device/work/demand.js';
+export type { Gathers, Piece, Places } from '../device/work/gathers.js';
+export type { BlockProducts, ProductTarget, ProductTerm } from '../device/work/products.js';
+export type { Choleskys, Substitutions, SubstitutionTarget, TrianglePlace } from '../device/work/triangles.js';
+export type { Coefficient, Combination, InnerProducts } from '../device/work/vectors.js';
+export type { Work, WorkKind, WorkKinds, WorkOperands } from '../device/work/work.js';

@@ -25,11 +25,11 @@ export interface Example {
 }
 
 /** Sources lie in the first `sources` rows, targets after them, with a row that belongs to none between. */
-export function exampleOf(shapes: readonly TargetShape[], keep: boolean, seed: number): Example {
+export function exampleOf(shapes: readonly TargetShape[], keep: boolean, seed: number, alpha?: number): Example {
   const random = new RandomStream(seed);
   const whole = (below: number): number => Math.floor(random.uniform() * below);
   const sources = 1 + Math.max(20, ...shapes.flatMap(({ terms }) => terms.map(([k]) => k)));
-  const builder = new BlockRowsBuilder(keep);
+  const builder = new BlockRowsBuilder(keep, alpha);
   let values = 3;
   let first = sources;
   for (const { count, starts, terms } of shapes) {
@@ -68,7 +68,7 @@ export function plain(
         const place = (rows.first[b] + i) * width + q;
         let sum = rows.keep ? vectors[place] : 0;
         let size = Math.abs(sum);
-        let length = 2;
+        let length = 3;
         if (from >= 0) {
           sum += vectors[from * width + q];
           size += Math.abs(vectors[from * width + q]);
@@ -79,7 +79,7 @@ export function plain(
           let at = rows.offset[t] + (rows.transposed[t] === 1 ? i * rows.ld[t] : i);
           length += rows.terms[t] + 1;
           for (let d = 0; d < rows.terms[t]; d++, at += step) {
-            const part = values[at] * vectors[(rows.source[t] + d) * width + q];
+            const part = (rows.alpha ?? 1) * values[at] * vectors[(rows.source[t] + d) * width + q];
             sum += part;
             size += Math.abs(part);
           }

@@ -38,6 +38,7 @@ export const multiplyBlockRows = defineTask<LaunchState, LaunchArguments>(
   'multiplyBlockRows',
   (state, { blas }) => {
     const { rows, values, vectors } = state;
+    const { alpha = 1 } = rows;
     return (b, { width }) => {
       begin(state, b, width);
       const count = rows.count[b];
@@ -50,7 +51,7 @@ export const multiplyBlockRows = defineTask<LaunchState, LaunchArguments>(
           ? view(values, rows.offset[t], k, count, rows.ld[t])
           : view(values, rows.offset[t], count, k, rows.ld[t]);
         const source = view(vectors, rows.source[t] * width, width, k);
-        multiplyRows(blas, 1, source, transposed ? 'N' : 'T', block, 1, target);
+        multiplyRows(blas, alpha, source, transposed ? 'N' : 'T', block, 1, target);
       }
     };
   },

@@ -3,10 +3,12 @@
  * what reads or waits; the parameters of a launch are written again only where its width changes.
  */
 import { DeviceError, DeviceLostError } from '../../core/errors.js';
-import { precisionOf, type FloatArray, type Precision } from '../../core/floats.js';
+import type { FloatArray, Precision } from '../../core/floats.js';
 import { checkBlockRows, flopsOfVector, type BlockRows } from '../block-rows.js';
-import type { Device, DeviceBuffer, DeviceCounters, DeviceMemory, LaunchOperands, PreparedRows } from '../device.js';
-import { Ledger, requireFloats } from '../ledger.js';
+import type { Device, DeviceBuffer, LaunchOperands, PreparedRows, PreparedWork } from '../device.js';
+import type { Work, WorkKind } from '../work/work.js';
+import { LedgerDevice } from '../ledger-device.js';
+import { Ledger } from '../ledger.js';
 import {
   MAP_READ,
   USAGE,
@@ -42,6 +44,7 @@ interface Group {
 /** Block rows on the device. */
 interface GpuRows {
   readonly keep: boolean;
+  readonly alpha: number;
   readonly blocks: GpuBuffer;
   readonly terms: GpuBuffer;
   readonly starts: GpuBuffer;
@@ -62,12 +65,12 @@ export interface WebgpuOptions {
 }
 
 /** A device on WebGPU. `openWebgpu` opens one. */
-export class WebgpuDevice implements Device {
+export class WebgpuDevice extends LedgerDevice<GpuBuffer> implements Device {
   readonly name = 'webgpu';
   readonly description: string;
   readonly precisions: readonly Precision[] = ['f32'];
   readonly #gpu: GpuDevice;
-  readonly #ledger: Ledger<GpuBuffer>;
+  protected readonly ledger: Ledger<GpuBuffer>;
   readonly #pipelines = new Map<string, GpuPipeline>();
   #encoder: GpuEncoder | undefined;
   #pass: GpuPass | undefined;
@@ -76,9 +79,10 @@ export class WebgpuDevice implements Device {
 
   /** Over a device of WebGPU, which it destroys where it is closed. */
   constructor(gpu: GpuDevice, description: string, { memoryLimit }: WebgpuOptions) {
+    super();
     this.#gpu = gpu;
     this.description = `webgpu: ${description}`;
-    this.#ledger = new Ledger({
+    this.ledger = new Ledger({
       name: 'webgpu',
       precisions: this.precisions,
       limit: memoryLimit,
@@ -102,37 +106,22 @@ export class WebgpuDevice implements Device {
     });
   }
 
-  get counters(): DeviceCounters {
-    return this.#ledger.counters;
-  }
-
-  get memory(): DeviceMemory {
-    return this.#ledger.memory;
-  }
-
   async allocate(length: number, precision: Precision): Promise<DeviceBuffer> {
     this.#requireUsable();
-    const bytes = this.#ledger.requireRoom(length, precision);
-    return this.#ledger.buffer(await this.#make(bytes, USAGE.storage), length, precision);
-  }
-
-  async upload(values: FloatArray): Promise<DeviceBuffer> {
-    requireFloats(values);
-    const buffer = await this.allocate(values.length, precisionOf(values));
-    this.write(buffer, values);
-    return buffer;
+    const bytes = this.ledger.requireRoom(length, precision);
+    return this.ledger.buffer(await this.#make(bytes, USAGE.storage), length, precision);
   }
 
   write(buffer: DeviceBuffer, values: FloatArray, at = 0): void {
     this.#requireUsable();
-    const to = this.#ledger.handleFor(buffer, values, at);
+    const to = this.ledger.handleFor(buffer, values, at);
     this.#submit();
     this.#send(to, values, at);
   }
 
   async read(buffer: DeviceBuffer, into: FloatArray, at = 0): Promise<void> {
     this.#requireUsable();
-    const from = this.#ledger.handleFor(buffer, into, at);
+    const from = this.ledger.handleFor(buffer, into, at);
     // What is handed over later must not be seen: the copies are recorded now.
     const parts: { readonly first: number; readonly count: number; readonly staging: GpuBuffer }[] = [];
     this.#endPass();
@@ -163,7 +152,7 @@ export class WebgpuDevice implements Device {
       for (const { staging } of parts) staging.destroy();
     }
     this.#requireUsable();
-    this.#ledger.fetched(into.byteLength);
+    this.ledger.fetched(into.byteLength);
   }
 
   async prepare(rows: BlockRows): Promise<PreparedRows> {
@@ -176,7 +165,7 @@ export class WebgpuDevice implements Device {
     const bytes =
       [lists.blocks, lists.terms, lists.starts].reduce((sum, { byteLength }) => sum + roomFor(byteLength), 0) +
       cut.reduce((sum, { tiles }) => sum + roomFor(tiles.byteLength) + roomFor(parameterBytes), 0);
-    this.#ledger.requireBytes(bytes, 'The lists of block rows');
+    this.ledger.requireBytes(bytes, 'The lists of block rows');
     const made: GpuBuffer[] = [];
     const put = async (list: Uint32Array | Int32Array): Promise<GpuBuffer> => {
       const buffer = await this.#make(list.byteLength, USAGE.storage);
@@ -192,12 +181,13 @@ export class WebgpuDevice implements Device {
     try {
       const parts: GpuRows = {
         keep: rows.keep,
+        alpha: rows.alpha ?? 1,
         blocks: await put(lists.blocks),
         terms: await put(lists.terms),
         starts: await put(lists.starts),
         groups: await Promise.all(cut.map(group)),
       };
-      return this.#ledger.rows<GpuRows>({
+      return this.ledger.rows<GpuRows>({
         reach,
         bytes,
         parts,
@@ -222,7 +212,7 @@ export class WebgpuDevice implements Device {
 
   multiply(prepared: PreparedRows, operands: LaunchOperands, width: number): void {
     this.#requireUsable();
-    const { parts, values, vectors } = this.#ledger.launch<GpuRows>(prepared, operands, width);
+    const { parts, values, vectors } = this.ledger.launch<GpuRows>(prepared, operands, width);
     const tile = tileWidthOf(width);
     const most = this.#gpu.limits.maxComputeWorkgroupsPerDimension;
     for (const group of parts.groups) {
@@ -230,7 +220,10 @@ export class WebgpuDevice implements Device {
       if (group.width !== width) {
         // Launches that were recorded before read the old ones.
         this.#submit();
-        this.#send(group.parameters, Uint32Array.of(width, parts.keep ? 1 : 0, group.count, across));
+        const parameters = new Uint32Array(PARAMETER_WORDS);
+        parameters.set([width, parts.keep ? 1 : 0, group.count, across]);
+        new Float32Array(parameters.buffer)[4] = parts.alpha;
+        this.#send(group.parameters, parameters);
         group.width = width;
       }
       const pipeline = this.#pipeline(group.height, tile);
@@ -239,7 +232,15 @@ export class WebgpuDevice implements Device {
       pass.setBindGroup(0, this.#bind(parts, group, { pipeline, tile, values, vectors }));
       pass.dispatchWorkgroups(across, Math.ceil(group.count / across), Math.ceil(width / tile));
     }
-    this.#ledger.launched(prepared.cost(width));
+    this.ledger.launched(prepared.cost(width));
+  }
+
+  plan<W extends Work>({ kind }: W): Promise<PreparedWork<W['kind']>> {
+    return Promise.reject(new DeviceError(`The device webgpu has no kernel of ${kind} yet.`, { device: 'webgpu' }));
+  }
+
+  launch<K extends WorkKind>({ kind }: PreparedWork<K>): void {
+    throw new DeviceError(`The device webgpu has no kernel of ${kind} yet.`, { device: 'webgpu' });
   }
 
   async finish(): Promise<void> {
@@ -253,7 +254,7 @@ export class WebgpuDevice implements Device {
     if (this.#closed) return;
     this.#submit();
     this.#closed = true;
-    this.#ledger.close();
+    this.ledger.close();
     this.#gpu.destroy();
   }
 
@@ -301,12 +302,12 @@ export class WebgpuDevice implements Device {
     this.#requireUsable();
     if (refusal === null) return buffer;
     buffer.destroy();
-    throw this.#ledger.outOfMemory(size);
+    throw this.ledger.outOfMemory(size);
   }
 
   #send(to: GpuBuffer, list: Uint32Array | Int32Array | FloatArray, at = 0): void {
     if (list.length > 0) this.#gpu.queue.writeBuffer(to, ALIGNED * at, list);
-    this.#ledger.sent(list.byteLength);
+    this.ledger.sent(list.byteLength);
   }
 
   #endPass(): void {

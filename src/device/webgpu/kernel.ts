@@ -22,7 +22,7 @@ export const TARGET_WORDS = 5;
 /** Words of a term there. */
 export const TERM_WORDS = 5;
 /** Words of the parameters. */
-export const PARAMETER_WORDS = 4;
+export const PARAMETER_WORDS = 8;
 
 /** The kernel of tiles of that shape. */
 export function kernelOf(height: TileHeight, width: TileWidth): string {
@@ -36,7 +36,7 @@ export function kernelOf(height: TileHeight, width: TileWidth): string {
     Array.from({ length: count }, (_, i) => body(i)).join('\n');
   const sums = Array.from({ length: rows * columns }, (_, i) => i);
   return `
-struct Parameters { width: u32, keep: u32, tiles: u32, across: u32 }
+struct Parameters { width: u32, keep: u32, tiles: u32, across: u32, alpha: f32, _0: u32, _1: u32, _2: u32 }
 struct Tile { block: u32, row: u32 }
 struct Block { first: u32, count: u32, starts: i32, begin: u32, end: u32 }
 struct Term { offset: u32, ld: u32, transposed: u32, source: u32, terms: u32 }
@@ -111,7 +111,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
 fn store(block: Block, row: u32, end: u32, column: u32, sum: f32) {
   if (row >= end || column >= parameters.width) { return; }
   let place = (block.first + row) * parameters.width + column;
-  var value = sum;
+  var value = parameters.alpha * sum;
   if (block.starts >= 0) {
     let origin = starts[u32(block.starts) + row];
     if (origin >= 0) { value += vectors[u32(origin) * parameters.width + column]; }

@@ -7,9 +7,7 @@
  * a fixed order: every team size gives the same bits.
  */
 import { parentOf } from '../../core/indices.js';
-import type { Blas } from '../../dense/blas.js';
-import { view, type FloatArray, type Matrix } from '../../dense/matrix.js';
-import { substituteRight } from '../../dense/substitution.js';
+import type { FloatArray, Matrix } from '../../dense/matrix.js';
 import type { TaskBody } from '../../parallel/task.js';
 import { taskGraph, type TaskGraph } from '../../parallel/task-graph.js';
 import { isolatedOf, type ClusterTree } from '../../tree/cluster-tree.js';
@@ -126,12 +124,6 @@ export function passIsolated(
   const scale = kind === 'solve' ? 1 / shift : kind === 'factor' ? Math.sqrt(shift) : 1 / Math.sqrt(shift);
   const values = kind === 'solve' ? staging : ordered;
   for (let i = 0; i < isolatedOf(tree) * p; i++) staging[i] = scale * values[i];
-}
-
-/** X ← X·op(L)⁻¹ over transposed vectors. */
-export function substituteRows(blas: Blas, trans: 'N' | 'T', l: Matrix, x: Matrix): void {
-  if (x.rows === 1) blas.trsm('L', 'L', trans === 'T' ? 'N' : 'T', 'N', 1, l, view(x.data, x.offset, x.cols, 1));
-  else substituteRight(blas, trans, l, x);
 }
 
 /** out(to …) ← values(begin … end). */

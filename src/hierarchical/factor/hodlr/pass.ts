@@ -13,6 +13,7 @@ import { firstOfLevel, leftChild, levelOf, parentOf } from '../../../core/indice
 import type { Blas } from '../../../dense/blas.js';
 import { view, type FloatArray, type Matrix } from '../../../dense/matrix.js';
 import { multiplyRows } from '../../../dense/row-products.js';
+import { substituteRows } from '../../../dense/substitution.js';
 import { defineTask } from '../../../parallel/task.js';
 import { firstLeaf } from '../../../tree/cluster-tree.js';
 import { blockLevel, eachBelow, eachBlock } from '../../matrix/row-blocks.js';
@@ -21,7 +22,6 @@ import {
   copyNumbers,
   passBody,
   passIsolated,
-  substituteRows,
   type NodePass,
   type PassArguments,
   type PassKind,
