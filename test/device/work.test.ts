@@ -17,6 +17,7 @@ import { numbersOf } from './block-rows.js';
 const devices: readonly (readonly ['cpu' | 'webgpu', Precision])[] = [
   ['cpu', 'f64'],
   ['cpu', 'f32'],
+  ['webgpu', 'f32'],
 ];
 
 /** Where entry (i, j) of a block stands. */

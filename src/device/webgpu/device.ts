@@ -4,11 +4,12 @@
  */
 import { DeviceError, DeviceLostError } from '../../core/errors.js';
 import type { FloatArray, Precision } from '../../core/floats.js';
-import { checkBlockRows, flopsOfVector, type BlockRows } from '../block-rows.js';
+import { checkBlockRows, type BlockRows } from '../block-rows.js';
 import type { Device, DeviceBuffer, LaunchOperands, PreparedRows, PreparedWork } from '../device.js';
-import type { Work, WorkKind } from '../work/work.js';
 import { LedgerDevice } from '../ledger-device.js';
 import { Ledger } from '../ledger.js';
+import { checkedWork, residentWork } from '../resident-work.js';
+import { demandOfWork, type Work, type WorkKind, type WorkOperands } from '../work/work.js';
 import {
   MAP_READ,
   USAGE,
@@ -18,43 +19,12 @@ import {
   type GpuPass,
   type GpuPipeline,
 } from './api.js';
-import { kernelOf, PARAMETER_WORDS, tileWidthOf, type TileWidth } from './kernel.js';
+import { ALIGNED, roomFor, type GpuHost, type Groups } from './host.js';
+import { stepsOf } from './kernels/steps.js';
 import type { FoundAdapter } from './library.js';
-import { kernelLists } from './lists.js';
-import { cutIntoTiles, type TileGroup, type TileHeight } from './tiles.js';
+import { cutRows, GpuRows } from './rows.js';
+import { cutWork, GpuWork } from './work.js';
 
-/** Tiles of one height, with their lists and parameters. */
-interface Group {
-  readonly height: TileHeight;
-  readonly count: number;
-  readonly padded: number;
-  readonly tiles: GpuBuffer;
-  readonly parameters: GpuBuffer;
-  /** The width that the parameters have now; 0: none yet. */
-  width: number;
-  /** What binds the lists and the last operands to a kernel. */
-  bound?: {
-    readonly width: TileWidth;
-    readonly values: GpuBuffer;
-    readonly vectors: GpuBuffer;
-    readonly group: unknown;
-  };
-}
-
-/** Block rows on the device. */
-interface GpuRows {
-  readonly keep: boolean;
-  readonly alpha: number;
-  readonly blocks: GpuBuffer;
-  readonly terms: GpuBuffer;
-  readonly starts: GpuBuffer;
-  readonly groups: readonly Group[];
-}
-
-/** Bytes of a buffer at least: bindings may not be empty. */
-const LEAST_BYTES = 32;
-/** Bytes are counted in fours. */
-const ALIGNED = 4;
 /** Bytes that come back at a time: what they pass through need not hold all. */
 const READ_BYTES = 2 ** 26;
 
@@ -72,6 +42,7 @@ export class WebgpuDevice extends LedgerDevice<GpuBuffer> implements Device {
   readonly #gpu: GpuDevice;
   protected readonly ledger: Ledger<GpuBuffer>;
   readonly #pipelines = new Map<string, GpuPipeline>();
+  readonly #host: GpuHost;
   #encoder: GpuEncoder | undefined;
   #pass: GpuPass | undefined;
   #closed = false;
@@ -91,6 +62,28 @@ export class WebgpuDevice extends LedgerDevice<GpuBuffer> implements Device {
         this.#free(buffer);
       },
     });
+    this.#host = {
+      gpu,
+      make: (bytes, usage) => this.#make(bytes, usage),
+      free: (buffer) => {
+        this.#free(buffer);
+      },
+      send: (to, list, at) => {
+        this.#send(to, list, at);
+      },
+      submit: () => {
+        this.#submit();
+      },
+      pipeline: (key, code) => this.#pipeline(key, code),
+      bind: (pipeline, buffers) =>
+        gpu.createBindGroup({
+          layout: pipeline.getBindGroupLayout(0),
+          entries: buffers.map((buffer, binding) => ({ binding, resource: { buffer } })),
+        }),
+      dispatch: (pipeline, bound, groups) => {
+        this.#dispatch(pipeline, bound, groups);
+      },
+    };
     gpu.addEventListener('uncapturederror', ({ error }) => {
       this.#failure ??= new DeviceError(`The device webgpu refused what it was handed: ${error.message}`, {
         device: 'webgpu',
@@ -158,89 +151,51 @@ export class WebgpuDevice extends LedgerDevice<GpuBuffer> implements Device {
   async prepare(rows: BlockRows): Promise<PreparedRows> {
     this.#requireUsable();
     const reach = checkBlockRows(rows);
-    const vectorFlops = flopsOfVector(rows);
-    const lists = kernelLists(rows);
-    const cut = cutIntoTiles(rows);
-    const parameterBytes = 4 * PARAMETER_WORDS;
-    const bytes =
-      [lists.blocks, lists.terms, lists.starts].reduce((sum, { byteLength }) => sum + roomFor(byteLength), 0) +
-      cut.reduce((sum, { tiles }) => sum + roomFor(tiles.byteLength) + roomFor(parameterBytes), 0);
-    this.ledger.requireBytes(bytes, 'The lists of block rows');
-    const made: GpuBuffer[] = [];
-    const put = async (list: Uint32Array | Int32Array): Promise<GpuBuffer> => {
-      const buffer = await this.#make(list.byteLength, USAGE.storage);
-      made.push(buffer);
-      this.#send(buffer, list);
-      return buffer;
-    };
-    const group = async ({ height, tiles, padded }: TileGroup): Promise<Group> => {
-      const parameters = await this.#make(parameterBytes, USAGE.uniform);
-      made.push(parameters);
-      return { height, count: tiles.length / 2, padded, tiles: await put(tiles), parameters, width: 0 };
-    };
-    try {
-      const parts: GpuRows = {
-        keep: rows.keep,
-        alpha: rows.alpha ?? 1,
-        blocks: await put(lists.blocks),
-        terms: await put(lists.terms),
-        starts: await put(lists.starts),
-        groups: await Promise.all(cut.map(group)),
-      };
-      return this.ledger.rows<GpuRows>({
-        reach,
-        bytes,
-        parts,
-        cost: (width) => {
-          const tile = tileWidthOf(width);
-          const columns = tile * Math.ceil(width / tile);
-          return {
-            launches: parts.groups.length,
-            flops: vectorFlops * width,
-            padded: 2 * columns * parts.groups.reduce((sum, { padded }) => sum + padded, 0),
-          };
-        },
-        free: () => {
-          for (const buffer of made) this.#free(buffer);
-        },
-      });
-    } catch (error) {
-      for (const buffer of made) buffer.destroy();
-      throw error;
-    }
+    const cut = cutRows(rows);
+    this.ledger.requireBytes(cut.bytes, 'The lists of block rows');
+    const parts = await GpuRows.prepare(cut, this.#host);
+    return this.ledger.rows<GpuRows>({
+      reach,
+      bytes: cut.bytes,
+      parts,
+      cost: (width) => parts.cost(width),
+      free: () => {
+        parts.free();
+      },
+    });
   }
 
   multiply(prepared: PreparedRows, operands: LaunchOperands, width: number): void {
     this.#requireUsable();
     const { parts, values, vectors } = this.ledger.launch<GpuRows>(prepared, operands, width);
-    const tile = tileWidthOf(width);
-    const most = this.#gpu.limits.maxComputeWorkgroupsPerDimension;
-    for (const group of parts.groups) {
-      const across = Math.min(group.count, most);
-      if (group.width !== width) {
-        // Launches that were recorded before read the old ones.
-        this.#submit();
-        const parameters = new Uint32Array(PARAMETER_WORDS);
-        parameters.set([width, parts.keep ? 1 : 0, group.count, across]);
-        new Float32Array(parameters.buffer)[4] = parts.alpha;
-        this.#send(group.parameters, parameters);
-        group.width = width;
-      }
-      const pipeline = this.#pipeline(group.height, tile);
-      const pass = (this.#pass ??= (this.#encoder ??= this.#gpu.createCommandEncoder()).beginComputePass());
-      pass.setPipeline(pipeline);
-      pass.setBindGroup(0, this.#bind(parts, group, { pipeline, tile, values, vectors }));
-      pass.dispatchWorkgroups(across, Math.ceil(group.count / across), Math.ceil(width / tile));
-    }
+    parts.resize(width);
+    parts.launch(values, vectors);
     this.ledger.launched(prepared.cost(width));
   }
 
-  plan<W extends Work>({ kind }: W): Promise<PreparedWork<W['kind']>> {
-    return Promise.reject(new DeviceError(`The device webgpu has no kernel of ${kind} yet.`, { device: 'webgpu' }));
+  async plan<W extends Work>(work: W): Promise<PreparedWork<W['kind']>> {
+    this.#requireUsable();
+    const demand = demandOfWork(work as never);
+    const cut = cutWork(stepsOf(work));
+    this.ledger.requireBytes(cut.bytes, 'The lists of a launch');
+    const parts = await GpuWork.prepare(cut, this.#host);
+    return residentWork<GpuBuffer, W['kind'], GpuWork>(this.ledger, {
+      kind: work.kind,
+      demand,
+      bytes: cut.bytes,
+      parts,
+      cost: (width) => parts.cost(width, demand.flops(width)),
+      free: () => {
+        parts.free();
+      },
+    });
   }
 
-  launch<K extends WorkKind>({ kind }: PreparedWork<K>): void {
-    throw new DeviceError(`The device webgpu has no kernel of ${kind} yet.`, { device: 'webgpu' });
+  launch<K extends WorkKind>(work: PreparedWork<K>, operands: WorkOperands<DeviceBuffer>[K], width = 1): void {
+    this.#requireUsable();
+    const { parts, handles } = checkedWork<GpuBuffer, GpuWork>(this.ledger, work, { ...operands }, width);
+    parts.launch(handles, width);
+    this.ledger.launched(work.cost(width));
   }
 
   async finish(): Promise<void> {
@@ -258,39 +213,23 @@ export class WebgpuDevice extends LedgerDevice<GpuBuffer> implements Device {
     this.#gpu.destroy();
   }
 
-  /** What binds lists and operands to the kernel: the last one's, or a new one. */
-  #bind(
-    { blocks, terms, starts }: GpuRows,
-    group: Group,
-    to: {
-      readonly pipeline: GpuPipeline;
-      readonly tile: TileWidth;
-      readonly values: GpuBuffer;
-      readonly vectors: GpuBuffer;
-    },
-  ): unknown {
-    const { pipeline, tile, values, vectors } = to;
-    const known = group.bound;
-    if (known?.width === tile && known.values === values && known.vectors === vectors) return known.group;
-    const buffers = [group.parameters, group.tiles, blocks, terms, starts, values, vectors];
-    const made = this.#gpu.createBindGroup({
-      layout: pipeline.getBindGroupLayout(0),
-      entries: buffers.map((buffer, binding) => ({ binding, resource: { buffer } })),
-    });
-    group.bound = { width: tile, values, vectors, group: made };
-    return made;
-  }
-
-  /** The kernel of a shape, compiled when it is first needed. */
-  #pipeline(height: TileHeight, width: TileWidth): GpuPipeline {
-    const key = `${height} × ${width}`;
+  /** The kernel of that key, compiled when it is first needed. */
+  #pipeline(key: string, code: () => string): GpuPipeline {
     let pipeline = this.#pipelines.get(key);
     if (pipeline === undefined) {
-      const module = this.#gpu.createShaderModule({ code: kernelOf(height, width) });
+      const module = this.#gpu.createShaderModule({ code: code() });
       pipeline = this.#gpu.createComputePipeline({ layout: 'auto', compute: { module, entryPoint: 'main' } });
       this.#pipelines.set(key, pipeline);
     }
     return pipeline;
+  }
+
+  /** Records workgroups of a kernel. */
+  #dispatch(pipeline: GpuPipeline, bound: unknown, [x, y, z]: Groups): void {
+    const pass = (this.#pass ??= (this.#encoder ??= this.#gpu.createCommandEncoder()).beginComputePass());
+    pass.setPipeline(pipeline);
+    pass.setBindGroup(0, bound);
+    pass.dispatchWorkgroups(x, y, z);
   }
 
   /** A buffer of zeros. Throws MemoryError where the device has no memory left. */
@@ -342,9 +281,6 @@ export class WebgpuDevice extends LedgerDevice<GpuBuffer> implements Device {
     throw failure;
   }
 }
-
-/** Bytes of a buffer for so many. */
-const roomFor = (bytes: number): number => Math.max(LEAST_BYTES, ALIGNED * Math.ceil(bytes / ALIGNED));
 
 /** Opens the adapter with all the memory for a buffer that it gives. Throws DeviceError. */
 export async function openWebgpu(found: FoundAdapter, options: WebgpuOptions): Promise<WebgpuDevice> {
