@@ -1,6 +1,7 @@
 /**
  * What the commands take, as their handlers get it.
  */
+import type { DeviceName } from '../device/device.js';
 import type { SpectrumEnd, TopEigenvaluesOptions } from '../lowrank/top-eigenvalues.js';
 import type { Precision } from '../dense/matrix.js';
 import type { PlanOptions } from '../experiment/plan/options.js';
@@ -218,6 +219,7 @@ export interface TrainCommandOptions extends TaskOptions, Omit<ModelSettings, 'd
   readonly targetAccuracy?: number | undefined;
   readonly evaluateEvery?: number | undefined;
   readonly memoryLimit?: number | undefined;
+  readonly device?: DeviceName | 'auto' | undefined;
   readonly rotateInputs?: boolean | undefined;
   readonly checkpoint?: string | undefined;
   readonly resume?: boolean | undefined;

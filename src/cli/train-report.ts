@@ -83,7 +83,8 @@ function ruleLine({ optimizer: { rules }, task: { model } }: TrainingRecord): st
   return [`layers: ${rules.map((rule, ℓ) => `${ℓ + 1} ${rule}`).join('; ')}`];
 }
 
-function teamText({ team: { threads, soloMilliseconds, teamMilliseconds } }: TrainingRecord): string {
+function teamText({ device, team: { threads, soloMilliseconds, teamMilliseconds } }: TrainingRecord): string {
+  if (device !== undefined && !device.startsWith('cpu')) return `steps on ${device}`;
   const measured =
     soloMilliseconds === null || teamMilliseconds === null
       ? ''

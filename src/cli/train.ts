@@ -4,6 +4,7 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AbortedError } from '../core/errors.js';
+import { openDevice } from '../device/open.js';
 import type { RunMethod, TrainingRecord } from '../experiment/training-run.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { Optimizer, Setting } from '../training/optimizer.js';
@@ -20,7 +21,12 @@ import type { TrainCommandOptions } from './command-options.js';
 
 /** The optimizer of the options; `usual` goes before its own settings. Throws UsageError, OptionError. */
 function optimizerOfOptions(
-  { optimizer: name = 'ekfac-adam', learningRate, set }: TrainCommandOptions,
+  {
+    device,
+    optimizer: name = (device ?? 'cpu') === 'cpu' ? 'ekfac-adam' : 'adam',
+    learningRate,
+    set,
+  }: TrainCommandOptions,
   usual: Readonly<Record<string, Setting>> = {},
 ): Optimizer {
   const settings: Record<string, Setting> = { ...usual, ...set };
@@ -133,7 +139,10 @@ export async function trainCommand(options: TrainCommandOptions): Promise<number
   const { out, checkpoint } = options;
   try {
     const record = await withTeam(options, async (control) => {
-      const done = await trained(options, how, control);
+      const device = options.device === undefined ? undefined : await openDevice(options.device, {}, control);
+      const done = await trained(options, { ...how, options: { ...how.options, device } }, control).finally(() =>
+        device?.close(),
+      );
       await keepRecord(options.record, done, control);
       return done;
     });

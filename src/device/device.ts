@@ -7,7 +7,9 @@
  * launch is told, so that what follows is products of small matrices with blocks of p columns.
  */
 import type { FloatArray, Precision } from '../core/floats.js';
+import type { Team } from '../parallel/team.js';
 import type { BlockRows } from './block-rows.js';
+import type { KernelArguments, PortableKernel, PreparedKernel } from './portable-kernel.js';
 import type { Work, WorkKind, WorkOperands } from './work/work.js';
 
 /** Numbers that lie on a device. */
@@ -116,10 +118,25 @@ export interface Device {
    * meet, DeviceError, DeviceLostError.
    */
   launch<K extends WorkKind>(work: PreparedWork<K>, operands: WorkOperands<DeviceBuffer>[K], width?: number): void;
+  /** The team whose device it is; null on cards. */
+  readonly team: Team | null;
+  /** Kernels of single numbers, on cards; null where a team is, which has its own. */
+  readonly kernels: KernelDevice | null;
   /** Waits for all that was handed over. Throws DeviceError for what the device refused, DeviceLostError. */
   finish(): Promise<void>;
   /** Frees what lies there. The device cannot be used any more; a second time does nothing. */
   close(): Promise<void>;
+}
+
+/** What a card does with kernels (kernel.ts). */
+export interface KernelDevice {
+  /**
+   * Compiles the kernel where it is new, and puts the launch's parameters on the device. Throws ShapeError,
+   * MemoryError, DeviceError, DeviceLostError.
+   */
+  prepare(kernel: PortableKernel, args: KernelArguments<DeviceBuffer>): Promise<PreparedKernel>;
+  /** One launch. What the kernel reads and writes must lie within its buffers. Throws DeviceError, DeviceLostError. */
+  launch(prepared: PreparedKernel): void;
 }
 
 /** The devices there are code for; `cpu` is the team, and always there. */

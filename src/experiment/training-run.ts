@@ -80,6 +80,8 @@ export interface TrainingRecord {
   readonly samples: number;
   readonly samplesPerSecond: number;
   readonly seconds: { readonly steps: number; readonly total: number };
+  /** Where steps were made, if it was asked for. */
+  readonly device?: string | undefined;
   readonly team: TrainingRun['team'];
   readonly memory: TrainingRun['memory'];
   readonly unevenScales: string | null;
@@ -199,6 +201,7 @@ export async function runTask(
     samples: run.samples,
     samplesPerSecond: run.seconds > 0 ? run.samples / run.seconds : 0,
     seconds: { steps: run.seconds, total: (performance.now() - began) / 1000 },
+    device: options.device?.description,
     team: run.team,
     memory: run.memory,
     unevenScales: task.unevenScales,

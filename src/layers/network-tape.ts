@@ -2,25 +2,19 @@
  * A network's plan at work on a slice of samples: data in, passes, what they give.
  */
 import type { FloatArray, Precision } from '../core/floats.js';
-import { RandomStream } from '../core/random.js';
 import type { Blas } from '../dense/blas.js';
-import type { Matrix } from '../dense/matrix.js';
+import { view, type Matrix } from '../dense/matrix.js';
 import type { VectorMemory } from '../dense/vector-memory.js';
 import type { Batch } from '../network/data-set.js';
 import { Execution, type Regions } from '../tape/execution.js';
 import type { Node } from '../tape/node.js';
 import type { Machine } from '../tape/primitive.js';
 import { aligned, type Region } from '../tape/plan/plan.js';
-import { numbersEach, numbersOf, positionsOf, rowsOf } from '../tape/shape.js';
+import { numbersEach, numbersOf } from '../tape/shape.js';
 import type { InputKind } from './graph-network.js';
+import { drawMask } from './mask.js';
 import { constantNumbers, type NetworkPlan, type Pass } from './network-plan.js';
-
-/** Which samples of a batch: `order[first], …`, or `first, …` without an order. */
-export interface Samples {
-  readonly order: ArrayLike<number> | null;
-  readonly first: number;
-  readonly count: number;
-}
+import { placeSamples, takeSamples, type PlacedRows, type Samples } from './place-samples.js';
 
 /** What a tape works with. */
 export interface TapeTools {
@@ -28,12 +22,6 @@ export interface TapeTools {
   readonly blas: Blas;
   readonly precision: Precision;
 }
-
-/** Numbers from which on they are copied at one stroke. */
-const LONG = 32;
-
-/** Keeps the streams of masks apart from others of the same seed. */
-const MASKS = 0x6d61736b;
 
 /** Numbers that a tape keeps of its samples. */
 export const keptNumbers = ({ plan }: NetworkPlan): number => aligned(plan.kept);
@@ -95,12 +83,12 @@ export class NetworkTape {
   load({ inputs, targets }: Batch, samples: Samples, scale: number): void {
     const { inputs: leaves, targets: wanted, scale: factor } = this.#own;
     this.#execution.setCount(samples.count);
-    let first = 0;
+    let firstRow = 0;
     leaves.forEach((leaf, k) => {
-      this.#place(leaf, this.#kinds[k].planar, inputs, first, samples);
-      first += numbersEach(leaf.shape);
+      this.#place(leaf, inputs, { ...samples, firstRow, planar: this.#kinds[k].planar });
+      firstRow += numbersEach(leaf.shape);
     });
-    this.#place(wanted, false, targets, 0, samples);
+    this.#place(wanted, targets, { ...samples, firstRow: 0, planar: false });
     if (factor !== null) this.#execution.array(factor)[0] = scale;
   }
 
@@ -109,22 +97,9 @@ export class NetworkTape {
    * batch.
    */
   drawMasks(seed: number, step: number | null, first: number): void {
-    this.#own.masks.forEach(({ node, share }, k) => {
-      const array = this.#execution.array(node);
-      if (step === null) {
-        array.fill(share === null ? 0 : 1);
-        return;
-      }
-      const rows = rowsOf(node.shape);
-      const positions = positionsOf(node.shape);
-      for (let b = 0; b < this.count; b++) {
-        const random = new RandomStream(seed, MASKS, step, first + b, k);
-        for (let p = 0; p < positions; p++) {
-          const at = rows * (b + this.count * p);
-          for (let i = 0; i < rows; i++)
-            array[at + i] = share === null ? random.normal() : random.uniform() < share ? 0 : 1 / (1 - share);
-        }
-      }
+    const draw = step === null ? null : { seed, step, first };
+    this.#own.masks.forEach((mask, k) => {
+      drawMask(this.#execution.array(mask.node), mask, { count: this.count, k, draw });
     });
   }
 
@@ -161,32 +136,11 @@ export class NetworkTape {
   /** out ← the output of every sample, a column each, in the order of data sets. */
   readOutput(out: Matrix): void {
     const { output } = this.#own;
-    const rows = rowsOf(output.shape);
-    const from = this.#execution.array(output);
-    for (let b = 0; b < this.count; b++)
-      for (let p = 0; p < positionsOf(output.shape); p++) {
-        const at = rows * (b + this.count * p);
-        for (let i = 0; i < rows; i++) out.data[out.offset + b * out.ld + p * rows + i] = from[at + i];
-      }
+    takeSamples(view(out.data, out.offset, out.rows, this.count, out.ld), output.shape, this.#execution.array(output));
   }
 
-  #place(leaf: Node, planar: boolean, from: Matrix, firstRow: number, { order, first, count }: Samples): void {
-    if (!this.#own.plan.places.has(leaf.id)) return;
-    const to = this.#execution.array(leaf);
-    const rows = rowsOf(leaf.shape);
-    const positions = positionsOf(leaf.shape);
-    const [byRow, byPosition] = planar ? [positions, 1] : [1, rows];
-    const { data } = from;
-    for (let b = 0; b < count; b++) {
-      const column = order === null ? first + b : order[first + b];
-      const begin = from.offset + column * from.ld + firstRow;
-      for (let p = 0; p < positions; p++) {
-        const at = rows * (b + count * p);
-        const source = begin + p * byPosition;
-        if (byRow === 1 && rows >= LONG) to.set(data.subarray(source, source + rows), at);
-        else for (let i = 0; i < rows; i++) to[at + i] = data[source + i * byRow];
-      }
-    }
+  #place(leaf: Node, from: Matrix, rows: PlacedRows): void {
+    if (this.#own.plan.places.has(leaf.id)) placeSamples(this.#execution.array(leaf), leaf.shape, from, rows);
   }
 }
 

@@ -20,3 +20,5 @@ export type { BlockProducts, ProductTarget, ProductTerm } from '../device/work/p
 export type { Choleskys, Substitutions, SubstitutionTarget, TrianglePlace } from '../device/work/triangles.js';
 export type { Coefficient, Combination, InnerProducts } from '../device/work/vectors.js';
 export type { Work, WorkKind, WorkKinds, WorkOperands } from '../device/work/work.js';
+export { putModel, type DeviceModel, type DeviceModelOptions } from '../curvature/device/model.js';
+export type { DeviceCurvature } from '../curvature/device/passes.js';

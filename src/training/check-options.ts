@@ -5,6 +5,7 @@ import { requireNonNegative, requirePositive, requireSeed, requireWhole } from '
 import { OptionError, ShapeError } from '../core/errors.js';
 import { describe, kindOf, requireRole } from '../core/kind.js';
 import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
+import type { Device } from '../device/device.js';
 import type { DataSet } from '../network/data-set.js';
 import { LOSSES, lossOf } from '../network/losses/table.js';
 import type { GraphModel } from '../layers/graph-model.js';
@@ -13,12 +14,14 @@ import type { Model } from '../network/model.js';
 import type { ImageAugmentation } from './data/image-augmentation.js';
 import type { Optimizer } from './optimizer.js';
 import { ekfacAdam } from './optimizers/ekfac-adam.js';
+import { adam } from './optimizers/first-order.js';
 import { optimizerOf, type OptimizerName } from './optimizers/table.js';
 import { constantSchedule } from './schedules.js';
 import type { LayerGroup, Schedule, TrainOptions } from './train-options.js';
 
-/** The optimizer of runs that name none. */
-const defaultOptimizer = (): Optimizer => ekfacAdam();
+/** The optimizer of runs that name none: on cards there are those that use gradients alone. */
+const defaultOptimizer = (device: Device | undefined): Optimizer =>
+  device === undefined || device.team !== null ? ekfacAdam() : adam();
 
 const DEFAULT_EPOCHS = 10;
 
@@ -50,6 +53,7 @@ export const TRAIN_KEYS: KeysOf<TrainOptions> = {
   rotateInputs: 'boolean',
   augment: true,
   memoryLimit: 'number',
+  device: true,
   shuffleBytes: 'number',
 };
 
@@ -84,6 +88,8 @@ export interface TrainSettings {
   readonly augment: ImageAugmentation | null;
   /** null: what is free. */
   readonly memoryLimit: number | null;
+  /** null: this machine's processor. */
+  readonly device: Device | null;
   readonly shuffleBytes: number;
 }
 
@@ -156,6 +162,11 @@ function requireAugmentation(given: ImageAugmentation, { data }: Model | GraphMo
   return given;
 }
 
+function requireDevice(given: Device | undefined): Device | undefined {
+  if (given !== undefined) requireRole(given, 'device', 'device of train');
+  return given;
+}
+
 function requireAccuracy(value: number, loss: GraphLoss): number {
   if (!(value >= 0 && value <= 1))
     throw new OptionError(`targetAccuracy must lie in [0, 1], not ${describe(value)}.`, { targetAccuracy: value });
@@ -173,7 +184,9 @@ export function checkTrainOptions(options: TrainOptions, model: Model | GraphMod
   requireKnownOptions(options, TRAIN_KEYS, 'train');
   const { schedule = constantSchedule(), groups = [], checkpoint } = options;
   const { clip, average, memoryLimit, targetLoss, targetAccuracy, evaluateEvery, seconds, batchSize } = options;
-  const optimizer = requireOptimizer(options.optimizer === undefined ? defaultOptimizer() : options.optimizer);
+  const optimizer = requireOptimizer(
+    options.optimizer === undefined ? defaultOptimizer(requireDevice(options.device)) : options.optimizer,
+  );
   if (!Array.isArray(groups))
     throw new OptionError(`groups of train is an array of { layers, … }, not ${describe(groups)}.`, {});
   if (targetLoss !== undefined && typeof targetLoss !== 'number')
@@ -211,6 +224,7 @@ export function checkTrainOptions(options: TrainOptions, model: Model | GraphMod
     rotateInputs: options.rotateInputs === undefined ? null : requireFlag(options.rotateInputs, 'rotateInputs'),
     augment: options.augment === undefined ? null : requireAugmentation(options.augment, model),
     memoryLimit: memoryLimit === undefined ? null : requirePositive(memoryLimit, 'memoryLimit'),
+    device: options.device ?? null,
     shuffleBytes: requirePositive(options.shuffleBytes ?? 2 ** 31, 'shuffleBytes'),
   };
   if (settings.resume && settings.checkpoint === null)

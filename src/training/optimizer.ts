@@ -6,6 +6,7 @@ import type { AbortSignalLike } from '../core/context.js';
 import type { FloatArray } from '../core/floats.js';
 import type { LossName } from '../network/losses/table.js';
 import type { ParameterLayout } from '../network/parameter-layout.js';
+import type { DeviceObjective } from './device/device-objective.js';
 import type { Objective } from './objective/objective.js';
 import type { LayerUpdate } from './objective/update.js';
 import type { CurvatureKind } from './objective/workspace.js';
@@ -30,6 +31,8 @@ export interface Optimizer {
   readonly spare: (network: ParameterLayout, batchSize: number) => number;
   /** Takes its memory and begins at the objective's parameters. */
   readonly begin: (objective: Objective) => Stepper;
+  /** The same on a device; absent of optimizers that use more than gradients. */
+  readonly onDevice?: ((objective: DeviceObjective) => DeviceStepper) | undefined;
 }
 
 /** What the loop tells of a step. The batch is loaded in the objective. */
@@ -104,6 +107,13 @@ export interface Stepper {
   readonly rules: readonly string[];
   /** Called after arrays and numbers were put back. */
   restored?(): void;
+}
+
+/** An optimizer at work on a device, where a step ends later; else as {@link Stepper}. */
+export interface DeviceStepper extends Omit<Stepper, 'step' | 'prepare'> {
+  readonly prepare?: undefined;
+  /** As `Stepper.step`. Rejects, too, with DeviceError and DeviceLostError. */
+  step(plan: StepPlan): Promise<StepReport>;
 }
 
 /** Rates and decays of a step's layers, for the objective's update. */

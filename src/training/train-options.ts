@@ -2,6 +2,7 @@
  * What a training run is told, and what it tells.
  */
 import type { FloatArray } from '../core/floats.js';
+import type { Device } from '../device/device.js';
 import type { DataSet } from '../network/data-set.js';
 import type { ImageAugmentation } from './data/image-augmentation.js';
 import type { TrainingMemory } from './objective/objective.js';
@@ -42,7 +43,10 @@ export interface LayerGroup {
 
 /** Options of `train`. */
 export interface TrainOptions {
-  /** As its function makes it, by name ('adam'), or by name and settings ({ name: 'adam', … }). Default ekfacAdam(). */
+  /**
+   * As its function makes it, by name ('adam'), or by name and settings ({ name: 'adam', … }). Default ekfacAdam(), on
+   * a card adam().
+   */
   readonly optimizer?: Optimizer | OptimizerName | OptimizerChoice | undefined;
   /** Passes over the data. Default 10, or no limit where `seconds` or `steps` is given. */
   readonly epochs?: number | undefined;
@@ -115,6 +119,11 @@ export interface TrainOptions {
    * curvature, to the same bits. Default: what is free decides that, up to 4 GiB.
    */
   readonly memoryLimit?: number | undefined;
+  /**
+   * Where steps are made: a device as `openDevice` opens it, for first-order optimizers (adam, adamw, sgd, …). They are
+   * those of the processor but for rounding, in the device's precision. Default: the processor.
+   */
+  readonly device?: Device | undefined;
   /** Data up to this many bytes is shuffled whole; beyond it, by chunks of at most this size. Default 2 GiB. */
   readonly shuffleBytes?: number | undefined;
 }

@@ -15,7 +15,9 @@ import {
   type GivenGraphModel,
   type GraphModel,
 } from '../layers/graph-model.js';
-import { forwardFlops } from '../layers/graph-network.js';
+import { forwardFlops, type GraphNetwork } from '../layers/graph-network.js';
+import type { GraphLoss } from '../layers/losses.js';
+import { perceptronGraph } from '../layers/perceptron-graph.js';
 import type { LossName } from '../network/losses/table.js';
 import { asModel, checkModel, type GivenModel, type Model } from '../network/model.js';
 import type { ParameterLayout } from '../network/parameter-layout.js';
@@ -27,10 +29,12 @@ import { checkTrainOptions, type TrainSettings } from './check-options.js';
 import { basisOf, readSnapshot, requireSameRun, type RunSettings, type Snapshot } from './checkpoint.js';
 import type { Code } from './objective/code.js';
 import { PerceptronObjective } from './objective/perceptron-objective.js';
-import type { Objective } from './objective/objective.js';
+import type { LoopObjective, Objective } from './objective/objective.js';
+import { DeviceObjective } from './device/device-objective.js';
+import type { DeviceStepper, Stepper } from './optimizer.js';
 import { GraphObjective } from './graph/graph-objective.js';
 import { vectorNumbers } from './objective/workspace.js';
-import { outline, prepare, type Outline, type Subject } from './prepare.js';
+import { outline, prepare, type AnyNetwork, type Outline, type Subject } from './prepare.js';
 import { runSettings } from './run-settings.js';
 import type { TrainOptions, TrainingRun } from './train-options.js';
 import { TrainingLoop } from './training-loop.js';
@@ -84,13 +88,26 @@ export async function runTraining(
   const subject = await prepare(model, plan, { blas, breath, known: basisOf(snapshot) });
   const partSize = Math.ceil(batchSize / settings.accumulate);
   const ways = { partSize, rotated: plan.rotated, code, team, blas };
-  const objective = await openObjective(model, subject, settings, ways);
+  const { objective, begin } = await openObjective(model, subject, settings, ways);
   let metrics: LineFile | null = null;
   try {
     if (agreement.writes) metrics = await openMetrics(settings, snapshot, record);
     const { loss } = model;
     return await new TrainingLoop(
-      { subject, loss, settings, record, batchSize, partSize, objective, metrics, blas, control: run, agreement },
+      {
+        subject,
+        loss,
+        settings,
+        record,
+        batchSize,
+        partSize,
+        objective,
+        begin,
+        metrics,
+        blas,
+        control: run,
+        agreement,
+      },
       snapshot,
     ).run();
   } finally {
@@ -110,7 +127,7 @@ function trainedModel(given: GivenModel | GivenGraphModel, of: string): Model | 
 /** Who works: the caller's team, else the shared one for large steps, else this thread. */
 async function workers(
   { network, data }: Model | GraphModel,
-  { batchSize }: TrainSettings,
+  { batchSize, device }: TrainSettings,
   control: Control & BlasOption,
 ): Promise<{ team: Team | undefined; blas: Blas }> {
   if (control.team !== undefined) requireRole(control.team, 'team', 'The control of train');
@@ -118,7 +135,10 @@ async function workers(
   const count = batchSize === 'all' ? data.samples : Math.min(batchSize, data.samples);
   const each = isGraphNetwork(network) ? 3 * forwardFlops(network) : 6 * network.parameters;
   const large = each * count >= TEAM_FLOPS;
-  const team = control.team ?? (control.blas === undefined && large ? (await onTeam({}, 'train')).team : undefined);
+  const team =
+    control.team ??
+    device?.team ??
+    (control.blas === undefined && large && device === null ? (await onTeam({}, 'train')).team : undefined);
   return { team, blas: control.blas ?? team?.blas ?? defaultBlas() };
 }
 
@@ -168,9 +188,17 @@ async function openObjective(
     readonly team: Team | undefined;
     readonly blas: Blas;
   },
-): Promise<Objective> {
-  const { optimizer, average, accumulate, dropout, regularization, seed, memoryLimit } = settings;
+): Promise<Opened> {
+  const { optimizer, average, accumulate, dropout, regularization, seed, memoryLimit, device } = settings;
   const capacity = Math.max(partSize, Math.min(EVALUATED, training.samples));
+  if (device !== null && device.team === null) {
+    const own = onDevice(network, loss, settings, { code, team });
+    const vectors = optimizer.spare(own, capacity) / vectorNumbers(own.parameters) + Number(average !== null);
+    const precision = precisionOf(parameters);
+    const options = { network: own, device, precision, batchSize: capacity, vectors, regularization, seed };
+    const objective = await DeviceObjective.open(options);
+    return { objective, begin: () => optimizer.onDevice!(objective) };
+  }
   const shared = {
     precision: precisionOf(parameters),
     batchSize: capacity,
@@ -182,15 +210,42 @@ async function openObjective(
     blas,
     team,
   };
-  if (isGraphNetwork(network)) return GraphObjective.open({ ...shared, network });
-  return PerceptronObjective.open({
-    ...shared,
-    network,
-    loss: loss as LossName,
-    code,
-    dropout,
-    rotatedInputs: rotated,
-  });
+  const objective: Objective = isGraphNetwork(network)
+    ? await GraphObjective.open({ ...shared, network })
+    : await PerceptronObjective.open({
+        ...shared,
+        network,
+        loss: loss as LossName,
+        code,
+        dropout,
+        rotatedInputs: rotated,
+      });
+  return { objective, begin: () => optimizer.begin(objective) };
+}
+
+/** What is trained, and what begins the optimizer on it. */
+interface Opened {
+  readonly objective: LoopObjective;
+  readonly begin: () => Stepper | DeviceStepper;
+}
+
+/** The network of layers that is trained on a device. Throws OptionError for what does not go there. */
+function onDevice(
+  network: AnyNetwork,
+  loss: GraphLoss,
+  { optimizer, dropout }: TrainSettings,
+  { code, team }: { readonly code: Code | null; readonly team: Team | undefined },
+): GraphNetwork {
+  const refuse = (what: string, advice: string): never => {
+    throw new OptionError(`${what} does not train on a device: ${advice}, or leave out the device.`, {});
+  };
+  if (optimizer.onDevice === undefined)
+    refuse(optimizer.name, 'take adam, adamw, sgd, momentum, nesterov, adagrad or rmsprop');
+  if ((team?.communicator.size ?? 1) > 1) refuse('A run of several ranks', 'take one rank');
+  if (code !== null) refuse("A perceptron's code", 'take a network of layers (variationalAutoencoder)');
+  if (isGraphNetwork(network)) return network;
+  if (dropout > 0) refuse('dropout of a perceptron', 'put dropout(share) between layers of a graphNetwork');
+  return perceptronGraph(network, loss as LossName);
 }
 
 const spareVectors = (network: ParameterLayout, average: boolean, accumulates: boolean): number =>

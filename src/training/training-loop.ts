@@ -20,8 +20,8 @@ import {
   type Snapshot,
 } from './checkpoint.js';
 import { AugmentedBatches } from './data/augmented-batches.js';
-import type { Measure, Objective } from './objective/objective.js';
-import type { StepPlan, StepReport, Stepper } from './optimizer.js';
+import type { LoopObjective, Measure } from './objective/objective.js';
+import type { DeviceStepper, StepPlan, StepReport, Stepper } from './optimizer.js';
 import { wholeParameters, type Subject } from './prepare.js';
 import type { Evaluated, TrainingOutcome, TrainingRun } from './train-options.js';
 
@@ -38,7 +38,9 @@ export interface LoopParts {
   /** Samples of a step, and of one of its parts. */
   readonly batchSize: number;
   readonly partSize: number;
-  readonly objective: Objective;
+  readonly objective: LoopObjective;
+  /** The optimizer at work on it. */
+  readonly begin: () => Stepper | DeviceStepper;
   readonly metrics: LineFile | null;
   readonly blas: Blas;
   readonly control: RunControl;
@@ -49,8 +51,8 @@ export interface LoopParts {
 /** A run at work. */
 export class TrainingLoop {
   readonly #parts: LoopParts;
-  readonly #objective: Objective;
-  readonly #stepper: Stepper;
+  readonly #objective: LoopObjective;
+  readonly #stepper: Stepper | DeviceStepper;
   readonly #order: SampleOrder;
   readonly #validation: SampleOrder | null;
   readonly #augmented: AugmentedBatches | null;
@@ -81,7 +83,7 @@ export class TrainingLoop {
     this.#objective = objective;
     this.#metrics = metrics;
     this.#breath = new Breath(parts.agreement.ownSignal);
-    const { seed, shuffleBytes, epochs, steps, average, augment, optimizer } = settings;
+    const { seed, shuffleBytes, epochs, steps, average, augment } = settings;
     const checked = typeof loss === 'string' ? loss : null;
     this.#order = new SampleOrder(subject.training, checked, { batchSize, seed, shuffleBytes });
     this.#validation =
@@ -95,11 +97,12 @@ export class TrainingLoop {
     objective.parameters.set(subject.parameters);
     this.#averaged = average === null ? null : objective.vector();
     this.#averaged?.set(subject.parameters);
-    this.#stepper = optimizer.begin(objective);
+    this.#stepper = parts.begin();
     this.#good = subject.parameters.slice();
     this.#best = subject.parameters.slice();
     this.#goodAveraged = average === null ? null : subject.parameters.slice();
     if (snapshot !== null) this.#restore(snapshot);
+    objective.put?.();
   }
 
   #restore({ state, arrays, stepper }: Snapshot): void {
@@ -137,6 +140,7 @@ export class TrainingLoop {
         else if (outcome !== 'patience' && this.#reached()) outcome = 'target';
       }
       if (outcome === 'diverged') await this.#restoreGood();
+      else await this.#objective.fetch?.();
       this.#report(true);
       this.#metrics?.add(JSON.stringify({ kind: 'end', outcome, failure: this.#failure }));
       await this.#metrics?.flush();
@@ -234,9 +238,9 @@ export class TrainingLoop {
     const { count } = batch;
     let report: StepReport;
     try {
-      this.#load(batch, state.step);
+      await this.#load(batch, state.step);
       if (this.#stepper.prepare !== undefined) await this.#stepper.prepare(this.#parts.agreement.ownSignal);
-      report = this.#stepper.step(plan);
+      report = await this.#stepper.step(plan);
     } catch (error) {
       if (!(error instanceof NonFiniteError)) throw error;
       this.#failure = this.#failureText(error.message);
@@ -253,7 +257,7 @@ export class TrainingLoop {
     state.samples += count;
     state.lossSum += report.loss * this.#stepWeight;
     state.lossSamples += this.#stepWeight;
-    this.#average();
+    await this.#average();
     state.seconds = this.#parts.agreement.seconds(state.seconds + (performance.now() - begin) / 1000);
     this.#lastStep = report;
     if (this.#metrics !== null) {
@@ -274,7 +278,7 @@ export class TrainingLoop {
   }
 
   /** Loads the batch, all parts but the last into the sum of gradients. */
-  #load(picks: Picks, step: number): void {
+  async #load(picks: Picks, step: number): Promise<void> {
     const objective = this.#objective;
     const { partSize } = this.#parts;
     if (objective.loads === this.#allLoaded) return;
@@ -284,19 +288,21 @@ export class TrainingLoop {
       const count = Math.min(partSize, picks.count - at);
       objective.load(picks, { order: picks.order, first: picks.first + at, count });
       this.#stepWeight += objective.weight;
-      if (at + count < picks.count) objective.accumulate({ step });
+      if (at + count < picks.count) await objective.accumulate({ step });
     }
     const same = this.#augmented === null && this.#order.batches === 1;
     if (same && partSize >= picks.count) this.#allLoaded = objective.loads;
   }
 
   /** θ̄ ← κₜθ̄ + (1 − κₜ)θ. */
-  #average(): void {
+  async #average(): Promise<void> {
     if (this.#averaged === null) return;
-    const { kernels, parameters } = this.#objective;
+    const objective = this.#objective;
+    const { kernels, parameters } = objective;
     const t = this.#state.step;
     const keep = Math.min(this.#parts.settings.average!, t / (9 + t));
-    kernels.combine(parameters.length, 1 - keep, parameters, keep, this.#averaged);
+    if (objective.follow !== undefined) await objective.follow(this.#averaged, keep);
+    else kernels.combine(parameters.length, 1 - keep, parameters, keep, this.#averaged);
   }
 
   /** Evaluates, and keeps what is good or best; whether everything was finite, which `anyway` does not ask for. */
@@ -306,6 +312,7 @@ export class TrainingLoop {
     const { targetLoss, targetAccuracy } = this.#parts.settings;
     const validation = this.#validation;
     const vectors = this.#averaged === null ? [parameters] : [parameters, this.#averaged];
+    await this.#objective.fetch?.();
     this.#agree();
     const onTraining = validation === null && (targetLoss !== null || targetAccuracy !== null);
     const [own, averaged] = validation === null ? [] : await this.#measure(validation, vectors);
@@ -355,12 +362,12 @@ export class TrainingLoop {
     for (const batch of order.inOrder(objective.capacity)) {
       objective.load(batch);
       const { weight } = objective;
-      vectors.forEach((vector, k) => {
-        const { loss, accuracy } = objective.measure(vector);
+      for (const [k, vector] of vectors.entries()) {
+        const { loss, accuracy } = await objective.measure(vector);
         sums[k].loss += loss * weight;
         sums[k].accuracy += (accuracy ?? 0) * weight;
         sums[k].known &&= accuracy !== null;
-      });
+      }
       total += weight;
       await this.#breath.takeIfDue();
       this.#parts.agreement.seconds(0);
@@ -390,6 +397,7 @@ export class TrainingLoop {
     const state = this.#state;
     this.#objective.parameters.set(this.#good);
     this.#averaged?.set(this.#goodAveraged!);
+    this.#objective.put?.();
     if (state.evaluations.length > 0) return;
     state.lossSum = 0;
     state.lossSamples = 0;
@@ -404,6 +412,7 @@ export class TrainingLoop {
     await this.#metrics?.flush();
     const { subject, record, agreement } = this.#parts;
     if (checkpoint === null || !this.#changed || !agreement.writes) return;
+    await this.#objective.fetch?.();
     await writeSnapshot(checkpoint, {
       settings: record,
       state: this.#state,

@@ -95,3 +95,12 @@ export const pair = ({
 });
 export const trainPair = (model: hmatrix.GivenModel): Promise<hmatrix.training.VariationalRun> =>
   hmatrix.training.trainVariational(pair(model), { epochs: 1, batchSize: 4 });
+
+/** The gradient of a model on the device `cpu`. */
+export async function gradientOnDevice(
+  model: hmatrix.GivenModel,
+  control: hmatrix.Control,
+): Promise<ArrayLike<number>> {
+  const onDevice = await hmatrix.devices.putModel(model, await hmatrix.devices.openDevice('cpu', {}, control));
+  return (await onDevice.lossAndGradient()).gradient;
+}

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import * as hmatrix from '#hmatrix/index.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
 import { DATA_PLACES, type Numbers, type Place } from './data-number-places.js';
-import { fixtures, fractions, network, SIZE, trainPair, type Fixtures } from './fixtures.js';
+import { fixtures, fractions, gradientOnDevice, network, SIZE, trainPair, type Fixtures } from './fixtures.js';
 import { TENSOR_PLACES } from './tensor-places.js';
 
 const folder = temporaryFolder();
@@ -16,7 +16,6 @@ export let f: Fixtures;
 export const openFixtures = async (): Promise<void> => {
   f = await fixtures();
 };
-
 export const vector = (): Float64Array => fractions(SIZE, 5);
 const column = (data: Numbers): hmatrix.Matrix =>
   ({ data, offset: 0, rows: SIZE, cols: 1, ld: SIZE }) as hmatrix.Matrix;
@@ -379,6 +378,7 @@ export const TAKE_NUMBERS: Readonly<Record<string, readonly Place[]>> = {
   train: [ofModel(async (model) => (await hmatrix.training.train(model, { epochs: 1, batchSize: 4 })).parameters)],
   trainVariational: [ofModel(async (model) => (await trainPair(model)).parameters.encoder)],
   logMarginalLikelihood: [ofModel((model) => [evidenceOf(model)])],
+  putModel: [ofModel((model) => gradientOnDevice(model, onTeam()))],
   lossAndGradient: [ofModel((model) => hmatrix.networks.lossAndGradient(model).gradient)],
   meanLoss: [ofModel((model) => [hmatrix.networks.meanLoss(model)])],
   predict: [

@@ -296,6 +296,7 @@ const TAKE_OPTIONS: Readonly<Record<string, readonly Entry[]>> = {
   oneCycleSchedule: [['first', (o) => hmatrix.training.oneCycleSchedule(o)]],
   cyclicSchedule: [['least', (o) => hmatrix.training.cyclicSchedule(o)]],
   joinedSchedules: [['schedule', (o) => hmatrix.training.joinedSchedules([o])]],
+  putModel: [['curvature', async (o) => hmatrix.devices.putModel(f.model, await hmatrix.devices.openDevice('cpu'), o)]],
   lossAndGradient: [['batchSize', (o) => hmatrix.networks.lossAndGradient(f.model, o)]],
   accuracy: [['batchSize', (o) => hmatrix.networks.accuracy({ ...f.model, loss: 'bce' }, o)]],
   predict: [['probabilities', (o) => hmatrix.networks.predict(f.model, hmatrix.dense.zeros(3, 2), o)]],

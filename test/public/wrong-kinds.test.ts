@@ -128,6 +128,7 @@ describe('a value of another kind', () => {
     ],
     ['transposed x of a matrix', () => f.matrix.apply(hmatrix.dense.zeros(1, SIZE)), /transpose it/],
     ['name as a device', () => f.matrix.to('cpu' as never), /takes a device.*not the text "cpu": openDevice\(name\)/],
+    ["name as a model's device", () => hmatrix.devices.putModel(f.model, 'cpu' as never), /putModel takes a device/],
     ['team as a device', () => f.matrix.to(f.team as never), /takes a device.*openDevice\('cpu', \{\}, \{ team \}\)/],
     ['ml-matrix as x', () => f.matrix.apply(new MlMatrix([[1]]) as never), /not an ml-matrix Matrix/],
     [

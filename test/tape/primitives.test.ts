@@ -3,50 +3,12 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Precision } from '#hmatrix/core/floats.js';
 import { RandomStream } from '#hmatrix/core/random.js';
-import { pullback, pushforward } from '#hmatrix/tape/differentiate.js';
 import type { Node } from '#hmatrix/tape/node.js';
-import { scaled } from '#hmatrix/tape/primitives/sum.js';
-import { numbersOf } from '#hmatrix/tape/shape.js';
-import { CASES, makeCase, type Case } from './cases.js';
+import { CASES, makeCase } from './cases.js';
+import { derive, type Derived } from './derived.js';
 import { evaluate, type Values } from './evaluate.js';
 
 const EPS: Readonly<Record<Precision, number>> = { f64: 2 ** -53, f32: 2 ** -24 };
-
-/** A case with everything that derives from it, as nodes. */
-interface Derived extends Case {
-  /** Along the leaves, and at the node. */
-  readonly directions: readonly Node[];
-  readonly others: readonly Node[];
-  readonly seed: Node;
-  readonly push: Node;
-  readonly pulls: readonly Node[];
-  /** The change of the pulls along `directions`, and along `others`. */
-  readonly second: readonly Node[];
-  readonly secondAlongOthers: readonly Node[];
-}
-
-function derive(own: Case, random: RandomStream): Derived {
-  const { graph, node, along, values, count } = own;
-  const leaf = (like: Node, index: number): Node => {
-    const made = graph.leaf('seed', index, like.shape);
-    values.set(
-      made,
-      Float64Array.from({ length: numbersOf(like.shape, count) }, () => random.normal()),
-    );
-    return made;
-  };
-  const seed = leaf(node, 0);
-  const directions = along.map((x, k) => leaf(x, 1 + 2 * k));
-  const others = along.map((x, k) => leaf(x, 2 + 2 * k));
-  const tangents = (of: readonly Node[]): Map<Node, Node> => new Map(along.map((x, k) => [x, of[k]]));
-  const orZero = (nodes: readonly (Node | null)[], like: readonly Node[]): Node[] =>
-    nodes.map((one, k) => one ?? scaled(graph, 0, like[k]));
-  const [push] = orZero(pushforward(graph, [node], tangents(directions)), [node]);
-  const pulls = orZero(pullback(graph, new Map([[node, seed]]), along), along);
-  const second = orZero(pushforward(graph, pulls, tangents(directions)), along);
-  const secondAlongOthers = orZero(pushforward(graph, pulls, tangents(others)), along);
-  return { ...own, directions, others, seed, push, pulls, second, secondAlongOthers };
-}
 
 const random = fc.integer({ min: 0, max: 2 ** 31 - 1 });
 const dot = (a: readonly Float64Array[], b: readonly Float64Array[]): number =>

@@ -3,6 +3,7 @@
  */
 import type { Command } from 'commander';
 import { InvalidArgumentError, Option } from 'commander';
+import { DEVICE_CHOICES } from '../../device/open.js';
 import { KEPT } from '../../experiment/training-run.js';
 import { ACTIVATIONS } from '../../network/activations/table.js';
 import { LOSSES } from '../../network/losses/table.js';
@@ -140,6 +141,13 @@ export const withTrain = (command: Command): Command =>
           '--memory-limit <bytes>',
           'most memory of a run, e.g. 500M; where it is short a --model makes passes again (default: what is free)',
           byteCount,
+        )
+        .addOption(
+          named(
+            '--device <name>',
+            'where steps are made: auto, a graphics card where there is one; webgpu; cpu (default: the processor)',
+            DEVICE_CHOICES,
+          ),
         )
         .option('--rotate-inputs', "turn inputs into their eigenbasis (default: the optimizer's choice)")
         .option('--no-rotate-inputs', 'leave them')

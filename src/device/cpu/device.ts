@@ -62,7 +62,8 @@ export class CpuDevice extends LedgerDevice<FloatArray> implements Device {
   readonly name = 'cpu';
   readonly description: string;
   readonly precisions = PRECISIONS;
-  readonly #team: Team;
+  readonly team: Team;
+  readonly kernels = null;
   protected readonly ledger: Ledger<FloatArray>;
   /** By what was prepared. */
   readonly #bindings = new Map<object, Binding>();
@@ -72,7 +73,7 @@ export class CpuDevice extends LedgerDevice<FloatArray> implements Device {
   constructor(team: Team, limit: number, because?: string) {
     super();
     const { workers, blas } = team;
-    this.#team = team;
+    this.team = team;
     this.description =
       `cpu: ${workers} worker${workers === 1 ? '' : 's'}, ${blas.description}` +
       (because === undefined ? '' : `; taken because ${because}`);
@@ -132,7 +133,7 @@ export class CpuDevice extends LedgerDevice<FloatArray> implements Device {
     const { parts, values, vectors } = this.ledger.launch<TeamRows>(prepared, operands, width);
     if (parts.graph.count === 0) return;
     const shared = this.#bind(parts, [values, vectors], { rows: parts.rows, values, vectors });
-    this.#team.runSync(multiplyBlockRows, shared, parts.graph, { width });
+    this.team.runSync(multiplyBlockRows, shared, parts.graph, { width });
     this.ledger.launched(prepared.cost(width));
   }
 
@@ -166,7 +167,7 @@ export class CpuDevice extends LedgerDevice<FloatArray> implements Device {
       operands: handles,
       settings,
     });
-    this.#team.runSync(kernel.task, shared, graph, { width });
+    this.team.runSync(kernel.task, shared, graph, { width });
     this.ledger.launched(work.cost(width));
   }
 
@@ -185,7 +186,7 @@ export class CpuDevice extends LedgerDevice<FloatArray> implements Device {
     const known = this.#bindings.get(parts);
     if (known?.arrays.every((array, i) => array === arrays[i]) === true) return known.shared as Shared<S>;
     this.#letGo(parts);
-    const shared = this.#team.shareNow(state);
+    const shared = this.team.shareNow(state);
     this.#bindings.set(parts, { arrays, shared });
     return shared;
   }
@@ -194,7 +195,7 @@ export class CpuDevice extends LedgerDevice<FloatArray> implements Device {
     const known = this.#bindings.get(parts);
     if (known === undefined) return;
     this.#bindings.delete(parts);
-    this.#team.release(known.shared);
+    this.team.release(known.shared);
   }
 
   #requireOpen(): void {

@@ -5,7 +5,7 @@
 import { DeviceError, DeviceLostError } from '../../core/errors.js';
 import type { FloatArray, Precision } from '../../core/floats.js';
 import { checkBlockRows, type BlockRows } from '../block-rows.js';
-import type { Device, DeviceBuffer, LaunchOperands, PreparedRows, PreparedWork } from '../device.js';
+import type { Device, DeviceBuffer, KernelDevice, LaunchOperands, PreparedRows, PreparedWork } from '../device.js';
 import { LedgerDevice } from '../ledger-device.js';
 import { Ledger } from '../ledger.js';
 import { checkedWork, residentWork } from '../resident-work.js';
@@ -21,6 +21,7 @@ import {
 } from './api.js';
 import { ALIGNED, roomFor, type GpuHost, type Groups } from './host.js';
 import { stepsOf } from './kernels/steps.js';
+import { WebgpuKernels } from './portable-kernels.js';
 import type { FoundAdapter } from './library.js';
 import { cutRows, GpuRows } from './rows.js';
 import { cutWork, GpuWork } from './work.js';
@@ -39,6 +40,8 @@ export class WebgpuDevice extends LedgerDevice<GpuBuffer> implements Device {
   readonly name = 'webgpu';
   readonly description: string;
   readonly precisions: readonly Precision[] = ['f32'];
+  readonly team = null;
+  readonly kernels: KernelDevice;
   readonly #gpu: GpuDevice;
   protected readonly ledger: Ledger<GpuBuffer>;
   readonly #pipelines = new Map<string, GpuPipeline>();
@@ -84,6 +87,9 @@ export class WebgpuDevice extends LedgerDevice<GpuBuffer> implements Device {
         this.#dispatch(pipeline, bound, groups);
       },
     };
+    this.kernels = new WebgpuKernels(this.#host, this.ledger, () => {
+      this.#requireUsable();
+    });
     gpu.addEventListener('uncapturederror', ({ error }) => {
       this.#failure ??= new DeviceError(`The device webgpu refused what it was handed: ${error.message}`, {
         device: 'webgpu',

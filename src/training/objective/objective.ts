@@ -39,6 +39,32 @@ export interface EvaluateOptions {
   readonly turned?: SampleTurns | null;
 }
 
+/** What the loop of a run (../training-loop.ts) asks of what is trained; on a device some of it comes later. */
+export interface LoopObjective extends Pick<
+  Objective,
+  | 'network'
+  | 'kernels'
+  | 'parameters'
+  | 'capacity'
+  | 'loads'
+  | 'memory'
+  | 'teamChoice'
+  | 'weight'
+  | 'vector'
+  | 'load'
+  | 'forget'
+  | 'close'
+> {
+  accumulate(options?: { readonly step?: number | null }): void | Promise<void>;
+  measure(parameters?: FloatArray): Measure | Promise<Measure>;
+  /** averaged ← keep·averaged + (1 − keep)·θ, on a device; else the arrays are what there is. */
+  follow?(averaged: FloatArray, keep: number): Promise<void>;
+  /** θ and all vectors here ← those on the device. */
+  fetch?(): Promise<void>;
+  /** θ and all vectors on the device ← those here. */
+  put?(): void;
+}
+
 /** A batch's loss, gradient and curvature at θ. */
 export interface Objective {
   readonly network: ParameterLayout;

@@ -16,8 +16,10 @@ import { describe } from '../../core/kind.js';
 import { OptionError } from '../../core/errors.js';
 import type { FloatArray } from '../../core/floats.js';
 import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
+import type { DeviceObjective } from '../device/device-objective.js';
 import {
   layerUpdates,
+  type DeviceStepper,
   type Optimizer,
   type Setting,
   type StepPlan,
@@ -25,7 +27,7 @@ import {
   type Stepper,
 } from '../optimizer.js';
 import type { Objective } from '../objective/objective.js';
-import type { Rule } from '../objective/update.js';
+import type { Rule, Update } from '../objective/update.js';
 import { spanOf, vectorNumbers, type Span } from '../objective/workspace.js';
 
 /** Throws OptionError unless `value` is a finite number above `least` (or at it, with `closed`) and below `most`. */
@@ -57,52 +59,79 @@ function firstOrder({ name, learningRate, settings, moments, rule, decay = 0 }: 
     rotateInputs: () => false,
     spare: (network) => moments * vectorNumbers(network.parameters),
     begin: (objective) => new FirstOrderStepper(objective, { learningRate, moments, rule, decay }),
+    onDevice: (objective) => new FirstOrderOnDevice(objective, { learningRate, moments, rule, decay }),
   };
 }
 
 const MOMENTS = ['first', 'second'];
 
-class FirstOrderStepper implements Stepper {
+/** What steps are made with. */
+type Rates = Pick<Definition, 'learningRate' | 'moments' | 'rule'> & { readonly decay: number };
+
+/** The state of a first-order optimizer, wherever its vectors lie. */
+class FirstOrderState<O extends Pick<Objective, 'vector' | 'network'>> {
   readonly arrays: Record<string, FloatArray>;
   readonly numbers: Record<string, number> = { t: 0 };
   readonly rules: readonly string[];
-  readonly #objective: Objective;
-  readonly #learningRate: number;
-  readonly #decay: number;
-  readonly #rule: Definition['rule'];
+  protected readonly objective: O;
+  readonly #rates: Rates;
   readonly #spans: readonly Span[];
 
-  constructor(
-    objective: Objective,
-    { learningRate, moments, rule, decay }: Pick<Definition, 'learningRate' | 'moments' | 'rule'> & { decay: number },
-  ) {
-    this.#objective = objective;
-    this.#learningRate = learningRate;
-    this.#rule = rule;
-    this.#decay = decay;
+  constructor(objective: O, rates: Rates, spanIn: (vector: FloatArray) => Span) {
+    const { moments, rule } = rates;
+    this.objective = objective;
+    this.#rates = rates;
     const arrays = Array.from({ length: moments }, () => objective.vector());
     this.arrays = Object.fromEntries(arrays.map((array, k) => [MOMENTS[moments === 1 ? 0 : k], array]));
-    this.#spans = arrays.map(spanOf);
+    this.#spans = arrays.map(spanIn);
     this.rules = objective.network.layers.map(() => rule(this.#spans, 1).kind);
   }
 
-  step(plan: StepPlan): StepReport {
-    const objective = this.#objective;
-    const t = this.numbers['t'] + 1;
-    const layers = layerUpdates(this.#learningRate, plan).map((layer) =>
-      layer === null ? null : { ...layer, decay: layer.decay + layer.rate * this.#decay },
+  /** The update of the step that is to be made. */
+  protected next(plan: StepPlan): Update {
+    const { learningRate, rule, decay } = this.#rates;
+    const layers = layerUpdates(learningRate, plan).map((layer) =>
+      layer === null ? null : { ...layer, decay: layer.decay + layer.rate * decay },
     );
-    const update = { rule: this.#rule(this.#spans, t), layers };
+    return { rule: rule(this.#spans, this.numbers['t'] + 1), layers };
+  }
+}
+
+class FirstOrderStepper extends FirstOrderState<Objective> implements Stepper {
+  constructor(objective: Objective, rates: Rates) {
+    super(objective, rates, spanOf);
+  }
+
+  step(plan: StepPlan): StepReport {
+    const { objective } = this;
+    const update = this.next(plan);
     if (plan.clip === null) {
       const loss = objective.evaluate({ update, step: plan.step });
-      this.numbers['t'] = t;
+      this.numbers['t']++;
       return { loss };
     }
     const loss = objective.evaluate({ step: plan.step });
     const gradientNorm = clipGradient(objective, plan.clip, plan.layers);
     objective.update(update);
-    this.numbers['t'] = t;
+    this.numbers['t']++;
     return { loss, gradientNorm };
+  }
+}
+
+class FirstOrderOnDevice extends FirstOrderState<DeviceObjective> implements DeviceStepper {
+  constructor(objective: DeviceObjective, rates: Rates) {
+    super(objective, rates, (vector) => objective.span(vector));
+  }
+
+  async step(plan: StepPlan): Promise<StepReport> {
+    const { objective } = this;
+    const { step, clip, layers } = plan;
+    const loss = await objective.evaluate(step);
+    const frozen = layers.map((layer) => layer === null);
+    const gradientNorm = clip === null ? undefined : await objective.clip(clip, frozen);
+    await objective.update(this.next(plan));
+    this.numbers['t']++;
+    return gradientNorm === undefined ? { loss } : { loss, gradientNorm };
   }
 }
 

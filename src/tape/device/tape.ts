@@ -1,0 +1,128 @@
+/**
+ * A plan on a device: all its numbers in one buffer, its phases as launches that are prepared once for each place and
+ * number of samples.
+ */
+import type { Device, DeviceBuffer, PreparedWork } from '../../device/device.js';
+import type { PreparedKernel } from '../../device/portable-kernel.js';
+import { DeviceError } from '../../core/errors.js';
+import type { Node } from '../node.js';
+import { aligned, type Plan, type Region } from '../plan/plan.js';
+import { recordSteps } from './lower.js';
+import { Recorder, type DeviceStep } from './recorder.js';
+
+/** Where regions begin, in numbers of the buffer. */
+export type DeviceRegions = Readonly<Record<Region | 'scratch', number>>;
+
+/** Bytes that a launch, a target and a term take on a device at most, for lists and parameters. */
+const LAUNCH_BYTES = 256;
+const TARGET_BYTES = 128;
+const TERM_BYTES = 64;
+
+/** What the steps of a plan take on a device besides its regions. */
+export interface StepMemory {
+  /** Numbers of scratch memory. */
+  readonly scratch: number;
+  /** Bytes of lists and parameters, at most. */
+  readonly lists: number;
+}
+
+/** What the steps of a plan take for so many samples. */
+export function stepMemory(plan: Plan, samples: number): StepMemory {
+  const recorder = new Recorder({ samples, at: () => 0, scratch: 0 });
+  for (const steps of plan.phases) recordSteps(recorder, steps);
+  let lists = 0;
+  for (const step of recorder.steps) {
+    lists += LAUNCH_BYTES;
+    if ('kernel' in step) continue;
+    for (const { terms } of step.targets) lists += TARGET_BYTES + TERM_BYTES * terms.length;
+  }
+  return { scratch: aligned(recorder.scratchUsed), lists };
+}
+
+/** Where a node's numbers begin in the buffer. */
+export function nodeAt(plan: Plan, regions: DeviceRegions, { id, name }: Node): number {
+  const place = plan.places.get(id);
+  if (place === undefined) throw new RangeError(`${name} has no place in the plan.`);
+  return regions[place.region] + place.at;
+}
+
+/** A launch that is ready. */
+interface Ready {
+  readonly run: () => void;
+  readonly destroy: () => void;
+}
+
+/** Launches one after the other, ready to be handed over. */
+export class Launches {
+  readonly #ready: readonly Ready[];
+
+  private constructor(ready: readonly Ready[]) {
+    this.#ready = ready;
+  }
+
+  /** Prepares steps over the buffer. Throws MemoryError, DeviceError, DeviceLostError. */
+  static async prepare(device: Device, buffer: DeviceBuffer, steps: readonly DeviceStep[]): Promise<Launches> {
+    const ready: Ready[] = [];
+    try {
+      for (const step of steps) ready.push(await prepareStep(device, buffer, step));
+      return new Launches(ready);
+    } catch (error) {
+      for (const one of ready) one.destroy();
+      throw error;
+    }
+  }
+
+  get count(): number {
+    return this.#ready.length;
+  }
+
+  /** Hands all over. */
+  run(): void {
+    for (const { run } of this.#ready) run();
+  }
+
+  /** Frees what they keep on the device. */
+  destroy(): void {
+    for (const { destroy } of this.#ready) destroy();
+  }
+}
+
+async function prepareStep(device: Device, buffer: DeviceBuffer, step: DeviceStep): Promise<Ready> {
+  if ('kernel' in step) {
+    const { kernels } = device;
+    if (kernels === null) throw new DeviceError(`The device ${device.name} has no kernels.`, { device: device.name });
+    const { kernel, count, integers, reals } = step;
+    const prepared: PreparedKernel = await kernels.prepare(kernel, { count, buffers: [buffer], integers, reals });
+    return {
+      run: () => {
+        kernels.launch(prepared);
+      },
+      destroy: () => {
+        prepared.destroy();
+      },
+    };
+  }
+  const prepared: PreparedWork<'products'> = await device.plan({
+    kind: 'products',
+    alpha: 1,
+    beta: step.keep ? 1 : 0,
+    targets: step.targets,
+  });
+  const operands = { a: buffer, b: buffer, c: buffer };
+  return {
+    run: () => {
+      device.launch(prepared, operands);
+    },
+    destroy: () => {
+      prepared.destroy();
+    },
+  };
+}
+
+/** The steps of a phase for so many samples at those regions. */
+export function stepsOfPhase(plan: Plan, phase: number, samples: number, regions: DeviceRegions): DeviceStep[] {
+  const at = (node: Node): number => nodeAt(plan, regions, node);
+  const recorder = new Recorder({ samples, at, scratch: regions.scratch });
+  recordSteps(recorder, plan.phases[phase]);
+  return recorder.steps;
+}

@@ -1,0 +1,417 @@
+/**
+ * What is trained on a device by first-order rules: θ, its gradient and the optimizer's vectors lie there, a step sends
+ * its batch, and one number for each slice of it comes back. The arrays here are copies, made by `fetch` and sent by
+ * `put`. The mathematics is that of the host (../graph/graph-objective.ts); sums run in the device's precision.
+ */
+import { NonFiniteError } from '../../core/errors.js';
+import { floats, NUMBER_BYTES, type FloatArray, type Precision } from '../../core/floats.js';
+import { view, zeros, type Matrix } from '../../dense/matrix.js';
+import { VectorMemory, type VectorKernels } from '../../dense/vector-memory.js';
+import type { Device, DeviceBuffer } from '../../device/device.js';
+import { DeviceTape } from '../../layers/device-tape.js';
+import { requireWords } from '../../layers/graph-model.js';
+import type { GraphNetwork } from '../../layers/graph-network.js';
+import { takeSamples } from '../../layers/place-samples.js';
+import { graphSliceFirst, graphSlices } from '../../layers/slices.js';
+import { divisorOf, lossWeight, rightCount, rightShare } from '../../layers/targets.js';
+import type { Batch } from '../../network/data-set.js';
+import type { Picks } from '../../network/sample-order.js';
+import { combineKernel, GATHER } from '../../tape/device/maps.js';
+import type { DeviceStep } from '../../tape/device/recorder.js';
+import { Launches } from '../../tape/device/tape.js';
+import { numbersOf, rowsOf } from '../../tape/shape.js';
+import { followStatistics } from '../graph/statistics.js';
+import { decays, statisticNumbers } from '../graph/workspace.js';
+import { copySamples } from '../objective/copy-samples.js';
+import { maskStep } from '../objective/mask-step.js';
+import type { LoopObjective, Measure, TrainingMemory } from '../objective/objective.js';
+import type { TeamChoice } from '../objective/team-trial.js';
+import type { Update } from '../objective/update.js';
+import type { Span } from '../objective/workspace.js';
+import { deviceLayout, regionsOf, type DeviceLayout } from './layout.js';
+import {
+  FINISH_GRADIENT,
+  FOLLOW,
+  SETTING_NUMBERS,
+  settingsOf,
+  updateKernel,
+  WEIGHT_SQUARES,
+} from './update-kernels.js';
+
+/** What training on a device is opened with. */
+export interface DeviceObjectiveOptions {
+  readonly network: GraphNetwork;
+  readonly device: Device;
+  /** Of θ here; on the device the same where it has it, else f32. */
+  readonly precision: Precision;
+  readonly batchSize: number;
+  /** Vectors laid out like θ that `vector` is to give. */
+  readonly vectors: number;
+  readonly regularization: number;
+  readonly seed: number;
+}
+
+/** The objective. */
+export class DeviceObjective implements LoopObjective {
+  readonly network: GraphNetwork;
+  readonly kernels: VectorKernels;
+  readonly parameters: FloatArray;
+  readonly capacity: number;
+  readonly memory: TrainingMemory;
+  readonly teamChoice: TeamChoice = { threads: 1, soloMilliseconds: null, teamMilliseconds: null };
+  loads = 0;
+  readonly #options: DeviceObjectiveOptions;
+  readonly #precision: Precision;
+  readonly #layout: DeviceLayout;
+  readonly #buffer: DeviceBuffer;
+  readonly #memory: VectorMemory;
+  /** Where the arrays here stand there: θ, then what `vector` gave. */
+  readonly #places = new Map<FloatArray, number>();
+  readonly #launches = new Map<string, Launches>();
+  readonly #inputs: Matrix;
+  readonly #targets: Matrix;
+  #count = 0;
+  #weight = 0;
+  readonly #carried = { loss: 0, weight: 0, parts: 0 };
+
+  private constructor(options: DeviceObjectiveOptions, layout: DeviceLayout, buffer: DeviceBuffer) {
+    const { network, batchSize, precision, vectors } = options;
+    this.network = network;
+    this.capacity = batchSize;
+    this.#options = options;
+    this.#precision = buffer.precision;
+    this.#layout = layout;
+    this.#buffer = buffer;
+    const bytes = (1 + vectors) * VectorMemory.bytesOf(network.parameters, precision);
+    this.#memory = VectorMemory.open(bytes + 64 * NUMBER_BYTES[precision], 'Training');
+    this.kernels = this.#memory.kernels(precision);
+    this.parameters = this.#memory.take(network.parameters, precision);
+    this.#places.set(this.parameters, layout.at.parameters);
+    this.#inputs = zeros(network.inputs, batchSize, buffer.precision);
+    this.#targets = zeros(network.outputs, batchSize, buffer.precision);
+    this.memory = { bytes: buffer.bytes, recomputes: false };
+  }
+
+  /** Takes the memory, here and there. Throws MemoryError, DeviceError, DeviceLostError. */
+  static async open(options: DeviceObjectiveOptions): Promise<DeviceObjective> {
+    const { device } = options;
+    const precision = device.precisions.includes(options.precision) ? options.precision : 'f32';
+    const layout = deviceLayout({ ...options, precision });
+    const objective = new DeviceObjective(options, layout, await device.allocate(layout.numbers, precision));
+    for (const mode of ['training', 'evaluation'] as const) objective.#tape(mode, 0).sendConstants();
+    return objective;
+  }
+
+  get weight(): number {
+    return this.#weight;
+  }
+
+  vector(): FloatArray {
+    const { vectors, network, precision } = this.#options;
+    const k = this.#places.size - 1;
+    if (k === vectors) throw new RangeError('All vectors of the objective are taken.');
+    const array = this.#memory.take(network.parameters, precision);
+    this.#places.set(array, this.#layout.at.vectors + k * this.#layout.vector);
+    return array;
+  }
+
+  /** Where a vector stands on the device, for rules. */
+  span(vector: FloatArray): Span {
+    return { at: this.#places.get(vector)!, length: vector.length };
+  }
+
+  async fetch(): Promise<void> {
+    const { device } = this.#options;
+    const numbers = floats(this.network.parameters, this.#precision);
+    for (const [array, at] of this.#places) {
+      await device.read(this.#buffer, numbers, at);
+      array.set(numbers);
+    }
+  }
+
+  put(): void {
+    for (const [array, at] of this.#places) this.#write(array, at);
+  }
+
+  load({ inputs, targets }: Batch, picks?: Pick<Picks, 'order' | 'first' | 'count'>): void {
+    const count = picks?.count ?? inputs.cols;
+    copySamples(inputs, count, picks ?? { first: 0 }, this.#inputs.data, inputs.rows);
+    copySamples(targets, count, picks ?? { first: 0 }, this.#targets.data, targets.rows);
+    this.#count = count;
+    requireWords(this.network, this.#batch());
+    this.#weight = lossWeight(this.network.loss, this.#batch().targets);
+    this.loads++;
+  }
+
+  /**
+   * f of the loaded batch, and of the parts before it, at θ; its gradient there. Rejects with NonFiniteError, where θ
+   * is as it was, DeviceError, DeviceLostError.
+   */
+  async evaluate(step: number): Promise<number> {
+    const { at } = this.#layout;
+    const { loss: before, weight, parts } = this.#carried;
+    this.forget();
+    const penalty = await this.#penalty(at.parameters);
+    const loss = await this.#pass(step, parts);
+    const total = divisorOf(this.#weight + weight);
+    this.#write([1 / total], this.#shared);
+    (await this.#prepared('finish', () => this.#finishing(this.#shared, this.#options.regularization))).run();
+    return (loss + before) / total + penalty;
+  }
+
+  async accumulate({ step = null }: { readonly step?: number | null } = {}): Promise<void> {
+    const carried = this.#carried;
+    try {
+      carried.loss += await this.#pass(step ?? 0, carried.parts);
+    } catch (error) {
+      this.forget();
+      throw error;
+    }
+    carried.weight += this.#weight;
+    carried.parts++;
+  }
+
+  forget(): void {
+    Object.assign(this.#carried, { loss: 0, weight: 0, parts: 0 });
+  }
+
+  /** Scales the gradient to at most `clip`; resolves to its norm before, over layers that are not frozen. */
+  async clip(clip: number, frozen: readonly boolean[]): Promise<number> {
+    const { sum } = this.#layout.at;
+    const squares = await this.#squares('gradient', sum, () => true);
+    const norm = Math.sqrt(squares.reduce((total, own, ℓ) => total + (frozen[ℓ] ? 0 : own), 0));
+    if (norm > clip) {
+      this.#write([clip / norm], this.#shared);
+      (await this.#prepared('clip', () => this.#finishing(this.#shared, 0))).run();
+    }
+    return norm;
+  }
+
+  /** θ by a rule whose moments are at places of the device (`span`). */
+  async update({ rule, layers }: Update): Promise<void> {
+    const { at } = this.#layout;
+    const moments = 'moments' in rule ? rule.moments.map((span) => span.at) : [];
+    const settings: number[] = [];
+    const launches: Launches[] = [];
+    for (const [ℓ, layer] of this.network.layers.entries()) {
+      const own = layers[ℓ];
+      settings.push(...(own === null ? [0, 0, 0, 0] : settingsOf(rule, own, layer)));
+      if (own === null) continue;
+      const { offset, width, inputs, outputs } = layer;
+      const places = [at.parameters, at.sum, moments[0] ?? 0, moments[1] ?? 0].map((place) => place + offset);
+      const integers = [...places, at.settings + SETTING_NUMBERS * ℓ, width, inputs];
+      const step = { ...updateKernel(rule), count: width * outputs, integers };
+      launches.push(await this.#prepared(`update ${step.kernel.name} ${ℓ}`, () => [step]));
+    }
+    this.#write(settings, at.settings);
+    for (const launch of launches) launch.run();
+  }
+
+  async follow(averaged: FloatArray, keep: number): Promise<void> {
+    const { parameters } = this.#layout.at;
+    this.#write([keep], this.#shared);
+    const to = this.#places.get(averaged)!;
+    const count = this.network.parameters;
+    const step = { kernel: FOLLOW, count, integers: [to, parameters, this.#shared], reals: [] };
+    (await this.#prepared(`follow ${to}`, () => [step])).run();
+  }
+
+  async measure(vector: FloatArray = this.parameters): Promise<Measure> {
+    const { device } = this.#options;
+    const { at, outputs } = this.#layout;
+    const place = this.#places.get(vector)!;
+    const penalty = await this.#penalty(place);
+    const tape = this.#tape('evaluation', place);
+    for (const slice of this.#slices()) {
+      const { s, first, count } = slice;
+      const launches = await this.#prepared(`evaluation ${place} ${s} ${count}`, async () => {
+        const output = tape.at(tape.plan.output);
+        const numbers = outputs * count;
+        const copy = { kernel: combineKernel(1), count: numbers, integers: [at.outputs + outputs * first, 0, output] };
+        return tape.prepare(0, count, [this.#lossOf(tape, slice), { ...copy, reals: [1] }]);
+      });
+      tape.load(this.#batch(), { order: null, first, count }, null);
+      launches.run();
+    }
+    const total = await this.#losses();
+    const raw = floats(outputs * this.#count, this.#precision);
+    await device.read(this.#buffer, raw, at.outputs);
+    const found = zeros(outputs, this.#count, this.#precision);
+    for (const { first, count } of this.#slices()) {
+      const own = view(found.data, first * outputs, outputs, count);
+      takeSamples(own, tape.plan.output.shape, raw.subarray(first * outputs, (first + count) * outputs));
+    }
+    const { targets } = this.#batch();
+    const { loss } = this.network;
+    return {
+      loss: total / divisorOf(this.#weight) + penalty,
+      accuracy: rightShare(loss, rightCount(loss, found, targets), targets),
+    };
+  }
+
+  close(): void {
+    for (const launches of this.#launches.values()) launches.destroy();
+    this.#buffer.destroy();
+  }
+
+  /** What all layers' kernels read of the step. */
+  get #shared(): number {
+    return this.#layout.at.settings + SETTING_NUMBERS * this.network.layers.length;
+  }
+
+  #tape(mode: 'training' | 'evaluation', parameters: number): DeviceTape {
+    const { device } = this.#options;
+    const regions = regionsOf(this.#layout, mode, parameters);
+    const place = { device, buffer: this.#buffer, precision: this.#precision, regions };
+    return new DeviceTape(this.#layout[mode], this.network.inputKinds, place);
+  }
+
+  #batch(): Batch {
+    const own = ({ data, rows }: Matrix): Matrix => view(data, 0, rows, this.#count);
+    return { inputs: own(this.#inputs), targets: own(this.#targets) };
+  }
+
+  #slices(): Slice[] {
+    const { slice } = this.#layout;
+    return Array.from({ length: graphSlices(this.#count, slice) }, (_, s) => {
+      const first = graphSliceFirst(this.#count, slice, s);
+      return { s, first, count: graphSliceFirst(this.#count, slice, s + 1) - first };
+    });
+  }
+
+  /** Forward and back, the gradient of the sum added to that of the parts before; resolves to the sum of losses. */
+  async #pass(step: number, part: number): Promise<number> {
+    const { at } = this.#layout;
+    const tape = this.#tape('training', at.parameters);
+    const { seed } = this.#options;
+    for (const slice of this.#slices()) {
+      const { s, first, count } = slice;
+      const launches = await this.#prepared(`training ${s} ${count}`, () =>
+        tape.prepare(0, count, [this.#lossOf(tape, slice), ...this.#statisticsOf(tape, s)]),
+      );
+      const keep = part + s > 0 ? 1 : 0;
+      const integers = [at.sum, keep, at.each];
+      const sum = { kernel: combineKernel(1), count: this.network.trained, integers, reals: [1] };
+      const add = await this.#prepared(`add ${keep}`, () => [sum]);
+      const draw = { seed, step: maskStep(step, part)!, first };
+      tape.load(this.#batch(), { order: null, first, count }, draw);
+      launches.run();
+      add.run();
+    }
+    const loss = await this.#losses();
+    if (!Number.isFinite(loss))
+      throw new NonFiniteError('The loss is not finite on the device: the parameters have grown too large.', { loss });
+    await this.#followStatistics();
+    return loss;
+  }
+
+  /** The sum of a slice's losses, to its place. */
+  #lossOf(tape: DeviceTape, { s, count }: Slice): DeviceStep {
+    const { loss } = tape.plan;
+    const terms = numbersOf(loss.shape, count);
+    const integers = [this.#layout.at.losses + s, 0, terms, tape.at(loss), 1, 0, 1];
+    return { kernel: GATHER, count: 1, integers, reals: [1] };
+  }
+
+  /** The statistics of a slice, to their place. */
+  #statisticsOf(tape: DeviceTape, s: number): DeviceStep[] {
+    let to = this.#layout.at.statistics + s * statisticNumbers(tape.plan);
+    return tape.plan.updates.flatMap(({ mean, reciprocalDeviation }) =>
+      [mean, reciprocalDeviation].map((node): DeviceStep => {
+        const count = rowsOf(node.shape);
+        to += count;
+        return { kernel: combineKernel(1), count, integers: [to - count, 0, tape.at(node)], reals: [1] };
+      }),
+    );
+  }
+
+  /** The sum of all slices' losses. */
+  async #losses(): Promise<number> {
+    const values = floats(this.#slices().length, this.#precision);
+    await this.#options.device.read(this.#buffer, values, this.#layout.at.losses);
+    let total = 0;
+    for (const value of values) total += value;
+    return total;
+  }
+
+  /** Running statistics follow those of the slices: computed here, where they are as they are there. */
+  async #followStatistics(): Promise<void> {
+    const { at, slice, training } = this.#layout;
+    const { updates } = training;
+    if (updates.length === 0) return;
+    const each = statisticNumbers(training);
+    const numbers = floats(each * this.#slices().length, this.#precision);
+    await this.#options.device.read(this.#buffer, numbers, at.statistics);
+    followStatistics(this.parameters, this.network, { updates, numbers, each, count: this.#count, slice });
+    const { trained } = this.network;
+    this.#write(this.parameters.subarray(trained), at.parameters + trained);
+  }
+
+  /** g ← h[s]·g + λθ of all layers that have a gradient. */
+  #finishing(s: number, lambda: number): DeviceStep[] {
+    const { at } = this.#layout;
+    const { layers, trained } = this.network;
+    if (lambda === 0)
+      return [{ kernel: FINISH_GRADIENT, count: trained, integers: [at.sum, at.parameters, s, 1, 0], reals: [0] }];
+    return layers
+      .filter(({ offset }) => offset < trained)
+      .map(({ kind, offset, width, inputs, outputs }) => {
+        const integers = [at.sum + offset, at.parameters + offset, s, width, decays(kind) ? inputs : 0];
+        return { kernel: FINISH_GRADIENT, count: width * outputs, integers, reals: [lambda] };
+      });
+  }
+
+  /** (λ/2)‖W‖² of a vector. */
+  async #penalty(place: number): Promise<number> {
+    const { regularization } = this.#options;
+    if (regularization === 0) return 0;
+    const squares = await this.#squares(`weights ${place}`, place, ({ kind }) => decays(kind));
+    return 0.5 * regularization * squares.reduce((total, own) => total + own, 0);
+  }
+
+  /** Σ of squares of each layer of a vector at `place`: of a gradient's numbers all, else of those that are weights. */
+  async #squares(
+    name: string,
+    place: number,
+    counts: (layer: GraphNetwork['layers'][number]) => boolean,
+  ): Promise<number[]> {
+    const { at } = this.#layout;
+    const { layers, trained } = this.network;
+    const launches = await this.#prepared(`squares of ${name}`, () =>
+      layers.flatMap((layer, ℓ): DeviceStep[] => {
+        const { offset, width, inputs, outputs } = layer;
+        if (offset >= trained || !counts(layer)) return [];
+        const integers = [at.squares + ℓ, width * outputs, place + offset, width, name === 'gradient' ? width : inputs];
+        return [{ kernel: WEIGHT_SQUARES, count: 1, integers, reals: [] }];
+      }),
+    );
+    launches.run();
+    const squares = floats(layers.length, this.#precision);
+    await this.#options.device.read(this.#buffer, squares, at.squares);
+    return layers.map((layer, ℓ) => (layer.offset < trained && counts(layer) ? squares[ℓ] : 0));
+  }
+
+  /** Launches by name, prepared when they are first asked for. */
+  async #prepared(name: string, make: () => DeviceStep[] | Promise<Launches>): Promise<Launches> {
+    let launches = this.#launches.get(name);
+    if (launches === undefined) {
+      const made = make();
+      launches = Array.isArray(made) ? await Launches.prepare(this.#options.device, this.#buffer, made) : await made;
+      this.#launches.set(name, launches);
+    }
+    return launches;
+  }
+
+  #write(numbers: ArrayLike<number>, at: number): void {
+    const own = floats(numbers.length, this.#precision);
+    own.set(numbers);
+    this.#options.device.write(this.#buffer, own, at);
+  }
+}
+
+/** Samples first … first + count − 1 of the batch. */
+interface Slice {
+  readonly s: number;
+  readonly first: number;
+  readonly count: number;
+}

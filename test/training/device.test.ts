@@ -1,0 +1,132 @@
+/** Training on devices: the steps are those of the processor but for rounding, whatever a run asks for. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { OptionError } from '#hmatrix/core/errors.js';
+import type { Device } from '#hmatrix/device/device.js';
+import { openDevice } from '#hmatrix/device/open.js';
+import { memoryDataSet } from '#hmatrix/network/data-set.js';
+import { initialParameters } from '#hmatrix/network/initialize.js';
+import { defineNetwork } from '#hmatrix/network/network.js';
+import type { GivenModel } from '#hmatrix/network/model.js';
+import { train } from '#hmatrix/training/train.js';
+import type { TrainOptions } from '#hmatrix/training/train-options.js';
+import { constantSchedule, cosineSchedule } from '#hmatrix/training/schedules.js';
+import { convolutional, language } from '../curvature/graphs/models.js';
+import { hasAdapter, NO_ADAPTER } from '../device/adapter.js';
+import { randomMatrix } from '../support.js';
+
+const SAMPLES = 53;
+
+function perceptron(): GivenModel {
+  const network = defineNetwork({ widths: [6, 5, 6], activation: 'tanh' });
+  const inputs = randomMatrix(6, SAMPLES, 2);
+  const data = memoryDataSet(inputs, inputs, { samples: 'columns' });
+  return { network, parameters: initialParameters(network, 1), loss: 'mse', data };
+}
+
+const MODELS = { convolutional: () => convolutional(SAMPLES), language: () => language(SAMPLES) };
+
+const difference = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
+  let most = 0;
+  for (let k = 0; k < a.length; k++) most = Math.max(most, Math.abs(a[k] - b[k]));
+  return most;
+};
+
+/** What a run may ask for besides its optimizer. */
+const RUNS: Readonly<Record<string, TrainOptions>> = {
+  'parts, decay, a schedule': { accumulate: 3, decay: 0.1, schedule: cosineSchedule(), optimizer: 'adamw' },
+  'regularization, clipping': { regularization: 0.05, clip: 0.1, optimizer: 'momentum' },
+  'an average, validation': { average: 0.9, validation: 0.2, optimizer: 'adam' },
+  'groups, one frozen': {
+    groups: [
+      { layers: [0], frozen: true },
+      { layers: [1], rate: 0.5, decay: 0.2, decayBias: true },
+    ],
+    optimizer: 'sgd',
+    clip: 0.5,
+  },
+  'one batch': { batchSize: 'all', schedule: constantSchedule(), optimizer: 'rmsprop' },
+};
+
+describe.skipIf(!hasAdapter)(`training on a card${hasAdapter ? '' : `: ${NO_ADAPTER}`}`, () => {
+  let device: Device;
+  beforeAll(async () => {
+    device = await openDevice('webgpu');
+  });
+  afterAll(async () => device.close());
+
+  const both = async (model: GivenModel, options: TrainOptions): Promise<void> => {
+    const asked: TrainOptions = { epochs: 2, batchSize: 20, ...options };
+    const host = await train(model, asked);
+    const before = device.memory;
+    const run = await train(model, { ...asked, device });
+    expect(device.memory).toEqual(before);
+    expect(run.steps).toBe(host.steps);
+    expect(run.optimizer).toEqual(host.optimizer);
+    // Gradients that are zero but for rounding (biases of keys) make steps of their signs: as far as the processor's
+    // own precisions differ by them, so may others.
+    const single = await train({ ...model, parameters: Float32Array.from(model.parameters) }, asked);
+    const bound = 2e-4 + 4 * difference(single.parameters, host.parameters);
+    expect(difference(run.parameters, host.parameters)).toBeLessThan(bound);
+    if (host.averaged !== null) expect(difference(run.averaged!, host.averaged)).toBeLessThan(bound);
+    run.evaluations.forEach((own, k) => {
+      const there = host.evaluations[k];
+      expect(Math.abs(own.loss! - there.loss!)).toBeLessThan(1e-4 * (1 + Math.abs(there.loss!)));
+      if (there.validationLoss === null) return;
+      expect(Math.abs(own.validationLoss! - there.validationLoss)).toBeLessThan(1e-4 * (1 + there.validationLoss));
+      expect(own.validationAccuracy).toEqual(there.validationAccuracy);
+      if (there.averagedLoss !== null) expect(own.averagedLoss).toBeCloseTo(there.averagedLoss, 3);
+    });
+  };
+
+  it.each(['sgd', 'momentum', 'nesterov', 'adagrad', 'rmsprop', 'adam', 'adamw'] as const)(
+    'takes_the_steps_of_the_processor: %s',
+    async (optimizer) => {
+      await both(perceptron(), { optimizer });
+    },
+  );
+  it.each(Object.keys(RUNS))('takes_them_with %s', async (run) => {
+    await both(perceptron(), RUNS[run]);
+  });
+  // Batch norm, dropout, convolutions; tokens, attention, layer norm.
+  it.each([
+    ['convolutional', 'parts, decay, a schedule'],
+    ['convolutional', 'an average, validation'],
+    ['language', 'regularization, clipping'],
+  ] as const)('takes_them_in_networks_of_layers: %s, %s', async (name, run) => {
+    await both(MODELS[name]() as unknown as GivenModel, { epochs: 1, ...RUNS[run] });
+  });
+
+  it('goes_on_from_a_checkpoint_to_the_same_parameters', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'hmatrix-device-'));
+    try {
+      const model = MODELS.convolutional() as unknown as GivenModel;
+      const asked: TrainOptions = { optimizer: 'adam', batchSize: 20, average: 0.9, device };
+      const whole = await train(model, { ...asked, epochs: 2 });
+      await train(model, { ...asked, epochs: 1, checkpoint: folder });
+      const rest = await train(model, { ...asked, epochs: 2, checkpoint: folder, resume: true });
+      expect(rest.parameters).toEqual(whole.parameters);
+      expect(rest.averaged).toEqual(whole.averaged);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  it('a_run_that_diverges_ends_with_the_last_good_parameters', async () => {
+    const model = perceptron();
+    const run = await train(model, { optimizer: { name: 'sgd', learningRate: 1e30 }, batchSize: 20, device });
+    expect(run.outcome).toBe('diverged');
+    expect(run.parameters.every(Number.isFinite)).toBe(true);
+  });
+
+  it('what_needs_more_than_gradients_is_refused', async () => {
+    const asked = train(perceptron(), { device, optimizer: 'ekfac-adam' });
+    await expect(asked).rejects.toThrow(OptionError);
+    await expect(asked).rejects.toThrow(/ekfac-adam does not train on a device: take adam/);
+    await expect(train(perceptron(), { device: 'webgpu' as never })).rejects.toThrow(/device of train takes/);
+    expect((await train(perceptron(), { device, steps: 1 })).optimizer.name).toBe('adam');
+    await expect(train(perceptron(), { device, optimizer: 'adam', dropout: 0.5 })).rejects.toThrow(/dropout\(share\)/);
+  });
+});
