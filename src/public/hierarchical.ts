@@ -21,12 +21,13 @@ export type {
   ProductsReport,
 } from '../hierarchical/matrix/report.js';
 export type { HierarchicalFormat } from '../hierarchical/matrix/format.js';
+export type { DeviceFactorOptions, DeviceMatrix, DeviceMatrixMemory } from '../hierarchical/device/device-matrix.js';
+export type { DeviceMatrixOptions } from '../hierarchical/device/device-options.js';
 export type {
-  DeviceMatrix,
-  DeviceMatrixMemory,
-  DeviceMatrixOptions,
-  PlannedLaunch,
-} from '../hierarchical/device/device-matrix.js';
+  DeviceFactorization,
+  DeviceFactorizationMemory,
+} from '../hierarchical/factor/device/device-factorization.js';
+export type { PlannedLaunch } from '../hierarchical/device/launches.js';
 export type { LevelRanks, MemoryUse } from '../hierarchical/matrix/memory.js';
 export { toleranceAdvice } from '../hierarchical/matrix/tolerance-advice.js';
 export type { ToleranceLimit, ToleranceLimitKind } from '../hierarchical/matrix/tolerance-limits.js';

@@ -241,9 +241,12 @@ describe.each(devices)('%s in %s', (name, precision) => {
       const { offset, ld } = places[i];
       values[offset + (pivot - 1) * (ld + 1)] = [0, NaN, 0, 0, 0, 0, -1][i];
     }
-    const status = floats(ORDERS.length, precision).fill(-5);
-    const got = await run({ kind: 'cholesky', triangles: places }, { values, status });
-    expect([...got.status]).toEqual(ORDERS.map((_, i) => failing.get(i) ?? 0));
+    const status = floats(ORDERS.length + 2, precision).fill(-5);
+    const got = await run(
+      { kind: 'cholesky', triangles: places.map((place, i) => ({ ...place, status: i + 2 })) },
+      { values, status },
+    );
+    expect([...got.status]).toEqual([-5, -5, ...ORDERS.map((_, i) => failing.get(i) ?? 0)]);
     places.forEach(({ offset, ld, order }, which) => {
       if (failing.has(which)) return;
       const l = got.values;
@@ -406,7 +409,7 @@ describe.each(devices)('%s in %s', (name, precision) => {
     const values = await device.upload(floats(4, precision).fill(1));
     const status = await device.allocate(1, precision);
     for (let cycle = 0; cycle < 500; cycle++) {
-      const planned = await device.plan({ kind: 'cholesky', triangles: [triangle(1, cycle % 4, 1)] });
+      const planned = await device.plan({ kind: 'cholesky', triangles: [{ ...triangle(1, cycle % 4, 1), status: 0 }] });
       device.launch(planned, { values, status });
       planned.destroy();
     }

@@ -10,7 +10,7 @@
  * eps·‖G̃‖/λ. The three parts are orthogonal, so that f(G̃ + λI), and a factor of it, is f(λ)·I + Q·[f(H̃ + λI) −
  * f(λ)I]·Qᵀ + [f(c·A + λI) − f(λ)I] ⊗ (I − U₁U₁ᵀ).
  */
-import { notFactored } from '../../hierarchical/factor/factorization.js';
+import { notFactored } from '../../hierarchical/factor/breakdown-message.js';
 import { precisionOf } from '../../core/floats.js';
 import { requireControl, throwIfAborted, type RunControl } from '../../core/context.js';
 import { FactorizationError, NonFiniteError, OptionError, ShapeError } from '../../core/errors.js';

@@ -14,11 +14,11 @@ export const factorTriangles = defineTask<KernelState<undefined>, KernelArgument
   'factorTriangles',
   ({ lists: { triangles }, operands: { values, status } }, { blas }) =>
     (task) => {
-      const [offset, ld, order] = triangles.subarray(TRIANGLE_WORDS * task, TRIANGLE_WORDS * (task + 1));
+      const [offset, ld, order, place] = triangles.subarray(TRIANGLE_WORDS * task, TRIANGLE_WORDS * (task + 1));
       let info = blas.potrf('L', view(values, offset, order, order, ld));
       // Libraries take a pivot that is not a number for a positive one.
       for (let j = 0; j < order && info === 0; j++) if (!Number.isFinite(values[offset + j * (ld + 1)])) info = j + 1;
-      status[task] = info;
+      status[place] = info;
     },
 );
 

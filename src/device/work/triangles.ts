@@ -29,10 +29,10 @@ export interface TrianglePlace {
 export interface Choleskys {
   readonly kind: 'cholesky';
   /**
-   * status[i] of triangle i becomes 0; or p > 0, where the p-th pivot, counted from 1, is not positive or not a number:
-   * the factorization of that triangle ends there.
+   * status[s] of a triangle with that `status` becomes 0; or p > 0, where the p-th pivot, counted from 1, is not
+   * positive or not a number: the factorization of that triangle ends there.
    */
-  readonly triangles: readonly TrianglePlace[];
+  readonly triangles: readonly (TrianglePlace & { readonly status: number })[];
 }
 
 /** X of a substitution: a block of `columns` columns, or rows first, first + 1, … of vectors. */
@@ -48,8 +48,8 @@ export interface Substitutions {
   readonly systems: readonly { readonly triangle: TrianglePlace; readonly x: SubstitutionTarget }[];
 }
 
-/** Numbers of a triangle in `triangles`: offset, ld, order. */
-export const TRIANGLE_WORDS = 3;
+/** Numbers of a triangle in `triangles`: offset, ld, order, status. */
+export const TRIANGLE_WORDS = 4;
 /** Numbers of a system in `systems`: of L offset, ld, order, of X offset or first row, ld, transposed, columns. */
 export const SYSTEM_WORDS = 7;
 
@@ -59,12 +59,15 @@ const requireTriangle = ({ order }: TrianglePlace): void => {
 
 /** Throws ShapeError unless the triangles are apart. */
 export function demandOfCholeskys({ triangles }: Choleskys): WorkDemand {
-  triangles.forEach(requireTriangle);
+  for (const triangle of triangles) {
+    requireTriangle(triangle);
+    requireCount(triangle.status, 'a status at place', 0);
+  }
   const writes: Runs = (visit) => {
     for (const place of triangles) visitBlock(place, place.order, place.order, visit);
   };
   const status: Runs = (visit) => {
-    visit(0, triangles.length);
+    for (const { status: place } of triangles) visit(place, place + 1);
   };
   const flops = triangles.reduce((sum, { order }) => sum + order ** 3 / 3, 0);
   const operands = {
@@ -76,7 +79,7 @@ export function demandOfCholeskys({ triangles }: Choleskys): WorkDemand {
 
 /** Their lists. */
 export const listsOfCholeskys = ({ triangles }: Choleskys): WorkLists => ({
-  triangles: Float64Array.from(triangles.flatMap(({ offset, ld, order }) => [offset, ld, order])),
+  triangles: Float64Array.from(triangles.flatMap(({ offset, ld, order, status }) => [offset, ld, order, status])),
 });
 
 /** Whether the substitutions are of rows of vectors. */

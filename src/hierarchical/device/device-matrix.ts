@@ -1,27 +1,33 @@
 /**
  * A hierarchical matrix on a device: its blocks stay there, vectors come and go.
  */
-import { requirePrecision } from '../../core/checks.js';
+import { requireControl, type RunControl } from '../../core/context.js';
 import { DeviceError, OptionError } from '../../core/errors.js';
-import { floats, NUMBER_BYTES, type FloatArray, type Precision } from '../../core/floats.js';
-import { requireRole } from '../../core/kind.js';
+import { NUMBER_BYTES, type FloatArray, type Precision } from '../../core/floats.js';
 import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
-import { inUnits, refuseMemory, requireMemory } from '../../core/memory.js';
-import { view, type FlatVector, type Matrix, type Vectors } from '../../dense/matrix.js';
-import type { Device, DeviceBuffer, LaunchCost, PreparedRows } from '../../device/device.js';
+import { inUnits, requireMemory } from '../../core/memory.js';
+import { warn } from '../../core/warning.js';
+import type { FlatVector, Matrix, Vectors } from '../../dense/matrix.js';
+import type { Device, DeviceBuffer } from '../../device/device.js';
+import { DeviceFactorization, lostDigits } from '../factor/device/device-factorization.js';
+import { factorUlvOnDevice } from '../factor/device/ulv.js';
 import type { HierarchicalData } from '../matrix/data.js';
+import { FORMAT_TABLE } from '../matrix/format.js';
 import { requireProduct } from '../matrix/product-operands.js';
-import { PANEL, placesOf, transposeIn, transposeOut } from '../matrix/transposed-vectors.js';
+import { placesOf } from '../matrix/transposed-vectors.js';
+import { requireWholeOn, type DeviceMatrixOptions } from './device-options.js';
+import { DeviceVectors, type ResidentOperator, type VectorLayout } from './device-vectors.js';
+import { VectorLaunches, type PlannedLaunch } from './launches.js';
 import { sendBlocks } from './packing.js';
-import { planProduct, type PlanPart, type ProductPlan } from './plan.js';
+import { planProduct, type BlockPlaces, type PlanPart, type ProductPlan } from './plan.js';
 
-/** How a matrix is put on a device. */
-export interface DeviceMatrixOptions {
-  /** What it is computed in there. Default: the matrix's own where the device has it, else f32. */
-  readonly precision?: Precision | undefined;
+/** Options of `DeviceMatrix.factor`. */
+export interface DeviceFactorOptions {
+  /** λ ≥ 0 of K̃ + λI. Default 0. */
+  readonly shift?: number | undefined;
 }
-/** The keys of {@link DeviceMatrixOptions}. */
-const DEVICE_MATRIX_KEYS: KeysOf<DeviceMatrixOptions> = { precision: true };
+/** The keys of {@link DeviceFactorOptions}. */
+const DEVICE_FACTOR_KEYS: KeysOf<DeviceFactorOptions> = { shift: 'number' };
 
 /** Bytes on a device: diagonal and near blocks are `leaf`, of diagonal blocks both triangles. */
 export interface DeviceMatrixMemory extends Readonly<Record<PlanPart, number>> {
@@ -32,23 +38,12 @@ export interface DeviceMatrixMemory extends Readonly<Record<PlanPart, number>> {
   readonly bytes: number;
 }
 
-/** A launch of a product, and what it costs. */
-export interface PlannedLaunch extends LaunchCost {
-  /** "upward, level 3". */
-  readonly step: string;
-}
-
-/** A launch whose lists lie on the device. */
-interface PreparedStep {
-  readonly name: string;
-  readonly part: PlanPart;
-  readonly rows: PreparedRows;
-}
-
 /** What lies on the device. */
 interface Resident {
-  readonly steps: PreparedStep[];
-  readonly values: Record<PlanPart, DeviceBuffer>;
+  readonly launches: VectorLaunches<PlanPart>;
+  readonly values: Readonly<Record<PlanPart, DeviceBuffer>>;
+  /** The matrix, and factorizations that read its blocks: who is last frees them. */
+  holders: number;
 }
 
 const PARTS: readonly PlanPart[] = ['basis', 'coupling', 'leaf'];
@@ -56,51 +51,37 @@ const PARTS: readonly PlanPart[] = ['basis', 'coupling', 'leaf'];
 /** Bytes that are under way at most: devices keep copies of their own of what they are sent. */
 const WAITING_BYTES = 2 ** 26;
 
-/** Vectors at a time at most: beyond them nothing gets faster. */
-const MOST_VECTORS = 512;
-
 /** A hierarchical matrix on a device; `HierarchicalMatrix.to` puts it there. Nothing in it changes. */
-export class DeviceMatrix {
+export class DeviceMatrix implements ResidentOperator {
   readonly rows: number;
   readonly cols: number;
   readonly symmetric = true;
   readonly device: Device;
   /** What it is computed in. */
   readonly precision: Precision;
-  readonly #vectorRows: number;
-  readonly #place: Int32Array;
+  readonly #vectors: DeviceVectors;
+  readonly #data: HierarchicalData;
+  readonly #places: BlockPlaces;
   #resident: Resident | undefined;
-  #vectors: DeviceBuffer | undefined;
-  #host: FloatArray;
-  /** Resolves when the product before is done: all use the same memory. */
-  #turn: Promise<unknown> = Promise.resolve();
 
   private constructor(data: HierarchicalData, device: Device, precision: Precision, made: [ProductPlan, Resident]) {
     this.rows = data.tree.size;
     this.cols = data.tree.size;
     this.device = device;
     this.precision = precision;
-    this.#vectorRows = made[0].rows;
-    this.#resident = made[1];
-    this.#place = placesOf(data.tree.order);
-    this.#host = floats(0, precision);
+    const [{ rows, places }, resident] = made;
+    this.#data = data;
+    this.#places = places;
+    this.#resident = resident;
+    const layout = { place: placesOf(data.tree.order), result: data.tree.size, rows };
+    this.#vectors = new DeviceVectors(device, precision, layout, () => {
+      this.#requireResident();
+    });
   }
 
   /** Of `HierarchicalMatrix.to`. */
   static async make(data: HierarchicalData, device: Device, options: DeviceMatrixOptions): Promise<DeviceMatrix> {
-    requireRole(device, 'device', 'matrix.to');
-    requireKnownOptions(options, DEVICE_MATRIX_KEYS, 'matrix.to');
-    if (data.share !== undefined)
-      throw new OptionError(
-        'This matrix is shared out over several ranks, and a device takes a whole one: make it on one rank.',
-      );
-    const own = device.precisions.includes(data.dtype) ? data.dtype : 'f32';
-    const precision = requirePrecision(options.precision ?? own);
-    if (!device.precisions.includes(precision))
-      throw new OptionError(
-        `The device ${device.name} computes in ${device.precisions.join(' and ')}, not in ${precision}.`,
-        { device: device.name, precision },
-      );
+    const precision = requireWholeOn(device, data, { own: data.dtype, options }, 'matrix.to');
     const plan = planProduct(data);
     requireBlocks(plan, device, precision);
     return new DeviceMatrix(data, device, precision, [plan, await upload(plan, data, device, precision)]);
@@ -123,24 +104,68 @@ export class DeviceMatrix {
   apply(vectors: Vectors, out?: Matrix): Promise<Matrix>;
   async apply(vectors: Vectors, out?: Matrix): Promise<Matrix> {
     const { x, y } = requireProduct(this.rows, vectors, out);
-    const before = this.#turn;
-    const product = before.then(() => this.#multiply(x, y));
-    this.#turn = product.catch(() => undefined);
-    await product;
+    await this.#vectors.run(this, x, y);
     return y;
+  }
+
+  /** How vectors stand on the device. */
+  get layout(): VectorLayout {
+    return this.#vectors.layout;
+  }
+
+  /** Memory for `width` vectors on the device. Throws MemoryError. */
+  reserve(width: number): Promise<DeviceBuffer> {
+    return this.#vectors.reserve(width);
+  }
+
+  /** The launches of a product over vectors that lie there; what `apply` does between sending and fetching. */
+  launch(vectors: DeviceBuffer, width: number): void {
+    const { launches, values } = this.#requireResident();
+    launches.run(values, vectors, width);
+  }
+
+  /**
+   * K̃ + λI factored on the device, a few launches a level, from the blocks that lie there: solves, log det. Its
+   * factors stay there until it is released; the blocks do until both are. One solve is measured by a product, and a
+   * warning ('float32-digits') says where three digits or more are lost. Rejects with OptionError for a shift below 0
+   * and for a format without direct factorization; for 'hodlr', whose factors the team makes (`Factorization.to`);
+   * NotPositiveDefiniteError with node, level, pivot and index; MemoryError before anything is computed; DeviceError,
+   * DeviceLostError.
+   */
+  async factor(options: DeviceFactorOptions = {}, control: RunControl = {}): Promise<DeviceFactorization> {
+    const { shift = 0 } = requireKnownOptions(options, DEVICE_FACTOR_KEYS, 'factor');
+    requireControl(control, 'factor');
+    const resident = this.#requireResident();
+    const [data, places, { device, precision }] = [this.#data, this.#places, this];
+    if (FORMAT_TABLE[data.format].factoredBy === 'hodlr')
+      throw new OptionError(
+        "A matrix of format 'hodlr' is factored by the team and solved with on the device: await (await " +
+          "factor(matrix)).to(device). A device factors format 'hss'.",
+        { format: data.format },
+      );
+    resident.holders++;
+    const release = (): void => {
+      letGo(resident);
+    };
+    const blocks = { data, device, precision, places, values: resident.values, release };
+    const factors = await factorUlvOnDevice(blocks, shift);
+    const factorization = await DeviceFactorization.make(data, device, factors, (x) => this.apply(x));
+    const lost = lostDigits(factorization);
+    if (lost !== undefined) warn('float32-digits', lost, control);
+    return factorization;
   }
 
   /** The launches of a product with p vectors at a time, in order, and what each costs. */
   launches(p: number): PlannedLaunch[] {
-    return this.#requireResident().steps.map(({ name, rows }) => ({ step: name, ...rows.cost(p) }));
+    return this.#requireResident().launches.cost(p);
   }
 
   /** What lies on the device. */
   memory(): DeviceMatrixMemory {
-    const { steps, values } = this.#requireResident();
-    const lists = steps.reduce((sum, { rows }) => sum + rows.bytes, 0);
+    const { launches, values } = this.#requireResident();
+    const lists = launches.bytes;
     const parts = { basis: values.basis.bytes, coupling: values.coupling.bytes, leaf: values.leaf.bytes };
-    const vectors = this.#vectors?.bytes ?? 0;
+    const vectors = this.#vectors.bytes;
     return { ...parts, lists, vectors, bytes: parts.basis + parts.coupling + parts.leaf + lists + vectors };
   }
 
@@ -148,59 +173,10 @@ export class DeviceMatrix {
   release(): void {
     const resident = this.#resident;
     this.#resident = undefined;
-    this.#vectors?.destroy();
-    this.#vectors = undefined;
-    this.#host = floats(0, this.precision);
-    if (resident !== undefined) free(resident);
-  }
-
-  async #multiply(x: Matrix, y: Matrix): Promise<void> {
-    const width = this.#width(x.cols);
-    for (let first = 0; first < x.cols; first += width) {
-      const p = Math.min(width, x.cols - first);
-      const columns = (m: Matrix): Matrix => view(m.data, m.offset + first * m.ld, m.rows, p, m.ld);
-      await this.#multiplyChunk(columns(x), columns(y), await this.#prepare(width));
-    }
-  }
-
-  async #multiplyChunk(x: Matrix, y: Matrix, vectors: DeviceBuffer): Promise<void> {
-    const { steps, values } = this.#requireResident();
-    const p = x.cols;
-    const numbers = this.#host.subarray(0, this.rows * p);
-    for (let row = 0; row < this.rows; row += PANEL) transposeIn(row, x, numbers, this.#place);
-    this.device.write(vectors, numbers);
-    for (const { part, rows } of steps) this.device.multiply(rows, { values: values[part], vectors }, p);
-    await this.device.read(vectors, numbers, this.rows * p);
-    for (let row = 0; row < this.rows; row += PANEL)
-      transposeOut(row, y, 1, 0, { values: numbers, place: this.#place });
-  }
-
-  /** Vectors at a time, of `wanted`: as many as the device has room for. Throws MemoryError where that is none. */
-  #width(wanted: number): number {
-    const each = this.#vectorRows * NUMBER_BYTES[this.precision];
-    const { limit, bytes, bufferLimit } = this.device.memory;
-    const room = Math.min(bufferLimit, limit - bytes + (this.#vectors?.bytes ?? 0));
-    if (room < each && wanted > 0)
-      refuseMemory(each, Math.max(0, room), {
-        what: `A product on the device ${this.device.name} takes, for one vector,`,
-        advice: 'release what lies there, or raise memoryLimit.',
-      });
-    return Math.max(1, Math.min(wanted, MOST_VECTORS, Math.floor(room / each)));
-  }
-
-  /** Memory for `width` vectors, here and on the device. */
-  async #prepare(width: number): Promise<DeviceBuffer> {
-    this.#requireResident();
-    if (this.#host.length < this.rows * width) this.#host = floats(this.rows * width, this.precision);
-    const length = this.#vectorRows * width;
-    if (this.#vectors !== undefined && this.#vectors.length >= length) return this.#vectors;
-    this.#vectors?.destroy();
-    this.#vectors = undefined;
-    const made = await this.device.allocate(length, this.precision);
-    // It may have been released meanwhile.
-    if (this.#resident === undefined) made.destroy();
-    this.#requireResident();
-    return (this.#vectors = made);
+    this.#vectors.release();
+    if (resident === undefined) return;
+    resident.launches.release();
+    letGo(resident);
   }
 
   #requireResident(): Resident {
@@ -237,7 +213,6 @@ async function upload(
   device: Device,
   precision: Precision,
 ): Promise<Resident> {
-  const steps: PreparedStep[] = [];
   const buffers: Partial<Record<PlanPart, DeviceBuffer>> = {};
   try {
     for (const part of PARTS) {
@@ -252,21 +227,16 @@ async function upload(
         waiting = 0;
       });
     }
-    for (const { name, part, rows } of plan.steps) steps.push({ name, part, rows: await device.prepare(rows) });
-    return { steps, values: buffers as Record<PlanPart, DeviceBuffer> };
+    const launches = await VectorLaunches.prepare(plan.steps, device);
+    return { launches, values: buffers as Record<PlanPart, DeviceBuffer>, holders: 1 };
   } catch (error) {
-    free({ steps, values: buffers });
+    for (const part of PARTS) buffers[part]?.destroy();
     throw error;
   }
 }
 
-function free({
-  steps,
-  values,
-}: {
-  readonly steps: PreparedStep[];
-  readonly values: Partial<Resident['values']>;
-}): void {
-  for (const { rows } of steps) rows.destroy();
-  for (const part of PARTS) values[part]?.destroy();
+/** Frees the blocks where nobody else holds them. */
+function letGo(resident: Resident): void {
+  resident.holders--;
+  if (resident.holders === 0) for (const part of PARTS) resident.values[part].destroy();
 }

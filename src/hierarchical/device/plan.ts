@@ -13,23 +13,30 @@ import { farByNode } from '../matrix/apply.js';
 import { diagonalOrder, type HierarchicalData } from '../matrix/data.js';
 import { FORMAT_TABLE } from '../matrix/format.js';
 import { basisRows } from '../matrix/layout.js';
+import type { VectorStep } from './launches.js';
 import { BlockPacking, type PackedBlock } from './packing.js';
 
 /** Which buffer the blocks of a launch lie in: interpolations, couplings, or the leaves' dense blocks. */
 export type PlanPart = 'basis' | 'coupling' | 'leaf';
 
 /** A launch of a product. */
-export interface PlanStep {
-  /** What it does, for people: "upward, level 3". */
-  readonly name: string;
-  readonly part: PlanPart;
-  readonly rows: BlockRows;
+export type PlanStep = VectorStep<PlanPart> & { readonly rows: BlockRows };
+
+/** Where blocks begin in the buffer of their part, in numbers; −1: there is none. */
+export interface BlockPlaces {
+  /** The interpolation of each node. */
+  readonly basis: Float64Array;
+  /** The coupling of each far pair. */
+  readonly coupling: Float64Array;
+  /** The diagonal block of each leaf, with both triangles. */
+  readonly leaf: Float64Array;
 }
 
 /** A product as launches, in order, and the blocks they read. */
 export interface ProductPlan {
   readonly steps: readonly PlanStep[];
   readonly blocks: Readonly<Record<PlanPart, readonly PackedBlock[]>>;
+  readonly places: BlockPlaces;
   /** Numbers of each part. */
   readonly elements: Readonly<Record<PlanPart, number>>;
   /** Rows of vectors: X from row 0 on, Y from row N on. */
@@ -45,8 +52,7 @@ class Planner {
     leaf: new BlockPacking(),
   };
   readonly #steps: PlanStep[] = [];
-  /** Where the interpolation of each node lies; −1: it has none. */
-  readonly #basis: Float64Array;
+  readonly #places: BlockPlaces;
   readonly #up: number;
   readonly #down: number;
 
@@ -56,13 +62,15 @@ class Planner {
     this.#up = 2 * tree.size;
     this.#down = this.#up + skeletons.indices.length;
     const nested = FORMAT_TABLE[data.format].nested;
-    this.#basis = Float64Array.from({ length: nodesOf(tree) }, (_, ν) => {
+    const basis = Float64Array.from({ length: nodesOf(tree) }, (_, ν) => {
       const rows = basisRows(tree, skeletons, nested, ν);
       const columns = this.#rank(ν);
       return rows * columns === 0
         ? -1
         : this.#packings.basis.add({ kind: 'dense', offset: offsets.basis[ν], rows, columns, ld: rows });
     });
+    const coupling = new Float64Array(data.lists.far.length / 2).fill(-1);
+    this.#places = { basis, coupling, leaf: new Float64Array(leavesOf(tree)) };
   }
 
   plan(): ProductPlan {
@@ -88,6 +96,7 @@ class Planner {
     const { basis, coupling, leaf } = this.#packings;
     return {
       steps: this.#steps,
+      places: this.#places,
       blocks: { basis: basis.blocks, coupling: coupling.blocks, leaf: leaf.blocks },
       elements: { basis: basis.elements, coupling: coupling.elements, leaf: leaf.elements },
       rows: this.#down + this.#data.skeletons.indices.length,
@@ -129,7 +138,7 @@ class Planner {
     const { tree, skeletons, format } = this.#data;
     const { begin, gather, picked } = skeletons;
     const k = this.#rank(ν);
-    const offset = this.#basis[ν];
+    const offset = this.#places.basis[ν];
     const target = this.#up + begin[ν];
     if (ν >= firstLeaf(tree)) {
       const first = tree.begin[ν];
@@ -164,13 +173,11 @@ class Planner {
     const { farBegin, farPairs } = farByNode(this.#data);
     const builder = new BlockRowsBuilder(false);
     const packing = this.#packings.coupling;
-    const places = new Map<number, number>();
+    const places = this.#places.coupling;
     const placeOf = (f: number, rows: number, columns: number): number => {
-      const known = places.get(f);
-      if (known !== undefined) return known;
-      const place = packing.add({ kind: 'dense', offset: offsets.coupling[f], rows, columns, ld: rows });
-      places.set(f, place);
-      return place;
+      if (places[f] < 0)
+        places[f] = packing.add({ kind: 'dense', offset: offsets.coupling[f], rows, columns, ld: rows });
+      return places[f];
     };
     for (let ν = 0; ν < nodesOf(tree); ν++) {
       const terms: BlockTerm[] = [];
@@ -205,7 +212,7 @@ class Planner {
     }
     to.add(target, picked[ν], [], starts);
     const [l, r] = this.#redundantOf(parent);
-    const offset = this.#basis[parent] + (left ? 0 : l);
+    const offset = this.#places.basis[parent] + (left ? 0 : l);
     const source = this.#down + begin[parent];
     to.add(target + picked[ν], k - picked[ν], [{ offset, ld: l + r, transposed: false, source, terms: rank }]);
   }
@@ -226,6 +233,7 @@ class Planner {
       const upper = (α & 1) === 1;
       const at = offsets.diagonal[α >> 1] + (upper ? m : 0);
       const own = packing.add({ kind: upper ? 'upper' : 'lower', offset: at, rows: n, columns: n, ld: m });
+      this.#places.leaf[α] = own;
       const terms: BlockTerm[] = [{ offset: own, ld: n, transposed: false, source: first, terms: n }];
       for (let e = lists.nearBegin[α]; e < lists.nearBegin[α + 1]; e++) {
         const β = lists.near[e];
@@ -253,7 +261,7 @@ class Planner {
     const target = tree.size + tree.begin[ν];
     const source = this.#down + skeletons.begin[ν];
     to.add(target, k, [], range(source, k));
-    const term = { offset: this.#basis[ν], ld: redundant, transposed: false, source, terms: k };
+    const term = { offset: this.#places.basis[ν], ld: redundant, transposed: false, source, terms: k };
     to.add(target + k, redundant, [term]);
   }
 
@@ -265,7 +273,7 @@ class Planner {
     if (k === 0) return;
     const source = this.#down + skeletons.begin[ν];
     to.add(tree.size + tree.begin[ν], rows, [
-      { offset: this.#basis[ν], ld: rows, transposed: false, source, terms: k },
+      { offset: this.#places.basis[ν], ld: rows, transposed: false, source, terms: k },
     ]);
   }
 }

@@ -1,9 +1,10 @@
 /**
  * What is said where a factorization breaks down: where, and the smallest shift that works.
  */
-import { FactorizationError, NotPositiveDefiniteError, type HmatrixError } from '../../core/errors.js';
+import type { HmatrixError } from '../../core/errors.js';
 import { extremeEigenvalues } from '../../krylov/lanczos.js';
 import type { TeamControl } from '../../parallel/team-control.js';
+import { tellBreakdown } from './breakdown-message.js';
 import type { Breakdown, FactorEngine } from './engine.js';
 import type { HierarchicalMatrix } from '../matrix/hierarchical-matrix.js';
 
@@ -14,8 +15,6 @@ const RISES = 24;
 const BISECTIONS = 5;
 /** The shift that is suggested exceeds one that fails by at most this part of itself. */
 const SHARPNESS = 0.05;
-/** What only a program can choose. */
-const INDEFINITE = " { indefinite: true } factors indefinite matrices of format 'hss'.";
 
 /**
  * The smallest λ ≥ 0 above `failed` at which K̃ + λI factors, to SHARPNESS or a few hundred units of rounding: from
@@ -59,29 +58,12 @@ async function smallestWorkingShift(
 export async function breakdownError(
   matrix: HierarchicalMatrix,
   engine: FactorEngine,
-  { node, level, pivot, index }: Breakdown,
+  breakdown: Breakdown,
   { shift, suggest }: { readonly shift: number; readonly suggest: boolean },
   control: TeamControl,
 ): Promise<HmatrixError> {
-  const data = { node, level, pivot, index, shift };
-  const isolated = matrix.data.tree.begin[0];
-  const where =
-    pivot === 0
-      ? `${isolated} isolated indices have rows of zeros (the first is ${index})`
-      : `elimination broke down at node ${node}, level ${level}, pivot ${pivot} (index ${index})`;
-  if (engine.indefinite) {
-    return new FactorizationError(
-      `K̃ + λI with λ = ${shift} is singular to working precision, or an indefinite elimination without pivoting ` +
-        `between nodes meets a singular block: ${where}. Choose another shift.`,
-      data,
-    );
-  }
-  const suggestedShift = suggest ? await smallestWorkingShift(matrix, engine, shift, control) : undefined;
-  const advice =
-    suggestedShift === undefined ? 'Add a larger shift' : `The smallest shift that works is ${suggestedShift}`;
-  return new NotPositiveDefiniteError(
-    `K̃ + λI with λ = ${shift} is not positive definite: ${where}. ${advice}, or compress to a tighter ` +
-      `tolerance.${INDEFINITE}`,
-    { ...data, suggestedShift, libraryOnly: INDEFINITE },
-  );
+  const { indefinite } = engine;
+  const search = suggest && !indefinite;
+  const suggestedShift = search ? await smallestWorkingShift(matrix, engine, shift, control) : undefined;
+  return tellBreakdown(breakdown, { isolated: matrix.data.tree.begin[0], shift, indefinite, suggestedShift });
 }

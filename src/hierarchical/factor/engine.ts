@@ -10,7 +10,9 @@ import type { TaskDefinition } from '../../parallel/task.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import type { HierarchicalData } from '../matrix/data.js';
 import type { SiblingExchange } from '../ranks/exchange.js';
+import type { HodlrFactors } from './hodlr/factors.js';
 import type { NodePass, PassArguments, PassKind, PassVectors, RankPassArguments } from './pass.js';
+import type { UlvFactors } from './ulv/factors.js';
 
 /**
  * Where elimination stopped: the i-th variable that `node` eliminates (from 1), index `index` of the caller's
@@ -94,6 +96,11 @@ export interface KeptPlaces {
 /** Status of a node that was not factored because one below it failed. */
 export const SKIPPED = -1;
 
+/** The factors by their format, for what reads them as they stand. */
+export type FactorsByFormat =
+  | { readonly format: 'ulv'; readonly factors: UlvFactors }
+  | { readonly format: 'hodlr'; readonly factors: HodlrFactors };
+
 /** The factorization of one format: refactors, solves by passes over vectors, gives the inverse's diagonal. */
 export interface FactorEngine {
   readonly precision: Precision;
@@ -104,6 +111,8 @@ export interface FactorEngine {
   /** log |det(K̃ + λI)| and inertia of the last successful factorization. */
   readonly logdet: number;
   readonly inertia: Inertia;
+  /** The factors themselves. */
+  readonly byFormat: FactorsByFormat;
   /** What a file keeps of the factors: the arrays that were placed, by name. */
   readonly kept: Readonly<Record<string, FloatArray>>;
   /**

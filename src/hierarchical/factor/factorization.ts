@@ -2,7 +2,6 @@
  * A factorized hierarchical matrix: what `factor` returns.
  */
 import { NonFiniteError, OptionError, ShapeError } from '../../core/errors.js';
-import { describe } from '../../core/kind.js';
 import { RandomStream } from '../../core/random.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
 import { warn } from '../../core/warning.js';
@@ -31,7 +30,13 @@ import { precisionOf } from '../../core/floats.js';
 import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
 import type { Team } from '../../parallel/team.js';
 import type { Kept } from '../../io/contents.js';
+import type { Device } from '../../device/device.js';
+import { requireWholeOn, type DeviceMatrixOptions } from '../device/device-options.js';
 import { breakdownError } from './breakdown.js';
+import { checkShift, notFactored } from './breakdown-message.js';
+import { DeviceFactorization } from './device/device-factorization.js';
+import { sendHodlr } from './device/hodlr.js';
+import { sendUlv } from './device/ulv.js';
 import type { FactorEngine, Inertia } from './engine.js';
 import type { PassKind } from './pass.js';
 import { ownResult, ownVectors } from '../ranks/own-rows.js';
@@ -327,6 +332,25 @@ export class Factorization implements LinearOperator {
     );
   }
 
+  /**
+   * Puts the factorization on a device (`openDevice`), where it solves: factors and lists are sent once and stay until
+   * `release`. This copy stays as it is. Measures one solve there by a product here. Throws OptionError for an
+   * indefinite one or one that several ranks have, MemoryError before anything is sent, NonFiniteError for numbers
+   * beyond float32, DeviceError, DeviceLostError.
+   */
+  async to(device: Device, options: DeviceMatrixOptions = {}): Promise<DeviceFactorization> {
+    const engine = this.#usable();
+    const { data } = this.#matrix;
+    const precision = requireWholeOn(device, data, { own: this.precision, options }, 'factorization.to');
+    const known = { shift: this.#shift, logdet: engine.logdet };
+    const { byFormat } = engine;
+    const factors =
+      byFormat.format === 'ulv'
+        ? await sendUlv(byFormat.factors, known, device, precision)
+        : await sendHodlr(byFormat.factors, known, device, precision);
+    return DeviceFactorization.make(data, device, factors, async (x) => this.#matrix.apply(x));
+  }
+
   /** What a file keeps of it (`save`): the matrix, and the factors by name. Throws OptionError as `solve`. */
   get kept(): { readonly matrix: HierarchicalMatrix; readonly factors: FactorEngine['kept'] } {
     return { matrix: this.#matrix, factors: this.#usable().kept };
@@ -418,25 +442,3 @@ export class Factorization implements LinearOperator {
   }
 }
 trustClass(Factorization);
-
-/** What is said of a factorization that is not there: it is being made, or could not be. */
-export function notFactored(shift: number, underWay: boolean): OptionError {
-  const what = `The factorization for shift ${shift}`;
-  return new OptionError(
-    underWay
-      ? `${what} is under way: await factors.refactor(${shift}).`
-      : `${what} failed: refactor with another shift.`,
-    { shift },
-  );
-}
-
-/** Throws OptionError for a shift out of its domain. */
-export function checkShift(shift: number, indefinite: boolean): void {
-  if (!Number.isFinite(shift))
-    throw new OptionError(`shift must be a finite number, not ${describe(shift)}.`, { option: 'shift', value: shift });
-  if (shift < 0 && !indefinite)
-    throw new OptionError(
-      `shift must be ≥ 0, not ${describe(shift)}: K̃ + λI with λ < 0 is factored with { indefinite: true } only.`,
-      { option: 'shift', value: shift },
-    );
-}

@@ -17,7 +17,7 @@ import { wordsOf, type RowsStep, type Step } from './step.js';
 const PANEL = 32;
 const THREADS = 64;
 
-/** Words of a diagonal block: of L offset, ld, order; the triangle's number; the pivots before. */
+/** Words of a diagonal block: of L offset, ld, order; the place of its status; the pivots before. */
 const DIAGONAL: Kernel = {
   name: 'cholesky',
   lists: ['blocks'],
@@ -171,11 +171,11 @@ export function choleskySteps({ triangles }: Choleskys): Step[] {
     const blocks: number[] = [];
     const updates: ProductTarget[] = [];
     const smalls: Small[] = [];
-    triangles.forEach(({ offset, ld, order }, number) => {
+    triangles.forEach(({ offset, ld, order, status }) => {
       if (order <= first) return;
       const diagonal = offset + first * (ld + 1);
       const width = Math.min(PANEL, order - first);
-      blocks.push(diagonal, ld, width, number, first);
+      blocks.push(diagonal, ld, width, status, first);
       const [a, b] = [
         { offset: offset + first, ld },
         { offset: offset + first, ld, transposed: true },

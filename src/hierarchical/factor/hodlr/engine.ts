@@ -19,6 +19,7 @@ import {
   logDeterminantOf,
   type Breakdown,
   type FactorEngine,
+  type FactorsByFormat,
   type Inertia,
   type KeptBlock,
   type KeptPlaces,
@@ -92,6 +93,10 @@ export class HodlrEngine implements FactorEngine {
       plan.factorBegin,
       plan.pairOf,
     ].reduce((sum, { byteLength }) => sum + byteLength, 0);
+  }
+
+  get byFormat(): FactorsByFormat {
+    return { format: 'hodlr', factors: this.#factors };
   }
 
   get kept(): FactorEngine['kept'] {

@@ -3,7 +3,6 @@
  */
 import type { Communicator } from '../../../distributed/communicator.js';
 import { NUMBER_BYTES, sharedFloats } from '../../../core/floats.js';
-import { firstOfLevel, leftChild, levelOf } from '../../../core/indices.js';
 import { sharedFloat64, sharedInt32 } from '../../../core/shared-array.js';
 import { inLargePages } from '../../../dense/large-pages.js';
 import type { FloatArray, Precision } from '../../../dense/matrix.js';
@@ -11,7 +10,7 @@ import type { TaskDefinition } from '../../../parallel/task.js';
 import { runOnce } from '../../../parallel/run-once.js';
 import { taskGraph } from '../../../parallel/task-graph.js';
 import type { TeamControl } from '../../../parallel/team-control.js';
-import { isolatedOf, firstLeaf, nodesOf } from '../../../tree/cluster-tree.js';
+import { isolatedOf, nodesOf } from '../../../tree/cluster-tree.js';
 import { type HierarchicalData } from '../../matrix/data.js';
 import { ROOT } from '../../ranks/gather.js';
 import { countsFor } from '../../ranks/share.js';
@@ -21,6 +20,7 @@ import {
   nodeByNode,
   type Breakdown,
   type FactorEngine,
+  type FactorsByFormat,
   type Inertia,
   type KeptBlock,
   type KeptPlaces,
@@ -30,6 +30,7 @@ import {
 import type { PassArguments, PassVectors } from '../pass.js';
 import { agreedBreakdown } from '../rank-outcome.js';
 import { setIsolated, taskNodes } from '../tree.js';
+import { deepestBreakdown } from './deepest-breakdown.js';
 import { eliminate } from './eliminate.js';
 import type { UlvFactors } from './factors.js';
 import { invertSelected } from './inverse.js';
@@ -103,6 +104,10 @@ export class UlvEngine implements FactorEngine {
     this.bytes = arrays.reduce((sum, { byteLength }) => sum + byteLength, 0);
   }
 
+  get byFormat(): FactorsByFormat {
+    return { format: 'ulv', factors: this.#factors };
+  }
+
   get kept(): FactorEngine['kept'] {
     const { factors, signs, logs, shift } = this.#factors;
     return { factors, signs, logs, shift };
@@ -174,24 +179,11 @@ export class UlvEngine implements FactorEngine {
       const ranks = (this.#ranks ??= new ShareElimination(this.#factors, share, communicator, !this.indefinite));
       await ranks.run(schur, control);
       this.agree(communicator);
-      return agreedBreakdown(this.#deepestBreakdown(), communicator);
+      return agreedBreakdown(deepestBreakdown(this.#factors.data, this.#factors.status), communicator);
     }
     const { graph, tasks } = (this.#graph ??= eliminationGraph(this.#factors.data, plan, !this.indefinite));
     await runOnce('factor', eliminate, { ...this.#factors, schur, tasks }, graph, control);
-    return this.#deepestBreakdown();
-  }
-
-  /** The deepest, leftmost failure: which nodes fail does not depend on the team. */
-  #deepestBreakdown(): Breakdown | undefined {
-    const {
-      data: { tree, share },
-      status,
-    } = this.#factors;
-    for (let level = tree.depth; level >= 0; level--) {
-      for (let ν = firstOfLevel(level); ν < firstOfLevel(level + 1); ν++)
-        if (status[ν] > 0 && share?.held[ν] !== 0) return this.#breakdown(ν);
-    }
-    return undefined;
+    return deepestBreakdown(this.#factors.data, this.#factors.status);
   }
 
   get bytesOfVector(): number {
@@ -218,28 +210,5 @@ export class UlvEngine implements FactorEngine {
     const state = { ...this.#factors, inverse: sharedFloats(plan.slotLength, this.precision), out };
     await runOnce('selected inversion', invertSelected, state, taskGraph(nodes, edges), control);
     return out;
-  }
-
-  #breakdown(ν: number): Breakdown {
-    const {
-      data: {
-        tree,
-        skeletons: { begin, indices, picked },
-      },
-      status,
-    } = this.#factors;
-    const pivot = status[ν];
-    let index: number;
-    if (ν >= firstLeaf(tree)) {
-      index = tree.order[tree.begin[ν] + begin[ν + 1] - begin[ν] + pivot - 1];
-    } else {
-      const l = leftChild(ν);
-      const left = begin[l + 1] - begin[l] - picked[l];
-      index =
-        pivot <= left
-          ? indices[begin[l] + picked[l] + pivot - 1]
-          : indices[begin[l + 1] + picked[l + 1] + pivot - 1 - left];
-    }
-    return { node: ν, level: levelOf(ν), pivot, index };
   }
 }
