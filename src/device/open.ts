@@ -3,12 +3,13 @@
  */
 import { requireName, requireMemoryLimit } from '../core/checks.js';
 import { requireControl } from '../core/context.js';
-import { HmatrixError, LibraryError } from '../core/errors.js';
+import { HmatrixError } from '../core/errors.js';
 import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { availableMemory } from '../io/machine.js';
 import { messageOf } from '../native/koffi.js';
 import { onTeam, type Control } from '../parallel/default-team.js';
 import { CpuDevice } from './cpu/device.js';
+import { findCard, openCuda } from './cuda/open.js';
 import { DEVICE_NAMES, type Device, type DeviceName } from './device.js';
 import { openWebgpu } from './webgpu/device.js';
 import { findAdapter } from './webgpu/library.js';
@@ -16,8 +17,8 @@ import { findAdapter } from './webgpu/library.js';
 /** How much a device may take. */
 export interface DeviceOptions {
   /**
-   * Most bytes that may lie on the device; more is refused before it is sent. Default: on `cpu` what this machine has
-   * free when the device is opened, else no limit, for WebGPU does not tell how much a card has.
+   * Most bytes that may lie on the device; more is refused before it is sent. Default: on `cpu` and `cuda` what the
+   * machine or the card has free when the device is opened; on `webgpu`, which does not tell that, no limit.
    */
   readonly memoryLimit?: number | undefined;
 }
@@ -39,21 +40,51 @@ export interface DeviceOutcome {
   readonly reason?: string | undefined;
 }
 
-/** Every device but the team, and what became of the search for it. Nothing is opened. */
-export async function describeDevices(): Promise<DeviceOutcome[]> {
-  try {
-    const { description, software } = await findAdapter();
-    return [{ device: 'webgpu', usable: true, description, software }];
-  } catch (error) {
-    return [{ device: 'webgpu', usable: false, reason: messageOf(error) }];
-  }
+/** Devices that are no team's, in the order in which `auto` prefers them. */
+type CardName = Exclude<DeviceName, 'cpu'>;
+
+/** A card that can be opened, and what it is. */
+interface Found {
+  readonly description: string;
+  readonly software: boolean;
+  readonly open: (memoryLimit: number | undefined) => Promise<Device>;
 }
 
+/** How each is looked for. */
+const CARDS: Readonly<Record<CardName, () => Promise<Found>>> = {
+  cuda: async () => {
+    const card = findCard();
+    const { description } = card;
+    return { description, software: false, open: async (memoryLimit) => openCuda(card, { memoryLimit }) };
+  },
+  webgpu: async () => {
+    const found = await findAdapter();
+    const { description, software } = found;
+    const open = (memoryLimit = Number.POSITIVE_INFINITY): Promise<Device> => openWebgpu(found, { memoryLimit });
+    return { description, software, open };
+  },
+};
+const CARD_NAMES = Object.keys(CARDS) as CardName[];
+
+/** Every device but the team, in the order in which `auto` tries them, and what became of the search for each. */
+export const describeDevices = (): Promise<DeviceOutcome[]> =>
+  Promise.all(
+    CARD_NAMES.map(async (device): Promise<DeviceOutcome> => {
+      try {
+        const { description, software } = await CARDS[device]();
+        return { device, usable: true, description, software };
+      } catch (error) {
+        return { device, usable: false, reason: messageOf(error) };
+      }
+    }),
+  );
+
 /**
- * Opens a device: 'webgpu', a graphics card by WebGPU (the browser's, or the package webgpu), in float32; 'cpu', the
- * team of the control; or 'auto', the card where there is one, else the team, with a description that says why. What is
- * named is opened or refused. Close it with `close()`. Throws OptionError, and where the device that is named cannot be
- * used LibraryError or DeviceError, with the reason.
+ * Opens a device: 'cuda', a card of NVIDIA's in float64 and float32; 'webgpu', a graphics card by WebGPU (the
+ * browser's, or the package webgpu), in float32; 'cpu', the team of the control; or 'auto', the first of these that
+ * there is, with a description that says, of the team, why. What is named is opened or refused. Close it with
+ * `close()`. Throws OptionError, and where the device that is named cannot be used LibraryError or DeviceError, with
+ * the reason.
  */
 export async function openDevice(
   name: DeviceName | 'auto' = 'auto',
@@ -65,16 +96,18 @@ export async function openDevice(
   requireControl(control, 'openDevice');
   const { memoryLimit } = options;
   if (memoryLimit !== undefined) requireMemoryLimit(memoryLimit);
-  const cpu = async (because?: string): Promise<Device> =>
-    new CpuDevice((await onTeam(control, 'openDevice')).team, memoryLimit ?? availableMemory(), because);
-  if (name === 'cpu') return cpu();
-  try {
-    const found = await findAdapter();
-    if (name === 'auto' && found.software)
-      throw new LibraryError(`webgpu has a software adapter alone, ${found.description}.`);
-    return await openWebgpu(found, { memoryLimit: memoryLimit ?? Number.POSITIVE_INFINITY });
-  } catch (error) {
-    if (name !== 'auto' || !(error instanceof HmatrixError)) throw error;
-    return await cpu(messageOf(error));
+  if (name !== 'cpu' && name !== 'auto') return (await CARDS[name]()).open(memoryLimit);
+  const reasons: string[] = [];
+  for (const card of name === 'auto' ? CARD_NAMES : []) {
+    try {
+      const { description, software, open } = await CARDS[card]();
+      if (!software) return await open(memoryLimit);
+      reasons.push(`${card} has a software adapter alone, ${description}`);
+    } catch (error) {
+      if (!(error instanceof HmatrixError)) throw error;
+      reasons.push(`${card} cannot be used: ${messageOf(error)}`);
+    }
   }
+  const { team } = await onTeam(control, 'openDevice');
+  return new CpuDevice(team, memoryLimit ?? availableMemory(), reasons.length > 0 ? reasons.join('; ') : undefined);
 }

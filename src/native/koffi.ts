@@ -19,6 +19,7 @@ export interface KoffiModule {
   /** A library by name or path; null: the one that the process runs on. `global`: its symbols are seen by others. */
   load(path: string | null, options?: { readonly global?: boolean }): KoffiLibrary;
   address(value: unknown): bigint | number;
+  decode(value: BigInt64Array, type: string): unknown;
 }
 
 /**
@@ -71,6 +72,10 @@ export function arrayAddress(data: NativeArray): number {
   if (data.buffer.byteLength === 0) return 0;
   return Number(loadKoffi().address(data));
 }
+
+/** The text that ends with a zero at an address. */
+export const textAt = (address: number): string =>
+  loadKoffi().decode(BigInt64Array.of(BigInt(address)), 'const char *') as string;
 
 /**
  * A function of the C library that the process runs on; undefined where there is none of that name, and as long as the

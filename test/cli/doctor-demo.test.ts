@@ -17,7 +17,10 @@ describe('doctor', () => {
       wasm: { simd: true },
       mpi: { launcher: null, choice: null, library: 'one process', search: expect.any(Array) },
       gpu: { drivers: expect.any(Array) },
-      devices: [{ device: 'webgpu', usable: expect.any(Boolean) }],
+      devices: [
+        { device: 'cuda', usable: expect.any(Boolean) },
+        { device: 'webgpu', usable: expect.any(Boolean) },
+      ],
       memory: { totalBytes: expect.any(Number), availableBytes: expect.any(Number) },
       blas: { description: expect.any(String), choice: process.env['HMATRIX_BLAS'] ?? null },
     });
@@ -40,6 +43,7 @@ describe('doctor', () => {
     const { status, stdout } = await hmatrixProcess(['doctor'], { env: { HMATRIX_BLAS: 'portable' } });
     expect(status).toBe(0);
     expect(stdout).toMatch(/built-in backend is in use.*apt-get install/);
+    expect(stdout).toMatch(/cuda: (usable, |not usable\. )\S+/);
     expect(stdout).toMatch(/webgpu: (usable, |not usable\. )\S+/);
   });
 });

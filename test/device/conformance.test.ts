@@ -1,14 +1,14 @@
 /** Every device computes what the contract says, to the rounding of its precision; memory, order and errors alike. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DeviceError, MemoryError, OptionError, ShapeError } from '#hmatrix/core/errors.js';
-import type { Precision } from '#hmatrix/core/floats.js';
-import type { Device } from '#hmatrix/device/device.js';
+import type { Device, DeviceName } from '#hmatrix/device/device.js';
 import { openDevice } from '#hmatrix/device/open.js';
 import { sharedTeam } from '../teams.js';
-import { hasAdapter, NO_ADAPTER } from './adapter.js';
 import { exampleOf, excess, numbersOf, plain, type TargetShape } from './block-rows.js';
+import { useStandIn } from './cuda-stand-in/stand-in.js';
+import { DEVICES, whatIsMissing } from './devices.js';
 
-const open = async (name: 'cpu' | 'webgpu', memoryLimit?: number): Promise<Device> =>
+const open = async (name: DeviceName, memoryLimit?: number): Promise<Device> =>
   openDevice(name, { memoryLimit }, { team: await sharedTeam(2) });
 
 /** Sizes beside those of tiles (1, 4, 16, 64), one, and none. */
@@ -60,16 +60,13 @@ const SHAPES: Readonly<Record<string, readonly TargetShape[]>> = {
   none: [],
 };
 
-const devices: readonly (readonly ['cpu' | 'webgpu', Precision])[] = [
-  ['cpu', 'f64'],
-  ['cpu', 'f32'],
-  ['webgpu', 'f32'],
-];
+useStandIn();
 
-describe.each(devices)('%s in %s', (name, precision) => {
-  const skipped = name === 'webgpu' && !hasAdapter;
+describe.each(DEVICES)('%s in %s', (name, precision) => {
+  const missing = whatIsMissing(name);
+  const skipped = missing !== undefined;
   const test = skipped ? it.skip : it;
-  if (skipped) it.skip(NO_ADAPTER, () => undefined);
+  if (skipped) it.skip(missing, () => undefined);
   let device: Device;
   beforeAll(async () => {
     if (!skipped) device = await open(name);

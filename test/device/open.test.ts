@@ -1,5 +1,5 @@
 /** What openDevice opens, says and refuses, and a device that is lost. */
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { DeviceError, DeviceLostError, LibraryError, MemoryError, OptionError } from '#hmatrix/core/errors.js';
 import { describeDevices, openDevice } from '#hmatrix/device/open.js';
 import { WebgpuDevice } from '#hmatrix/device/webgpu/device.js';
@@ -14,9 +14,15 @@ const control = async (): Promise<{ team: Awaited<ReturnType<typeof sharedTeam>>
 function pretend(gpu: Partial<Gpu>): void {
   vi.stubGlobal('navigator', { gpu });
 }
+beforeEach(() => {
+  vi.stubEnv('HMATRIX_CUDA', 'none');
+});
 afterEach(() => {
   vi.unstubAllGlobals();
+  vi.unstubAllEnvs();
 });
+/** What describeDevices says of cuda. */
+const NO_CUDA = { device: 'cuda', usable: false, reason: 'HMATRIX_CUDA is "none": no card is looked for' };
 
 describe('openDevice', () => {
   it('opens_the_team_by_name', async () => {
@@ -29,20 +35,23 @@ describe('openDevice', () => {
   it('takes_the_team_where_there_is_no_card_only_if_asked_to_and_says_so', async () => {
     pretend({ requestAdapter: async () => null });
     expect(await describeDevices()).toEqual([
+      NO_CUDA,
       { device: 'webgpu', usable: false, reason: expect.stringMatching(/no adapter here/) as string },
     ]);
     await expect(openDevice('webgpu', {}, await control())).rejects.toThrow(LibraryError);
     const device = await openDevice('auto', {}, await control());
     expect([device.name, device.description]).toEqual([
       'cpu',
-      expect.stringMatching(/; taken because WebGPU finds no adapter here: no graphics card, or no driver for it$/),
+      expect.stringMatching(
+        /; taken because cuda cannot be used: HMA.* looked for; webgpu cannot be used: WebGPU finds no adapter here/,
+      ),
     ]);
     await device.close();
   });
 
   it('names_what_it_takes', async () => {
-    await expect(openDevice('cuda' as never)).rejects.toThrow(
-      /device of openDevice is "cuda": choose auto, cpu, webgpu/,
+    await expect(openDevice('metal' as never)).rejects.toThrow(
+      /device of openDevice is "metal": choose auto, cpu, cuda, webgpu/,
     );
     await expect(openDevice('cpu', { memoryLimits: 1 } as never)).rejects.toThrow(/did you mean "memoryLimit"/);
     await expect(openDevice('cpu', { memoryLimit: 0 })).rejects.toThrow(OptionError);
@@ -56,6 +65,7 @@ describe('openDevice', () => {
       requestAdapter: async () => ({ limits, info, requestDevice: () => Promise.reject(new Error('not today')) }),
     });
     expect(await describeDevices()).toEqual([
+      NO_CUDA,
       { device: 'webgpu', usable: true, description: 'maker, a', software: false },
     ]);
     await expect(openDevice('webgpu')).rejects.toThrow(DeviceError);
@@ -74,7 +84,7 @@ describe.skipIf(!hasAdapter)('webgpu', () => {
     await named.close();
     const chosen = await openDevice('auto', {}, await control());
     expect(chosen.name).toBe(software ? 'cpu' : 'webgpu');
-    if (software) expect(chosen.description).toContain('taken because webgpu has a software adapter alone');
+    if (software) expect(chosen.description).toContain('; webgpu has a software adapter alone');
     await chosen.close();
   });
 

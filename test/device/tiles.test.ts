@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ShapeError } from '#hmatrix/core/errors.js';
 import { checkBlockRows, flopsOfVector, type BlockRows } from '#hmatrix/device/block-rows.js';
-import { arrangements, cutIntoTiles, tilesCost } from '#hmatrix/device/webgpu/tiles.js';
+import { arrangements, cutIntoTiles, tilesCost } from '#hmatrix/device/tiles.js';
 import { exampleOf } from './block-rows.js';
 
 const shape = fc.record({

@@ -1,7 +1,7 @@
 /** Products of blocks, gathers, triangles, substitutions, combinations and inner products, on every device. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DeviceError, MemoryError, ShapeError } from '#hmatrix/core/errors.js';
-import { floats, ROUNDOFF, type FloatArray, type Precision } from '#hmatrix/core/floats.js';
+import { floats, ROUNDOFF, type FloatArray } from '#hmatrix/core/floats.js';
 import { RandomStream } from '#hmatrix/core/random.js';
 import type { Device } from '#hmatrix/device/device.js';
 import { openDevice } from '#hmatrix/device/open.js';
@@ -11,14 +11,11 @@ import type { BlockProducts, ProductTarget } from '#hmatrix/device/work/products
 import type { TrianglePlace } from '#hmatrix/device/work/triangles.js';
 import type { Work, WorkOperands } from '#hmatrix/device/work/work.js';
 import { sharedTeam } from '../teams.js';
-import { hasAdapter, NO_ADAPTER } from './adapter.js';
 import { numbersOf } from './block-rows.js';
+import { useStandIn } from './cuda-stand-in/stand-in.js';
+import { DEVICES, whatIsMissing } from './devices.js';
 
-const devices: readonly (readonly ['cpu' | 'webgpu', Precision])[] = [
-  ['cpu', 'f64'],
-  ['cpu', 'f32'],
-  ['webgpu', 'f32'],
-];
+useStandIn();
 
 /** Where entry (i, j) of a block stands. */
 const at = ({ offset, ld, transposed }: Block, i: number, j: number): number =>
@@ -89,10 +86,11 @@ function triangles(orders: readonly number[]): { readonly places: TrianglePlace[
   return { places, length };
 }
 
-describe.each(devices)('%s in %s', (name, precision) => {
-  const skipped = name === 'webgpu' && !hasAdapter;
+describe.each(DEVICES)('%s in %s', (name, precision) => {
+  const missing = whatIsMissing(name);
+  const skipped = missing !== undefined;
   const test = skipped ? it.skip : it;
-  if (skipped) it.skip(NO_ADAPTER, () => undefined);
+  if (skipped) it.skip(missing, () => undefined);
   const ε = ROUNDOFF[precision];
   let device: Device;
   beforeAll(async () => {

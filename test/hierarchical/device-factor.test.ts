@@ -7,7 +7,7 @@ import {
   NotPositiveDefiniteError,
   OptionError,
 } from '#hmatrix/core/errors.js';
-import { NUMBER_BYTES, ROUNDOFF, type Precision } from '#hmatrix/core/floats.js';
+import { NUMBER_BYTES, ROUNDOFF } from '#hmatrix/core/floats.js';
 import { sharedFloat64 } from '#hmatrix/core/shared-array.js';
 import { squaredNorm, view, type Matrix } from '#hmatrix/dense/matrix.js';
 import type { Device } from '#hmatrix/device/device.js';
@@ -27,7 +27,9 @@ import type { HierarchicalMatrix } from '#hmatrix/hierarchical/matrix/hierarchic
 import type { Team } from '#hmatrix/parallel/team.js';
 import { denseSource } from '#hmatrix/source/dense-source.js';
 import type { EntrySource } from '#hmatrix/source/entry-source.js';
-import { hasAdapter, NO_ADAPTER } from '../device/adapter.js';
+import { hasAdapter } from '../device/adapter.js';
+import { useStandIn } from '../device/cuda-stand-in/stand-in.js';
+import { DEVICES, whatIsMissing } from '../device/devices.js';
 import { gaussianSource, randomMatrix } from '../support.js';
 import { sharedTeam } from '../teams.js';
 
@@ -193,16 +195,13 @@ describe('the plan of a solve', () => {
   });
 });
 
-const devices: readonly (readonly ['cpu' | 'webgpu', Precision])[] = [
-  ['cpu', 'f64'],
-  ['cpu', 'f32'],
-  ['webgpu', 'f32'],
-];
+useStandIn();
 
-describe.each(devices)('on %s in %s', (name, precision) => {
-  const skipped = name === 'webgpu' && !hasAdapter;
+describe.each(DEVICES)('on %s in %s', (name, precision) => {
+  const missing = whatIsMissing(name);
+  const skipped = missing !== undefined;
   const test = skipped ? it.skip : it;
-  if (skipped) it.skip(NO_ADAPTER, () => undefined);
+  if (skipped) it.skip(missing, () => undefined);
   const ε = ROUNDOFF[precision];
   let device: Device;
   beforeAll(async () => {

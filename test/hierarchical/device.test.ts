@@ -15,7 +15,8 @@ import { HierarchicalMatrix } from '#hmatrix/hierarchical/matrix/hierarchical-ma
 import type { Team } from '#hmatrix/parallel/team.js';
 import { denseSource } from '#hmatrix/source/dense-source.js';
 import type { EntrySource } from '#hmatrix/source/entry-source.js';
-import { hasAdapter, NO_ADAPTER } from '../device/adapter.js';
+import { useStandIn } from '../device/cuda-stand-in/stand-in.js';
+import { DEVICES, whatIsMissing } from '../device/devices.js';
 import { gaussianSource, randomMatrix } from '../support.js';
 import { sharedTeam } from '../teams.js';
 
@@ -146,16 +147,13 @@ describe('the plan', () => {
   });
 });
 
-const devices: readonly (readonly ['cpu' | 'webgpu', Precision])[] = [
-  ['cpu', 'f64'],
-  ['cpu', 'f32'],
-  ['webgpu', 'f32'],
-];
+useStandIn();
 
-describe.each(devices)('on %s in %s', (name, precision) => {
-  const skipped = name === 'webgpu' && !hasAdapter;
+describe.each(DEVICES)('on %s in %s', (name, precision) => {
+  const missing = whatIsMissing(name);
+  const skipped = missing !== undefined;
   const test = skipped ? it.skip : it;
-  if (skipped) it.skip(NO_ADAPTER, () => undefined);
+  if (skipped) it.skip(missing, () => undefined);
   let device: Device;
   beforeAll(async () => {
     if (!skipped) device = await openDevice(name, {}, { team });

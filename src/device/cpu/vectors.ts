@@ -3,7 +3,7 @@
  */
 import { defineTask } from '../../parallel/task.js';
 import type { FloatArray } from '../../core/floats.js';
-import { INNER_PRODUCT_WORDS, PARTIAL_ROWS, type Coefficient, type Combination } from '../work/vectors.js';
+import { INNER_PRODUCT_WORDS, isReplaced, PARTIAL_ROWS, type Coefficient, type Combination } from '../work/vectors.js';
 import type { KernelArguments, KernelState } from './kernel-state.js';
 
 /** Rows of a combination that are one task. */
@@ -24,7 +24,7 @@ export const combineRows = defineTask<KernelState<Combination>, KernelArguments>
   ({ operands, settings }) => {
     const { x, y } = operands;
     const { alpha, beta, count } = settings;
-    const replaced = beta.constant === 0 && beta.numerator === undefined;
+    const replaced = isReplaced(settings);
     return (task, { width }) => {
       const a = factors(alpha, operands['scalars'], width);
       const b = factors(beta, operands['scalars'], width);

@@ -3,15 +3,7 @@
  * DEPTH terms at a time of the block and of the vectors go to its shared memory, of which each thread multiplies a few
  * rows by a few columns.
  */
-import { DEPTH, type TileHeight } from './tiles.js';
-
-/** Vectors of a tile. */
-export const TILE_WIDTHS = [1, 4, 16, 64] as const;
-/** Of each width. */
-export type TileWidth = (typeof TILE_WIDTHS)[number];
-
-/** The narrowest tiles that hold `width` vectors side by side, or the widest. */
-export const tileWidthOf = (width: number): TileWidth => TILE_WIDTHS.find((most) => width <= most) ?? 64;
+import { DEPTH, type TileHeight, type TileWidth } from '../tiles.js';
 
 /** Threads of a workgroup at most: what every adapter has. */
 const MOST_THREADS = 256;

@@ -3,11 +3,11 @@
  */
 import { flopsOfVector, type BlockRows } from '../block-rows.js';
 import type { LaunchCost } from '../device.js';
+import { cutIntoTiles, tileWidthOf, type TileGroup, type TileWidth } from '../tiles.js';
 import { USAGE, type GpuBuffer, type GpuPipeline } from './api.js';
 import { GpuBuffers, inRows, roomFor, type GpuHost } from './host.js';
-import { kernelOf, PARAMETER_WORDS, tileWidthOf, type TileWidth } from './kernel.js';
+import { kernelOf, PARAMETER_WORDS } from './kernel.js';
 import { kernelLists, type KernelLists } from './lists.js';
-import { cutIntoTiles, type TileGroup } from './tiles.js';
 
 /** Tiles of one height, with their lists and parameters. */
 interface Group extends TileGroup {

@@ -105,3 +105,29 @@ export function demandOfInnerProducts({ products }: InnerProducts): WorkDemand {
 export const listsOfInnerProducts = ({ products }: InnerProducts): WorkLists => ({
   products: Float64Array.from(products.flatMap(({ x, y, count, to }) => [x, y, count, to])),
 });
+
+/**
+ * Inner products in two steps, as records x, y, count, to: sums of PARTIAL_ROWS rows at most, which go to rows of their
+ * own, and sums of those.
+ */
+export function partialSums({ products }: InnerProducts): {
+  readonly partials: readonly number[];
+  readonly totals: readonly number[];
+} {
+  const partials: number[] = [];
+  const totals: number[] = [];
+  for (const { x, y, count, to } of products) {
+    const begin = partials.length / INNER_PRODUCT_WORDS;
+    for (let first = 0; first < count; first += PARTIAL_ROWS)
+      partials.push(x + first, y + first, Math.min(PARTIAL_ROWS, count - first), partials.length / INNER_PRODUCT_WORDS);
+    totals.push(begin, 0, partials.length / INNER_PRODUCT_WORDS - begin, to);
+  }
+  return { partials, totals };
+}
+
+/** Whether Y of a combination is replaced, and not read. */
+export const isReplaced = ({ beta }: Combination): boolean => beta.constant === 0 && beta.numerator === undefined;
+
+/** Rows that the partial sums of inner products take. */
+export const partialRows = ({ products }: InnerProducts): number =>
+  products.reduce((sum, { count }) => sum + Math.ceil(count / PARTIAL_ROWS), 0);

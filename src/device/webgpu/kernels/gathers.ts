@@ -2,6 +2,7 @@
  * Gathers: a workgroup moves NUMBERS numbers of a piece.
  */
 import { listsOfGathers, type Gathers } from '../../work/gathers.js';
+import { partsOf } from '../../work/tiles.js';
 import { wordOfFloat, type Kernel } from './shader.js';
 import { wordsOf, type Step } from './step.js';
 
@@ -39,11 +40,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
 
 /** The launch. */
 export function gatherSteps(work: Gathers): Step[] {
-  const parts: number[] = [];
-  work.pieces.forEach(({ to }, piece) => {
-    const numbers = to.rows.length * to.columns.length;
-    for (let first = 0; first < numbers; first += NUMBERS) parts.push(piece, first);
-  });
+  const parts = partsOf(
+    work.pieces.map(({ to }) => to.rows.length * to.columns.length),
+    NUMBERS,
+  );
   if (parts.length === 0) return [];
   const { pieces, offsets } = listsOfGathers(work);
   return [

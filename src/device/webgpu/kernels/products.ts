@@ -2,14 +2,12 @@
  * Block products: a workgroup has a square tile of a target, whose sum runs over the terms DEPTH numbers at a time;
  * those of A and B go to shared memory, of which each thread multiplies a few rows by a few columns.
  */
+import { DEPTH } from '../../tiles.js';
 import { demandOfProducts, listsOfProducts, type BlockProducts } from '../../work/products.js';
-import { DEPTH } from '../tiles.js';
+import { productTiles, type TileSize } from '../../work/tiles.js';
 import { wordOfFloat, type Kernel } from './shader.js';
 import { wordsOf, type Step } from './step.js';
 
-/** Rows and columns of a tile. */
-const TILE_SIZES = [64, 16] as const;
-type TileSize = (typeof TILE_SIZES)[number];
 const THREADS = 256;
 
 const each = (count: number, body: (i: number) => string): string =>
@@ -94,33 +92,10 @@ fn store(t: u32, i: u32, j: u32, sum: f32) {
 
 const KERNELS = { 64: kernelOf(64), 16: kernelOf(16) } as const;
 
-/** The tiles of that size: target, row, column, …; of lower triangles those that reach the diagonal. */
-function tilesOf({ targets }: BlockProducts, size: TileSize): { readonly tiles: number[]; readonly padded: number } {
-  const tiles: number[] = [];
-  let padded = 0;
-  targets.forEach(({ rows, columns, lower, terms }, target) => {
-    const depth = terms.reduce((sum, term) => sum + DEPTH * Math.ceil(term.depth / DEPTH), 0);
-    for (let column = 0; column < columns; column += size) {
-      for (let row = 0; row < rows; row += size) {
-        if (lower === true && row + size <= column) continue;
-        tiles.push(target, row, column);
-        padded += 2 * size * size * depth;
-      }
-    }
-  });
-  return { tiles, padded };
-}
-
-/** What a multiply–add of a short tile costs beside one of a tall one, which reads its blocks a quarter as often. */
-const EFFORT: Readonly<Record<TileSize, number>> = { 64: 1, 16: 2.5 };
-
 /** The launch, by tiles of the size that costs less. */
 export function productSteps(work: BlockProducts, operands: Step['operands'] = { a: 'a', b: 'b', c: 'c' }): Step[] {
   if (work.targets.length === 0) return [];
-  const choices = TILE_SIZES.map((size) => ({ size, ...tilesOf(work, size) }));
-  const { size, tiles, padded } = choices.reduce((best, one) =>
-    EFFORT[one.size] * one.padded < EFFORT[best.size] * best.padded ? one : best,
-  );
+  const { size, tiles, padded } = productTiles(work);
   const { targets, terms } = listsOfProducts(work);
   return [
     {

@@ -1,12 +1,13 @@
 /**
  * The steps of each kind of work.
  */
+import { partialRows } from '../../work/vectors.js';
 import type { Work, WorkKind, WorkKinds } from '../../work/work.js';
 import { gatherSteps } from './gathers.js';
 import { productSteps } from './products.js';
 import type { RowsStep, Step } from './step.js';
 import { choleskySteps, substitutionSteps } from './triangles.js';
-import { combinationSteps, innerProductSteps, scratchRows } from './vectors.js';
+import { combinationSteps, innerProductSteps } from './vectors.js';
 
 /** Work as steps, in order, and the rows of vectors that they need beside their operands. */
 export interface StepPlan {
@@ -26,5 +27,5 @@ const STEPS: { readonly [K in WorkKind]: (work: WorkKinds[K]) => (Step | RowsSte
 /** The steps. Throws MemoryError where a kernel cannot address a block. */
 export const stepsOf = (work: Work): StepPlan => ({
   steps: (STEPS[work.kind] as (work: Work) => (Step | RowsStep)[])(work),
-  scratchRows: work.kind === 'innerProducts' ? scratchRows(work) : 0,
+  scratchRows: work.kind === 'innerProducts' ? partialRows(work) : 0,
 });

@@ -1,14 +1,9 @@
 /**
- * Triangles of any order, by panels of PANEL columns or rows: what the panels before have to do with one is a block
- * product, and what is left of it stands in shared memory.
- *
- *   Cholesky:      A(p:, p) −= L(p:, :p)·L(p, :p)ᵀ,   A(p, p) = L·Lᵀ,   A(below, p) ← A(below, p)·L⁻ᵀ
- *   substitution:  X(p) −= L(p, :p)·X(:p),   X(p) ← L(p, p)⁻¹·X(p)
+ * Triangles by panels (work/panels.ts), what is left of which stands in shared memory.
  */
-import { BlockRowsBuilder } from '../../block-rows.js';
-import type { Block } from '../../work/demand.js';
-import type { ProductTarget } from '../../work/products.js';
-import { ofRows, type Choleskys, type Substitutions, type TrianglePlace } from '../../work/triangles.js';
+import { choleskyPanels, listOfDiagonals, substitutionPanels, type DiagonalBlock } from '../../work/panels.js';
+import { listsOfSubstitutions, ofRows, type Choleskys, type Substitutions } from '../../work/triangles.js';
+import { partsOf } from '../../work/tiles.js';
 import { productSteps } from './products.js';
 import type { Kernel } from './shader.js';
 import { wordsOf, type RowsStep, type Step } from './step.js';
@@ -127,154 +122,44 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
 
 const SUBSTITUTIONS = [false, true].map((transposed) => [false, true].map((rows) => substitution(transposed, rows)));
 
-/** A triangle of the diagonal, at most PANEL, and what it is to be solved for. */
-interface Small {
-  readonly triangle: TrianglePlace;
-  readonly x: Block;
-  readonly columns: number;
+/** L·Lᵀ of blocks of the diagonal. */
+function diagonalStep(diagonals: readonly DiagonalBlock[]): Step {
+  return {
+    kernel: () => DIAGONAL,
+    lists: { blocks: wordsOf(listOfDiagonals(diagonals)) },
+    constants: [],
+    operands: { values: 'values', status: 'status' },
+    groups: () => [diagonals.length, 1],
+  };
 }
 
-/** X ← L⁻¹·X or L⁻ᵀ·X of small triangles with blocks. */
-function blockStep(smalls: readonly Small[], transposed: boolean, operands: Step['operands']): Step[] {
-  const systems: number[] = [];
-  const parts: number[] = [];
-  smalls.forEach(({ triangle: { offset, ld, order }, x, columns }, system) => {
-    systems.push(offset, ld, order, x.offset, x.ld, x.transposed === true ? 1 : 0, columns);
-    for (let first = 0; first < columns; first += THREADS) parts.push(system, first);
-  });
+/** X ← L⁻¹·X or L⁻ᵀ·X of small triangles. */
+function solveSteps(work: Substitutions, operands: Step['operands']): Step[] {
+  const systems = wordsOf(listsOfSubstitutions(work)['systems']);
+  const kernel = (): Kernel => SUBSTITUTIONS[work.transposed ? 1 : 0][ofRows(work) ? 1 : 0];
+  const step = { kernel, constants: [], operands };
+  if (ofRows(work))
+    return [{ ...step, lists: { systems }, groups: (width) => [work.systems.length, Math.ceil(width / THREADS)] }];
+  const parts = partsOf(
+    work.systems.map(({ x }) => (x.block === undefined ? 0 : x.columns)),
+    THREADS,
+  );
   if (parts.length === 0) return [];
-  return [
-    {
-      kernel: () => SUBSTITUTIONS[transposed ? 1 : 0][0],
-      lists: { systems: wordsOf(systems), parts: wordsOf(parts) },
-      constants: [],
-      operands,
-      groups: () => [parts.length / 2, 1],
-    },
-  ];
+  return [{ ...step, lists: { systems, parts: wordsOf(parts) }, groups: () => [parts.length / 2, 1] }];
 }
-
-const panelsOf = (orders: readonly number[]): number => Math.ceil(Math.max(0, ...orders) / PANEL);
-
-/** Rows first … first + rows of a block. */
-const below = (block: Block, first: number): Block => ({
-  ...block,
-  offset: block.offset + (block.transposed === true ? first * block.ld : first),
-});
 
 /** Factorizations: three steps a panel. */
-export function choleskySteps({ triangles }: Choleskys): Step[] {
-  const steps: Step[] = [];
-  const own = { a: 'values', b: 'values', c: 'values' };
-  for (let panel = 0; panel < panelsOf(triangles.map(({ order }) => order)); panel++) {
-    const first = panel * PANEL;
-    const blocks: number[] = [];
-    const updates: ProductTarget[] = [];
-    const smalls: Small[] = [];
-    triangles.forEach(({ offset, ld, order, status }) => {
-      if (order <= first) return;
-      const diagonal = offset + first * (ld + 1);
-      const width = Math.min(PANEL, order - first);
-      blocks.push(diagonal, ld, width, status, first);
-      const [a, b] = [
-        { offset: offset + first, ld },
-        { offset: offset + first, ld, transposed: true },
-      ];
-      if (first > 0)
-        updates.push({
-          c: { offset: diagonal, ld },
-          rows: order - first,
-          columns: width,
-          lower: true,
-          terms: [{ a, b, depth: first }],
-        });
-      const columns = order - first - width;
-      const x = { offset: diagonal + width, ld, transposed: true };
-      if (columns > 0) smalls.push({ triangle: { offset: diagonal, ld, order: width }, x, columns });
-    });
-    steps.push(
-      ...productSteps({ kind: 'products', alpha: -1, beta: 1, targets: updates }, own),
-      {
-        kernel: () => DIAGONAL,
-        lists: { blocks: wordsOf(blocks) },
-        constants: [],
-        operands: { values: 'values', status: 'status' },
-        groups: () => [blocks.length / 5, 1],
-      },
-      ...blockStep(smalls, false, { triangles: 'values', x: 'values' }),
-    );
-  }
-  return steps;
-}
+export const choleskySteps = (work: Choleskys): Step[] =>
+  choleskyPanels(work, PANEL).flatMap(({ updates, diagonals, solves }) => [
+    ...productSteps(updates, { a: 'values', b: 'values', c: 'values' }),
+    diagonalStep(diagonals),
+    ...solveSteps(solves, { triangles: 'values', x: 'values' }),
+  ]);
 
 /** Substitutions: two steps a panel. */
-export function substitutionSteps(work: Substitutions): (Step | RowsStep)[] {
-  const { systems, transposed } = work;
-  const steps: (Step | RowsStep)[] = [];
-  const panels = panelsOf(systems.map(({ triangle: { order } }) => order));
-  for (let k = 0; k < panels; k++) {
-    const first = PANEL * (transposed ? panels - 1 - k : k);
-    const here = systems
-      .filter(({ triangle: { order } }) => order > first)
-      .map(({ triangle: { offset, ld, order }, x }) => {
-        const width = Math.min(PANEL, order - first);
-        const end = first + width;
-        // Rows that are done, and the block of L that they meet: L(p, :p), or L(below, p)ᵀ.
-        const done = transposed ? { from: end, depth: order - end } : { from: 0, depth: first };
-        const l = { offset: offset + (transposed ? end + first * ld : first), ld, transposed };
-        return { triangle: { offset: offset + first * (ld + 1), ld, order: width }, x, done, l };
-      });
-    steps.push(...(ofRows(work) ? rowPanel(here, first, transposed) : blockPanel(here, first, transposed)));
-  }
-  return steps;
-}
-
-/** What a panel of a system is: its triangle, rows that are done, and the block of L that they meet. */
-interface PanelSystem {
-  readonly triangle: TrianglePlace;
-  readonly x: Substitutions['systems'][number]['x'];
-  readonly done: { readonly from: number; readonly depth: number };
-  readonly l: Block;
-}
-
-function blockPanel(systems: readonly PanelSystem[], first: number, transposed: boolean): Step[] {
-  const updates: ProductTarget[] = [];
-  const smalls: Small[] = [];
-  for (const { triangle, x, done, l } of systems) {
-    const { block, columns } = x as { readonly block: Block; readonly columns: number };
-    const c = below(block, first);
-    smalls.push({ triangle, x: c, columns });
-    if (done.depth > 0)
-      updates.push({
-        c,
-        rows: triangle.order,
-        columns,
-        terms: [{ a: l, b: below(block, done.from), depth: done.depth }],
-      });
-  }
-  return [
-    ...productSteps({ kind: 'products', alpha: -1, beta: 1, targets: updates }, { a: 'triangles', b: 'x', c: 'x' }),
-    ...blockStep(smalls, transposed, { triangles: 'triangles', x: 'x' }),
-  ];
-}
-
-function rowPanel(systems: readonly PanelSystem[], first: number, transposed: boolean): (Step | RowsStep)[] {
-  const updates = new BlockRowsBuilder(true, -1);
-  const words: number[] = [];
-  for (const { triangle, x, done, l } of systems) {
-    const row = x.first!;
-    words.push(triangle.offset, triangle.ld, triangle.order, row + first, 0, 0, 0);
-    const term = { offset: l.offset, ld: l.ld, transposed, source: row + done.from, terms: done.depth };
-    if (done.depth > 0) updates.add(row + first, triangle.order, [term]);
-  }
-  const step: Step = {
-    kernel: () => SUBSTITUTIONS[transposed ? 1 : 0][1],
-    lists: { systems: wordsOf(words) },
-    constants: [],
-    operands: { triangles: 'triangles', x: 'x' },
-    groups: (width) => [systems.length, Math.ceil(width / THREADS)],
-  };
-  const before: RowsStep[] =
-    updates.targets === 0 ? [] : [{ rows: updates.build(), values: 'triangles', vectors: 'x' }];
-  return [...before, step];
-}
+export const substitutionSteps = (work: Substitutions): (Step | RowsStep)[] =>
+  substitutionPanels(work, PANEL).flatMap(({ updates, rows, solves }) => [
+    ...(updates === undefined ? [] : productSteps(updates, { a: 'triangles', b: 'x', c: 'x' })),
+    ...(rows === undefined ? [] : [{ rows, values: 'triangles', vectors: 'x' }]),
+    ...solveSteps(solves, { triangles: 'triangles', x: 'x' }),
+  ]);

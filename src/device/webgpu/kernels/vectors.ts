@@ -2,7 +2,7 @@
  * Combinations and inner products of rows of vectors. An inner product is summed in two steps: workgroups sum
  * PARTIAL_ROWS rows of each column, their threads' sums two by two; then one workgroup sums those of a product alike.
  */
-import { PARTIAL_ROWS, type Combination, type InnerProducts } from '../../work/vectors.js';
+import { isReplaced, partialSums, type Combination, type InnerProducts } from '../../work/vectors.js';
 import { wordOfFloat, type Kernel } from './shader.js';
 import { SCRATCH, wordsOf, type Step } from './step.js';
 
@@ -58,7 +58,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
 const COMBINATIONS = [false, true].map((scalars) => [false, true].map((diagonal) => combination(scalars, diagonal)));
 
 /** The launch. */
-export function combinationSteps({ x, y, count, alpha, beta, diagonal = false }: Combination): Step[] {
+export function combinationSteps(work: Combination): Step[] {
+  const { x, y, count, alpha, beta, diagonal = false } = work;
   if (count === 0) return [];
   const factors = [alpha, beta].flatMap(({ constant, numerator, denominator }) => [
     wordOfFloat(constant),
@@ -66,13 +67,12 @@ export function combinationSteps({ x, y, count, alpha, beta, diagonal = false }:
     denominator ?? NONE,
   ]);
   const scalars = [alpha, beta].some(({ numerator, denominator }) => (numerator ?? denominator) !== undefined);
-  const replaced = beta.constant === 0 && beta.numerator === undefined;
   const kernel = COMBINATIONS[scalars ? 1 : 0][diagonal ? 1 : 0];
   return [
     {
       kernel: () => kernel,
       lists: {},
-      constants: [x, y, count, ...factors, replaced ? 1 : 0],
+      constants: [x, y, count, ...factors, isReplaced(work) ? 1 : 0],
       operands: Object.fromEntries(kernel.operands.map((name) => [name, name])),
       groups: (width) => [Math.ceil((count * width) / NUMBERS), 1],
     },
@@ -125,16 +125,9 @@ const SUMS = [1, 16].map((across) => [false, true].map((products) => sums(across
 const WIDE = 8;
 
 /** The launch: partial sums go to rows of `scratch`. */
-export function innerProductSteps({ products }: InnerProducts): Step[] {
-  const partials: number[] = [];
-  const totals: number[] = [];
-  for (const { x, y, count, to } of products) {
-    const begin = partials.length / 4;
-    for (let first = 0; first < count; first += PARTIAL_ROWS)
-      partials.push(x + first, y + first, Math.min(PARTIAL_ROWS, count - first), partials.length / 4);
-    totals.push(begin, 0, partials.length / 4 - begin, to);
-  }
-  const step = (words: number[], ofProducts: boolean, operands: Step['operands']): Step => ({
+export function innerProductSteps(work: InnerProducts): Step[] {
+  const { partials, totals } = partialSums(work);
+  const step = (words: readonly number[], ofProducts: boolean, operands: Step['operands']): Step => ({
     kernel: (width) => SUMS[width < WIDE ? 0 : 1][ofProducts ? 1 : 0],
     lists: { parts: wordsOf(words) },
     constants: [],
@@ -146,7 +139,3 @@ export function innerProductSteps({ products }: InnerProducts): Step[] {
     ...(totals.length === 0 ? [] : [step(totals, false, { x: SCRATCH, out: 'out' })]),
   ];
 }
-
-/** Rows of scratch that inner products take. */
-export const scratchRows = ({ products }: InnerProducts): number =>
-  products.reduce((sum, { count }) => sum + Math.ceil(count / PARTIAL_ROWS), 0);

@@ -3,12 +3,20 @@
  * for what is left. A launch has tiles of one height, so that heights that few rows need are padded away: a launch
  * costs as much as some millions of flops.
  */
-import type { BlockRows } from '../block-rows.js';
+import type { BlockRows } from './block-rows.js';
 
 /** Rows of a tile. */
 export const TILE_HEIGHTS = [64, 16] as const;
 /** Of each height. */
 export type TileHeight = (typeof TILE_HEIGHTS)[number];
+
+/** Vectors of a tile. */
+export const TILE_WIDTHS = [1, 4, 16, 64] as const;
+/** Of each width. */
+export type TileWidth = (typeof TILE_WIDTHS)[number];
+
+/** The narrowest tiles that hold `width` vectors side by side, or the widest. */
+export const tileWidthOf = (width: number): TileWidth => TILE_WIDTHS.find((most) => width <= most) ?? 64;
 
 /** Terms that a kernel takes at a time: what a sum lacks to a multiple is padded with zeros. */
 export const DEPTH = 16;

@@ -1,0 +1,212 @@
+/**
+ * The device `cuda`: a card of NVIDIA's in float64 and float32, by kernels of our own (kernels/) that are compiled for
+ * it when they are first needed.
+ */
+import { PRECISIONS, type FloatArray, type Precision } from '../../core/floats.js';
+import { arrayAddress } from '../../native/koffi.js';
+import { checkBlockRows, type BlockRows } from '../block-rows.js';
+import type { Device, DeviceBuffer, LaunchOperands, PreparedRows, PreparedWork } from '../device.js';
+import { LedgerDevice } from '../ledger-device.js';
+import { Ledger } from '../ledger.js';
+import { checkedWork, residentWork } from '../resident-work.js';
+import { demandOfWork, type Work, type WorkKind, type WorkOperands } from '../work/work.js';
+import type { Compiler } from './compiler.js';
+import { CudaContext } from './context.js';
+import type { CudaDriver } from './driver.js';
+import type { CudaHost, Kernel } from './host.js';
+import type { KernelSource } from './kernels/source.js';
+import { stepsOf } from './kernels/steps.js';
+import { LaunchQueue } from './launches.js';
+import { CudaRows, cutRows } from './rows.js';
+import { CudaWork, cutWork } from './work.js';
+
+/** A card that can be used, and what it is used by. */
+export interface FoundCard {
+  readonly driver: CudaDriver;
+  readonly compiler: Compiler;
+  /** A CUdevice. */
+  readonly device: number;
+  /** 90 for compute capability 9.0. */
+  readonly architecture: number;
+  /** Its name, memory and versions, for people. */
+  readonly description: string;
+}
+
+/** What a device opened on CUDA may be given. */
+export interface CudaOptions {
+  /** Most bytes on the device; undefined: what is free there when it is opened. */
+  readonly memoryLimit: number | undefined;
+}
+
+/** A device on CUDA. `openCuda` opens one. */
+export class CudaDevice extends LedgerDevice<number> implements Device {
+  readonly name = 'cuda';
+  readonly description: string;
+  readonly precisions = PRECISIONS;
+  readonly #card: FoundCard;
+  readonly #context: CudaContext;
+  readonly #launches: LaunchQueue;
+  readonly #host: CudaHost;
+  protected readonly ledger: Ledger<number>;
+  readonly #kernels = new Map<string, Kernel>();
+  readonly #modules: number[] = [];
+  #closed = false;
+
+  /** Opens the card. Throws DeviceError, MemoryError. */
+  constructor(card: FoundCard, { memoryLimit }: CudaOptions) {
+    super();
+    this.#card = card;
+    this.description = `cuda: ${card.description}`;
+    this.#context = new CudaContext(card.driver, card.device);
+    this.#launches = new LaunchQueue(this.#context);
+    this.#host = {
+      make: (bytes) => this.#make(bytes),
+      free: (address) => {
+        this.#release(address);
+      },
+      send: (to, list) => {
+        this.#context.send(to, list);
+        this.ledger.sent(list.byteLength);
+      },
+      kernel: (source) => this.#kernel(source),
+      add: (launch) => {
+        this.#launches.add(launch);
+      },
+    };
+    const limit = memoryLimit ?? this.#free();
+    this.ledger = new Ledger({
+      name: 'cuda',
+      precisions: PRECISIONS,
+      limit,
+      bufferLimit: limit,
+      free: (address) => {
+        this.#release(address);
+      },
+    });
+  }
+
+  async allocate(length: number, precision: Precision): Promise<DeviceBuffer> {
+    this.#context.enter();
+    const bytes = this.ledger.requireRoom(length, precision);
+    const address = this.#make(bytes);
+    this.#context.call('cuMemsetD8Async', address, 0, Math.max(1, bytes), this.#context.stream);
+    return this.ledger.buffer(address, length, precision);
+  }
+
+  write(buffer: DeviceBuffer, values: FloatArray, at = 0): void {
+    this.#context.enter();
+    const address = this.ledger.handleFor(buffer, values, at);
+    this.#launches.submit();
+    this.#context.send(address + at * values.BYTES_PER_ELEMENT, values);
+    this.ledger.sent(values.byteLength);
+  }
+
+  async read(buffer: DeviceBuffer, into: FloatArray, at = 0): Promise<void> {
+    this.#context.enter();
+    const address = this.ledger.handleFor(buffer, into, at);
+    this.#launches.submit();
+    if (into.length > 0) await this.#context.fetch(address + at * into.BYTES_PER_ELEMENT, into);
+    this.ledger.fetched(into.byteLength);
+  }
+
+  async prepare(rows: BlockRows): Promise<PreparedRows> {
+    this.#context.enter();
+    const reach = checkBlockRows(rows);
+    const cut = cutRows(rows);
+    this.ledger.requireBytes(cut.bytes, 'The lists of block rows');
+    const parts = new CudaRows(cut, this.#host);
+    return this.ledger.rows<CudaRows>({
+      reach,
+      bytes: cut.bytes,
+      parts,
+      cost: (width) => parts.cost(width),
+      free: () => {
+        parts.free();
+      },
+    });
+  }
+
+  multiply(prepared: PreparedRows, operands: LaunchOperands, width: number): void {
+    this.#context.enter();
+    const { parts, values, vectors } = this.ledger.launch<CudaRows>(prepared, operands, width);
+    parts.launch({ precision: operands.values.precision, values, vectors, width });
+    this.ledger.launched(prepared.cost(width));
+  }
+
+  async plan<W extends Work>(work: W): Promise<PreparedWork<W['kind']>> {
+    this.#context.enter();
+    const demand = demandOfWork(work as never);
+    const cut = cutWork(stepsOf(work));
+    this.ledger.requireBytes(cut.bytes, 'The lists of a launch');
+    const parts = new CudaWork(cut, this.#host);
+    return residentWork<number, W['kind'], CudaWork>(this.ledger, {
+      kind: work.kind,
+      demand,
+      bytes: cut.bytes,
+      parts,
+      cost: (width) => parts.cost(width, demand.flops(width)),
+      free: () => {
+        parts.free();
+      },
+    });
+  }
+
+  launch<K extends WorkKind>(work: PreparedWork<K>, operands: WorkOperands<DeviceBuffer>[K], width = 1): void {
+    this.#context.enter();
+    const { parts, handles } = checkedWork<number, CudaWork>(this.ledger, work, { ...operands }, width);
+    const [{ precision }] = Object.values(operands) as DeviceBuffer[];
+    parts.launch({ precision, addresses: handles, width });
+    this.ledger.launched(work.cost(width));
+  }
+
+  async finish(): Promise<void> {
+    this.#context.enter();
+    this.#launches.submit();
+    await this.#context.finish();
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#launches.clear();
+    this.ledger.close();
+    if (!this.#context.lost) for (const module of this.#modules) this.#card.driver.status('cuModuleUnload', module);
+    this.#context.close();
+  }
+
+  /** The kernel, compiled when it is first needed. */
+  #kernel({ name, source, threads }: KernelSource): Kernel {
+    let kernel = this.#kernels.get(name);
+    if (kernel === undefined) {
+      const image = this.#card.compiler.compile(source, name, this.#card.architecture);
+      const module = this.#context.made('cuModuleLoadData', arrayAddress(image));
+      this.#modules.push(module);
+      const text = new TextEncoder().encode(`${name}\0`);
+      kernel = { handle: this.#context.made('cuModuleGetFunction', module, arrayAddress(text)), threads };
+      this.#kernels.set(name, kernel);
+    }
+    return kernel;
+  }
+
+  /** Memory of the card, of one byte at least. Throws MemoryError. */
+  #make(bytes: number): number {
+    const address = this.#context.allocate(Math.max(1, bytes));
+    if (address === undefined) throw this.ledger.outOfMemory(bytes);
+    return address;
+  }
+
+  /** Frees memory, after handing over what reads it; the driver waits until that is done. */
+  #release(address: number): void {
+    if (this.#context.lost) return;
+    if (!this.#closed) this.#launches.submit();
+    this.#launches.forget(address);
+    this.#context.free(address);
+  }
+
+  /** Bytes of the card that are free. */
+  #free(): number {
+    const [free, total] = [new BigInt64Array(1), new BigInt64Array(1)];
+    this.#context.call('cuMemGetInfo_v2', arrayAddress(free), arrayAddress(total));
+    return Number(free[0]);
+  }
+}

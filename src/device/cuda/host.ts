@@ -1,0 +1,40 @@
+/**
+ * What launches on CUDA need of their device: memory, kernels, a queue.
+ */
+import type { NativeArray } from '../../native/koffi.js';
+import type { KernelSource } from './kernels/source.js';
+import type { Launch } from './launches.js';
+
+/** A compiled kernel: a CUfunction, and the threads of a block. */
+export interface Kernel {
+  readonly handle: number;
+  readonly threads: number;
+}
+
+/** A device, as launches see it. */
+export interface CudaHost {
+  /** Memory of the card. Throws MemoryError. */
+  make(bytes: number): number;
+  /** Frees memory, after handing over what reads it. */
+  free(address: number): void;
+  /** The card's memory at `to` ← list, which is counted. */
+  send(to: number, list: NativeArray): void;
+  /** The kernel, compiled when it is first needed. */
+  kernel(source: KernelSource): Kernel;
+  /** Adds a launch to the queue; the same object where it is the same launch. */
+  add(launch: Launch): void;
+}
+
+/** Lists begin at multiples of so many bytes. */
+const ALIGNED = 16;
+
+/** Where lists lie that are put into one piece of memory, from its first byte on, and the bytes of all. */
+export function layOut(lists: readonly NativeArray[]): { readonly places: readonly number[]; readonly bytes: number } {
+  let bytes = 0;
+  const places = lists.map(({ byteLength }) => {
+    const place = bytes;
+    bytes += ALIGNED * Math.ceil(byteLength / ALIGNED);
+    return place;
+  });
+  return { places, bytes };
+}

@@ -1,0 +1,52 @@
+/**
+ * What the statuses of CUDA's libraries mean to those who called.
+ */
+import { DeviceError, DeviceLostError, MemoryError, type HmatrixError } from '../../core/errors.js';
+
+/** CUDA_ERROR_OUT_OF_MEMORY. */
+export const OUT_OF_MEMORY = 2;
+/** CUDA_ERROR_NOT_READY: what was asked about is still under way. */
+export const NOT_READY = 600;
+
+/**
+ * Statuses of the driver (cuda.h) after which a context gives no more than the same one: addresses that are none,
+ * traps, memory that failed, a card that went away.
+ */
+const LOST = new Set([
+  4, // DEINITIALIZED
+  46, // DEVICE_UNAVAILABLE
+  201, // INVALID_CONTEXT
+  214, // ECC_UNCORRECTABLE
+  220, // NVLINK_UNCORRECTABLE
+  226, // CONTAINED: memory that failed, and was contained
+  700, // ILLEGAL_ADDRESS
+  702, // LAUNCH_TIMEOUT
+  709, // CONTEXT_IS_DESTROYED
+  710, // ASSERT
+  714, // HARDWARE_STACK_ERROR
+  715, // ILLEGAL_INSTRUCTION
+  716, // MISALIGNED_ADDRESS
+  717, // INVALID_ADDRESS_SPACE
+  718, // INVALID_PC
+  719, // LAUNCH_FAILED
+  721, // TENSOR_MEMORY_LEAK
+  999, // UNKNOWN
+]);
+
+/** The error of a status: `what` was called, and `text` is the library's own name for it. */
+export function failureOf(what: string, status: number, text: string): HmatrixError {
+  const data = { device: 'cuda', call: what, status };
+  if (status === OUT_OF_MEMORY)
+    return new MemoryError(
+      `The device cuda is out of memory: ${what} ends with ${text}. Release what lies there, or make the problem ` +
+        'smaller.',
+      data,
+    );
+  if (LOST.has(status))
+    return new DeviceLostError(
+      `The device cuda was lost: ${what} ends with ${text}. What lay on it is gone, what this machine has is not. ` +
+        'Close it, open it again, and put the matrix there again.',
+      data,
+    );
+  return new DeviceError(`The device cuda refused what it was handed: ${what} ends with ${text}.`, data);
+}

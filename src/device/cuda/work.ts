@@ -1,0 +1,145 @@
+/**
+ * Planned work on CUDA: its steps, whose lists lie there, launched one after the other.
+ */
+import { NUMBER_BYTES, type Precision } from '../../core/floats.js';
+import type { LaunchCost } from '../device.js';
+import { layOut, type CudaHost } from './host.js';
+import { MOST, SCRATCH, type Step } from './kernels/step.js';
+import type { StepPlan } from './kernels/steps.js';
+import type { Launch } from './launches.js';
+import { cutRows, CudaRows, type CutRows } from './rows.js';
+
+/** Where the lists of a step lie. */
+interface ReadyStep {
+  readonly step: Step;
+  readonly lists: readonly number[];
+}
+interface ReadyRows {
+  readonly rows: CudaRows;
+  readonly values: string;
+  readonly vectors: string;
+}
+
+/** A step before its lists lie on the device. */
+type CutStep = Step | { readonly cut: CutRows; readonly values: string; readonly vectors: string };
+
+/** Steps before their lists lie on the device, and the bytes that those take there. */
+export interface CutWork {
+  readonly steps: readonly CutStep[];
+  readonly scratchRows: number;
+  readonly bytes: number;
+}
+
+/** Prepares steps. */
+export function cutWork({ steps, scratchRows }: StepPlan): CutWork {
+  const cut = steps.map((step): CutStep => ('rows' in step ? { ...step, cut: cutRows(step.rows) } : step));
+  const rows = cut.reduce((sum, step) => sum + ('cut' in step ? step.cut.bytes : 0), 0);
+  return { steps: cut, scratchRows, bytes: rows + layOut(listsOf(cut)).bytes };
+}
+
+const listsOf = (steps: readonly CutStep[]): Float64Array[] =>
+  steps.flatMap((step) => ('lists' in step ? step.lists : []));
+
+/** What work is launched with. */
+export interface CudaOperands {
+  readonly precision: Precision;
+  readonly addresses: Readonly<Record<string, number>>;
+  readonly width: number;
+}
+
+/** Work on the device. */
+export class CudaWork {
+  readonly #host: CudaHost;
+  readonly #steps: (ReadyStep | ReadyRows)[] = [];
+  readonly #memory: number;
+  readonly #scratchRows: number;
+  #scratch: { readonly address: number; readonly bytes: number } | undefined;
+  #last: { readonly operands: CudaOperands; readonly launches: readonly (Launch | ReadyRows)[] } | undefined;
+
+  /** Puts the lists on the device. Throws MemoryError, and then nothing is left there. */
+  constructor({ steps, scratchRows }: CutWork, host: CudaHost) {
+    this.#host = host;
+    this.#scratchRows = scratchRows;
+    const lists = listsOf(steps);
+    const { places, bytes } = layOut(lists);
+    this.#memory = host.make(bytes);
+    try {
+      let next = 0;
+      for (const step of steps) {
+        if ('cut' in step) {
+          this.#steps.push({ rows: new CudaRows(step.cut, host), values: step.values, vectors: step.vectors });
+          continue;
+        }
+        const addresses = step.lists.map((list) => {
+          const address = this.#memory + places[next++];
+          host.send(address, list);
+          return address;
+        });
+        this.#steps.push({ step, lists: addresses });
+      }
+    } catch (error) {
+      this.free();
+      throw error;
+    }
+  }
+
+  /** What a launch costs, of so many flops asked for. */
+  cost(width: number, flops: number): Pick<LaunchCost, 'launches' | 'padded'> {
+    let launches = 0;
+    let padded = 0;
+    for (const step of this.#steps) {
+      const cost = 'rows' in step ? step.rows.cost(width) : { launches: 1, padded: step.step.padded ?? 0 };
+      launches += cost.launches;
+      padded += cost.padded;
+    }
+    return { launches, padded: Math.max(flops, padded) };
+  }
+
+  /** Adds a launch to the queue. Throws MemoryError. */
+  launch(operands: CudaOperands): void {
+    const last = this.#last?.operands;
+    const same =
+      last?.width === operands.width &&
+      last.precision === operands.precision &&
+      Object.entries(operands.addresses).every(([name, address]) => last.addresses[name] === address);
+    if (!same) this.#last = { operands, launches: this.#prepare(operands) };
+    for (const launch of this.#last!.launches) {
+      if ('kernel' in launch) this.#host.add(launch);
+      else {
+        const { precision, addresses, width } = operands;
+        const [values, vectors] = [addresses[launch.values], addresses[launch.vectors]];
+        launch.rows.launch({ precision, values, vectors, width });
+      }
+    }
+  }
+
+  /** Frees what lies on the device. */
+  free(): void {
+    this.#host.free(this.#memory);
+    if (this.#scratch !== undefined) this.#host.free(this.#scratch.address);
+    for (const step of this.#steps) if ('rows' in step) step.rows.free();
+  }
+
+  #prepare({ precision, addresses, width }: CudaOperands): (Launch | ReadyRows)[] {
+    const bytes = NUMBER_BYTES[precision] * this.#scratchRows * width;
+    if (bytes > (this.#scratch?.bytes ?? 0)) {
+      if (this.#scratch !== undefined) this.#host.free(this.#scratch.address);
+      this.#scratch = undefined;
+      this.#scratch = { address: this.#host.make(bytes), bytes };
+    }
+    const all: Readonly<Record<string, number>> = { ...addresses, [SCRATCH]: this.#scratch?.address ?? 0 };
+    return this.#steps.map((ready) => {
+      if ('rows' in ready) return ready;
+      const { step, lists } = ready;
+      const { handle, threads } = this.#host.kernel(step.kernel(precision, width));
+      const operands = step.operands.map((name) => all[name]);
+      const parameters = new BigInt64Array(MOST.lists + MOST.operands + MOST.numbers + 1);
+      parameters.set(lists.map(BigInt));
+      parameters.set(operands.map(BigInt), MOST.lists);
+      new Float64Array(parameters.buffer).set(step.numbers, MOST.lists + MOST.operands);
+      parameters[parameters.length - 1] = BigInt(width);
+      const memory = [this.#memory, ...operands];
+      return { kernel: handle, blocks: step.blocks(width), threads, parameters, memory };
+    });
+  }
+}

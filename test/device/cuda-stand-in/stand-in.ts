@@ -1,0 +1,100 @@
+/**
+ * What stands for CUDA in tests: libraries with the entry points that are used, made by g++ when they are first needed.
+ * Kernels run on this processor. Where there is no g++, tests skip, saying so. What was made is kept by its hash.
+ */
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll } from 'vitest';
+import { loadKoffi } from '#hmatrix/native/koffi.js';
+
+/** What a skipped test says. */
+export const NO_COMPILER = 'there is no g++ here, which makes what stands for CUDA (Debian: apt-get install g++)';
+
+const LIBRARIES = { 'driver.cpp': 'libcuda.so.1', 'nvrtc.cpp': 'libnvrtc.so.12' } as const;
+const SOURCES = [...Object.keys(LIBRARIES), 'prelude.h'];
+const CACHE = resolve(import.meta.dirname, '../../../node_modules/.cache/hmatrix-stand-in');
+
+/** The folder of the libraries, or undefined where they cannot be made. */
+function make(): string | undefined {
+  if (process.platform !== 'linux') return undefined;
+  const hash = createHash('sha256');
+  for (const name of SOURCES) hash.update(readFileSync(join(import.meta.dirname, name)));
+  const folder = join(CACHE, hash.digest('hex').slice(0, 16));
+  if (existsSync(folder)) return folder;
+  try {
+    execFileSync('g++', ['--version'], { stdio: 'ignore' });
+  } catch {
+    return undefined;
+  }
+  // Those of other sources are of no use any more.
+  for (const name of existsSync(CACHE) ? readdirSync(CACHE) : [])
+    if (!join(CACHE, name).startsWith(folder)) rmSync(join(CACHE, name), { recursive: true });
+  const own = `${folder}-${process.pid}`;
+  mkdirSync(own, { recursive: true });
+  cpSync(join(import.meta.dirname, 'prelude.h'), join(own, 'prelude.h'));
+  for (const [source, library] of Object.entries(LIBRARIES)) {
+    const options = ['-O1', '-std=c++17', '-Wall', '-shared', '-fPIC', '-fvisibility=hidden'];
+    const files = ['-o', join(own, library), join(import.meta.dirname, source), '-ldl'];
+    execFileSync('g++', [...options, ...files], { stdio: 'inherit' });
+  }
+  try {
+    renameSync(own, folder);
+  } catch {
+    // Another process was faster.
+    rmSync(own, { recursive: true });
+  }
+  return folder;
+}
+
+/** The folder that HMATRIX_CUDA is set to for tests; undefined: there is none. */
+export const STAND_IN = make();
+export const hasStandIn = STAND_IN !== undefined;
+
+/** Lets the tests of a file or a block find what stands for CUDA, and no card that may be there. */
+export function useStandIn(): void {
+  const before = process.env['HMATRIX_CUDA'];
+  beforeAll(() => {
+    process.env['HMATRIX_CUDA'] = STAND_IN ?? 'none';
+  });
+  afterAll(() => {
+    if (before === undefined) delete process.env['HMATRIX_CUDA'];
+    else process.env['HMATRIX_CUDA'] = before;
+  });
+}
+
+/** Functions of a stand-in's library, of which it needs one that is open already. */
+function control(
+  library: string,
+): (name: string, result: string, types: readonly string[]) => (...v: unknown[]) => unknown {
+  return (name, result, types) =>
+    loadKoffi().load(join(STAND_IN!, library)).func(name, result, types) as (...values: unknown[]) => unknown;
+}
+
+/** Sets the card's version (12080), architecture (90), memory in bytes, looks until an event passes; and cards. */
+export function setCard(key: 'version' | 'architecture' | 'cards' | 'memory' | 'looks', value: number): void {
+  control('libcuda.so.1')('standInSet', 'void', ['const char *', 'int64'])(key, value);
+}
+
+/** Lets the call of a function fail with a status, after so many that do not. */
+export function failAt(name: string, after: number, status: number): void {
+  control('libcuda.so.1')('standInFail', 'void', ['const char *', 'int', 'int'])(name, after, status);
+}
+
+/** Forgets what was called, and what should fail. */
+export const forgetCalls = (): void => {
+  control('libcuda.so.1')('standInForget', 'void', [])();
+};
+
+/** What was called since: "cuLaunchKernel rows_f64_64_1 12x256". */
+export const callsSince = (): string[] =>
+  (control('libcuda.so.1')('standInCalls', 'const char *', [])() as string).split('\n').filter((line) => line !== '');
+
+/** Pieces of memory, streams, events, modules and graphs that live. */
+export const liveObjects = (): number => Number(control('libcuda.so.1')('standInLive', 'int64', [])());
+
+/** Sets NVRTC's version, and the first architecture that it compiles for. */
+export function setCompiler(major: number, minor: number, first: number): void {
+  control('libnvrtc.so.12')('standInCompiler', 'void', ['int', 'int', 'int'])(major, minor, first);
+}

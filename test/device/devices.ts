@@ -1,0 +1,22 @@
+/**
+ * The devices that tests run on, and what each misses here: its tests skip, saying so.
+ */
+import type { Precision } from '#hmatrix/core/floats.js';
+import type { DeviceName } from '#hmatrix/device/device.js';
+import { hasAdapter, NO_ADAPTER } from './adapter.js';
+import { hasStandIn, NO_COMPILER } from './cuda-stand-in/stand-in.js';
+
+/** Each device in each of its precisions; files that take them call `useStandIn`. */
+export const DEVICES: readonly (readonly [DeviceName, Precision])[] = [
+  ['cpu', 'f64'],
+  ['cpu', 'f32'],
+  ['cuda', 'f64'],
+  ['cuda', 'f32'],
+  ['webgpu', 'f32'],
+];
+
+/** Undefined where nothing is missing. */
+export function whatIsMissing(name: DeviceName): string | undefined {
+  if (name === 'webgpu' && !hasAdapter) return NO_ADAPTER;
+  return name === 'cuda' && !hasStandIn ? NO_COMPILER : undefined;
+}
