@@ -1,22 +1,34 @@
 /** The tape on a card: every primitive and its derivatives give what they give on the host. */
+import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { floats, PRECISIONS, type FloatArray, type Precision } from '#hmatrix/core/floats.js';
 import { RandomStream } from '#hmatrix/core/random.js';
+import { portableHead, portableText } from '#hmatrix/device/cuda/portable-text.js';
 import type { Device } from '#hmatrix/device/device.js';
 import { openDevice } from '#hmatrix/device/open.js';
+import type { PortableKernel } from '#hmatrix/device/portable-kernel.js';
+import { recordSteps } from '#hmatrix/tape/device/lower.js';
+import { Recorder } from '#hmatrix/tape/device/recorder.js';
 import { Launches, nodeAt, stepMemory, stepsOfPhase } from '#hmatrix/tape/device/tape.js';
-import type { Graph } from '#hmatrix/tape/graph.js';
 import type { Node } from '#hmatrix/tape/node.js';
 import { aligned, makePlan } from '#hmatrix/tape/plan/plan.js';
 import { numbersOf } from '#hmatrix/tape/shape.js';
-import { hasAdapter, NO_ADAPTER } from '../device/adapter.js';
+import { useStandIn } from '../device/cuda-stand-in/stand-in.js';
+import { DEVICES, whatIsMissing } from '../device/devices.js';
+import { temporaryFolder } from '../io/temporary-folder.js';
 import { CASES, makeCase } from './cases.js';
 import { derive } from './derived.js';
 import { evaluate, type Values } from './evaluate.js';
 
-/** The outputs' numbers, computed on the device in float32. */
+const inPrecision = (numbers: ArrayLike<number>, precision: Precision): FloatArray =>
+  precision === 'f64' ? Float64Array.from(numbers) : Float32Array.from(numbers);
+
+/** The outputs' numbers, computed on the device. */
 async function onDevice(
-  device: Device,
+  { device, precision }: { readonly device: Device; readonly precision: Precision },
   outputs: readonly Node[],
   values: Values,
   count: number,
@@ -40,16 +52,16 @@ async function onDevice(
     direction: end,
     result: end,
   };
-  const buffer = await device.allocate(end, 'f32');
+  const buffer = await device.allocate(end, precision);
   // What is read before it is written shows.
-  device.write(buffer, new Float32Array(end).fill(Number.NaN));
+  device.write(buffer, floats(end, precision).fill(Number.NaN));
   for (const [leaf, numbers] of values)
-    if (plan.places.has(leaf.id)) device.write(buffer, Float32Array.from(numbers), nodeAt(plan, regions, leaf));
+    if (plan.places.has(leaf.id)) device.write(buffer, inPrecision(numbers, precision), nodeAt(plan, regions, leaf));
   const launches = await Launches.prepare(device, buffer, stepsOfPhase(plan, 0, count, regions));
   launches.run();
   const read: Float64Array[] = [];
   for (const node of outputs) {
-    const numbers = new Float32Array(numbersOf(node.shape, count));
+    const numbers = floats(numbersOf(node.shape, count), precision);
     await device.read(buffer, numbers, nodeAt(plan, regions, node));
     read.push(Float64Array.from(numbers));
   }
@@ -71,26 +83,88 @@ function compare(a: readonly Float64Array[], b: readonly Float64Array[]): { diff
   return { difference, size };
 }
 
-describe.skipIf(!hasAdapter)(`the tape on a card${hasAdapter ? '' : `: ${NO_ADAPTER}`}`, () => {
+/** Cards; kernels of CUDA are compiled one by one here, and are the same text in either precision. */
+const CARDS = DEVICES.filter(([name, precision]) => name !== 'cpu' && (name !== 'cuda' || precision === 'f64'));
+
+describe.each(CARDS)('the tape on %s in %s', (name, precision) => {
+  const missing = whatIsMissing(name);
+  if (missing !== undefined) {
+    it.skip(missing);
+    return;
+  }
+  if (name === 'cuda') useStandIn();
   let device: Device;
   beforeAll(async () => {
-    device = await openDevice('webgpu');
+    device = await openDevice(name);
   });
   afterAll(async () => device.close());
 
-  it.each(Object.keys(CASES))('%s_and_its_derivatives_are_those_of_the_host', async (name) => {
+  it.each(Object.keys(CASES))('%s_and_its_derivatives_are_those_of_the_host', async (of) => {
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 0, max: 2 ** 31 - 1 }), async (seed) => {
         const random = new RandomStream(seed);
-        const { node, push, pulls, second, values, count, graph } = derive(makeCase(name, random), random);
-        // In float32 on both sides, so that what is piecewise linear has its kinks at the same places.
-        const rounded = new Map([...values].map(([leaf, numbers]) => [leaf, Float32Array.from(numbers)]));
+        const { node, push, pulls, second, values, count, graph } = derive(makeCase(of, random), random);
+        // Rounded on both sides, so that what is piecewise linear has its kinks at the same places.
+        const rounded = new Map([...values].map(([leaf, numbers]) => [leaf, inPrecision(numbers, precision)]));
         const outputs = [node, push, ...pulls, ...second].filter((one) => one.op !== 'leaf');
-        const host = evaluate(graph satisfies Graph, outputs, rounded, { count });
-        const { difference, size } = compare(await onDevice(device, outputs, rounded, count), host);
-        expect(difference).toBeLessThan(3e-5 * Math.max(1, size));
+        const host = evaluate(graph, outputs, rounded, { count });
+        const { difference, size } = compare(await onDevice({ device, precision }, outputs, rounded, count), host);
+        expect(difference).toBeLessThan((precision === 'f64' ? 1e-12 : 3e-5) * Math.max(1, size));
       }),
-      { numRuns: 6 },
+      { numRuns: name === 'cuda' ? 2 : 6 },
     );
+  });
+});
+
+function hasNvcc(): boolean {
+  try {
+    execFileSync('nvcc', ['--version'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The kernels that the cases take. */
+function kernelsOfCases(): PortableKernel[] {
+  const kernels = new Map<string, PortableKernel>();
+  for (const name of Object.keys(CASES)) {
+    const random = new RandomStream(1);
+    const { node, push, pulls, second, count } = derive(makeCase(name, random), random);
+    const phases = [[node, push, ...pulls, ...second].map((one) => ({ node: one, place: null }))];
+    const plan = makePlan({ phases, phaseOf: () => 0, leafPlace: () => null, capacity: count });
+    const recorder = new Recorder({ samples: count, at: () => 0, scratch: 0 });
+    recordSteps(recorder, plan.phases[0]);
+    for (const step of recorder.steps) if ('kernel' in step) kernels.set(step.kernel.name, step.kernel);
+  }
+  return [...kernels.values()];
+}
+
+describe('portable kernels', () => {
+  const folder = temporaryFolder();
+  const nvcc = hasNvcc();
+
+  it.skipIf(!nvcc)(`are_compiled_for_cards${nvcc ? '' : ' (skipped: there is no nvcc)'}`, () => {
+    const kernels = kernelsOfCases();
+    expect(kernels.length).toBeGreaterThan(40);
+    for (const precision of PRECISIONS) {
+      const file = join(folder, `${precision}.cu`);
+      const texts = kernels.flatMap((kernel) =>
+        (kernel.sum === undefined ? [true] : [true, false]).map((byThread) =>
+          portableText(kernel, byThread, precision),
+        ),
+      );
+      writeFileSync(file, [portableHead(precision), ...texts].join('\n'));
+      execFileSync('nvcc', [
+        '-cubin',
+        '-std=c++14',
+        '-arch=sm_90',
+        '-Werror=all-warnings',
+        '-diag-suppress=177,550',
+        '-o',
+        `${file}.bin`,
+        file,
+      ]);
+    }
   });
 });

@@ -14,7 +14,8 @@ import { train } from '#hmatrix/training/train.js';
 import type { TrainOptions } from '#hmatrix/training/train-options.js';
 import { constantSchedule, cosineSchedule } from '#hmatrix/training/schedules.js';
 import { convolutional, language } from '../curvature/graphs/models.js';
-import { hasAdapter, NO_ADAPTER } from '../device/adapter.js';
+import { useStandIn } from '../device/cuda-stand-in/stand-in.js';
+import { whatIsMissing } from '../device/devices.js';
 import { randomMatrix } from '../support.js';
 
 const SAMPLES = 53;
@@ -50,10 +51,16 @@ const RUNS: Readonly<Record<string, TrainOptions>> = {
   'one batch': { batchSize: 'all', schedule: constantSchedule(), optimizer: 'rmsprop' },
 };
 
-describe.skipIf(!hasAdapter)(`training on a card${hasAdapter ? '' : `: ${NO_ADAPTER}`}`, () => {
+describe.each(['cuda', 'webgpu'] as const)('training on %s', (name) => {
+  const missing = whatIsMissing(name);
+  if (missing !== undefined) {
+    it.skip(missing);
+    return;
+  }
+  if (name === 'cuda') useStandIn();
   let device: Device;
   beforeAll(async () => {
-    device = await openDevice('webgpu');
+    device = await openDevice(name);
   });
   afterAll(async () => device.close());
 
@@ -68,7 +75,8 @@ describe.skipIf(!hasAdapter)(`training on a card${hasAdapter ? '' : `: ${NO_ADAP
     // Gradients that are zero but for rounding (biases of keys) make steps of their signs: as far as the processor's
     // own precisions differ by them, so may others.
     const single = await train({ ...model, parameters: Float32Array.from(model.parameters) }, asked);
-    const bound = 2e-4 + 4 * difference(single.parameters, host.parameters);
+    const rounding = 2e-4 + 4 * difference(single.parameters, host.parameters);
+    const bound = name === 'cuda' ? 1e-9 : rounding;
     expect(difference(run.parameters, host.parameters)).toBeLessThan(bound);
     if (host.averaged !== null) expect(difference(run.averaged!, host.averaged)).toBeLessThan(bound);
     run.evaluations.forEach((own, k) => {
@@ -95,8 +103,8 @@ describe.skipIf(!hasAdapter)(`training on a card${hasAdapter ? '' : `: ${NO_ADAP
     ['convolutional', 'parts, decay, a schedule'],
     ['convolutional', 'an average, validation'],
     ['language', 'regularization, clipping'],
-  ] as const)('takes_them_in_networks_of_layers: %s, %s', async (name, run) => {
-    await both(MODELS[name]() as unknown as GivenModel, { epochs: 1, ...RUNS[run] });
+  ] as const)('takes_them_in_networks_of_layers: %s, %s', async (network, run) => {
+    await both(MODELS[network]() as unknown as GivenModel, { epochs: 1, ...RUNS[run] });
   });
 
   it('goes_on_from_a_checkpoint_to_the_same_parameters', async () => {

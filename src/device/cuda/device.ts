@@ -5,7 +5,7 @@
 import { PRECISIONS, type FloatArray, type Precision } from '../../core/floats.js';
 import { arrayAddress } from '../../native/koffi.js';
 import { checkBlockRows, type BlockRows } from '../block-rows.js';
-import type { Device, DeviceBuffer, LaunchOperands, PreparedRows, PreparedWork } from '../device.js';
+import type { Device, DeviceBuffer, KernelDevice, LaunchOperands, PreparedRows, PreparedWork } from '../device.js';
 import { LedgerDevice } from '../ledger-device.js';
 import { Ledger } from '../ledger.js';
 import { checkedWork, residentWork } from '../resident-work.js';
@@ -17,6 +17,7 @@ import type { CudaHost, Kernel } from './host.js';
 import type { KernelSource } from './kernels/source.js';
 import { stepsOf } from './kernels/steps.js';
 import { LaunchQueue } from './launches.js';
+import { CudaKernels } from './portable-kernels.js';
 import { CudaRows, cutRows } from './rows.js';
 import { CudaWork, cutWork } from './work.js';
 
@@ -43,6 +44,8 @@ export class CudaDevice extends LedgerDevice<number> implements Device {
   readonly name = 'cuda';
   readonly description: string;
   readonly precisions = PRECISIONS;
+  readonly team = null;
+  readonly kernels: KernelDevice;
   readonly #card: FoundCard;
   readonly #context: CudaContext;
   readonly #launches: LaunchQueue;
@@ -69,6 +72,7 @@ export class CudaDevice extends LedgerDevice<number> implements Device {
         this.ledger.sent(list.byteLength);
       },
       kernel: (source) => this.#kernel(source),
+      kernels: (names, title, source) => this.#load(title, source, names),
       add: (launch) => {
         this.#launches.add(launch);
       },
@@ -82,6 +86,9 @@ export class CudaDevice extends LedgerDevice<number> implements Device {
       free: (address) => {
         this.#release(address);
       },
+    });
+    this.kernels = new CudaKernels(this.#host, this.ledger, () => {
+      this.#context.enter();
     });
   }
 
@@ -178,14 +185,22 @@ export class CudaDevice extends LedgerDevice<number> implements Device {
   #kernel({ name, source, threads }: KernelSource): Kernel {
     let kernel = this.#kernels.get(name);
     if (kernel === undefined) {
-      const image = this.#card.compiler.compile(source, name, this.#card.architecture);
-      const module = this.#context.made('cuModuleLoadData', arrayAddress(image));
-      this.#modules.push(module);
-      const text = new TextEncoder().encode(`${name}\0`);
-      kernel = { handle: this.#context.made('cuModuleGetFunction', module, arrayAddress(text)), threads };
+      const [handle] = this.#load(name, source, [name]);
+      kernel = { handle, threads };
       this.#kernels.set(name, kernel);
     }
     return kernel;
+  }
+
+  /** The kernels of a program. */
+  #load(title: string, source: () => string, names: readonly string[]): number[] {
+    const image = this.#card.compiler.compile(source, title, this.#card.architecture);
+    const module = this.#context.made('cuModuleLoadData', arrayAddress(image));
+    this.#modules.push(module);
+    return names.map((name) => {
+      const text = new TextEncoder().encode(`${name}\0`);
+      return this.#context.made('cuModuleGetFunction', module, arrayAddress(text));
+    });
   }
 
   /** Memory of the card, of one byte at least. Throws MemoryError. */

@@ -21,6 +21,8 @@ export interface CudaHost {
   send(to: number, list: NativeArray): void;
   /** The kernel, compiled when it is first needed. */
   kernel(source: KernelSource): Kernel;
+  /** The kernels of those names (each a CUfunction) of a program, which is compiled now. */
+  kernels(names: readonly string[], title: string, source: () => string): readonly number[];
   /** Adds a launch to the queue; the same object where it is the same launch. */
   add(launch: Launch): void;
 }

@@ -39,14 +39,14 @@ unsigned long long hashOf(const std::string& text) {
 // Of every kernel a function that the driver can run it by.
 std::string entriesOf(const std::string& source) {
   std::string entries;
-  const std::string end = "(const Parameters p) {";
+  const std::string end = "p) {";
   for (size_t at = source.find(end); at != std::string::npos; at = source.find(end, at + 1)) {
-    const size_t begin = source.rfind(' ', at) + 1;
-    const std::string name = source.substr(begin, at - begin);
+    const size_t open = source.rfind("(const ", at), begin = source.rfind(' ', open) + 1, kind = open + 7;
+    const std::string name = source.substr(begin, open - begin), type = source.substr(kind, source.rfind(' ', at) - kind);
     const std::string head = "extern \"C\" __attribute__((visibility(\"default\"))) ";
     entries += head + "int run_" + name + "(const void* p, unsigned blocks, unsigned threads) {\n"
-      "  return standin::run([](const void* q) { " + name + "(*(const Parameters*)q); }, p, blocks, threads);\n}\n" +
-      head + "unsigned size_" + name + "() { return sizeof(Parameters); }\n";
+      "  return standin::run([](const void* q) { " + name + "(*(const " + type + "*)q); }, p, blocks, threads);\n}\n" +
+      head + "unsigned size_" + name + "() { return sizeof(" + type + "); }\n";
   }
   return entries;
 }

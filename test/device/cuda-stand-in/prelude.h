@@ -20,7 +20,16 @@ struct __align__(16) float4 { float x, y, z, w; };
 struct __align__(16) double2 { double x, y; };
 static uint3 threadIdx, blockIdx, blockDim, gridDim;
 
+using std::abs;
+using std::exp;
+using std::floor;
+using std::log;
 using std::sqrt;
+using std::tanh;
+static inline float min(float a, float b) { return a < b ? a : b; }
+static inline float max(float a, float b) { return a > b ? a : b; }
+static inline double min(double a, double b) { return a < b ? a : b; }
+static inline double max(double a, double b) { return a > b ? a : b; }
 static inline int min(int a, int b) { return a < b ? a : b; }
 static inline int max(int a, int b) { return a > b ? a : b; }
 template <class T> static inline T __ldg(const T* place) { return *place; }
