@@ -12,7 +12,11 @@ import { loadKoffi } from '#hmatrix/native/koffi.js';
 /** What a skipped test says. */
 export const NO_COMPILER = 'there is no g++ here, which makes what stands for CUDA (Debian: apt-get install g++)';
 
-const LIBRARIES = { 'driver.cpp': 'libcuda.so.1', 'nvrtc.cpp': 'libnvrtc.so.12' } as const;
+const LIBRARIES = {
+  'driver.cpp': 'libcuda.so.1',
+  'nvrtc.cpp': 'libnvrtc.so.12',
+  'cublas.cpp': 'libcublas.so.12',
+} as const;
 const SOURCES = [...Object.keys(LIBRARIES), 'prelude.h'];
 const CACHE = resolve(import.meta.dirname, '../../../node_modules/.cache/hmatrix-stand-in');
 

@@ -1,0 +1,308 @@
+/**
+ * `node dist/bench/device.js STEP [--smoke]`: a step of the measurement of a card, as bench/device.sh runs them, each
+ * in a process of its own. Prints a line of JSON for each result; ends with status 1 where a result is wrong.
+ *
+ *   describe    what there is;
+ *   checks      launches of every kind beside the team's;
+ *   rates       how fast the card copies, and cuBLAS multiplies: what the rest is held against;
+ *   work        factorizations, substitutions and products of many blocks;
+ *   apply N     products with a hierarchical matrix of N points, by 1, 64 and 512 vectors, its factorization, solves.
+ */
+import { parseArgs } from 'node:util';
+import { uniformPoints } from '../datasets/points.js';
+import { floats, NUMBER_BYTES, PRECISIONS, type FloatArray, type Precision } from '../src/core/floats.js';
+import { median } from '../src/core/median.js';
+import { findCard } from '../src/device/cuda/open.js';
+import type { Device, DeviceBuffer, LaunchOperands, PreparedRows, PreparedWork } from '../src/device/device.js';
+import { describeDevices, openDevice } from '../src/device/open.js';
+import { factor } from '../src/hierarchical/factor/factor.js';
+import type { Factorization } from '../src/hierarchical/factor/factorization.js';
+import type { DeviceMatrix } from '../src/hierarchical/device/device-matrix.js';
+import { compress } from '../src/hierarchical/from-entries/compress.js';
+import type { HierarchicalMatrix } from '../src/hierarchical/matrix/hierarchical-matrix.js';
+import { view } from '../src/dense/matrix.js';
+import { describeMachine } from '../src/io/machine.js';
+import { Team } from '../src/parallel/team.js';
+import { kernelSource } from '../src/source/kernel-source.js';
+import { matern32 } from '../src/source/kernels/named.js';
+import { checks, randomNumbers } from './device-checks.js';
+import { rates } from './device-rates.js';
+import { rounded } from './record.js';
+
+const { values: args, positionals } = parseArgs({
+  options: { smoke: { type: 'boolean', default: false } },
+  allowPositionals: true,
+});
+const { smoke } = args;
+const [step, size = '1000'] = positionals;
+/** Times that what is measured is repeated. */
+const TIMES = smoke ? 1 : 10;
+let failed = false;
+const tell = (result: object): void => {
+  console.log(JSON.stringify(result, (_, value: unknown) => (typeof value === 'number' ? rounded(value) : value)));
+};
+
+/** Median milliseconds of `work`, handed over TIMES times before it is waited for. */
+async function milliseconds(device: Device, work: () => void): Promise<number> {
+  const times: number[] = [];
+  for (let k = 0; k < 4; k++) {
+    const began = performance.now();
+    for (let time = 0; time < TIMES; time++) work();
+    await device.finish();
+    // The first time kernels are compiled, the second time graphs are made.
+    if (k > 1 || smoke) times.push((performance.now() - began) / TIMES);
+  }
+  return median(times);
+}
+
+/** A device that does what another does, and remembers its products. */
+function recording(device: Device): {
+  readonly device: Device;
+  readonly calls: (readonly [PreparedRows, LaunchOperands])[];
+} {
+  const calls: (readonly [PreparedRows, LaunchOperands])[] = [];
+  const bound = new Proxy(device, {
+    get: (target, key) => {
+      const value = Reflect.get(target, key, target) as unknown;
+      if (key === 'multiply')
+        return (rows: PreparedRows, operands: LaunchOperands, width: number): void => {
+          calls.push([rows, operands]);
+          target.multiply(rows, operands, width);
+        };
+      return typeof value === 'function' ? (value as (...all: unknown[]) => unknown).bind(target) : value;
+    },
+  });
+  return { device: bound, calls };
+}
+
+/** Largest |a − b| over the largest |b|. */
+function difference(a: FloatArray, b: FloatArray): number {
+  let [worst, most] = [0, 0];
+  for (let i = 0; i < b.length; i++) {
+    worst = Math.max(worst, Number.isFinite(a[i]) ? Math.abs(a[i] - b[i]) : Infinity);
+    most = Math.max(most, Math.abs(b[i]));
+  }
+  return worst / most;
+}
+
+/** The error that is one, not rounding. */
+const WRONG: Readonly<Record<Precision, number>> = { f64: 1e-11, f32: 1e-3 };
+
+function judge(result: { readonly error: number; readonly precision: Precision } & Record<string, unknown>): void {
+  const right = result.error <= WRONG[result.precision];
+  failed ||= !right;
+  tell({ ...result, right });
+}
+
+/** Rows of vectors [x; 0 …] whose column q is (1 + q/width)·x, sent piece by piece. */
+function sendScaled(device: Device, vectors: DeviceBuffer, x: FloatArray, width: number): void {
+  const rows = Math.max(1, Math.floor(2 ** 20 / width));
+  const piece = floats(rows * width, vectors.precision);
+  for (let first = 0; first < x.length; first += rows) {
+    const count = Math.min(rows, x.length - first);
+    for (let i = 0, at = 0; i < count; i++)
+      for (let q = 0; q < width; q++) piece[at++] = (1 + q / width) * x[first + i];
+    device.write(vectors, piece.subarray(0, count * width), first * width);
+  }
+}
+
+async function apply(n: number): Promise<void> {
+  const team = await Team.open(smoke ? { workers: 2 } : {});
+  const card = await openDevice('cuda');
+  const began = performance.now();
+  const source = kernelSource(uniformPoints(n, 2, 1), matern32(0.1), { blas: team.blas });
+  const matrix = await compress(source, { tolerance: 1e-4, leafSize: 256, maxRank: 256, format: 'hss' }, { team });
+  tell({ step, n, compressSeconds: (performance.now() - began) / 1000 });
+  const x = randomNumbers(n, 'f64', 3) as Float64Array;
+  const onTeam = performance.now();
+  const expected = matrix.apply(x);
+  const teamMilliseconds = performance.now() - onTeam;
+  for (const precision of PRECISIONS) {
+    const { device, calls } = recording(card);
+    const onDevice = await matrix.to(device, { precision });
+    const got = await onDevice.apply(x);
+    judge({ step, n, precision, check: 'apply, 1 vector', error: difference(got.data, expected.data) });
+    const moving: number[] = [];
+    for (let k = 0; k < 3; k++) {
+      const start = performance.now();
+      await onDevice.apply(x);
+      moving.push(performance.now() - start);
+    }
+    tell({ step, n, precision, what: 'apply with transfers, 1 vector', ms: median(moving), teamMs: teamMilliseconds });
+    const launches = calls.slice(0, calls.length / 4);
+    const rows = onDevice.memory().vectors / NUMBER_BYTES[precision];
+    let reference: FloatArray | undefined;
+    for (const width of [1, 64, 512]) {
+      const need = rows * width * NUMBER_BYTES[precision];
+      if (need > card.memory.limit - card.memory.bytes) {
+        tell({ step, n, precision, width, skipped: `${need} bytes of vectors` });
+        continue;
+      }
+      const vectors = await card.allocate(rows * width, precision);
+      const numbers = precision === 'f64' ? x : Float32Array.from(x);
+      sendScaled(card, vectors, numbers, width);
+      const ms = await milliseconds(card, () => {
+        for (const [prepared, { values }] of launches) card.multiply(prepared, { values, vectors }, width);
+      });
+      const some = floats(Math.min(n, 4096) * width, precision);
+      await card.read(vectors, some, n * width);
+      const last = floats(some.length / width, precision).map((_, i) => some[i * width + width - 1]);
+      const scale = 1 + (width - 1) / width;
+      reference ??= last.map((value) => value / scale);
+      const costs = launches.map(([prepared]) => prepared.cost(width));
+      const flops = costs.reduce((sum, cost) => sum + cost.flops, 0);
+      // Each block once a launch, vectors read and written once.
+      const bytes = (flops / (2 * width) + 2 * rows * width) * NUMBER_BYTES[precision];
+      judge({
+        step,
+        n,
+        precision,
+        width,
+        ms,
+        launches: costs.reduce((sum, cost) => sum + cost.launches, 0),
+        flopsPerSecond: (1000 * flops) / ms,
+        bytesPerSecond: (1000 * bytes) / ms,
+        error: difference(
+          last.map((value) => value / scale),
+          reference,
+        ),
+      });
+      vectors.destroy();
+    }
+    await solve(matrix, onDevice, team);
+    onDevice.release();
+  }
+  await card.close();
+  await team.close();
+}
+
+/** Seconds of `work`. */
+async function secondsOf(work: () => unknown): Promise<number> {
+  const began = performance.now();
+  await work();
+  return (performance.now() - began) / 1000;
+}
+
+/** Factorizations and solves there and on the team. */
+async function solve(matrix: HierarchicalMatrix, onDevice: DeviceMatrix, team: Team): Promise<void> {
+  const { precision, rows: n } = onDevice;
+  const shift = 1;
+  const began = performance.now();
+  const there = await onDevice.factor({ shift });
+  const first = (performance.now() - began) / 1000;
+  // Once more, by kernels that are compiled.
+  const factorSeconds = await secondsOf(() => there.refactor(shift));
+  judge({ step, n, precision, what: 'factor', first, factorSeconds, error: there.residual });
+  let here: Factorization | undefined;
+  const teamFactorSeconds = await secondsOf(async () => (here = await factor(matrix, { shift }, { team })));
+  for (const width of smoke ? [1] : [1, 64]) {
+    const b = view(randomNumbers(n * width, 'f64', 5) as Float64Array, 0, n, width);
+    await there.solve(b);
+    const solveSeconds = await secondsOf(() => there.solve(b));
+    const teamSolveSeconds = await secondsOf(() => here!.solve(b));
+    tell({ step, n, precision, what: 'solve', width, solveSeconds, teamSolveSeconds, teamFactorSeconds });
+  }
+  there.release();
+  here!.release();
+}
+
+/** Many triangles of one order, and what is done with them. */
+async function work(): Promise<void> {
+  const card = await openDevice('cuda');
+  const [order, count, width] = smoke ? [70, 3, 3] : [256, 1024, 64];
+  for (const precision of PRECISIONS) {
+    const values = floats(order * order * count, precision);
+    for (let t = 0; t < count; t++)
+      for (let j = 0; j < order; j++)
+        for (let i = j; i < order; i++)
+          values[t * order * order + i + j * order] = (i === j ? 3 : 0) + 1 / (1 + i - j + t);
+    const triangles = Array.from({ length: count }, (_, t) => ({
+      offset: t * order * order,
+      ld: order,
+      order,
+      status: t,
+    }));
+    const [matrix, status] = [await card.upload(values), await card.allocate(count, precision)];
+    const factoring = await card.plan({ kind: 'cholesky', triangles });
+    const report = async (what: string, prepared: PreparedWork, launch: () => void, spent = 0): Promise<void> => {
+      const ms = (await milliseconds(card, launch)) - spent;
+      const { flops, launches } = prepared.cost(width);
+      tell({ step, precision, what, order, count, ms, launches, flopsPerSecond: (1000 * flops) / ms });
+    };
+    card.launch(factoring, { values: matrix, status });
+    const x = randomNumbers(order * count * width, precision, 4);
+    const solution = await card.upload(x);
+    const systems = triangles.map((triangle, t) => ({ triangle, x: { first: t * order } }));
+    const [down, up] = [
+      await card.plan({ kind: 'substitutions', transposed: false, systems }),
+      await card.plan({ kind: 'substitutions', transposed: true, systems }),
+    ];
+    for (const planned of [down, up]) card.launch(planned, { triangles: matrix, x: solution }, width);
+    const got = floats(x.length, precision);
+    await card.read(solution, got);
+    // A·X of the last system is its right-hand side.
+    const t = count - 1;
+    const back = floats(order * width, precision);
+    for (let i = 0; i < order; i++)
+      for (let k = 0; k < order; k++) {
+        const entry = values[t * order * order + Math.max(i, k) + Math.min(i, k) * order];
+        for (let q = 0; q < width; q++) back[i * width + q] += entry * got[(t * order + k) * width + q];
+      }
+    judge({ step, precision, check: 'L·Lᵀ·X = B', error: difference(back, x.subarray(t * order * width)) });
+    await report('substitutions', down, () => {
+      card.launch(down, { triangles: matrix, x: solution }, width);
+    });
+    const [a, c] = [await card.upload(values), await card.allocate(values.length, precision)];
+    const products = await card.plan({
+      kind: 'products',
+      alpha: 1,
+      beta: 0,
+      targets: triangles.map((place) => ({
+        c: place,
+        rows: order,
+        columns: order,
+        terms: [{ a: place, b: place, depth: order }],
+      })),
+    });
+    await report('products', products, () => {
+      card.launch(products, { a, b: matrix, c });
+    });
+    // A factor is in the place of its matrix, which comes there again before each time.
+    const [alpha, beta] = [{ constant: 1 }, { constant: 0 }];
+    const copying = await card.plan({ kind: 'combination', x: 0, y: 0, count: values.length, alpha, beta });
+    const copy = (): void => {
+      card.launch(copying, { x: a, y: c });
+    };
+    const spent = await milliseconds(card, copy);
+    const factorAgain = (): void => {
+      copy();
+      card.launch(factoring, { values: c, status });
+    };
+    await report('cholesky', factoring, factorAgain, spent);
+    const pivots = floats(count, precision);
+    await card.read(status, pivots);
+    judge({ step, precision, check: 'pivots', error: Math.max(...pivots) });
+    for (const one of [matrix, status, factoring, solution, down, up, a, c, products, copying]) one.destroy();
+  }
+  await card.close();
+}
+
+if (step === 'describe') tell({ step, machine: describeMachine(), devices: await describeDevices() });
+else if (step === 'checks') {
+  const team = await Team.open({ workers: 2 });
+  const [card, cpu] = [await openDevice('cuda'), await openDevice('cpu', {}, { team })];
+  for (const precision of PRECISIONS)
+    for await (const result of checks(card, cpu, precision)) {
+      const right = result.excess <= 1;
+      failed ||= !right;
+      tell({ step, ...result, right });
+    }
+  await card.close();
+  await cpu.close();
+  await team.close();
+} else if (step === 'rates') {
+  for await (const rate of rates(findCard(), smoke ? 2 ** 20 : 2 ** 31, smoke ? 64 : 8192)) tell({ step, ...rate });
+} else if (step === 'work') await work();
+else if (step === 'apply') await apply(Number(size));
+else throw new Error(`There is no step ${step ?? 'without a name'}: describe, checks, rates, work, apply N.`);
+if (failed) process.exitCode = 1;

@@ -1,0 +1,62 @@
+/** The measurement of a card runs where nothing but the packed files and a card is, here on what stands for CUDA. */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { join, resolve } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { NO_COMPILER, STAND_IN } from '../device/cuda-stand-in/stand-in.js';
+import { temporaryFolder } from '../io/temporary-folder.js';
+
+const script = resolve(import.meta.dirname, '../../bench/device.sh');
+const missing = STAND_IN === undefined ? ` (skipped: ${NO_COMPILER})` : '';
+
+type Line = Readonly<Record<string, unknown>>;
+const linesOf = (text: string): Line[] =>
+  text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Line);
+
+describe.skipIf(STAND_IN === undefined)('bench/device.sh', () => {
+  const folder = temporaryFolder();
+  const smoke = (env: Readonly<Record<string, string>>): ReturnType<typeof spawnSync> =>
+    spawnSync('sh', [script, 'smoke'], { encoding: 'utf8', env: { ...process.env, HMATRIX_CUDA: STAND_IN, ...env } });
+
+  it(`measures_every_step_and_finds_every_result_right${missing}`, () => {
+    const { status, stdout, stderr } = smoke({ OUT: folder });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    const lines = linesOf(stdout as string);
+    expect(readFileSync(join(folder, 'device.jsonl'), 'utf8')).toBe(stdout);
+    expect([...new Set(lines.map(({ step }) => step))]).toEqual(['describe', 'checks', 'rates', 'work', 'apply']);
+    const judged = lines.filter((line) => 'right' in line);
+    // Both precisions: 13 checks, two of work, of products one with transfers and one of each
+    // width, one factorization.
+    expect(judged).toHaveLength(2 * (13 + 2 + 5));
+    expect(judged.filter(({ right }) => right !== true)).toEqual([]);
+    const rates = lines.filter(({ step }) => step === 'rates');
+    expect(rates.every(({ value }) => typeof value === 'number' && value > 0)).toBe(true);
+    for (const width of [1, 64, 512])
+      expect(lines.filter((line) => line['width'] === width && Number(line['bytesPerSecond']) > 0)).toHaveLength(2);
+  });
+
+  it(`goes_on_where_a_step_fails_and_says_so${missing}`, () => {
+    const { status, stdout } = smoke({ HMATRIX_CUDA: 'none', OUT: '' });
+    expect(status).toBe(1);
+    const lines = linesOf(stdout as string);
+    expect(lines[0]).toMatchObject({ step: 'describe', devices: [{ device: 'cuda', usable: false }, {}] });
+    expect(lines.slice(1)).toEqual(
+      ['checks', 'rates', 'work', 'apply 600'].map((step) => ({
+        step: `${step} --smoke`,
+        failed: true,
+        exit: 1,
+        limitSeconds: 60,
+      })),
+    );
+  });
+
+  it('says_how_it_is_called', () => {
+    const { status, stderr } = spawnSync('sh', [script], { encoding: 'utf8' });
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/bench\/device\.sh pack FILE\.tar\.gz/);
+    expect(execFileSync('sh', ['-n', script], { encoding: 'utf8' })).toBe('');
+  });
+});
