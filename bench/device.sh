@@ -55,15 +55,17 @@ run() {
     printf '%s\n' "$lines" | sed '/^$/d' | if [ -n "$results" ]; then tee -a "$results/device.jsonl"; else cat; fi
   }
   if [ "$1" = smoke ]; then
-    for name in describe checks rates work 'apply 600'; do step 60 $name --smoke; done
+    for name in describe checks rates work 'apply 600' 'solve 600'; do step 60 $name --smoke; done
   else
-    step 20 describe
-    step 60 checks
-    step 40 rates
-    step 50 work
-    step 50 apply 65536
-    step 90 apply 262144
-    step 160 apply 1048576
+    step 15 describe
+    step 45 checks
+    step 35 rates
+    step 40 work
+    step 40 apply 65536
+    step 40 solve 65536
+    step 60 apply 262144
+    step 75 solve 262144
+    step 120 apply 1048576
   fi
   exit "$status"
 }

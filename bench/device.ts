@@ -6,7 +6,8 @@
  *   checks      launches of every kind beside the team's;
  *   rates       how fast the card copies, and cuBLAS multiplies: what the rest is held against;
  *   work        factorizations, substitutions and products of many blocks;
- *   apply N     products with a hierarchical matrix of N points, by 1, 64 and 512 vectors, its factorization, solves.
+ *   apply N     products with a hierarchical matrix of N points, by 1, 64 and 512 vectors;
+ *   solve N     its factorization, and solves.
  */
 import { parseArgs } from 'node:util';
 import { uniformPoints } from '../datasets/points.js';
@@ -17,7 +18,7 @@ import type { Device, DeviceBuffer, LaunchOperands, PreparedRows, PreparedWork }
 import { describeDevices, openDevice } from '../src/device/open.js';
 import { factor } from '../src/hierarchical/factor/factor.js';
 import type { Factorization } from '../src/hierarchical/factor/factorization.js';
-import type { DeviceMatrix } from '../src/hierarchical/device/device-matrix.js';
+import type { DeviceFactorization } from '../src/hierarchical/factor/device/device-factorization.js';
 import { compress } from '../src/hierarchical/from-entries/compress.js';
 import type { HierarchicalMatrix } from '../src/hierarchical/matrix/hierarchical-matrix.js';
 import { view } from '../src/dense/matrix.js';
@@ -106,13 +107,24 @@ function sendScaled(device: Device, vectors: DeviceBuffer, x: FloatArray, width:
   }
 }
 
-async function apply(n: number): Promise<void> {
+/** A matrix of n points, a card, and a team for both; they are closed when `work` is done. */
+async function withMatrix(
+  n: number,
+  work: (matrix: HierarchicalMatrix, card: Device, team: Team) => Promise<void>,
+): Promise<void> {
   const team = await Team.open(smoke ? { workers: 2 } : {});
   const card = await openDevice('cuda');
   const began = performance.now();
   const source = kernelSource(uniformPoints(n, 2, 1), matern32(0.1), { blas: team.blas });
   const matrix = await compress(source, { tolerance: 1e-4, leafSize: 256, maxRank: 256, format: 'hss' }, { team });
   tell({ step, n, compressSeconds: (performance.now() - began) / 1000 });
+  await work(matrix, card, team);
+  await card.close();
+  await team.close();
+}
+
+async function apply(matrix: HierarchicalMatrix, card: Device): Promise<void> {
+  const n = matrix.size;
   const x = randomNumbers(n, 'f64', 3) as Float64Array;
   const onTeam = performance.now();
   const expected = matrix.apply(x);
@@ -169,11 +181,8 @@ async function apply(n: number): Promise<void> {
       });
       vectors.destroy();
     }
-    await solve(matrix, onDevice, team);
     onDevice.release();
   }
-  await card.close();
-  await team.close();
 }
 
 /** Seconds of `work`. */
@@ -184,26 +193,28 @@ async function secondsOf(work: () => unknown): Promise<number> {
 }
 
 /** Factorizations and solves there and on the team. */
-async function solve(matrix: HierarchicalMatrix, onDevice: DeviceMatrix, team: Team): Promise<void> {
-  const { precision, rows: n } = onDevice;
+async function solve(matrix: HierarchicalMatrix, card: Device, team: Team): Promise<void> {
+  const n = matrix.size;
   const shift = 1;
-  const began = performance.now();
-  const there = await onDevice.factor({ shift });
-  const first = (performance.now() - began) / 1000;
-  // Once more, by kernels that are compiled.
-  const factorSeconds = await secondsOf(() => there.refactor(shift));
-  judge({ step, n, precision, what: 'factor', first, factorSeconds, error: there.residual });
   let here: Factorization | undefined;
   const teamFactorSeconds = await secondsOf(async () => (here = await factor(matrix, { shift }, { team })));
-  for (const width of smoke ? [1] : [1, 64]) {
-    const b = view(randomNumbers(n * width, 'f64', 5) as Float64Array, 0, n, width);
-    await there.solve(b);
-    const solveSeconds = await secondsOf(() => there.solve(b));
-    const teamSolveSeconds = await secondsOf(() => here!.solve(b));
-    tell({ step, n, precision, what: 'solve', width, solveSeconds, teamSolveSeconds, teamFactorSeconds });
+  for (const precision of PRECISIONS) {
+    const onDevice = await matrix.to(card, { precision });
+    let there: DeviceFactorization | undefined;
+    const first = await secondsOf(async () => (there = await onDevice.factor({ shift })));
+    // Once more, by kernels that are compiled and launches that are planned.
+    const factorSeconds = await secondsOf(() => there!.refactor(shift));
+    judge({ step, n, precision, first, factorSeconds, teamFactorSeconds, error: there!.residual });
+    for (const width of smoke ? [1] : [1, 64]) {
+      const b = view(randomNumbers(n * width, 'f64', 5) as Float64Array, 0, n, width);
+      await there!.solve(b);
+      const solveSeconds = await secondsOf(() => there!.solve(b));
+      const teamSolveSeconds = await secondsOf(() => here!.solve(b));
+      tell({ step, n, precision, width, solveSeconds, teamSolveSeconds });
+    }
+    there!.release();
+    onDevice.release();
   }
-  there.release();
-  here!.release();
 }
 
 /** Many triangles of one order, and what is done with them. */
@@ -303,6 +314,7 @@ else if (step === 'checks') {
 } else if (step === 'rates') {
   for await (const rate of rates(findCard(), smoke ? 2 ** 20 : 2 ** 31, smoke ? 64 : 8192)) tell({ step, ...rate });
 } else if (step === 'work') await work();
-else if (step === 'apply') await apply(Number(size));
-else throw new Error(`There is no step ${step ?? 'without a name'}: describe, checks, rates, work, apply N.`);
+else if (step === 'apply') await withMatrix(Number(size), apply);
+else if (step === 'solve') await withMatrix(Number(size), solve);
+else throw new Error(`There is no step ${step ?? 'without a name'}: describe, checks, rates, work, apply N, solve N.`);
 if (failed) process.exitCode = 1;

@@ -26,7 +26,14 @@ describe.skipIf(STAND_IN === undefined)('bench/device.sh', () => {
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     const lines = linesOf(stdout as string);
     expect(readFileSync(join(folder, 'device.jsonl'), 'utf8')).toBe(stdout);
-    expect([...new Set(lines.map(({ step }) => step))]).toEqual(['describe', 'checks', 'rates', 'work', 'apply']);
+    expect([...new Set(lines.map(({ step }) => step))]).toEqual([
+      'describe',
+      'checks',
+      'rates',
+      'work',
+      'apply',
+      'solve',
+    ]);
     const judged = lines.filter((line) => 'right' in line);
     // Both precisions: 13 checks, two of work, of products one with transfers and one of each
     // width, one factorization.
@@ -44,7 +51,7 @@ describe.skipIf(STAND_IN === undefined)('bench/device.sh', () => {
     const lines = linesOf(stdout as string);
     expect(lines[0]).toMatchObject({ step: 'describe', devices: [{ device: 'cuda', usable: false }, {}] });
     expect(lines.slice(1)).toEqual(
-      ['checks', 'rates', 'work', 'apply 600'].map((step) => ({
+      ['checks', 'rates', 'work', 'apply 600', 'solve 600'].map((step) => ({
         step: `${step} --smoke`,
         failed: true,
         exit: 1,

@@ -171,6 +171,23 @@ describe.skipIf(!hasStandIn)('cuda', () => {
     await expect(device.finish()).rejects.toThrow(/cuda is closed: open it again/);
   });
 
+  it('copies_through_memory_that_is_not_pinned_where_the_system_pins_none_and_warns', async () => {
+    const warnings: unknown[] = [];
+    const listen = (warning: Error & { code?: string }): unknown => warnings.push(warning.code);
+    process.on('warning', listen);
+    const device = await open();
+    failAt('cuMemHostRegister_v2', 0, 1);
+    const buffer = await device.upload(Float32Array.of(1, 2, 3));
+    const got = new Float32Array(3);
+    await device.read(buffer, got);
+    expect([...got]).toEqual([1, 2, 3]);
+    await device.close();
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off('warning', listen);
+    expect(warnings).toEqual(['cuda-not-pinned']);
+    expect(standIn.liveObjects()).toBe(0);
+  });
+
   it('that_is_out_of_memory_says_so_and_goes_on', async () => {
     const device = await open();
     setCard('memory', 2 ** 20);

@@ -3,6 +3,7 @@
  */
 import { DeviceError, DeviceLostError } from '../../core/errors.js';
 import { nextTurn } from '../../core/event-loop.js';
+import { warn } from '../../core/warning.js';
 import { arrayAddress, type NativeArray } from '../../native/koffi.js';
 import type { CudaDriver, DriverFunction } from './driver.js';
 import { failureOf, NOT_READY, OUT_OF_MEMORY } from './statuses.js';
@@ -22,7 +23,10 @@ const FETCHING_SLOTS = 2;
 /** How long a wait only lets others run in between, in milliseconds, before it sleeps between looks. */
 const EAGER = 2;
 
-/** Memory of this machine that the card reads and writes by itself (pinned), and the event of its last copy. */
+/** Memory of this machine that is pinned in whole pages. */
+const PAGE = 4096;
+
+/** Memory of this machine that copies pass through, and the event of its last one. */
 interface Slot {
   readonly bytes: Uint8Array;
   readonly event: number;
@@ -44,6 +48,7 @@ export class CudaContext {
   readonly stream: number;
   #sending: Slot[] | undefined;
   #fetching: Slot[] | undefined;
+  readonly #pinned: Uint8Array[] = [];
   #next = 0;
   #lost: DeviceLostError | undefined;
   #closed = false;
@@ -98,7 +103,10 @@ export class CudaContext {
 
   /** Frees memory, when what was handed over before is done. A loss is told by what is asked for next. */
   free(address: number): void {
-    const status = this.driver.status('cuCtxSetCurrent', this.#context) || this.driver.status('cuMemFree_v2', address);
+    const status =
+      this.driver.status('cuCtxSetCurrent', this.#context) ||
+      this.driver.status('cuStreamSynchronize', this.stream) ||
+      this.driver.status('cuMemFree_v2', address);
     const failure = status === 0 ? undefined : failureOf('cuMemFree_v2', status, this.driver.textOf(status));
     if (failure instanceof DeviceLostError) this.#lost ??= failure;
   }
@@ -158,21 +166,30 @@ export class CudaContext {
     if (this.#lost !== undefined) driver.status('cuDevicePrimaryCtxReset_v2', this.#device);
     else {
       driver.status('cuStreamSynchronize', this.stream);
-      for (const { bytes, event } of [...(this.#sending ?? []), ...(this.#fetching ?? [])]) {
+      for (const { event } of [...(this.#sending ?? []), ...(this.#fetching ?? [])])
         driver.status('cuEventDestroy_v2', event);
-        driver.status('cuMemHostUnregister', arrayAddress(bytes));
-      }
+      for (const memory of this.#pinned) driver.status('cuMemHostUnregister', arrayAddress(memory));
       driver.status('cuStreamDestroy_v2', this.stream);
     }
     driver.status('cuDevicePrimaryCtxRelease_v2', this.#device);
     open.delete(this);
   }
 
+  /** Slots, pinned where the system lets it: the card then reads and writes them by itself. */
   #slots(count: number, bytes: number): Slot[] {
-    return Array.from({ length: count }, () => {
-      const memory = new Uint8Array(bytes);
-      this.call('cuMemHostRegister_v2', arrayAddress(memory), bytes, 0);
-      return { bytes: memory, event: this.made('cuEventCreate', WITHOUT_TIMING), busy: false };
+    const whole = new Uint8Array(count * bytes + PAGE);
+    const first = PAGE - (arrayAddress(whole) % PAGE);
+    const memory = whole.subarray(first, first + count * bytes);
+    const status = this.driver.status('cuMemHostRegister_v2', arrayAddress(memory), memory.length, 0);
+    if (status === 0) this.#pinned.push(memory);
+    else
+      warn(
+        'cuda-not-pinned',
+        `Memory cannot be pinned here (${this.driver.textOf(status)}): copies to and from the card are slower.`,
+      );
+    return Array.from({ length: count }, (_, i) => {
+      const event = this.made('cuEventCreate', WITHOUT_TIMING);
+      return { bytes: memory.subarray(i * bytes, (i + 1) * bytes), event, busy: false };
     });
   }
 

@@ -35,7 +35,7 @@ std::string calls;
 struct Failure { int after, status; };
 std::map<std::string, Failure> failures;
 std::map<Address, size_t> memory;
-std::set<void*> registered;
+std::map<Address, size_t> registered;
 std::set<Stream*> streams;
 std::set<Event*> events;
 std::set<Module*> modules;
@@ -207,11 +207,16 @@ EXPORT int cuMemFree_v2(Address at) {
   memory.erase(found);
   return SUCCESS;
 }
-EXPORT int cuMemHostRegister_v2(void* at, size_t, unsigned) {
-  ENTER(true, "");
-  return registered.insert(at).second ? SUCCESS : ALREADY_REGISTERED;
+// Pages are pinned: no two pieces of memory may share one.
+EXPORT int cuMemHostRegister_v2(Address at, size_t bytes, unsigned) {
+  ENTER(true, text(bytes));
+  for (const auto& other : registered)
+    if (at / PAGE <= (other.first + other.second - 1) / PAGE && other.first / PAGE <= (at + bytes - 1) / PAGE)
+      return ALREADY_REGISTERED;
+  registered[at] = bytes;
+  return SUCCESS;
 }
-EXPORT int cuMemHostUnregister(void* at) {
+EXPORT int cuMemHostUnregister(Address at) {
   ENTER(true, "");
   return registered.erase(at) == 1 ? SUCCESS : NOT_REGISTERED;
 }
