@@ -90,9 +90,15 @@ export class PairBlocks {
   /** out[offset + i] ← k(x_i, x_i) for every point. */
   diagonal(out: Float64Array, offset = 0): void {
     const { count } = this.#points;
-    if (this.#distances) out.fill(0, offset, offset + count);
-    else out.set(this.#norms, offset);
-    this.#evaluate(out, offset, count);
+    if (this.#distances) {
+      // At distance 0 all points are alike.
+      out[offset] = 0;
+      this.#evaluate(out, offset, 1);
+      out.fill(out[offset], offset, offset + count);
+    } else {
+      out.set(this.#norms, offset);
+      this.#evaluate(out, offset, count);
+    }
   }
 
   #byDifferences(rows: Indices, cols: Indices, out: Matrix): void {

@@ -3,6 +3,7 @@
  */
 import { requireWhole } from '../core/checks.js';
 import { NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
+import { firstNonFinite } from '../core/floats.js';
 import { describe, requireRole } from '../core/kind.js';
 import { asFloat64 } from '../core/numbers.js';
 import { RandomStream } from '../core/random.js';
@@ -30,14 +31,13 @@ export function asPoints(points: GivenPoints): Points {
       { dimension, count, length: coordinates.length },
     );
   }
-  for (let i = 0; i < coordinates.length; i++) {
-    if (!Number.isFinite(coordinates[i])) {
-      const point = Math.floor(i / dimension);
-      throw new NonFiniteError(
-        `Point ${point} has coordinate ${i - point * dimension} = ${coordinates[i]}; remove or repair it.`,
-        { point, coordinate: i - point * dimension, value: coordinates[i] },
-      );
-    }
+  const i = firstNonFinite(coordinates);
+  if (i >= 0) {
+    const point = Math.floor(i / dimension);
+    throw new NonFiniteError(
+      `Point ${point} has coordinate ${i - point * dimension} = ${coordinates[i]}; remove or repair it.`,
+      { point, coordinate: i - point * dimension, value: coordinates[i] },
+    );
   }
   return coordinates === points.coordinates ? (points as Points) : { dimension, count, coordinates };
 }

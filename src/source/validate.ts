@@ -2,8 +2,10 @@
  * Checks of a source before it is compressed: what a sample of its entries can show.
  */
 import { AsymmetryError, HmatrixError, NonFiniteError, NotPositiveDefiniteError, ShapeError } from '../core/errors.js';
+import { firstNonFinite } from '../core/floats.js';
 import { describe } from '../core/kind.js';
 import { RandomStream } from '../core/random.js';
+import { inLargePages } from '../dense/large-pages.js';
 import { view } from '../dense/matrix.js';
 import type { EntrySource } from './entry-source.js';
 
@@ -56,9 +58,9 @@ export function validateSource(source: EntrySource, seed: number, diagonal?: Flo
       size,
       points: source.points.count,
     });
-  const diag = diagonal ?? new Float64Array(size);
+  const diag = diagonal ?? inLargePages(new Float64Array(size));
   if (diagonal === undefined) source.diagonal(diag);
-  const largest = checkDiagonal(diag, size);
+  const largest = checkDiagonal(diag.subarray(0, size));
   const random = new RandomStream(seed, STREAM);
   const rows = sample(size, random);
   const cols = sample(size, random);
@@ -68,29 +70,40 @@ export function validateSource(source: EntrySource, seed: number, diagonal?: Flo
   return diag;
 }
 
-/** max |K_ii|. Throws NonFiniteError. */
-function largestOnDiagonal(diag: Float64Array): number {
-  let largest = 0;
+/** The least and the largest K_ii, or 0. Throws NonFiniteError. */
+function rangeOfDiagonal(diag: Float64Array): { readonly least: number; readonly most: number } {
+  const i = firstNonFinite(diag);
+  if (i >= 0)
+    throw new NonFiniteError(`Diagonal entry ${i} is ${diag[i]}; every entry must be a finite number.`, {
+      row: i,
+      column: i,
+      value: diag[i],
+    });
+  let [least, most] = [0, 0];
   for (let i = 0; i < diag.length; i++) {
-    if (!Number.isFinite(diag[i]))
-      throw new NonFiniteError(`Diagonal entry ${i} is ${diag[i]}; every entry must be a finite number.`, {
-        row: i,
-        column: i,
-        value: diag[i],
-      });
-    largest = Math.max(largest, Math.abs(diag[i]));
+    const value = diag[i];
+    if (value > most) most = value;
+    else if (value < least) least = value;
   }
-  return largest;
+  return { least, most };
 }
 
-function checkDiagonal(diag: Float64Array, size: number): number {
-  const largest = largestOnDiagonal(diag.subarray(0, size));
-  for (let i = 0; i < size; i++) {
-    if (diag[i] < -ENTRY_FLOOR * largest)
-      throw new NotPositiveDefiniteError(
-        `Diagonal entry ${i} is ${diag[i]}: a positive semidefinite matrix has none below 0.`,
-        { row: i, column: i, value: diag[i] },
-      );
+/** max |K_ii|. Throws NonFiniteError. */
+function largestOnDiagonal(diag: Float64Array): number {
+  const { least, most } = rangeOfDiagonal(diag);
+  return Math.max(-least, most);
+}
+
+/** As `largestOnDiagonal`; throws NotPositiveDefiniteError where an entry is below 0 by more than rounding. */
+function checkDiagonal(diag: Float64Array): number {
+  const { least, most } = rangeOfDiagonal(diag);
+  const largest = Math.max(-least, most);
+  if (least < -ENTRY_FLOOR * largest) {
+    const i = diag.findIndex((value) => value < -ENTRY_FLOOR * largest);
+    throw new NotPositiveDefiniteError(
+      `Diagonal entry ${i} is ${diag[i]}: a positive semidefinite matrix has none below 0.`,
+      { row: i, column: i, value: diag[i] },
+    );
   }
   return largest;
 }

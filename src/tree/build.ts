@@ -6,9 +6,11 @@ import { OptionError } from '../core/errors.js';
 import { describe } from '../core/kind.js';
 import { type KeysOf, requireKnownOptions } from '../core/known-options.js';
 import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
+import { inLargePages } from '../dense/large-pages.js';
 import { gatherPortions, ownPortion } from '../distributed/portion.js';
 import { onTeam, type Control } from '../parallel/default-team.js';
 import { runOnceWith } from '../parallel/run-once.js';
+import type { TeamControl } from '../parallel/team-control.js';
 import { type EntrySource, requireSource } from '../source/entry-source.js';
 import { chooseDistance } from './distances/choose-distance.js';
 import type { ClusterTree } from './cluster-tree.js';
@@ -45,11 +47,21 @@ export async function buildClusterTree(
   const control = await onTeam(given, 'buildClusterTree');
   if (!Number.isInteger(leafSize) || leafSize < 2)
     throw new OptionError(`leafSize must be a whole number of at least 2, not ${describe(leafSize)}.`, { leafSize });
+  return treeOf(source, distance, { leafSize, seed }, control);
+}
+
+/** `buildClusterTree`, its options checked; pass the source's diagonal where it is known already. */
+export async function treeOf(
+  source: EntrySource,
+  distance: DistanceName,
+  { leafSize, seed, diagonal }: { leafSize: number; seed: number; diagonal?: Float64Array | undefined },
+  control: TeamControl,
+): Promise<ClusterTree> {
   throwIfAborted(control.signal);
   const { size, state: data, place, modules, solo } = chooseDistance(distance, source, seed);
-  const order = sharedInt32(size);
+  const order = inLargePages(sharedInt32(size));
   for (let i = 0; i < size; i++) order[place === undefined ? i : place[i]] = i;
-  const isolated = isolateZeros(order, source);
+  const isolated = moveZeros(order, diagonal ?? diagonalOf(source));
   const ranges = halvedRanges(size - isolated, depthFor(size - isolated, leafSize), isolated);
   const { depth, begin, end } = ranges;
   const tree: ClusterTree = { size, depth, order, begin, end };
@@ -79,10 +91,19 @@ export async function buildClusterTree(
  * are zero.
  */
 export function isolateZeros(order: Int32Array, source: Pick<EntrySource, 'size' | 'diagonal'>): number {
+  return moveZeros(order, diagonalOf(source));
+}
+
+function diagonalOf(source: Pick<EntrySource, 'size' | 'diagonal'>): Float64Array {
   const diagonal = new Float64Array(source.size);
   source.diagonal(diagonal);
+  return diagonal;
+}
+
+function moveZeros(order: Int32Array, diagonal: Float64Array): number {
+  if (!diagonal.includes(0)) return 0;
   const zeros = order.filter((i) => diagonal[i] === 0);
-  if (zeros.length === 0 || zeros.length === source.size) return 0;
+  if (zeros.length === order.length) return 0;
   const rest = order.filter((i) => diagonal[i] !== 0);
   order.set(zeros);
   order.set(rest, zeros.length);

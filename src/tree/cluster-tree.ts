@@ -3,7 +3,6 @@
  */
 import { requireRole } from '../core/kind.js';
 import { asIndices } from '../core/numbers.js';
-import { sharedInt32 } from '../core/shared-array.js';
 
 /**
  * Nodes are heap-numbered (core/indices.ts). All 2^depth leaves stand at level `depth`; node ν holds positions begin[ν]
@@ -53,13 +52,3 @@ export const leavesOf = (tree: ClusterTree): number => 2 ** tree.depth;
 export const nodesOf = (tree: ClusterTree): number => 2 ** (tree.depth + 1) - 1;
 /** Node number of the first leaf; the others follow it. */
 export const firstLeaf = (tree: ClusterTree): number => 2 ** tree.depth - 1;
-
-/** The leaf number of each index; 2^depth for isolated indices. */
-export function leafOfIndices(tree: ClusterTree): Int32Array {
-  const leafOf = sharedInt32(tree.size).fill(leavesOf(tree));
-  for (let leaf = 0; leaf < leavesOf(tree); leaf++) {
-    const ν = firstLeaf(tree) + leaf;
-    for (let p = tree.begin[ν]; p < tree.end[ν]; p++) leafOf[tree.order[p]] = leaf;
-  }
-  return leafOf;
-}

@@ -2,6 +2,7 @@
  * Messages and bytes of a plan, counted as a communicator that counts does (distributed/recorded.ts): of the rank that
  * has most, what it sends and what it gets.
  */
+import { LONERS, lonerLevel } from '../../hierarchical/from-entries/voters.js';
 import { comparisonBatches } from '../../hierarchical/measure/columns-error.js';
 import { NORM_COLUMNS } from '../../hierarchical/measure/norm-estimate.js';
 import { PANEL } from '../../hierarchical/measure/sampled-columns.js';
@@ -163,13 +164,16 @@ export class TrafficPlan {
   }
 
   /**
-   * Who is whose neighbor, 8N bytes and a bit for each neighbor; errors, attempts and ranks of all nodes, 24 bytes
-   * each; the order of leaves, 4N bytes, and counts of elements.
+   * Who is whose neighbor, 8N bytes and a bit for each neighbor; lonely indices of each node; errors, attempts and
+   * ranks of all nodes, 24 bytes each; the order of leaves, 4N bytes, and counts of elements.
    */
   structure(): PlannedTraffic {
     const { size, neighbors, depth } = this.#setup;
     const nodes = 2 ** (depth + 1) - 1;
+    const loners: PlannedTraffic[] = [];
+    for (let level = lonerLevel(depth); level <= depth; level++) loners.push(this.allgather(4 * LONERS * 2 ** level));
     return totalTraffic([
+      ...loners,
       this.allreduce(4 * size),
       this.allgather(4 * size * Math.ceil(neighbors / 32)),
       this.allgather(4 * size),

@@ -5,10 +5,11 @@ import { ShapeError } from '../../core/errors.js';
 import { requireMemory } from '../../core/memory.js';
 import { availableMemory } from '../../io/machine.js';
 import type { TeamControl } from '../../parallel/team-control.js';
+import { diagonalSums } from '../../source/diagonal-sums.js';
 import type { EntrySource } from '../../source/entry-source.js';
 import { scaledSource, unitFactor } from '../../source/unit-source.js';
 import { validateSource } from '../../source/validate.js';
-import { buildClusterTree, depthFor } from '../../tree/build.js';
+import { depthFor, treeOf } from '../../tree/build.js';
 import type { ClusterTree } from '../../tree/cluster-tree.js';
 import { chooseDistance } from '../../tree/distances/choose-distance.js';
 import { bytesOfNeighbor, findNeighborIndices, type Neighbors } from '../../tree/neighbors.js';
@@ -23,10 +24,11 @@ import { leastBytes } from './memory-estimate.js';
 import type { AskedOptions, ResolvedOptions } from './options.js';
 import { pilotRanks } from './rank-pilot.js';
 
-/** factor·K and its diagonal. */
+/** factor·K, its diagonal, and how many entries of that are not zero. */
 export interface ScaledEntries {
   readonly source: EntrySource;
   readonly diagonal: Float64Array;
+  readonly nonzero: number;
   readonly factor: number;
 }
 
@@ -34,9 +36,10 @@ export interface ScaledEntries {
 export function scaledEntries(source: EntrySource, seed: number): ScaledEntries {
   const entries = validateSource(source, seed);
   // What is decided by squares is decided on a matrix whose squares stay in range; what is stored is K's own.
-  const factor = unitFactor(entries.reduce((most, d) => Math.max(most, d), 0));
+  const { largest, nonzero } = diagonalSums(entries);
+  const factor = unitFactor(largest);
   const diagonal = factor === 1 ? entries : entries.map((d) => factor * d);
-  return { source: scaledSource(source, factor), diagonal, factor };
+  return { source: scaledSource(source, factor), diagonal, nonzero, factor };
 }
 
 /** What is known of a matrix before it is skeletonized. */
@@ -52,14 +55,14 @@ export interface Prepared {
 
 /** Neighbors and tree, and ‖K‖_F. Throws MemoryError before anything else where no ranks would fit. */
 export async function prepare(
-  { source, diagonal }: ScaledEntries,
+  { source, diagonal, nonzero }: ScaledEntries,
   options: AskedOptions,
   control: TeamControl,
 ): Promise<Prepared> {
   const { distance, seed } = options;
   const perNeighbor = bytesOfNeighbor(source, distance, options.neighbors);
   const leafSize = options.leafSize ?? LEAF_SIZES[0];
-  const inner = diagonal.reduce((count, d) => count + (d === 0 ? 0 : 1), 0) || source.size;
+  const inner = nonzero || source.size;
   const { size: ranks } = control.team.communicator;
   const least = leastBytes(source.size, inner, { ...options, leafSize }, perNeighbor, ranks);
   requireMemory(least, options.memoryLimit ?? availableMemory(), COMPRESSION_NEED);
@@ -68,7 +71,7 @@ export async function prepare(
   control.team.collect((perNeighbor / 4) * neighbors.indices.byteLength);
   const grown = performance.now();
   if (options.tree !== undefined) requireTree(options.tree, source.size);
-  const tree = options.tree ?? (await buildClusterTree(source, distance, { leafSize, seed }, control));
+  const tree = options.tree ?? (await treeOf(source, distance, { leafSize, seed, diagonal }, control));
   const built = performance.now();
   const normSquared = await estimateNorm(source, diagonal, seed, control);
   const seconds = { neighbors: (grown - searched) / 1000, tree: (built - grown) / 1000 };

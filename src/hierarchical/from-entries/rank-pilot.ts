@@ -9,7 +9,8 @@ import { independentTasks } from '../../parallel/task-graph.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import type { EntrySource } from '../../source/entry-source.js';
 import { sourceState } from '../../source/share-source.js';
-import { type ClusterTree, leafOfIndices, mostInLeaf, nodesOf } from '../../tree/cluster-tree.js';
+import { type ClusterTree, mostInLeaf, nodesOf } from '../../tree/cluster-tree.js';
+import { leafOfIndices } from '../../tree/leaf-of-indices.js';
 import { interactionLists } from '../../tree/lists.js';
 import type { Neighbors } from '../../tree/neighbors.js';
 import type { MeasuredRank } from '../matrix/chosen-options.js';
@@ -67,7 +68,7 @@ export async function pilotRanks(
   const state: SkeletonState = {
     source: handle,
     tree,
-    leafOf: leafOfIndices(tree),
+    leafOf: await leafOfIndices(tree, control),
     neighbors: neighbors.indices,
     neighborCount: neighbors.count,
     // Neighbors alone vote: who is whose one-sidedly is not found for a pilot.

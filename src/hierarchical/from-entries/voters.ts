@@ -3,8 +3,9 @@
  * reach, and which are lonely, that is neighbors of few: those at the rim of a cloud, or between clusters. An
  * interpolation errs most in such rows, and a draw of a few hundred rows passes them by.
  */
-import { leftChild } from '../../core/indices.js';
+import { firstOfLevel, leftChild } from '../../core/indices.js';
 import { sharedInt32 } from '../../core/shared-array.js';
+import { inLargePages } from '../../dense/large-pages.js';
 import { gatherPortions, ownPortion, type Portion } from '../../distributed/portion.js';
 import { independentTasks } from '../../parallel/task-graph.js';
 import { defineTask, type TaskDefinition } from '../../parallel/task.js';
@@ -17,6 +18,8 @@ const NEAREST = 4;
 export const LONERS = 16;
 /** Lonely: a neighbor of fewer than this share of as many as it has neighbors itself. */
 const LONELY = 1 / 2;
+/** Levels of the subtrees whose lonely indices are found by a task each. */
+const LONER_LEVELS = 5;
 
 /** Which indices vote for rows beside their neighbors, how far the votes of each reach, and which rows are lonely. */
 export interface Voters {
@@ -40,7 +43,7 @@ const MARKS = 32;
 const FEW = 32;
 
 /** What is looked at, and found. */
-export interface VotersState extends Omit<Voters, 'loners'> {
+export interface VotersState extends Voters {
   readonly tree: ClusterTree;
   readonly leafOf: Int32Array;
   readonly neighbors: Int32Array;
@@ -54,19 +57,24 @@ export interface VotersState extends Omit<Voters, 'loners'> {
    */
   readonly marks: Int32Array;
   readonly words: number;
-  /** Of each index, where the next one goes that it is among the nearest of. */
+  /** Of each index how many it is among the nearest of, then where the next one goes. */
   readonly next: Int32Array;
+  /** Of each chunk of indices the same: how many, then where they begin. */
+  readonly chunkBegin: Int32Array;
 }
 
-/** The first of the chunks of positions that this rank looks at. */
+/** The first of the chunks of positions, or of subtrees, that this rank looks at. */
 interface FirstChunk {
   readonly firstChunk: number;
 }
 
+/** The level of the subtrees whose lonely indices are found by a task each. */
+export const lonerLevel = (depth: number): number => Math.max(0, depth - LONER_LEVELS);
+
 /**
  * Finds of which indices each index is among the NEAREST nearest neighbors, or among all of them where those indices
  * are lonely, and where it is not theirs anyway. The same for any team; cost O(κN), shared by workers, and what looks
- * at lists by ranks: these gather 4(3 + ⌈κ/32⌉) bytes an index.
+ * at lists by ranks: these gather 4(3 + ⌈κ/32⌉) bytes an index and 128 a leaf.
  */
 export async function findVoters(
   tree: ClusterTree,
@@ -80,18 +88,22 @@ export async function findVoters(
   const chunks = Math.ceil(size / CHUNK);
   const all = { first: 0, end: chunks };
   const own = ownPortion(communicator, chunks);
+  const top = lonerLevel(tree.depth);
+  const indices = (length: number): Int32Array => inLargePages(sharedInt32(length));
   const state: VotersState = {
     tree,
     leafOf,
     neighbors,
     count,
-    known: sharedInt32(size),
-    marks: sharedInt32(words * size),
+    known: indices(size),
+    marks: indices(words * size),
     words,
-    nearestBegin: sharedInt32(size + 1),
+    nearestBegin: indices(size + 1),
     nearestOf: sharedInt32(0),
-    next: sharedInt32(size),
-    reach: sharedInt32(size),
+    next: indices(size),
+    chunkBegin: sharedInt32(chunks),
+    reach: indices(size),
+    loners: sharedInt32(nodesOf(tree) * LONERS),
   };
   /** A task, the chunks that it is run for, and how ranks then put together what they found. */
   type Step = readonly [TaskDefinition<VotersState, FirstChunk>, Portion, (() => void)?];
@@ -110,23 +122,36 @@ export async function findVoters(
     const endOf = (chunk: number): number => width * Math.min(size, (chunk + 1) * CHUNK);
     gatherPortions(communicator, values, chunks, { begin: 0, endOf });
   };
-  const { known, marks, nearestBegin, next, reach } = state;
+  const { known, marks, nearestBegin, chunkBegin, reach, loners } = state;
+  const gatherLoners = (): void => {
+    for (let level = top; level <= tree.depth; level++) {
+      const begin = LONERS * firstOfLevel(level);
+      const endOf = (subtree: number): number => begin + LONERS * (subtree + 1) * 2 ** (level - top);
+      gatherPortions(communicator, loners, 2 ** top, { begin, endOf });
+    }
+    for (let ν = firstOfLevel(top) - 1; ν >= 0; ν--) findLonersOf(state, ν);
+  };
   await run(state, [
     [countKnown, own, () => communicator.allreduce(known, 'sum')],
     [markOneSided, own, () => gather(marks, words)],
     [countMarks, all],
+    [countOfChunk, all],
   ]);
-  for (let i = 0; i < size; i++) {
-    nearestBegin[i + 1] = nearestBegin[i] + next[i];
-    next[i] = nearestBegin[i];
+  let total = 0;
+  for (let chunk = 0; chunk < chunks; chunk++) {
+    const count = chunkBegin[chunk];
+    chunkBegin[chunk] = total;
+    total += count;
   }
-  const nearestOf = sharedInt32(nearestBegin[size]);
+  const nearestOf = indices(total);
   await run({ ...state, nearestOf }, [
+    [placeNearest, all],
     [fillNearest, all],
     [sortNearest, all],
     [findReach, own, () => gather(reach, 1)],
+    [findLoners, ownPortion(communicator, 2 ** top), gatherLoners],
   ]);
-  return { nearestBegin, nearestOf, reach, loners: findLoners(tree, known, count) };
+  return { nearestBegin, nearestOf, reach, loners };
 }
 
 /** Positions from … to − 1, and whether a single worker looks at all of them. */
@@ -215,6 +240,32 @@ export const countMarks = defineTask<VotersState, FirstChunk>(
   }),
 );
 
+/** Per chunk of indices: how many marks they have. */
+export const countOfChunk = defineTask<VotersState, FirstChunk>(
+  import.meta.url,
+  'countOfChunk',
+  eachChunk(({ next, chunkBegin }, { from, to }) => {
+    let count = 0;
+    for (let i = from; i < to; i++) count += next[i];
+    chunkBegin[from / CHUNK] = count;
+  }),
+);
+
+/** Per chunk of indices: where those begin that have marked each. */
+export const placeNearest = defineTask<VotersState, FirstChunk>(
+  import.meta.url,
+  'placeNearest',
+  eachChunk(({ next, chunkBegin, nearestBegin, tree: { size } }, { from, to }) => {
+    let at = chunkBegin[from / CHUNK];
+    for (let i = from; i < to; i++) {
+      nearestBegin[i] = at;
+      at += next[i];
+      next[i] = nearestBegin[i];
+    }
+    if (to === size) nearestBegin[size] = at;
+  }),
+);
+
 /** Per chunk: who has marked an index, in any order. */
 export const fillNearest = defineTask<VotersState, FirstChunk>(
   import.meta.url,
@@ -277,17 +328,32 @@ export const findReach = defineTask<VotersState, FirstChunk>(
 
 const isLonely = (known: Int32Array, i: number, count: number): boolean => known[i] < LONELY * count;
 
-/** The lonely indices of every node (`Voters.loners`); none without neighbors. */
-function findLoners(tree: ClusterTree, known: Int32Array, count: number): Int32Array {
-  const loners = sharedInt32(nodesOf(tree) * LONERS).fill(-1);
-  const leaf0 = firstLeaf(tree);
-  for (let ν = nodesOf(tree) - 1; ν >= 0; ν--) {
-    const some =
-      ν >= leaf0
-        ? tree.order.slice(tree.begin[ν], tree.end[ν]).filter((i) => isLonely(known, i, count))
-        : loners.slice(leftChild(ν) * LONERS, (leftChild(ν) + 2) * LONERS).filter((i) => i >= 0);
-    some.sort((a, b) => known[a] - known[b] || a - b);
-    loners.set(some.subarray(0, LONERS), ν * LONERS);
+/** The lonely indices of a node (`Voters.loners`), of an inner one from its children's; none without neighbors. */
+function findLonersOf({ tree, known, count, loners }: VotersState, ν: number): void {
+  const { order, begin, end } = tree;
+  const some: number[] = [];
+  if (ν >= firstLeaf(tree)) {
+    for (let p = begin[ν]; p < end[ν]; p++) if (isLonely(known, order[p], count)) some.push(order[p]);
+  } else {
+    const first = leftChild(ν) * LONERS;
+    for (let q = first; q < first + 2 * LONERS; q++) if (loners[q] >= 0) some.push(loners[q]);
   }
-  return loners;
+  some.sort((a, b) => known[a] - known[b] || a - b);
+  for (let place = 0; place < LONERS; place++) loners[ν * LONERS + place] = some[place] ?? -1;
 }
+
+/** Per subtree: the lonely indices of its nodes. */
+export const findLoners = defineTask<VotersState, FirstChunk>(
+  import.meta.url,
+  'findLoners',
+  (state) =>
+    (task, { firstChunk }) => {
+      const { depth } = state.tree;
+      const top = lonerLevel(depth);
+      for (let level = depth; level >= top; level--) {
+        const nodes = 2 ** (level - top);
+        const first = firstOfLevel(level) + (firstChunk + task) * nodes;
+        for (let ν = first; ν < first + nodes; ν++) findLonersOf(state, ν);
+      }
+    },
+);

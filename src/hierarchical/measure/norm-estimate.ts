@@ -3,6 +3,7 @@
  */
 import { RandomStream } from '../../core/random.js';
 import type { TeamControl } from '../../parallel/team-control.js';
+import { diagonalSums } from '../../source/diagonal-sums.js';
 import type { EntrySource } from '../../source/entry-source.js';
 import { columnNorms, unitVectors } from './sampled-columns.js';
 
@@ -22,8 +23,7 @@ export async function estimateNorm(
   control: TeamControl,
 ): Promise<number> {
   const { size } = source;
-  const squares = diagonal.reduce((sum, d) => sum + d * d, 0);
-  const trace = diagonal.reduce((sum, d) => sum + Math.max(0, d), 0);
+  const { trace, squares } = diagonalSums(diagonal);
   if (trace === 0) return squares;
   const every = size <= NORM_COLUMNS;
   const columns = every
@@ -49,7 +49,11 @@ function columnsByDiagonal(diagonal: Float64Array, trace: number, random: Random
   for (let t = 0; t < NORM_COLUMNS; t++) {
     const place = ((t + random.uniform()) / NORM_COLUMNS) * trace;
     // Rounding of the sum may leave the last place beyond it.
-    while (j < last && !(below + Math.max(0, diagonal[j]) > place)) below += Math.max(0, diagonal[j++]);
+    for (; j < last; j++) {
+      const next = diagonal[j] > 0 ? below + diagonal[j] : below;
+      if (next > place) break;
+      below = next;
+    }
     columns[t] = j;
   }
   return columns;
