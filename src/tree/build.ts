@@ -1,22 +1,32 @@
 /**
- * Building the cluster tree: node by node near the root, subtree by subtree below, as one graph of tasks.
+ * Building the cluster tree: level by level near the root, where nodes are large, subtree by subtree below.
  */
 import { throwIfAborted } from '../core/context.js';
 import { OptionError } from '../core/errors.js';
+import { firstOfLevel } from '../core/indices.js';
 import { describe } from '../core/kind.js';
 import { type KeysOf, requireKnownOptions } from '../core/known-options.js';
-import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
+import { sharedInt32 } from '../core/shared-array.js';
 import { inLargePages } from '../dense/large-pages.js';
-import { gatherPortions, ownPortion } from '../distributed/portion.js';
+import { gatherPortions } from '../distributed/portion.js';
+import { awaitTogether } from '../distributed/together.js';
 import { onTeam, type Control } from '../parallel/default-team.js';
-import { runOnceWith } from '../parallel/run-once.js';
+import { independentTasks } from '../parallel/task-graph.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { type EntrySource, requireSource } from '../source/entry-source.js';
-import { chooseDistance } from './distances/choose-distance.js';
 import type { ClusterTree } from './cluster-tree.js';
+import { chooseDistance, type DistanceState } from './distances/choose-distance.js';
 import type { DistanceName } from './distances/table.js';
-import { halvedRanges, subtreeLevel } from './split.js';
-import { CENTROID_MEMBERS, splitGraph, splitTask, type SplitState } from './two-centroids.js';
+import { halvedRanges, subtreeLevel, type Ranges } from './split.js';
+import { cutState, TopCuts } from './top-cuts.js';
+import {
+  CENTROID_MEMBERS,
+  chooseCentroids,
+  projectToCentroids,
+  samplePlaces,
+  splitSubtree,
+  type SplitState,
+} from './two-centroids.js';
 
 /** Options of {@link buildClusterTree}. */
 export interface ClusterTreeOptions {
@@ -63,27 +73,70 @@ export async function treeOf(
   for (let i = 0; i < size; i++) order[place === undefined ? i : place[i]] = i;
   const isolated = moveZeros(order, diagonal ?? diagonalOf(source));
   const ranges = halvedRanges(size - isolated, depthFor(size - isolated, leafSize), isolated);
-  const { depth, begin, end } = ranges;
-  const tree: ClusterTree = { size, depth, order, begin, end };
-  if (place !== undefined) return tree;
-  const top = subtreeLevel(ranges);
-  const above = 2 ** top - 1;
+  if (place !== undefined) return { size, ...ranges, order };
   const { communicator } = control.team;
-  const { graph, tasks } = splitGraph(ranges, top, ownPortion(communicator, 2 ** top));
+  const split = await splitTop(order, ranges, { distance: data, seed, sharing: { modules, solo } }, control);
+  const above = firstOfLevel(split.top);
+  const endOf = (subtree: number): number => ranges.end[above + subtree];
+  gatherPortions(communicator, split.order, 2 ** split.top, { begin: isolated, endOf });
+  return { size, ...ranges, order: split.order };
+}
+
+/** What is split by, and what `Team.share` needs to know of it. */
+interface Splitting {
+  readonly distance: DistanceState;
+  readonly seed: number;
+  readonly sharing: { readonly modules?: readonly string[] | undefined; readonly solo?: boolean | undefined };
+}
+
+/**
+ * Splits all nodes, level by level down to `top`, then subtree by subtree. Of several ranks each has the order of its
+ * own subtrees.
+ */
+async function splitTop(
+  order: Int32Array,
+  ranges: Ranges,
+  { distance, seed, sharing }: Splitting,
+  control: TeamControl,
+): Promise<{ readonly order: Int32Array; readonly top: number }> {
+  const { team, signal } = control;
+  const top = subtreeLevel(ranges);
+  const cut = cutState(ranges, top, { order });
+  const { orders, values } = cut;
+  const nodes = 2 ** top;
   const state: SplitState = {
-    distance: data,
+    distance,
     ranges,
-    order,
-    values: sharedFloat64(size),
+    orders,
+    values,
     top,
-    centroids: sharedInt32(2 * above * CENTROID_MEMBERS),
-    counts: sharedInt32(2 * above),
-    tasks,
+    centroids: sharedInt32(nodes * CENTROID_MEMBERS),
+    counts: sharedInt32(nodes),
     seed,
   };
-  await runOnceWith('tree', splitTask, { state, modules, solo }, graph, control);
-  gatherPortions(communicator, order, 2 ** top, { begin: isolated, endOf: (subtree) => end[above + subtree] });
-  return tree;
+  const sharedCut = await team.share(cut);
+  const shared = await team.share(state, sharing);
+  try {
+    const cuts = new TopCuts(team, 'tree', sharedCut);
+    const { first: firstChunk } = cuts.own;
+    for (let level = 0; level < top; level++) {
+      const samples = cuts.membersAt(level, (ν) => samplePlaces(state, ν));
+      const { nodes, slots } = cuts.ownNodes(level);
+      const args = { level, turn: cuts.turn, firstChunk, nodes, slots, samples };
+      await cuts.together(level, async () => {
+        await team.run('tree', chooseCentroids, shared, independentTasks(nodes.length), args, { signal });
+        await team.run('tree', projectToCentroids, shared, cuts.chunkTasks, args, { signal });
+      });
+      await cuts.cut(level);
+    }
+    await awaitTogether(team.communicator, () =>
+      team.run('tree', splitSubtree, shared, cuts.chunkTasks, { turn: cuts.turn, firstChunk }, control),
+    );
+    return { order: cuts.order, top };
+  } finally {
+    team.release(shared);
+    team.release(sharedCut);
+  }
 }
 
 /**

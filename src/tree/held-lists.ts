@@ -2,96 +2,74 @@
  * Lists of neighbors that several ranks hold while trees are searched: each has those of the indices in its part of the
  * order in work, and a list moves with its index. So a rank stores, sends and receives its share of them only.
  */
-import { sharedInt32 } from '../core/shared-array.js';
-import type { CommunicatedArray, Communicator } from '../distributed/communicator.js';
+import { sharedInt32, toShared } from '../core/shared-array.js';
+import type { TeamControl } from '../parallel/team-control.js';
+import { alike, runCopy } from './copy-rows.js';
 import type { NearestState } from './nearest-lists.js';
 import type { PositionRange } from './split.js';
 
-/** Which ranks hold which lists. */
+/** Which lists a rank holds. */
 export class HeldLists {
-  /** Of each index whose list is here, the row of `nearest` that it fills; of any other −1. */
+  /** Of each index whose list is here, 1 and the row of `nearest` that it fills; of any other 0. */
   readonly rowOf: Int32Array;
-  readonly #communicator: Communicator;
-  readonly #ranges: readonly PositionRange[];
-  /** Of each index, the rank that holds its list; empty as long as nobody does. */
-  #owner: Uint32Array = new Uint32Array(0);
+  readonly #own: PositionRange;
+  #holds = false;
 
-  /** `ranges` are the positions of every rank, the same in each order. */
-  constructor(communicator: Communicator, ranges: readonly PositionRange[], size: number) {
-    this.#communicator = communicator;
-    this.#ranges = ranges;
-    this.rowOf = sharedInt32(size).fill(-1);
+  /** `own` are this rank's positions, the same in each order. */
+  constructor(own: PositionRange, size: number) {
+    this.rowOf = sharedInt32(size);
+    this.#own = own;
   }
 
   /**
-   * Collective: lists go to where their indices stand in the order now, the same on all ranks, which puts each rank's
-   * indices into its own positions, in any arrangement. The first time nothing is sent. Cost: O(N), and 12κ bytes for
-   * each index that comes or goes.
+   * Collective: lists go to the ranks at whose positions their indices stand now; `holder` says, at this rank's
+   * positions, which rank has each one's list so far. The first time nothing is sent. Cost: O(N/P), and 12κ + 4 bytes
+   * for each index that comes or goes.
    */
-  move(order: Int32Array, { capacity, indices, distances }: NearestState): void {
-    const { rank, size } = this.#communicator;
-    const { begin, end } = this.#ranges[rank];
-    if (this.#owner.length === 0) {
-      this.#owner = new Uint32Array(order.length);
-      this.#ranges.forEach((range, r) => {
-        for (let p = range.begin; p < range.end; p++) this.#owner[order[p]] = r;
-      });
-      for (let p = begin; p < end; p++) this.rowOf[order[p]] = p - begin;
+  async move(order: Int32Array, holder: Int32Array, nearest: NearestState, { team }: TeamControl): Promise<void> {
+    const { begin, end } = this.#own;
+    const { rowOf } = this;
+    if (!this.#holds) {
+      this.#holds = true;
+      for (let p = begin; p < end; p++) rowOf[order[p]] = p - begin + 1;
       return;
     }
-    const sent = new Float64Array(size);
-    const received = new Float64Array(size);
-    const leaving: number[] = [];
-    const arriving: number[][] = Array.from({ length: size }, () => []);
-    this.#ranges.forEach((range, r) => {
-      for (let p = range.begin; p < range.end; p++) {
-        const i = order[p];
-        const before = this.#owner[i];
-        this.#owner[i] = r;
-        if (before === r) continue;
-        if (before === rank) {
-          sent[r]++;
-          leaving.push(i);
-        } else if (r === rank) {
-          received[before]++;
-          arriving[before].push(i);
-        }
-      }
+    const { communicator } = team;
+    const { rank, size } = communicator;
+    const received = new Int32Array(size);
+    for (let p = begin; p < end; p++) if (holder[p] !== rank) received[holder[p]]++;
+    const next = new Int32Array(size);
+    for (let r = 1; r < size; r++) next[r] = next[r - 1] + received[r - 1];
+    const arriving = new Int32Array(next[size - 1] + received[size - 1]);
+    for (let p = begin; p < end; p++) if (holder[p] !== rank) arriving[next[holder[p]]++] = order[p];
+    // Those that have them are told which are wanted where: as many go as come.
+    const sent = new Int32Array(size);
+    const one = new Array<number>(size).fill(1);
+    communicator.alltoall(received, one, sent, one);
+    const leaving = new Int32Array(arriving.length);
+    communicator.alltoall(arriving, received, leaving, sent);
+    // What comes takes the rows of what goes.
+    const rows = toShared(leaving.map((i) => rowOf[i] - 1));
+    for (const i of leaving) rowOf[i] = 0;
+    arriving.forEach((i, k) => {
+      rowOf[i] = rows[k] + 1;
     });
-    // As many come as go: they take the same rows.
-    const rows = leaving.map((i) => this.rowOf[i]);
-    for (const i of leaving) this.rowOf[i] = -1;
-    arriving.flat().forEach((i, k) => {
-      this.rowOf[i] = rows[k];
-    });
+    const { capacity, indices, distances } = nearest;
+    const pieces = [{ row: 0, position: 0, count: rows.length }];
     for (const list of [indices, distances]) {
-      const [from, to] = [sameKind(list, rows.length * capacity), sameKind(list, rows.length * capacity)];
-      rows.forEach((row, k) => {
-        copyRow(list, row, from, k, capacity);
-      });
-      this.#communicator.alltoall(
-        from,
-        sent.map((count) => count * capacity),
-        to,
-        received.map((count) => count * capacity),
-      );
-      rows.forEach((row, k) => {
-        copyRow(to, k, list, row, capacity);
-      });
+      const [packed, unpacked] = [alike(list, rows.length * capacity), alike(list, rows.length * capacity)];
+      const state = { capacity, order: rows, from: list, rowOf: sharedInt32(0), to: list };
+      const out = await team.share({ ...state, packed });
+      const back = await team.share({ ...state, packed: unpacked });
+      try {
+        await runCopy(team, out, pieces, true);
+        const numbers = (counts: Int32Array): Int32Array => counts.map((count) => count * capacity);
+        communicator.alltoall(packed, numbers(sent), unpacked, numbers(received));
+        await runCopy(team, back, pieces, false);
+      } finally {
+        team.release(out);
+        team.release(back);
+      }
     }
   }
-}
-
-const sameKind = <A extends CommunicatedArray>(array: A, length: number): A =>
-  new (array.constructor as new (length: number) => A)(length);
-
-/** Rows are short: a loop copies them in less time than a view of each takes. */
-export function copyRow(
-  from: Int32Array | Float64Array,
-  row: number,
-  to: Int32Array | Float64Array,
-  toRow: number,
-  capacity: number,
-): void {
-  for (let k = 0, p = row * capacity, q = toRow * capacity; k < capacity; k++) to[q + k] = from[p + k];
 }

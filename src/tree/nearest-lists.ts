@@ -2,6 +2,7 @@
  * Lists of the κ nearest so far, one per row: heaps over two flat shared arrays, farthest on top.
  * A candidate that is not nearer than the top costs its caller one comparison.
  */
+import { NonFiniteError } from '../core/errors.js';
 import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
 import { inLargePages } from '../dense/large-pages.js';
 
@@ -13,6 +14,12 @@ export interface NearestState {
   readonly indices: Int32Array;
   readonly distances: Float64Array;
 }
+
+/** The error for a list of κ neighbors that was not filled. */
+export const incompleteList = (index: number, capacity: number): NonFiniteError =>
+  new NonFiniteError(`Index ${index} is at no finite distance from ${capacity} others: check the source's entries.`, {
+    index,
+  });
 
 /** Offers candidates to the lists and sorts them in the end. */
 export class NearestLists {

@@ -11,19 +11,20 @@ import { defineTask, type WorkerContext } from '../parallel/task.js';
 import { openDistance, type DistanceState } from './distances/choose-distance.js';
 import type { Distance } from './distances/distance.js';
 import { DISTANCE_TABLE } from './distances/table.js';
-import { NearestLists, type NearestState } from './nearest-lists.js';
-import { chunkOf, splitAtMedian, visitInner, type Ranges } from './split.js';
+import { incompleteList, NearestLists, type NearestState } from './nearest-lists.js';
+import { requireFinite, splitAtMedian, visitInner, type Ranges } from './split.js';
+import type { CutLevel } from './top-cut-tasks.js';
 
 /** What the phases of the search read and write. */
 export interface SearchState {
   readonly distance: DistanceState;
   readonly size: number;
-  /** Lists of indices: index i's in row i, or of several ranks, each of which holds some, in row rowOf[i]. */
+  /** Lists of indices: index i's in row i, or of several ranks, each of which holds some, in row rowOf[i] − 1. */
   readonly nearest: NearestState;
   readonly rowOf: Int32Array;
-  /** The projection tree in work: shape, order, one value per position. */
+  /** The projection tree in work: shape, order (in one of two arrays by turns, top-cuts.ts), one value per position. */
   readonly ranges: Ranges;
-  readonly order: Int32Array;
+  readonly orders: readonly [Int32Array, Int32Array];
   readonly values: Float64Array;
   /** Rows whose lists are also found exactly, and those lists. */
   readonly sample: Int32Array;
@@ -36,14 +37,15 @@ export interface FirstTask {
   readonly firstTask: number;
 }
 
-/** A level in work. */
-export interface LevelArgs extends FirstTask {
-  readonly level: number;
+/** Which projection tree, and which of its levels, a phase works on. */
+export interface TreeArgs extends CutLevel {
+  readonly iteration: number;
 }
 
-/** Which projection tree, and which of its levels, a phase works on. */
-export interface TreeArgs extends LevelArgs {
-  readonly iteration: number;
+/** A level whose nodes are projected: its first node of this rank, and members of each that may be poles. */
+export interface ProjectionArgs extends TreeArgs {
+  readonly firstNode: number;
+  readonly candidates: Int32Array;
 }
 
 /** Columns of a panel: it stays in the second-level cache. */
@@ -56,7 +58,8 @@ export const SAMPLE_ROWS = 32;
 export const FINISH_ROWS = 4096;
 
 const POLES = 0x901e5;
-const CANDIDATES = 6;
+/** Members of a node among which its poles are looked for. */
+export const CANDIDATES = 6;
 
 /** One side of a panel: its members, rows of their lists, how far the farthest neighbor of each is, where it begins. */
 interface PanelSide {
@@ -64,6 +67,17 @@ interface PanelSide {
   readonly rows: Int32Array;
   readonly limits: Float64Array;
   readonly first: number;
+}
+
+/** Random positions of a node, at which members stand that may be poles. */
+export function polePlaces(
+  { ranges: { begin, end }, seed }: Pick<SearchState, 'ranges' | 'seed'>,
+  iteration: number,
+  ν: NodeId,
+): Int32Array {
+  const random = new RandomStream(seed, POLES, iteration, ν);
+  const size = end[ν] - begin[ν];
+  return Int32Array.from({ length: CANDIDATES }, () => begin[ν] + random.integer(size));
 }
 
 /** One thread's distance, lists and scratch. */
@@ -91,33 +105,30 @@ class Searcher {
     this.#panel = new Float64Array(widest * PANEL);
     this.#rowLimits = new Float64Array(widest);
     this.#colLimits = new Float64Array(widest);
-    this.#local = new Int32Array(state.order.length).fill(-1);
-    this.#listed = new Int32Array(state.order.length > 0 ? widest * state.nearest.capacity : 0);
+    const { length } = state.orders[0];
+    this.#local = new Int32Array(length).fill(-1);
+    this.#listed = new Int32Array(length > 0 ? widest * state.nearest.capacity : 0);
   }
 
-  /** Two random members of a node, far apart: p at random, q the farthest from it of a few. */
-  poles(iteration: number, node: NodeId): readonly [number, number] {
-    const {
-      order,
-      ranges: { begin, end },
-      seed,
-    } = this.#state;
-    const random = new RandomStream(seed, POLES, iteration, node);
-    const size = end[node] - begin[node];
-    const candidates = this.#candidates;
-    for (let c = 0; c < CANDIDATES; c++) candidates[c] = order[begin[node] + random.integer(size)];
+  /** δ(·, p) − δ(·, q) of members, p the first of the candidates, q of these the farthest from it. */
+  project(candidates: Int32Array, order: Int32Array, from: number, to: number): void {
     const distances = this.#toFirst;
     this.distance.load(candidates, candidates.subarray(0, 1));
     this.distance.between(0, 0, view(distances, 0, CANDIDATES, 1));
     let q = 0;
     for (let c = 1; c < CANDIDATES; c++) if (distances[c] > distances[q]) q = c;
-    return [candidates[0], candidates[q]];
+    this.distance.toTwo(candidates[0], candidates[q], order.subarray(from, to), this.#state.values, from);
   }
 
-  project(iteration: number, node: NodeId, from: number, to: number): void {
-    const { order, values } = this.#state;
-    const [p, q] = this.poles(iteration, node);
-    this.distance.toTwo(p, q, order.subarray(from, to), values, from);
+  /** Projects a node, and cuts it. */
+  split(iteration: number, ν: NodeId, order: Int32Array): void {
+    const { ranges, seed, values } = this.#state;
+    const candidates = this.#candidates;
+    polePlaces({ ranges, seed }, iteration, ν).forEach((p, c) => {
+      candidates[c] = order[p];
+    });
+    this.project(candidates, order, ranges.begin[ν], ranges.end[ν]);
+    splitAtMedian(order, values, ranges.begin[ν], ranges.end[ν]);
   }
 
   /** Offers every pair of the members to both; with `again`, but for pairs that are listed already. */
@@ -139,7 +150,7 @@ class Searcher {
   #rowsOf(members: Int32Array): Int32Array {
     const { rowOf } = this.#state;
     if (rowOf.length === 0) return members;
-    for (let a = 0; a < members.length; a++) this.#rows[a] = rowOf[members[a]];
+    for (let a = 0; a < members.length; a++) this.#rows[a] = rowOf[members[a]] - 1;
     return this.#rows.subarray(0, members.length);
   }
 
@@ -219,28 +230,22 @@ class Searcher {
   }
 }
 
-/** Per chunk of a large node: δ(·, p) − δ(·, q). */
-export const projectRandomly = defineTask<SearchState, TreeArgs & { readonly perNode: number }>(
+/** Per chunk: what its members are cut by. */
+export const projectRandomly = defineTask<SearchState, ProjectionArgs & { readonly top: number }>(
   import.meta.url,
   'projectRandomly',
   (state, context) => {
     const searcher = new Searcher(state, context);
-    return (task, { iteration, level, perNode, firstTask }) => {
-      const { node, from, to } = chunkOf(state.ranges, level, perNode, firstTask + task);
-      searcher.project(iteration, node, from, to);
+    const { ranges, orders, values } = state;
+    return (task, { level, top, turn, firstChunk, firstNode, candidates }) => {
+      const chunk = firstChunk + task;
+      const at = CANDIDATES * ((chunk >> (top - level)) - firstNode);
+      const ν = firstOfLevel(top) + chunk;
+      const [from, to] = [ranges.begin[ν], ranges.end[ν]];
+      searcher.project(candidates.subarray(at, at + CANDIDATES), orders[turn], from, to);
+      requireFinite(orders[turn], values, from, to);
     };
   },
-);
-
-/** Per node of a level: the cut at the median of the values. */
-export const cutNode = defineTask<SearchState, LevelArgs>(
-  import.meta.url,
-  'cutNode',
-  ({ ranges: { begin, end }, order, values }) =>
-    (task, { level, firstTask }) => {
-      const node = firstOfLevel(level) + firstTask + task;
-      splitAtMedian(order, values, begin[node], end[node]);
-    },
 );
 
 /** Per subtree: its projection tree, and the search of its leaves. */
@@ -248,14 +253,13 @@ export const searchSubtree = defineTask<SearchState, TreeArgs>(import.meta.url, 
   const searcher = new Searcher(state, context);
   const {
     ranges: { begin, end, depth },
-    order,
-    values,
+    orders,
   } = state;
-  return (task, { iteration, level, firstTask }) => {
-    const subtree = firstTask + task;
+  return (task, { iteration, level, turn, firstChunk }) => {
+    const order = orders[turn];
+    const subtree = firstChunk + task;
     visitInner(firstOfLevel(level) + subtree, level, depth, (ν) => {
-      searcher.project(iteration, ν, begin[ν], end[ν]);
-      splitAtMedian(order, values, begin[ν], end[ν]);
+      searcher.split(iteration, ν, order);
     });
     const leaves = 2 ** (depth - level);
     const first = firstOfLevel(depth) + subtree * leaves;
@@ -308,7 +312,7 @@ export const searchSample = defineTask<SearchState, FirstTask>(import.meta.url, 
   };
 });
 
-/** Per range of rows: lists in ascending order, distances as named (no longer δ). */
+/** Per range of rows: lists in ascending order, distances as named (no longer δ). Throws where one is not full. */
 export const finishLists = defineTask<SearchState>(import.meta.url, 'finishLists', (state) => {
   const nearest = new NearestLists(state.nearest);
   const { capacity, distances } = nearest;
@@ -316,7 +320,11 @@ export const finishLists = defineTask<SearchState>(import.meta.url, 'finishLists
   return (task) => {
     const from = task * FINISH_ROWS;
     const to = Math.min(distances.length / capacity, from + FINISH_ROWS);
-    for (let row = from; row < to; row++) nearest.sort(row);
+    for (let row = from; row < to; row++) {
+      nearest.sort(row);
+      if (nearest.indices[(row + 1) * capacity - 1] < 0)
+        throw incompleteList(state.rowOf.length === 0 ? row : state.rowOf.indexOf(row + 1), capacity);
+    }
     for (let p = from * capacity; p < to * capacity; p++) distances[p] = fromDissimilarity(Math.max(0, distances[p]));
   };
 });

@@ -6,7 +6,7 @@
  * exhaustively where that is no dearer.
  */
 import { throwIfAborted } from '../core/context.js';
-import { NonFiniteError, OptionError } from '../core/errors.js';
+import { OptionError } from '../core/errors.js';
 import { describe } from '../core/kind.js';
 import { type KeysOf, requireKnownOptions } from '../core/known-options.js';
 import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
@@ -130,7 +130,6 @@ async function search(
     const indices = inLargePages(sharedInt32(capacity * size));
     const distances = inLargePages(sharedFloat64(wantsDistances ? indices.length : 0));
     await neighborsOfPoints(points, { capacity, indices, distances }, control);
-    requireComplete(indices, capacity);
     return { count: capacity, indices, distances, recall: 1, iterations: 0 };
   }
   if (capacity === 0 || place !== undefined) {
@@ -146,17 +145,16 @@ async function search(
     const found = await searchTrees(search, limits, control);
     if (found.lists !== undefined) {
       const { recall, iterations, lists } = found;
-      requireComplete(lists.indices, capacity);
       return { ...lists, count: capacity, recall, iterations };
     }
     iterations = found.iterations;
   }
   const { indices, distances } = await searchEverything(search, control);
-  requireComplete(indices, capacity);
   return { count: capacity, indices, distances, recall: 1, iterations };
 }
 
-const leafFor = (capacity: number): number => Math.max(LEAF, LEAF_PER_NEIGHBOR * capacity);
+/** Fewest indices of a leaf of a projection tree. */
+export const leafFor = (capacity: number): number => Math.max(LEAF, LEAF_PER_NEIGHBOR * capacity);
 
 /** Whether the points are of few dimensions and too many to compare all of them: they are searched by boxes. */
 const areBoxed = (points: Points | undefined, capacity: number): points is Points =>
@@ -171,17 +169,6 @@ export const bytesOfNeighbor = (source: EntrySource, distance: DistanceName, nei
     ? INDEX_BYTES
     : INDEX_BYTES + DISTANCE_BYTES;
 
-/** Throws NonFiniteError where a list was not filled. */
-function requireComplete(indices: Int32Array, capacity: number): void {
-  const missing = indices.indexOf(-1);
-  if (missing < 0) return;
-  const row = Math.floor(missing / capacity);
-  throw new NonFiniteError(
-    `Index ${row} is at no finite distance from ${capacity} others: check the source's entries.`,
-    { index: row },
-  );
-}
-
 /**
  * Every pair of indices, tile by tile. Two tiles that share rows never run at the same time, and always in the same
  * order.
@@ -191,7 +178,7 @@ async function searchEverything(search: NeighborSearch, control: TeamControl): P
   const state: SearchState = {
     ...stateOf(search, halvedRanges(1, 0)),
     nearest: emptyLists(capacity, size),
-    order: sharedInt32(0),
+    orders: [sharedInt32(0), sharedInt32(0)],
   };
   const { team, signal } = control;
   const shared = await team.share(state, sharing);

@@ -8,25 +8,29 @@
  * need, miss the neighbors of outliers more than others, and those are the rows in which an interpolation errs.
  */
 import { firstOfLevel, leftChild, parentOf } from '../core/indices.js';
-import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
+import { sharedFloat64 } from '../core/shared-array.js';
 import { inLargePages } from '../dense/large-pages.js';
 import type { Communicator } from '../distributed/communicator.js';
 import { gatherPortions, ownPortion } from '../distributed/portion.js';
+import { awaitTogether } from '../distributed/together.js';
 import { independentTasks } from '../parallel/task-graph.js';
 import { defineTask } from '../parallel/task.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { Points } from '../source/entry-source.js';
 import { gatherLists } from './gather-lists.js';
+import { incompleteList, type NearestState } from './nearest-lists.js';
 import {
   CHUNK,
   halvedRanges,
-  nodesAbove,
   positionsOfRanks,
   splitAtMedian,
   subtreeLevel,
   visitInner,
+  type PositionRange,
   type Ranges,
 } from './split.js';
+import type { CutLevel } from './top-cut-tasks.js';
+import { cutState, TopCuts } from './top-cuts.js';
 
 /** Above this dimension the boxes to be looked at become many. */
 export const MOST_DIMENSIONS = 4;
@@ -36,20 +40,28 @@ const BOX = 12;
 /** Levels of boxes below the root. */
 export const boxDepth = (count: number): number => Math.max(0, Math.floor(Math.log2(count / BOX)));
 
-/** What the phases read and write. */
-export interface PointSearchState {
+/** What the cutting of boxes reads and writes: of several ranks, each at its own positions. */
+export interface BoxState {
   readonly dimension: number;
   /** Point i is coordinates[i·d … i·d + d). */
   readonly coordinates: Float64Array;
   readonly ranges: Ranges;
-  readonly order: Int32Array;
-  /** One value per position: scratch of the box that is being cut. */
+  /** Boxes of this level are chunks of those above it. */
+  readonly top: number;
+  /** Points in the order of the boxes, in one of two arrays by turns (top-cuts.ts). */
+  readonly orders: readonly [Int32Array, Int32Array];
+  /** One value per position: what boxes are cut by. */
   readonly values: Float64Array;
-  /** Coordinate c of the point at position p: sorted[c·N + p]. */
-  readonly sorted: Float64Array;
-  /** Box ν is Π [low[d·ν + c], high[d·ν + c]]. */
+  /** Box ν is Π [low[d·ν + c], high[d·ν + c]]; while those above level `top` are cut, of this level the chunks' own. */
   readonly low: Float64Array;
   readonly high: Float64Array;
+}
+
+/** What the search reads and writes. */
+export interface PointSearchState extends Pick<BoxState, 'dimension' | 'coordinates' | 'ranges' | 'low' | 'high'> {
+  readonly order: Int32Array;
+  /** Coordinate c of the point at position p: sorted[c·N + p]. */
+  readonly sorted: Float64Array;
   /** κ, and the lists, as in `Neighbors`; no distances where they are not asked for. */
   readonly capacity: number;
   readonly indices: Int32Array;
@@ -58,7 +70,8 @@ export interface PointSearchState {
 
 /**
  * Fills `indices` (and `distances`, where it has room) with the lists of the κ nearest points of each, nearest first.
- * Cost O(N log N) for the boxes; the search takes O(κN) where points are spread evenly at a small scale.
+ * Cost O(N log N) for the boxes; the search takes O(κN) where points are spread evenly at a small scale. Throws
+ * NonFiniteError where squares of distances are not finite, AbortedError.
  */
 export async function neighborsOfPoints(
   { dimension, count, coordinates }: Points,
@@ -66,61 +79,116 @@ export async function neighborsOfPoints(
   control: TeamControl,
 ): Promise<void> {
   const ranges = halvedRanges(count, boxDepth(count));
-  const order = sharedInt32(count);
-  for (let i = 0; i < count; i++) order[i] = i;
+  const top = subtreeLevel(ranges);
+  const { team, signal } = control;
+  const { communicator } = team;
+  const own = ownPortion(communicator, 2 ** top);
+  const positions = positionsOfRanks(ranges, top, communicator);
   const corners = (): Float64Array => sharedFloat64(dimension * ranges.begin.length);
+  const boxes = { dimension, coordinates, ranges, low: corners(), high: corners() };
+  const order = await cutAll(boxes, top, positions[communicator.rank], control);
+  gatherBoxes({ ...boxes, order }, top, communicator);
   const state: PointSearchState = {
-    dimension,
-    coordinates,
-    ranges,
+    ...boxes,
     order,
-    values: sharedFloat64(count),
     sorted: inLargePages(sharedFloat64(dimension * count)),
-    low: corners(),
-    high: corners(),
     ...lists,
   };
-  const { team, signal } = control;
   const shared = await team.share(state);
   try {
-    const top = subtreeLevel(ranges);
-    const { communicator } = team;
-    const own = ownPortion(communicator, 2 ** top);
-    const subtrees = independentTasks(own.end - own.first);
-    for (let level = 0; level < top; level++) {
-      const { first, end } = nodesAbove(own, level, top);
-      await team.run('neighbors', cutBoxes, shared, independentTasks(end - first), { level, first }, { signal });
-    }
-    const ownTrees = { level: top, first: own.first };
-    await team.run('neighbors', cutSubtree, shared, subtrees, ownTrees, { signal });
-    gatherBoxes(state, top, communicator);
     const chunks = independentTasks(Math.ceil(count / CHUNK));
-    await team.run('neighbors', sortCoordinates, shared, chunks, undefined, { signal });
-    await team.run('neighbors', searchBoxes, shared, subtrees, ownTrees, control);
+    const subtrees = independentTasks(own.end - own.first);
+    await awaitTogether(communicator, async () => {
+      await team.run('neighbors', sortCoordinates, shared, chunks, undefined, { signal });
+      await team.run('neighbors', searchBoxes, shared, subtrees, { top, first: own.first }, control);
+    });
     const { capacity, indices, distances } = lists;
-    const dealt = positionsOfRanks(ranges, top, communicator);
-    for (const list of [indices, distances]) gatherLists(communicator, { order, ranges: dealt, capacity, lists: list });
+    for (const list of [indices, distances])
+      await gatherLists({ order, ranges: positions, capacity, lists: list }, control);
   } finally {
     team.release(shared);
   }
 }
 
-/** The first of the nodes of a level, numbered within it, that this rank works on. */
-interface LevelArgs {
-  readonly level: number;
-  readonly first: number;
+/** Cuts all boxes: level by level down to `top`, then subtree by subtree. Returns the order, right at own positions. */
+async function cutAll(
+  boxes: Omit<BoxState, 'orders' | 'values' | 'top'>,
+  top: number,
+  { begin, end }: PositionRange,
+  { team, signal }: TeamControl,
+): Promise<Int32Array> {
+  const cut = cutState(boxes.ranges, top);
+  const { orders, values } = cut;
+  for (let p = begin; p < end; p++) orders[0][p] = p;
+  const state: BoxState = { ...boxes, top, orders, values };
+  const sharedCut = await team.share(cut);
+  const shared = await team.share(state);
+  try {
+    const cuts = new TopCuts(team, 'neighbors', sharedCut);
+    const { first: firstChunk } = cuts.own;
+    for (let level = 0; level < top; level++) {
+      const at = { level, turn: cuts.turn, firstChunk };
+      await cuts.together(level, () => team.run('neighbors', measureChunks, shared, cuts.chunkTasks, at, { signal }));
+      measureNodes(state, cuts, level, team.communicator);
+      await team.run('neighbors', projectToWidest, shared, cuts.chunkTasks, at);
+      await cuts.cut(level);
+    }
+    await awaitTogether(team.communicator, () =>
+      team.run('neighbors', cutSubtree, shared, cuts.chunkTasks, { turn: cuts.turn, firstChunk }, { signal }),
+    );
+    return cuts.order;
+  } finally {
+    team.release(shared);
+    team.release(sharedCut);
+  }
+}
+
+/** Boxes of this rank's nodes of a level, from those of its chunks and of other ranks'. Collective. */
+function measureNodes(
+  { dimension: d, low, high, top }: BoxState,
+  cuts: TopCuts,
+  level: number,
+  ranks: Communicator,
+): void {
+  const { nodes, slots } = cuts.ownNodes(level);
+  const shared = cuts.sharedNodes(level).length;
+  // Of shared nodes: lower corners and the negatives of upper ones.
+  const least = new Float64Array(2 * d * shared).fill(Infinity);
+  nodes.forEach((node, k) => {
+    const ν = firstOfLevel(level) + node;
+    const first = firstOfLevel(top) + Math.max(cuts.own.first, node << (top - level));
+    const end = firstOfLevel(top) + Math.min(cuts.own.end, (node + 1) << (top - level));
+    for (let c = 0; c < d; c++) {
+      let [from, to] = [Infinity, -Infinity];
+      for (let chunk = first; chunk < end; chunk++) {
+        from = Math.min(from, low[d * chunk + c]);
+        to = Math.max(to, high[d * chunk + c]);
+      }
+      [low[d * ν + c], high[d * ν + c]] = [from, to];
+      if (slots[k] >= 0) [least[2 * (d * slots[k] + c)], least[2 * (d * slots[k] + c) + 1]] = [from, -to];
+    }
+  });
+  if (shared === 0) return;
+  ranks.allreduce(least, 'min');
+  nodes.forEach((node, k) => {
+    const at = d * (firstOfLevel(level) + node);
+    for (let c = 0; slots[k] >= 0 && c < d; c++) {
+      low[at + c] = least[2 * (d * slots[k] + c)];
+      high[at + c] = -least[2 * (d * slots[k] + c) + 1];
+    }
+  });
 }
 
 /** Measures and cuts boxes. */
 class Boxes {
-  readonly #state: PointSearchState;
+  readonly #state: BoxState;
 
-  constructor(state: PointSearchState) {
+  constructor(state: BoxState) {
     this.#state = state;
   }
 
-  measure(ν: number): void {
-    const { dimension: d, coordinates: x, ranges, order, low, high } = this.#state;
+  measure(ν: number, order: Int32Array): void {
+    const { dimension: d, coordinates: x, ranges, low, high } = this.#state;
     const { begin, end } = ranges;
     for (let c = 0; c < d; c++) {
       let least = Infinity;
@@ -135,38 +203,57 @@ class Boxes {
     }
   }
 
-  /** Measures the box, and cuts it across its widest side. */
-  cut(ν: number): void {
-    this.measure(ν);
-    const { dimension: d, coordinates: x, ranges, order, values, low, high } = this.#state;
-    const { begin, end } = ranges;
+  /** The values at positions from … to − 1: coordinates along the widest side of box ν. */
+  project(ν: number, order: Int32Array, from: number, to: number): void {
+    const { dimension: d, coordinates: x, values, low, high } = this.#state;
     let widest = 0;
     for (let c = 1; c < d; c++)
       if (high[d * ν + c] - low[d * ν + c] > high[d * ν + widest] - low[d * ν + widest]) widest = c;
-    for (let p = begin[ν]; p < end[ν]; p++) values[p] = x[order[p] * d + widest];
+    for (let p = from; p < to; p++) values[p] = x[order[p] * d + widest];
+  }
+
+  /** Measures the box, and cuts it across its widest side. */
+  cut(ν: number, order: Int32Array): void {
+    this.measure(ν, order);
+    const { ranges, values } = this.#state;
+    const { begin, end } = ranges;
+    this.project(ν, order, begin[ν], end[ν]);
     splitAtMedian(order, values, begin[ν], end[ν]);
   }
 }
 
-/** Per box of a level, from the one numbered `first` on: it is measured and cut. */
-export const cutBoxes = defineTask<PointSearchState, LevelArgs>(import.meta.url, 'cutBoxes', (state) => {
+/** Per chunk: its own box, at the places of level `top`. */
+export const measureChunks = defineTask<BoxState, CutLevel>(import.meta.url, 'measureChunks', (state) => {
   const boxes = new Boxes(state);
-  return (task, { level, first }) => {
-    boxes.cut(firstOfLevel(level) + first + task);
+  return (task, { turn, firstChunk }) => {
+    boxes.measure(firstOfLevel(state.top) + firstChunk + task, state.orders[turn]);
   };
 });
 
-/** Per subtree, from the one numbered `first` on: all of its boxes. */
-export const cutSubtree = defineTask<PointSearchState, LevelArgs>(import.meta.url, 'cutSubtree', (state) => {
+/** Per chunk: the values that its box of the level in work is cut by. */
+export const projectToWidest = defineTask<BoxState, CutLevel>(import.meta.url, 'projectToWidest', (state) => {
   const boxes = new Boxes(state);
-  const { depth } = state.ranges;
-  return (task, { level, first }) => {
-    visitInner(firstOfLevel(level) + first + task, level, depth, (ν) => {
-      boxes.cut(ν);
+  const { ranges, top, orders } = state;
+  return (task, { level, turn, firstChunk }) => {
+    const ν = firstOfLevel(top) + firstChunk + task;
+    const box = firstOfLevel(level) + ((firstChunk + task) >> (top - level));
+    boxes.project(box, orders[turn], ranges.begin[ν], ranges.end[ν]);
+  };
+});
+
+/** Per subtree: all of its boxes. */
+export const cutSubtree = defineTask<BoxState, Omit<CutLevel, 'level'>>(import.meta.url, 'cutSubtree', (state) => {
+  const boxes = new Boxes(state);
+  const { top, orders, ranges } = state;
+  const { depth } = ranges;
+  return (task, { turn, firstChunk }) => {
+    const order = orders[turn];
+    visitInner(firstOfLevel(top) + firstChunk + task, top, depth, (ν) => {
+      boxes.cut(ν, order);
     });
-    const leaves = 2 ** (depth - level);
-    const leaf0 = firstOfLevel(depth) + (first + task) * leaves;
-    for (let leaf = leaf0; leaf < leaf0 + leaves; leaf++) boxes.measure(leaf);
+    const leaves = 2 ** (depth - top);
+    const leaf0 = firstOfLevel(depth) + (firstChunk + task) * leaves;
+    for (let leaf = leaf0; leaf < leaf0 + leaves; leaf++) boxes.measure(leaf, order);
   };
 });
 
@@ -175,7 +262,7 @@ export const cutSubtree = defineTask<PointSearchState, LevelArgs>(import.meta.ur
  * for each dimension of a box.
  */
 function gatherBoxes(
-  { dimension: d, ranges, order, low, high }: PointSearchState,
+  { dimension: d, ranges, order, low, high }: Omit<PointSearchState, 'sorted' | keyof NearestState>,
   top: number,
   communicator: Communicator,
 ): void {
@@ -240,6 +327,7 @@ class BoxSearch {
     this.#compare(leaf, leaf);
     for (let ν = leaf; ν > 0; ν = parentOf(ν)) this.#visit(leaf, (ν & 1) === 1 ? ν + 1 : ν - 1);
     for (let q = 0; q < count; q++) {
+      if (this.#nearest[(q + 1) * capacity - 1] < 0) throw incompleteList(order[begin + q], capacity);
       const to = order[begin + q] * capacity;
       for (let k = 0; k < capacity; k++) indices[to + k] = this.#nearest[q * capacity + k];
       if (distances.length > 0)
@@ -323,13 +411,17 @@ class BoxSearch {
   }
 }
 
-/** Per subtree, from the one numbered `first` on: the lists of its points. */
-export const searchBoxes = defineTask<PointSearchState, LevelArgs>(import.meta.url, 'searchBoxes', (state) => {
-  const search = new BoxSearch(state);
-  const { depth } = state.ranges;
-  return (task, { level, first }) => {
-    const leaves = 2 ** (depth - level);
-    const leaf0 = firstOfLevel(depth) + (first + task) * leaves;
-    for (let leaf = leaf0; leaf < leaf0 + leaves; leaf++) search.run(leaf);
-  };
-});
+/** Per subtree of level `top`, from the one numbered `first` on: the lists of its points. */
+export const searchBoxes = defineTask<PointSearchState, { readonly top: number; readonly first: number }>(
+  import.meta.url,
+  'searchBoxes',
+  (state) => {
+    const search = new BoxSearch(state);
+    const { depth } = state.ranges;
+    return (task, { top, first }) => {
+      const leaves = 2 ** (depth - top);
+      const leaf0 = firstOfLevel(depth) + (first + task) * leaves;
+      for (let leaf = leaf0; leaf < leaf0 + leaves; leaf++) search.run(leaf);
+    };
+  },
+);

@@ -2,14 +2,15 @@
  * Neighbors by projection trees, one after the other, until the recall on a sample of rows exceeds its target.
  *
  * Several ranks share the subtrees of each tree, and the lists of their indices move to where they are searched next
- * (held-lists.ts); orders, 4 bytes an index, are gathered twice a tree.
+ * (held-lists.ts). Orders, 4 bytes an index, are gathered once, in the end.
  */
-import { firstOfLevel } from '../core/indices.js';
+import { firstOfLevel, type NodeId } from '../core/indices.js';
 import { RandomStream } from '../core/random.js';
 import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
 import { inLargePages } from '../dense/large-pages.js';
 import type { Communicator } from '../distributed/communicator.js';
 import { gatherPortions, ownPortion } from '../distributed/portion.js';
+import { awaitTogether } from '../distributed/together.js';
 import { independentTasks, type TaskGraph } from '../parallel/task-graph.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { Shared } from '../parallel/team.js';
@@ -18,16 +19,18 @@ import { gatherLists } from './gather-lists.js';
 import { HeldLists } from './held-lists.js';
 import { emptyLists, type NearestState } from './nearest-lists.js';
 import {
-  cutNode,
+  CANDIDATES,
   FINISH_ROWS,
   finishLists,
+  polePlaces,
   projectRandomly,
   SAMPLE_ROWS,
   searchSample,
   searchSubtree,
   type SearchState,
 } from './neighbor-search.js';
-import { chunksPerNode, halvedRanges, nodesAbove, positionsOfRanks, subtreeLevel, type Ranges } from './split.js';
+import { halvedRanges, positionsOfRanks, subtreeLevel, type Ranges } from './split.js';
+import { cutState, TopCuts } from './top-cuts.js';
 
 /** Rows on which the recall is measured: its standard error is below 0.01 at 0.9 and κ = 32. */
 const SAMPLE = 128;
@@ -65,7 +68,7 @@ export interface TreesFound {
 export const stateOf = (
   { distance, size, capacity, seed }: NeighborSearch,
   ranges: Ranges,
-): Omit<SearchState, 'nearest' | 'order'> => ({
+): Omit<SearchState, 'nearest' | 'orders'> => ({
   distance,
   size,
   rowOf: sharedInt32(0),
@@ -93,58 +96,77 @@ export async function searchTrees(
   const ranges = halvedRanges(size, Math.floor(Math.log2(size / limits.leaf)));
   const { team, signal } = control;
   const { communicator } = team;
-  const positions = positionsOfRanks(ranges, subtreeLevel(ranges), communicator);
-  const held = communicator.size === 1 ? undefined : new HeldLists(communicator, positions, size);
-  const { begin, end } = positions[communicator.rank];
+  const top = subtreeLevel(ranges);
+  const isShared = communicator.size > 1;
+  const cut = cutState(ranges, top, { carries: isShared });
+  const { begin, end } = positionsOfRanks(ranges, top, communicator)[communicator.rank];
+  const held = isShared ? new HeldLists({ begin, end }, size) : undefined;
   const state: SearchState = {
     ...stateOf(search, ranges),
     nearest: emptyLists(capacity, end - begin),
     rowOf: held?.rowOf ?? sharedInt32(0),
-    order: sharedInt32(size),
-    values: sharedFloat64(size),
+    orders: cut.orders,
+    values: cut.values,
     sample: sampleRows(size, SAMPLE, seed),
     exact: emptyLists(capacity, SAMPLE),
   };
-  for (let i = 0; i < size; i++) state.order[i] = i;
+  for (let p = begin; p < end; p++) cut.orders[0][p] = p;
+  const sharedCut = await team.share(cut);
   const shared = await team.share(state, sharing);
   try {
+    const cuts = new TopCuts(team, 'neighbors', sharedCut);
     await searchSampleRows(shared, control);
-    const found = await growTrees(shared, held, limits, control);
+    const found = await growTrees({ shared, cuts, top, held }, limits, control);
     if (found.recall < limits.targetRecall && found.iterations < limits.maxIterations) return found;
-    await team.run('neighbors', finishLists, shared, finishTasks(state), undefined, { signal });
+    await awaitTogether(communicator, () =>
+      team.run('neighbors', finishLists, shared, finishTasks(state), undefined, { signal }),
+    );
     if (held === undefined) return { ...found, lists: state.nearest };
-    const gather = <A extends Int32Array | Float64Array>(own: A, lists: A): A => {
-      const { order } = state;
-      gatherLists(communicator, { order, ranges: positions, capacity, lists, held: { lists: own, rowOf: held.rowOf } });
+    const { order, positions } = cuts;
+    const first = firstOfLevel(top);
+    gatherPortions(communicator, order, 2 ** top, { begin: 0, endOf: (subtree) => ranges.end[first + subtree] });
+    const gather = async <A extends Int32Array | Float64Array>(own: A, lists: A): Promise<A> => {
+      const { rowOf } = held;
+      await gatherLists({ order, ranges: positions, capacity, lists, held: { lists: own, rowOf } }, control);
       return lists;
     };
     const { indices, distances } = state.nearest;
     const lists = {
-      indices: gather(indices, inLargePages(sharedInt32(capacity * size))),
+      indices: await gather(indices, inLargePages(sharedInt32(capacity * size))),
       distances: limits.wantsDistances
-        ? gather(distances, inLargePages(sharedFloat64(capacity * size)))
+        ? await gather(distances, inLargePages(sharedFloat64(capacity * size)))
         : sharedFloat64(0),
     };
     return { ...found, lists };
   } finally {
     team.release(shared);
+    team.release(sharedCut);
   }
+}
+
+/** What trees are grown with. */
+interface Growing {
+  readonly shared: Shared<SearchState>;
+  readonly cuts: TopCuts;
+  readonly top: number;
+  /** Lists that move between ranks, where there are several. */
+  readonly held: HeldLists | undefined;
 }
 
 /** Tree after tree. */
 async function growTrees(
-  shared: Shared<SearchState>,
-  held: HeldLists | undefined,
+  growing: Growing,
   { targetRecall, maxIterations }: TreeLimits,
   control: TeamControl,
 ): Promise<TreesFound> {
-  const { ranges, size } = shared.state;
+  const { state } = growing.shared;
+  const { ranges, size } = state;
   const leaf = size / 2 ** ranges.depth;
   let recall = 0;
   for (let iteration = 1; iteration <= maxIterations; iteration++) {
-    await growTree(shared, held, iteration, control);
+    await growTree(growing, iteration, control);
     const before = recall;
-    recall = measureRecall(shared.state, control.team.communicator);
+    recall = measureRecall(state, control.team.communicator);
     if (recall >= targetRecall) return { recall, iterations: iteration };
     if (iteration >= 2) {
       // The share missed shrinks by about the same factor with every tree.
@@ -158,48 +180,47 @@ async function growTrees(
 }
 
 /** One tree, and the search of its leaves. */
-async function growTree(
-  shared: Shared<SearchState>,
-  held: HeldLists | undefined,
-  iteration: number,
-  control: TeamControl,
-): Promise<void> {
+async function growTree({ shared, cuts, top, held }: Growing, iteration: number, control: TeamControl): Promise<void> {
   const { team, signal } = control;
   const { communicator } = team;
-  const { ranges, order, nearest } = shared.state;
-  const top = subtreeLevel(ranges);
-  const own = ownPortion(communicator, 2 ** top);
+  const { nearest } = shared.state;
+  const { begin, end } = cuts.positions[communicator.rank];
+  const { first: firstChunk } = cuts.own;
+  // Lists are where their indices stand before the tree.
+  if (held !== undefined) cuts.carried.fill(communicator.rank, begin, end);
   for (let level = 0; level < top; level++) {
-    const perNode = chunksPerNode(ranges, level);
-    const { first, end } = nodesAbove(own, level, top);
-    const chunks = independentTasks((end - first) * perNode);
-    const args = { iteration, level, perNode, firstTask: first * perNode };
-    await team.run('neighbors', projectRandomly, shared, chunks, args, { signal });
-    await team.run(
-      'neighbors',
-      cutNode,
-      shared,
-      independentTasks(end - first),
-      { level, firstTask: first },
-      { signal },
-    );
+    const { nodes, candidates } = candidatesOf(shared.state, cuts, iteration, level);
+    const firstNode = nodes.length > 0 ? nodes[0] : 0;
+    const args = { iteration, level, top, turn: cuts.turn, firstChunk, firstNode, candidates };
+    await cuts.together(level, () => team.run('neighbors', projectRandomly, shared, cuts.chunkTasks, args, { signal }));
+    await cuts.cut(level);
   }
-  const first = firstOfLevel(top);
-  const gather = (): void => {
-    gatherPortions(communicator, order, 2 ** top, { begin: 0, endOf: (subtree) => ranges.end[first + subtree] });
-  };
-  gather();
-  held?.move(order, nearest);
-  const subtrees = independentTasks(own.end - own.first);
-  await team.run(
-    'neighbors',
-    searchSubtree,
-    shared,
-    subtrees,
-    { iteration, level: top, firstTask: own.first },
-    control,
-  );
-  gather();
+  const args = { iteration, level: top, turn: cuts.turn, firstChunk };
+  await held?.move(cuts.order, cuts.carried, nearest, control);
+  await awaitTogether(communicator, () => team.run('neighbors', searchSubtree, shared, cuts.chunkTasks, args, control));
+}
+
+/** This rank's nodes of a level, and of each the members that may be poles. Collective. */
+function candidatesOf(
+  state: SearchState,
+  cuts: TopCuts,
+  iteration: number,
+  level: number,
+): { readonly nodes: Int32Array; readonly candidates: Int32Array } {
+  const places = (ν: NodeId): Int32Array => polePlaces(state, iteration, ν);
+  const ofShared = cuts.membersAt(level, places);
+  const { nodes, slots } = cuts.ownNodes(level);
+  const candidates = sharedInt32(CANDIDATES * nodes.length);
+  const { order } = cuts;
+  nodes.forEach((node, k) => {
+    const slot = slots[k];
+    const members =
+      slot < 0
+        ? places(firstOfLevel(level) + node).map((p) => order[p])
+        : ofShared.subarray(slot * CANDIDATES, (slot + 1) * CANDIDATES);
+    candidates.set(members, k * CANDIDATES);
+  });
+  return { nodes, candidates };
 }
 
 /** `rows` different indices, ascending. */
@@ -229,7 +250,7 @@ function measureRecall({ nearest, rowOf, exact, sample }: SearchState, communica
   const { capacity, indices, distances } = nearest;
   const found = Float64Array.of(0);
   for (let s = 0; s < sample.length; s++) {
-    const row = rowOf.length === 0 ? sample[s] : rowOf[sample[s]];
+    const row = rowOf.length === 0 ? sample[s] : rowOf[sample[s]] - 1;
     // Another rank has the list.
     if (row < 0) continue;
     const truth = new Set(exact.indices.subarray(s * capacity, (s + 1) * capacity));

@@ -55,28 +55,6 @@ export function subtreeLevelFor(size: number, depth: number): number {
   return level;
 }
 
-/** Chunks per node of a level: the same for all its nodes, and for any number of workers. */
-export function chunksPerNode({ begin, end }: Ranges, level: number): number {
-  return Math.max(1, Math.ceil((end[0] - begin[0]) / 2 ** level / CHUNK));
-}
-
-/** Positions of one chunk of a level: task t is chunk t mod perNode of the level's node ⌊t / perNode⌋. */
-export function chunkOf(
-  { begin, end }: Ranges,
-  level: number,
-  perNode: number,
-  task: number,
-): { readonly node: NodeId; readonly from: number; readonly to: number } {
-  const node = firstOfLevel(level) + Math.floor(task / perNode);
-  const chunk = task % perNode;
-  const size = end[node] - begin[node];
-  return {
-    node,
-    from: begin[node] + Math.floor((size * chunk) / perNode),
-    to: begin[node] + Math.floor((size * (chunk + 1)) / perNode),
-  };
-}
-
 /** Positions begin … end − 1 of an order. */
 export interface PositionRange {
   readonly begin: number;
@@ -109,12 +87,8 @@ export function visitInner(node: NodeId, level: number, depth: number, visit: (n
   visitInner(rightChild(node), level + 1, depth, visit);
 }
 
-/**
- * Reorders order[begin … end) and the values beside it so that the first ⌈n/2⌉ positions hold the smallest by (value,
- * index): the exact median, ties by index, so equal values still give halves. Expected O(n) (quickselect). Throws
- * NonFiniteError for a value that is not a number.
- */
-export function splitAtMedian(order: Int32Array, values: Float64Array, begin: number, end: number): void {
+/** Throws NonFiniteError for a value that is not a number. */
+export function requireFinite(order: Int32Array, values: Float64Array, begin: number, end: number): void {
   for (let p = begin; p < end; p++) {
     if (values[p] - values[p] !== 0)
       throw new NonFiniteError(
@@ -122,7 +96,24 @@ export function splitAtMedian(order: Int32Array, values: Float64Array, begin: nu
         { index: order[p], value: values[p] },
       );
   }
-  const target = middleOf(begin, end) - 1;
+}
+
+/**
+ * Reorders order[begin … end) and the values beside it so that the first ⌈n/2⌉ positions hold the smallest by (value,
+ * index): the exact median, ties by index, so equal values still give halves. Expected O(n) (quickselect). Throws
+ * NonFiniteError for a value that is not a number.
+ */
+export function splitAtMedian(order: Int32Array, values: Float64Array, begin: number, end: number): void {
+  requireFinite(order, values, begin, end);
+  selectAt(order, values, { begin, end }, middleOf(begin, end) - 1);
+}
+
+/**
+ * Reorders order[begin … end) and the values beside it, none of which is NaN, so that the pair at position `target` is
+ * the one that stands there when pairs ascend by (value, index), and none before it is larger, none behind it smaller.
+ * Expected O(n) (quickselect).
+ */
+export function selectAt(order: Int32Array, values: Float64Array, { begin, end }: PositionRange, target: number): void {
   let low = begin;
   let high = end - 1;
   let random = 0x2545f491;

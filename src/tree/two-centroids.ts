@@ -8,84 +8,63 @@
  * SC17 (arXiv 1707.00164, section 2.2), which stops at p and q: on K02 with the angle distance the halves' boundaries
  * are shorter and the error of compression is five times smaller.
  */
-import { firstOfLevel, levelOf, parentOf, type NodeId } from '../core/indices.js';
+import { firstOfLevel, type NodeId } from '../core/indices.js';
 import { RandomStream } from '../core/random.js';
-import { toShared } from '../core/shared-array.js';
 import { view } from '../dense/matrix.js';
-import type { Portion } from '../distributed/portion.js';
 import { defineTask, type WorkerContext } from '../parallel/task.js';
-import { middleOfNode, taskGraph, type TaskGraph } from '../parallel/task-graph.js';
 import { openDistance, type DistanceState } from './distances/choose-distance.js';
 import type { Distance } from './distances/distance.js';
 import { SampleTable } from './distances/sample-table.js';
-import { chunkOf, chunksPerNode, largest, nodesAbove, splitAtMedian, visitInner, type Ranges } from './split.js';
+import { largest, requireFinite, splitAtMedian, visitInner, type Ranges } from './split.js';
+import type { CutLevel, CutNodes } from './top-cut-tasks.js';
 
 /** Members on which the centroids are found. */
-const SAMPLE = 512;
+export const SPLIT_SAMPLE = 512;
 const ITERATIONS = 4;
 /** Most members that stand for one centroid. */
-export const CENTROID_MEMBERS = SAMPLE / 2;
+export const CENTROID_MEMBERS = SPLIT_SAMPLE / 2;
 
-/** What splitting the nodes of a level reads and writes. */
+/** What splitting reads and writes: of several ranks, each at its own positions. */
 export interface SplitState {
   readonly distance: DistanceState;
   readonly ranges: Ranges;
-  readonly order: Int32Array;
-  /** One value per position: scratch of the node that is being split. */
+  /** Members of the nodes, in one of two arrays by turns (top-cuts.ts). */
+  readonly orders: readonly [Int32Array, Int32Array];
+  /** One value per position: what nodes are cut by. */
   readonly values: Float64Array;
   /** First level whose nodes are split with all that lies below them, by one task each. */
   readonly top: number;
   /**
-   * Above it, the members that stand for both centroids of node ν: counts[2ν], counts[2ν + 1] of them, each in
-   * CENTROID_MEMBERS slots.
+   * Of the level in work above it, the members that stand for both centroids of the node numbered k: counts[2k],
+   * counts[2k + 1] of them, each in CENTROID_MEMBERS slots.
    */
   readonly centroids: Int32Array;
   readonly counts: Int32Array;
-  /** Of each task of the graph: its kind, its node and its chunk of that. */
-  readonly tasks: Int32Array;
   readonly seed: number;
 }
 
-/** Choose a node's centroids, project a chunk of it, cut it; split a whole subtree. */
-const [CHOOSE, PROJECT, CUT, SUBTREE] = [0, 1, 2, 3];
-
-/**
- * The whole split as one graph, and its tasks: a node above level `top` waits for its parent's cut, its chunks for its
- * centroids, its cut for its chunks; then the subtrees of that level. Of several ranks, each has its own subtrees and
- * what stands above them.
- */
-export function splitGraph(
-  ranges: Ranges,
-  top: number,
-  subtrees: Portion,
-): { readonly graph: TaskGraph; readonly tasks: Int32Array } {
-  const tasks: number[] = [];
-  const edges: number[] = [];
-  const places: number[] = [];
-  const cuts: number[] = [];
-  const add = (kind: number, node: NodeId, chunk: number, place: number): number => {
-    places.push(place);
-    return tasks.push(kind, node, chunk) / 3 - 1;
-  };
-  for (let level = 0; level <= top; level++) {
-    const perNode = chunksPerNode(ranges, level);
-    const { first: from, end } = nodesAbove(subtrees, level, top);
-    for (let ν = firstOfLevel(level) + from; ν < firstOfLevel(level) + end; ν++) {
-      const middle = middleOfNode(ν);
-      const first = add(level < top ? CHOOSE : SUBTREE, ν, 0, middle);
-      if (level > 0) edges.push(cuts[parentOf(ν)], first);
-      if (level === top) continue;
-      const chunks = Array.from({ length: perNode }, (_, chunk) =>
-        add(PROJECT, ν, chunk, middle + ((chunk + 0.5) / perNode - 0.5) / 2 ** level),
-      );
-      cuts[ν] = add(CUT, ν, 0, middle);
-      for (const chunk of chunks) edges.push(first, chunk, chunk, cuts[ν]);
-    }
-  }
-  return { graph: taskGraph(places.length, edges, places), tasks: toShared(Int32Array.from(tasks)) };
+/** Nodes of a level, numbered within it, and the samples, SPLIT_SAMPLE members each, of those that ranks share. */
+export interface CentroidArgs extends CutNodes {
+  readonly samples: Int32Array;
 }
 
 const STREAM = 0xce47;
+
+/** Positions of a node's sample, one from each of SPLIT_SAMPLE equal stretches; all where the cluster is small. */
+function drawPlaces({ begin, end }: Ranges, ν: NodeId, random: RandomStream): Int32Array {
+  const size = end[ν] - begin[ν];
+  const count = Math.min(SPLIT_SAMPLE, size);
+  const places = new Int32Array(count);
+  for (let s = 0; s < count; s++) {
+    const from = Math.floor((s * size) / count);
+    places[s] = begin[ν] + from + random.integer(Math.floor(((s + 1) * size) / count) - from);
+  }
+  return places;
+}
+
+/** The positions at which the sample of a node stands that several ranks have. */
+export const samplePlaces = ({ ranges, seed }: Pick<SplitState, 'ranges' | 'seed'>, ν: NodeId): Int32Array =>
+  drawPlaces(ranges, ν, new RandomStream(seed, STREAM, ν));
 
 /** The operations of a split, over one thread's distance. */
 class Splitter {
@@ -95,9 +74,9 @@ class Splitter {
   readonly #table: SampleTable | undefined;
   readonly #within: Distance;
   readonly #one = new Int32Array(1);
-  readonly #sample = new Int32Array(SAMPLE);
-  readonly #values = new Float64Array(SAMPLE);
-  #toSecond = new Float64Array(SAMPLE);
+  readonly #sample = new Int32Array(SPLIT_SAMPLE);
+  readonly #values = new Float64Array(SPLIT_SAMPLE);
+  #toSecond = new Float64Array(SPLIT_SAMPLE);
 
   constructor(state: SplitState, context: WorkerContext) {
     this.#state = state;
@@ -106,26 +85,23 @@ class Splitter {
     this.#within = this.#table ?? this.#distance;
   }
 
-  /** Members that stand for the centroids of node ν, the first centroid's and the second's. */
-  findCentroids(ν: NodeId): readonly [Int32Array, Int32Array] {
+  /**
+   * Members that stand for the centroids of node ν, the first centroid's and the second's; `members` where its sample
+   * is known already.
+   */
+  findCentroids(ν: NodeId, order: Int32Array, members?: Int32Array): readonly [Int32Array, Int32Array] {
     const random = new RandomStream(this.#state.seed, STREAM, ν);
-    const centroids = this.#centroidsOf(this.#draw(ν, random), random);
+    const centroids = this.#centroidsOf(this.#draw(ν, order, random, members), random);
     const ids = this.#table?.ids;
     if (ids !== undefined) for (const members of centroids) members.forEach((rank, s) => (members[s] = ids[rank]));
     return centroids;
   }
 
-  /** One member from each of SAMPLE equal stretches: distinct, and all of them where the cluster is small. */
-  #draw(ν: NodeId, random: RandomStream): Int32Array {
-    const { order, ranges } = this.#state;
-    const begin = ranges.begin[ν];
-    const size = ranges.end[ν] - begin;
-    const count = Math.min(SAMPLE, size);
-    const sample = this.#sample.subarray(0, count);
-    for (let s = 0; s < count; s++) {
-      const from = Math.floor((s * size) / count);
-      sample[s] = order[begin + from + random.integer(Math.floor(((s + 1) * size) / count) - from)];
-    }
+  /** One member from each of SPLIT_SAMPLE equal stretches: distinct, and all of them where the cluster is small. */
+  #draw(ν: NodeId, order: Int32Array, random: RandomStream, members?: Int32Array): Int32Array {
+    const places = drawPlaces(this.#state.ranges, ν, random);
+    const sample = this.#sample.subarray(0, places.length);
+    for (let s = 0; s < places.length; s++) sample[s] = members === undefined ? order[places[s]] : members[s];
     this.#table?.take(sample);
     return sample;
   }
@@ -151,23 +127,22 @@ class Splitter {
   }
 
   /** values ← distance to the first centroid less that to the second, over positions [from, to). */
-  project(centroids: readonly [Int32Array, Int32Array], from: number, to: number): void {
-    const { order, values } = this.#state;
-    this.#toCentroids(this.#distance, centroids, order.subarray(from, to), values, from);
+  project(centroids: readonly [Int32Array, Int32Array], order: Int32Array, from: number, to: number): void {
+    this.#toCentroids(this.#distance, centroids, order.subarray(from, to), this.#state.values, from);
   }
 
   /** The whole split of one node. */
-  split(ν: NodeId): void {
-    const { order, values, ranges } = this.#state;
+  split(ν: NodeId, order: Int32Array): void {
+    const { values, ranges } = this.#state;
     const begin = ranges.begin[ν];
     const end = ranges.end[ν];
-    if (this.#table !== undefined && end - begin <= SAMPLE) {
+    if (this.#table !== undefined && end - begin <= SPLIT_SAMPLE) {
       const random = new RandomStream(this.#state.seed, STREAM, ν);
-      const sample = this.#draw(ν, random);
+      const sample = this.#draw(ν, order, random);
       const members = sample.slice();
       this.#toCentroids(this.#table, this.#centroidsOf(sample, random), members, values, begin);
     } else {
-      this.project(this.findCentroids(ν), begin, end);
+      this.project(this.findCentroids(ν, order), order, begin, end);
     }
     splitAtMedian(order, values, begin, end);
   }
@@ -200,30 +175,57 @@ class Splitter {
   }
 }
 
-/** Runs task t of `splitGraph`; leaves end in ascending order of their indices. */
-export const splitTask = defineTask<SplitState>(import.meta.url, 'splitTask', (state, context) => {
-  const splitter = new Splitter(state, context);
-  const { ranges, order, values, centroids, counts, tasks, top } = state;
-  const { begin, end, depth } = ranges;
-  const slots = (ν: NodeId, side: number, count: number): Int32Array =>
-    centroids.subarray((2 * ν + side) * CENTROID_MEMBERS, (2 * ν + side) * CENTROID_MEMBERS + count);
-  const run = (kind: number, ν: NodeId, chunk: number): void => {
-    if (kind === CHOOSE) {
-      splitter.findCentroids(ν).forEach((members, side) => {
-        slots(ν, side, members.length).set(members);
-        counts[2 * ν + side] = members.length;
+/** Per node of a level: the members that stand for its centroids. */
+export const chooseCentroids = defineTask<SplitState, CentroidArgs>(
+  import.meta.url,
+  'chooseCentroids',
+  (state, context) => {
+    const splitter = new Splitter(state, context);
+    return (task, { level, turn, nodes, slots, samples }) => {
+      const [node, slot] = [nodes[task], slots[task]];
+      const members = slot < 0 ? undefined : samples.subarray(slot * SPLIT_SAMPLE, (slot + 1) * SPLIT_SAMPLE);
+      splitter.findCentroids(firstOfLevel(level) + node, state.orders[turn], members).forEach((found, side) => {
+        state.centroids.set(found, (2 * node + side) * CENTROID_MEMBERS);
+        state.counts[2 * node + side] = found.length;
       });
-    } else if (kind === PROJECT) {
-      const perNode = chunksPerNode(ranges, levelOf(ν));
-      const { from, to } = chunkOf(ranges, levelOf(ν), perNode, (ν - firstOfLevel(levelOf(ν))) * perNode + chunk);
-      splitter.project([slots(ν, 0, counts[2 * ν]), slots(ν, 1, counts[2 * ν + 1])], from, to);
-    } else if (kind === CUT) splitAtMedian(order, values, begin[ν], end[ν]);
-    else {
-      visitInner(ν, top, depth, (below) => splitter.split(below));
-      const leaves = 2 ** (depth - top);
-      const first = (ν + 1) * leaves - 1;
-      for (let leaf = first; leaf < first + leaves; leaf++) order.subarray(begin[leaf], end[leaf]).sort();
-    }
-  };
-  return (task) => run(tasks[3 * task], tasks[3 * task + 1], tasks[3 * task + 2]);
-});
+    };
+  },
+);
+
+/** Per chunk: how much nearer its members are to their node's second centroid than to the first. */
+export const projectToCentroids = defineTask<SplitState, CutLevel>(
+  import.meta.url,
+  'projectToCentroids',
+  (state, context) => {
+    const splitter = new Splitter(state, context);
+    const { ranges, top, orders, values, centroids, counts } = state;
+    return (task, { level, turn, firstChunk }) => {
+      const node = (firstChunk + task) >> (top - level);
+      const [first, second] = [0, 1].map((side) => {
+        const at = 2 * node + side;
+        return centroids.subarray(at * CENTROID_MEMBERS, at * CENTROID_MEMBERS + counts[at]);
+      });
+      const ν = firstOfLevel(top) + firstChunk + task;
+      splitter.project([first, second], orders[turn], ranges.begin[ν], ranges.end[ν]);
+      requireFinite(orders[turn], values, ranges.begin[ν], ranges.end[ν]);
+    };
+  },
+);
+
+/** Per subtree: its splits; leaves end in ascending order of their indices. */
+export const splitSubtree = defineTask<SplitState, Omit<CutLevel, 'level'>>(
+  import.meta.url,
+  'splitSubtree',
+  (state, context) => {
+    const splitter = new Splitter(state, context);
+    const { ranges, top, orders } = state;
+    return (task, { turn, firstChunk }) => {
+      const order = orders[turn];
+      const subtree = firstChunk + task;
+      visitInner(firstOfLevel(top) + subtree, top, ranges.depth, (ν) => splitter.split(ν, order));
+      const leaves = 2 ** (ranges.depth - top);
+      const first = firstOfLevel(ranges.depth) + subtree * leaves;
+      for (let leaf = first; leaf < first + leaves; leaf++) order.subarray(ranges.begin[leaf], ranges.end[leaf]).sort();
+    };
+  },
+);

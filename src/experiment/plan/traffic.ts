@@ -6,9 +6,13 @@ import { LONERS, lonerLevel } from '../../hierarchical/from-entries/voters.js';
 import { comparisonBatches } from '../../hierarchical/measure/columns-error.js';
 import { NORM_COLUMNS } from '../../hierarchical/measure/norm-estimate.js';
 import { PANEL } from '../../hierarchical/measure/sampled-columns.js';
-import { POSITIONS } from '../../tree/gather-lists.js';
+import { positionsAtATime } from '../../tree/gather-lists.js';
+import { CANDIDATES } from '../../tree/neighbor-search.js';
+import { leafFor } from '../../tree/neighbors.js';
 import { boxDepth, MOST_DIMENSIONS } from '../../tree/point-neighbors.js';
 import { subtreeLevelFor } from '../../tree/split.js';
+import { bracketOf, sampleOf } from '../../tree/top-cut-tasks.js';
+import { SPLIT_SAMPLE } from '../../tree/two-centroids.js';
 import type { PlanSetup } from './options.js';
 import type { PlannedTree } from './levels.js';
 
@@ -111,39 +115,86 @@ export class TrafficPlan {
     return { ...all, messages: chunks * all.messages };
   }
 
+  /** What one rank sends to so many others, n bytes in all, and gets as many. */
+  alltoall(peers: number, bytes: number): PlannedTraffic {
+    return { messages: peers, sentBytes: bytes, receivedBytes: bytes };
+  }
+
   /**
-   * Lists of κ neighbors, 4κN bytes in one pass; and the boxes by which they are found, or above 4 dimensions, of each
-   * tree the order, 4N bytes, twice, and lists with their distances from where they were to where they are searched
-   * next.
+   * Levels of a tree above `top` whose nodes several ranks have (tree/top-cuts.ts), G of them each: what is `drawn` of
+   * each node, samples, counts, members in brackets, to all G, and N/P members, each 4 bytes for each of `columns`, to
+   * four ranks at most.
+   */
+  #cuts(top: number, columns: number, drawn: (nodes: number) => PlannedTraffic): PlannedTraffic {
+    const { size, ranks } = this.#setup;
+    const parts: PlannedTraffic[] = [];
+    const own = Math.ceil(size / Math.min(ranks, 2 ** top));
+    for (let level = 0; level < Math.min(top, this.#tree.rounds); level++) {
+      const nodes = 2 ** level;
+      const members = Math.min(ranks, 2 ** top) / nodes;
+      const inside = bracketOf(size / nodes);
+      parts.push(
+        drawn(nodes),
+        this.#agreed(),
+        this.allreduce(16 * sampleOf(Math.floor(size / nodes)) * nodes),
+        this.allgather(8 * nodes * ranks),
+        this.alltoall(members - 1, (16 * inside * (members - 1)) / members),
+        times(columns, this.alltoall(Math.min(4, members - 1), 4 * own * (1 - 1 / members))),
+      );
+    }
+    return totalTraffic(parts);
+  }
+
+  /** Whether something failed anywhere. */
+  #agreed(): PlannedTraffic {
+    return this.allreduce(4);
+  }
+
+  /**
+   * Lists of κ neighbors, 4κN bytes in one pass, and the order that they stand in, 4N; and the boxes by which they are
+   * found, or above 4 dimensions, of each tree its cuts, and lists with their distances from where they were to where
+   * they are searched next.
    */
   neighbors(): PlannedTraffic {
     const { size, ranks, dimension, neighbors } = this.#setup;
     if (neighbors === 0) return NO_TRAFFIC;
-    const passes = Math.ceil(size / ranks / POSITIONS);
+    const passes = Math.ceil(size / ranks / positionsAtATime(ranks));
     const all = this.allgather(4 * neighbors * size);
     const lists = { ...all, messages: passes * all.messages };
     const order = this.allgather(4 * size);
     if (dimension <= MOST_DIMENSIONS) {
       const depth = boxDepth(size);
+      const top = subtreeLevelFor(size, depth);
       const boxes: PlannedTraffic[] = [];
-      for (let level = subtreeLevelFor(size, depth); level <= depth; level++)
-        boxes.push(times(2, this.allgather(8 * dimension * 2 ** level)));
-      return totalTraffic([order, ...boxes, lists]);
+      for (let level = top; level <= depth; level++) boxes.push(times(2, this.allgather(8 * dimension * 2 ** level)));
+      const cuts = this.#cuts(top, 1, (nodes) => this.allreduce(16 * dimension * nodes));
+      return totalTraffic([cuts, times(2, this.#agreed()), order, ...boxes, lists]);
     }
-    const moving = (12 * neighbors * size * (ranks - 1)) / ranks / ranks;
-    const moved = { messages: 2 * (ranks - 1), sentBytes: moving, receivedBytes: moving };
+    const top = subtreeLevelFor(size, Math.floor(Math.log2(size / leafFor(neighbors))));
+    const cuts = this.#cuts(top, 2, (nodes) => this.allreduce(4 * CANDIDATES * nodes));
+    const moving = (size * (ranks - 1)) / ranks / ranks;
+    const moved = totalTraffic([
+      this.alltoall(ranks - 1, 4 * (ranks - 1)),
+      this.alltoall(ranks - 1, 4 * moving),
+      this.alltoall(ranks - 1, 4 * neighbors * moving),
+      this.alltoall(ranks - 1, 8 * neighbors * moving),
+    ]);
     return totalTraffic([
-      times(SEARCHED_TREES, totalTraffic([order, order, this.allreduce(8)])),
+      times(SEARCHED_TREES, totalTraffic([cuts, this.#agreed(), this.allreduce(8)])),
       times(SEARCHED_TREES - 1, moved),
+      this.#agreed(),
+      order,
       lists,
       this.allgather(4 * neighbors * Math.min(size, RECALL_ROWS)),
       this.allgather(8 * neighbors * Math.min(size, RECALL_ROWS)),
     ]);
   }
 
-  /** The order of the tree, 4N bytes. */
+  /** Its cuts, and its order, 4N bytes. */
   tree(): PlannedTraffic {
-    return this.allgather(4 * this.#setup.size);
+    const { size, depth } = this.#setup;
+    const cuts = this.#cuts(subtreeLevelFor(size, depth), 1, (nodes) => this.allreduce(4 * SPLIT_SAMPLE * nodes));
+    return totalTraffic([cuts, this.#agreed(), this.allgather(4 * size)]);
   }
 
   /** Memory and machines that ranks agree upon, and norms of panels of the columns that ‖K‖_F is estimated from. */

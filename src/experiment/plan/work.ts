@@ -88,12 +88,9 @@ export class WorkPlan {
     return this.#tree.most / 2 ** this.#tree.shareLevel;
   }
 
-  /**
-   * Indices that a rank cuts on `levels` levels: all at the root, half of them below, … and then its share.
-   */
+  /** Indices that a rank cuts on `levels` levels: its share. */
   #cut(levels: number): number {
-    const above = Math.min(this.#tree.shareLevel, levels);
-    return this.#setup.size * (2 - 2 ** (1 - above) + this.#share * (levels - above));
+    return this.#setup.size * this.#share * levels;
   }
 
   /** Boxes are cut, log₂(N/κ) levels; lists are found by each rank of its own points. */
