@@ -100,6 +100,11 @@ export class RowShare implements VectorRows {
     this.#between = additions(all);
   }
 
+  /** The index at a position of the order of all rows. */
+  indexAt(position: number): number {
+    return this.#dealt.order[position];
+  }
+
   /** Whether the other one deals the same rows to the same ranks. */
   equals(other: RowShare): boolean {
     if (other === this) return true;

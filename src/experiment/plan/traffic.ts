@@ -2,8 +2,8 @@
  * Messages and bytes of a plan, counted as a communicator that counts does (distributed/recorded.ts): of the rank that
  * has most, what it sends and what it gets.
  */
-import { LONERS, lonerLevel } from '../../hierarchical/from-entries/voters.js';
-import { comparisonBatches } from '../../hierarchical/measure/columns-error.js';
+import { LONERS, lonerLevel, VOTE_CHUNK } from '../../hierarchical/from-entries/voters.js';
+import { comparisonBatches, MOST_WORST } from '../../hierarchical/measure/columns-error.js';
 import { NORM_COLUMNS } from '../../hierarchical/measure/norm-estimate.js';
 import { PANEL } from '../../hierarchical/measure/sampled-columns.js';
 import { positionsAtATime } from '../../tree/gather-lists.js';
@@ -91,6 +91,13 @@ export class TrafficPlan {
     return { messages: this.#tree.rounds, sentBytes: lacking, receivedBytes: lacking };
   }
 
+  /** ⌈log₂P⌉ messages, what the rank with fewest of so many equal tasks lacks of what is found by all, n bytes. */
+  portions(bytes: number, tasks: number): PlannedTraffic {
+    const { ranks } = this.#setup;
+    const lacking = ranks === 1 ? 0 : bytes * (1 - Math.floor(tasks / ranks) / tasks);
+    return { messages: this.#tree.rounds, sentBytes: lacking, receivedBytes: lacking };
+  }
+
   /** Numbers by position of all leaves, to all ranks; shares are those of the leaves. */
   positions(bytes: number): PlannedTraffic {
     const { least, shareLevel } = this.#tree;
@@ -159,18 +166,18 @@ export class TrafficPlan {
     const { size, ranks, dimension, neighbors } = this.#setup;
     if (neighbors === 0) return NO_TRAFFIC;
     const passes = Math.ceil(size / ranks / positionsAtATime(ranks));
-    const all = this.allgather(4 * neighbors * size);
+    const depth = dimension <= MOST_DIMENSIONS ? boxDepth(size) : Math.floor(Math.log2(size / leafFor(neighbors)));
+    const top = subtreeLevelFor(size, depth);
+    const ofChunks = (bytes: number): PlannedTraffic => this.portions(bytes, 2 ** top);
+    const all = ofChunks(4 * neighbors * size);
     const lists = { ...all, messages: passes * all.messages };
-    const order = this.allgather(4 * size);
+    const order = ofChunks(4 * size);
     if (dimension <= MOST_DIMENSIONS) {
-      const depth = boxDepth(size);
-      const top = subtreeLevelFor(size, depth);
       const boxes: PlannedTraffic[] = [];
-      for (let level = top; level <= depth; level++) boxes.push(times(2, this.allgather(8 * dimension * 2 ** level)));
+      for (let level = top; level <= depth; level++) boxes.push(times(2, ofChunks(8 * dimension * 2 ** level)));
       const cuts = this.#cuts(top, 1, (nodes) => this.allreduce(16 * dimension * nodes));
       return totalTraffic([cuts, times(2, this.#agreed()), order, ...boxes, lists]);
     }
-    const top = subtreeLevelFor(size, Math.floor(Math.log2(size / leafFor(neighbors))));
     const cuts = this.#cuts(top, 2, (nodes) => this.allreduce(4 * CANDIDATES * nodes));
     const moving = (size * (ranks - 1)) / ranks / ranks;
     const moved = totalTraffic([
@@ -193,8 +200,9 @@ export class TrafficPlan {
   /** Its cuts, and its order, 4N bytes. */
   tree(): PlannedTraffic {
     const { size, depth } = this.#setup;
-    const cuts = this.#cuts(subtreeLevelFor(size, depth), 1, (nodes) => this.allreduce(4 * SPLIT_SAMPLE * nodes));
-    return totalTraffic([cuts, this.#agreed(), this.allgather(4 * size)]);
+    const top = subtreeLevelFor(size, depth);
+    const cuts = this.#cuts(top, 1, (nodes) => this.allreduce(4 * SPLIT_SAMPLE * nodes));
+    return totalTraffic([cuts, this.#agreed(), this.portions(4 * size, 2 ** top)]);
   }
 
   /** Memory and machines that ranks agree upon, and norms of panels of the columns that ‖K‖_F is estimated from. */
@@ -222,12 +230,14 @@ export class TrafficPlan {
     const { size, neighbors, depth } = this.#setup;
     const nodes = 2 ** (depth + 1) - 1;
     const loners: PlannedTraffic[] = [];
-    for (let level = lonerLevel(depth); level <= depth; level++) loners.push(this.allgather(4 * LONERS * 2 ** level));
+    const top = lonerLevel(depth);
+    for (let level = top; level <= depth; level++) loners.push(this.portions(4 * LONERS * 2 ** level, 2 ** top));
+    const chunks = Math.ceil(size / VOTE_CHUNK);
     return totalTraffic([
       ...loners,
       this.allreduce(4 * size),
-      this.allgather(4 * size * Math.ceil(neighbors / 32)),
-      this.allgather(4 * size),
+      this.portions(4 * size * Math.ceil(neighbors / 32), chunks),
+      this.portions(4 * size, chunks),
       this.allreduce(8 * nodes),
       this.allreduce(8 * nodes),
       this.allreduce(4 * nodes),
@@ -237,12 +247,16 @@ export class TrafficPlan {
     ]);
   }
 
-  /** Products with the columns that a compression is judged by, norms of their panels, and squares of N rows. */
+  /**
+   * Products with own rows of the columns that a compression is judged by; of each batch whether something failed, and
+   * sums; of each comparison the rows that err most, a few of each rank.
+   */
   check(): { readonly levels: readonly LevelTraffic[]; readonly rest: PlannedTraffic } {
-    const { size, width } = this.#setup;
+    const { size, width, ranks } = this.#setup;
     const comparisons = comparisonBatches(size);
     const batches = comparisons.flat();
     const columns = batches.reduce((sum, count) => sum + count, 0);
+    const climbs = comparisons.slice(1).map((some) => some.reduce((sum, count) => sum + count, 0));
     return {
       levels: this.siblings((rank) => rank * columns * width).map((one) => ({
         ...one,
@@ -250,11 +264,8 @@ export class TrafficPlan {
       })),
       rest: totalTraffic([
         this.allreduce(8),
-        ...batches.flatMap((count) => [
-          this.result(count, count),
-          this.allgather(2 * 8 * count * Math.ceil(size / PANEL)),
-        ]),
-        times(comparisons.length, this.allgather(8 * size)),
+        ...batches.flatMap((count) => [this.#agreed(), this.allreduce(8 * (2 * count * ranks + 1))]),
+        ...[...climbs, MOST_WORST].map((most) => this.allgather(16 * most * ranks)),
       ]),
     };
   }

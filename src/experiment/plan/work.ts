@@ -158,7 +158,6 @@ export class WorkPlan {
     return [
       this.#all((columns * size * costOfEntries(dimension)) / ranks),
       ...this.product(columns, Math.max(...batches)),
-      ...this.gathered(columns),
     ];
   }
 

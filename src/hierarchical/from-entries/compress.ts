@@ -262,7 +262,7 @@ async function compressOnce(
   const elements = share === undefined ? layout.elements : elementsOfAll(layout.elements, team.communicator);
   const unmeasured = new HierarchicalMatrix(data, elements, {} as EntriesReport, team);
   const verdict = await judge(
-    { source, factor, approximation: unmeasured },
+    { source, factor, approximation: unmeasured.onRows() },
     {
       found: share === undefined ? skeletons : { ...skeletons, ranks: share.skeletonRanks },
       allowed: skeletons.thresholdPerIndex / round.allowed,

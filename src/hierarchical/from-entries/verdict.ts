@@ -2,7 +2,7 @@
  * Whether a compression from entries met its tolerance, as far as it saw, and what kept it from it.
  */
 import { NonFiniteError } from '../../core/errors.js';
-import type { LinearOperator } from '../../operator/linear-operator.js';
+import type { OwnRowsOperator } from '../../operator/linear-operator.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import type { EntrySource } from '../../source/entry-source.js';
 import { scaledSource } from '../../source/unit-source.js';
@@ -25,7 +25,7 @@ export interface Verdict extends Pick<EntriesReport, 'met' | 'seen' | 'limits' |
 export interface Judged {
   readonly source: EntrySource;
   readonly factor: number;
-  readonly approximation: LinearOperator;
+  readonly approximation: OwnRowsOperator;
 }
 
 /** What nodes found, what each may err, squared and per index, limits of the matrix as a whole, and ‖factor·K‖_F². */

@@ -36,7 +36,7 @@ export interface Voters {
 }
 
 /** Positions of the tree's order that a task looks at. */
-const CHUNK = 4096;
+export const VOTE_CHUNK = 4096;
 /** Neighbors whose marks stand in one number. */
 const MARKS = 32;
 /** Up to so many numbers are sorted by insertion. */
@@ -85,7 +85,7 @@ export async function findVoters(
   const { size } = tree;
   const { communicator } = team;
   const words = Math.ceil(count / MARKS);
-  const chunks = Math.ceil(size / CHUNK);
+  const chunks = Math.ceil(size / VOTE_CHUNK);
   const all = { first: 0, end: chunks };
   const own = ownPortion(communicator, chunks);
   const top = lonerLevel(tree.depth);
@@ -119,7 +119,7 @@ export async function findVoters(
     }
   };
   const gather = (values: Int32Array, width: number): void => {
-    const endOf = (chunk: number): number => width * Math.min(size, (chunk + 1) * CHUNK);
+    const endOf = (chunk: number): number => width * Math.min(size, (chunk + 1) * VOTE_CHUNK);
     gatherPortions(communicator, values, chunks, { begin: 0, endOf });
   };
   const { known, marks, nearestBegin, chunkBegin, reach, loners } = state;
@@ -166,8 +166,8 @@ const eachChunk =
   (look: (state: VotersState, chunk: Chunk) => void): TaskDefinition<VotersState, FirstChunk>['bind'] =>
   (state, { workers }) =>
   (task, { firstChunk }) => {
-    const from = (firstChunk + task) * CHUNK;
-    look(state, { from, to: Math.min(state.tree.size, from + CHUNK), alone: workers === 1 });
+    const from = (firstChunk + task) * VOTE_CHUNK;
+    look(state, { from, to: Math.min(state.tree.size, from + VOTE_CHUNK), alone: workers === 1 });
   };
 
 /** Counts one more, whoever else does; returns how many there were. Atomic additions take several times as long. */
@@ -247,7 +247,7 @@ export const countOfChunk = defineTask<VotersState, FirstChunk>(
   eachChunk(({ next, chunkBegin }, { from, to }) => {
     let count = 0;
     for (let i = from; i < to; i++) count += next[i];
-    chunkBegin[from / CHUNK] = count;
+    chunkBegin[from / VOTE_CHUNK] = count;
   }),
 );
 
@@ -256,7 +256,7 @@ export const placeNearest = defineTask<VotersState, FirstChunk>(
   import.meta.url,
   'placeNearest',
   eachChunk(({ next, chunkBegin, nearestBegin, tree: { size } }, { from, to }) => {
-    let at = chunkBegin[from / CHUNK];
+    let at = chunkBegin[from / VOTE_CHUNK];
     for (let i = from; i < to; i++) {
       nearestBegin[i] = at;
       at += next[i];

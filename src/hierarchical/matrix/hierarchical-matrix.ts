@@ -119,6 +119,8 @@ export class HierarchicalMatrix<R extends CompressionReport = CompressionReport>
   }
 
   /** K̃ over own rows (`ownRows`): those of `own`, or those given, which may be of another tree. */
+  onRows(): OwnRowsOperator;
+  onRows(rows?: RowShare): OwnRowsOperator | undefined;
   onRows(rows?: RowShare): OwnRowsOperator | undefined {
     const { operator } = this.#onOwnRows();
     return rows === undefined ? operator : movedRows(operator, rows);

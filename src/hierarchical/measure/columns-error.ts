@@ -4,17 +4,14 @@
  * few rows, as in sparse matrices; whole columns do not. A sample of columns may miss an error in a few columns alone;
  * but K − K̃ is symmetric, and its rows in the columns seen so far tell which others to look at.
  */
-import { placesOfLargest } from '../../core/largest.js';
 import { RandomStream } from '../../core/random.js';
-import { sharedFloat64 } from '../../core/shared-array.js';
-import { inLargePages } from '../../dense/large-pages.js';
-import { view } from '../../dense/matrix.js';
-import type { LinearOperator } from '../../operator/linear-operator.js';
+import type { OwnRowsOperator } from '../../operator/linear-operator.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import type { EntrySource } from '../../source/entry-source.js';
 import { sampleWithoutReplacement } from './error-estimate.js';
 import { quotientOfNorms } from './error-interval.js';
-import { columnNorms, comparing, unitVectors, vectorsToCompare } from './sampled-columns.js';
+import { OwnColumns } from './own-columns.js';
+import { vectorsToCompare } from './sampled-columns.js';
 
 /**
  * All columns up to this size, where the error is exact; above it so many that it takes about a tenth of the
@@ -27,7 +24,7 @@ const LEAST_COLUMNS = 16;
 const CLIMBS = 2;
 const CLIMB_SHARE = 1 / 4;
 /** Indices that are told, at most. */
-const MOST_WORST = 128;
+export const MOST_WORST = 128;
 const STREAM = 0xc01;
 
 /** What was seen of an error. */
@@ -58,7 +55,7 @@ const columnsAtATime = (size: number): number => Math.min(columnCount(size), vec
 export const comparisonBytes = (size: number, numberBytes = 8): number =>
   columnsAtATime(size) * (2 * 8 + 3 * numberBytes) * size;
 
-/** Columns of each product of each comparison that `columnsError` makes: of those drawn, then of those gone on to. */
+/** Columns of each product of each comparison of `columnsError`: of those drawn, then of those gone on to. */
 export function comparisonBatches(size: number): number[][] {
   const width = columnsAtATime(size);
   const drawn = columnCount(size);
@@ -68,33 +65,38 @@ export function comparisonBatches(size: number): number[][] {
   );
 }
 
-/** Compares K̃ with K in some columns. Throws AbortedError and what the source throws. */
+/**
+ * Compares K̃ with K in columns of positions that are drawn in the order of K̃'s rows; each of several ranks
+ * compares its own rows. Throws AbortedError and what the source throws.
+ */
 export async function columnsError(
   source: EntrySource,
-  approximation: LinearOperator,
+  approximation: OwnRowsOperator,
   { seed, norm, unit }: SeenSetup,
   control: TeamControl,
 ): Promise<SeenError> {
   const { size } = source;
+  const { rowShare } = approximation;
   const count = columnCount(size);
-  const rows = sharedFloat64(size);
-  const width = columnsAtATime(size);
-  const units = view(inLargePages(sharedFloat64(size * width)), 0, size, width);
-  const compared = [comparing(approximation, units)];
-  const setup = { width, rows: [rows], unit, phase: 'compare columns' };
-  const drawn = sampleWithoutReplacement(size, count, new RandomStream(seed, STREAM));
-  const { exact, errors } = await columnNorms(source, unitVectors(drawn), compared, setup, control);
-  let relative = quotientOfNorms(errors[0], exact);
-  const seen = new Set(drawn);
-  // ‖(K − K̃)(:, seen)‖_F
-  let least = Math.hypot(...errors[0]);
-  for (let climb = 0; climb < CLIMBS && seen.size < size; climb++) {
-    const next = Int32Array.from(placesOfLargest(rows, Math.ceil(CLIMB_SHARE * count), { others: seen })).sort();
-    if (next.length === 0) break;
-    const more = await columnNorms(source, unitVectors(next), compared, setup, control);
-    for (const j of next) seen.add(j);
-    least = Math.hypot(least, ...more.errors[0]);
-    if (!(least <= relative * norm)) relative = least / norm;
+  const columns = new OwnColumns(source, approximation, { width: columnsAtATime(size), unit }, control);
+  await columns.open();
+  try {
+    const drawn = sampleWithoutReplacement(size, count, new RandomStream(seed, STREAM));
+    const { exact, errors } = await columns.compare(drawn);
+    let relative = quotientOfNorms(errors, exact);
+    const seen = new Set(drawn);
+    // ‖(K − K̃)(:, seen)‖_F
+    let least = Math.hypot(...errors);
+    for (let climb = 0; climb < CLIMBS && seen.size < size; climb++) {
+      const next = columns.worst(Math.ceil(CLIMB_SHARE * count), seen).sort();
+      if (next.length === 0) break;
+      const more = await columns.compare(next);
+      for (const p of next) seen.add(p);
+      least = Math.hypot(least, ...more.errors);
+      if (!(least <= relative * norm)) relative = least / norm;
+    }
+    return { relative, worst: columns.worst(MOST_WORST).map((p) => rowShare.indexAt(p)) };
+  } finally {
+    columns.close();
   }
-  return { relative, worst: Int32Array.from(placesOfLargest(rows, MOST_WORST)) };
 }
