@@ -94,13 +94,16 @@ export class NearestLists {
 
 const after = (d: number, i: number, e: number, j: number): boolean => d > e || (d === e && i > j);
 
+/** Room for lists of so many rows, to be cleared. */
+export const roomForLists = (capacity: number, rows: number): NearestState => ({
+  capacity,
+  indices: inLargePages(sharedInt32(capacity * rows)),
+  distances: inLargePages(sharedFloat64(capacity * rows)),
+});
+
 /** Lists of so many rows, without entries. */
 export function emptyLists(capacity: number, rows: number): NearestState {
-  const state = {
-    capacity,
-    indices: inLargePages(sharedInt32(capacity * rows)),
-    distances: inLargePages(sharedFloat64(capacity * rows)),
-  };
+  const state = roomForLists(capacity, rows);
   new NearestLists(state).clear(0, rows);
   return state;
 }

@@ -312,6 +312,15 @@ export const searchSample = defineTask<SearchState, FirstTask>(import.meta.url, 
   };
 });
 
+/** Per range of rows: lists without entries. */
+export const clearLists = defineTask<SearchState>(import.meta.url, 'clearLists', ({ nearest }) => {
+  const lists = new NearestLists(nearest);
+  const rows = nearest.distances.length / nearest.capacity;
+  return (task) => {
+    lists.clear(task * FINISH_ROWS, Math.min(rows, (task + 1) * FINISH_ROWS));
+  };
+});
+
 /** Per range of rows: lists in ascending order, distances as named (no longer δ). Throws where one is not full. */
 export const finishLists = defineTask<SearchState>(import.meta.url, 'finishLists', (state) => {
   const nearest = new NearestLists(state.nearest);

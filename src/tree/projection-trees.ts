@@ -17,9 +17,10 @@ import type { Shared } from '../parallel/team.js';
 import type { DistanceState } from './distances/choose-distance.js';
 import { gatherLists } from './gather-lists.js';
 import { HeldLists } from './held-lists.js';
-import { emptyLists, type NearestState } from './nearest-lists.js';
+import { emptyLists, roomForLists, type NearestState } from './nearest-lists.js';
 import {
   CANDIDATES,
+  clearLists,
   FINISH_ROWS,
   finishLists,
   polePlaces,
@@ -103,7 +104,7 @@ export async function searchTrees(
   const held = isShared ? new HeldLists({ begin, end }, size) : undefined;
   const state: SearchState = {
     ...stateOf(search, ranges),
-    nearest: emptyLists(capacity, end - begin),
+    nearest: roomForLists(capacity, end - begin),
     rowOf: held?.rowOf ?? sharedInt32(0),
     orders: cut.orders,
     values: cut.values,
@@ -115,6 +116,9 @@ export async function searchTrees(
   const shared = await team.share(state, sharing);
   try {
     const cuts = new TopCuts(team, 'neighbors', sharedCut);
+    await awaitTogether(communicator, () =>
+      team.run('neighbors', clearLists, shared, finishTasks(state), undefined, { signal }),
+    );
     await searchSampleRows(shared, control);
     const found = await growTrees({ shared, cuts, top, held }, limits, control);
     if (found.recall < limits.targetRecall && found.iterations < limits.maxIterations) return found;
@@ -240,7 +244,9 @@ async function searchSampleRows(shared: Shared<SearchState>, { team, signal }: T
   const tasks = Math.ceil(sample.length / SAMPLE_ROWS);
   const { first, end } = ownPortion(communicator, tasks);
   const graph = independentTasks(end - first);
-  await team.run('neighbors', searchSample, shared, graph, { firstTask: first }, { signal });
+  await awaitTogether(communicator, () =>
+    team.run('neighbors', searchSample, shared, graph, { firstTask: first }, { signal }),
+  );
   const endOf = (task: number): number => exact.capacity * Math.min(sample.length, (task + 1) * SAMPLE_ROWS);
   for (const list of [exact.indices, exact.distances]) gatherPortions(communicator, list, tasks, { begin: 0, endOf });
 }

@@ -189,7 +189,7 @@ export class TrafficPlan {
     return totalTraffic([
       times(SEARCHED_TREES, totalTraffic([cuts, this.#agreed(), this.allreduce(8)])),
       times(SEARCHED_TREES - 1, moved),
-      this.#agreed(),
+      times(3, this.#agreed()),
       order,
       lists,
       this.allgather(4 * neighbors * Math.min(size, RECALL_ROWS)),

@@ -34,9 +34,18 @@ const BOX_FLOPS = 2500;
 const NEIGHBOR_FLOPS = 3500;
 /** An index at a level of the tree, for each dimension. */
 const SPLIT_FLOPS = 2750;
-/** An index whose votes, and who votes for it, are found; and one in what no worker shares: orders and lists. */
+/** An index whose votes, and who votes for it, are found. */
 const VOTE_FLOPS = 4e4;
-const SERIAL_FLOPS = 6e3;
+/**
+ * An index in what every rank does for all of them, by all workers: its leaf, marks of votes; a neighbor that is
+ * unpacked, and a coordinate that is put in order.
+ */
+const EVERY_FLOPS = 3500;
+const UNPACKED_FLOPS = 300;
+const COORDINATE_FLOPS = 2200;
+/** The same by one thread: diagonals and first orders; and of own indices: orders and layouts. */
+const SERIAL_FLOPS = 700;
+const OWN_SERIAL_FLOPS = 2500;
 /** A node that is visited, and a number of a vector that is brought into the order of the tree, or back. */
 const NODE_FLOPS = 4e5;
 const NUMBER_FLOPS = 500;
@@ -93,16 +102,18 @@ export class WorkPlan {
     return this.#setup.size * this.#share * levels;
   }
 
-  /** Boxes are cut, log₂(N/κ) levels; lists are found by each rank of its own points. */
+  /** Boxes are cut, log₂(N/κ) levels; each rank finds the lists of its own points, and unpacks those of all others. */
   neighbors(): PlannedWork[] {
-    const { size, neighbors, dimension, leafSize } = this.#setup;
+    const { size, neighbors, dimension, leafSize, ranks } = this.#setup;
     if (neighbors === 0) return [];
     const levels = Math.max(1, Math.log2(size / neighbors));
     const exact = dimension <= MOST_DIMENSIONS;
     // Trees of random directions, in whose leaves all are compared with all.
     const found = exact ? NEIGHBOR_FLOPS * neighbors : (costOfEntries(dimension) * leafSize) / 2;
     const own = this.#share * size * dimension * found;
-    return [this.#all((exact ? 1 : SEARCHED_TREES) * (BOX_FLOPS * this.#cut(levels) + own))];
+    const others = ranks === 1 ? 0 : UNPACKED_FLOPS * neighbors * size;
+    const sorted = exact ? COORDINATE_FLOPS * dimension * size : 0;
+    return [this.#all((exact ? 1 : SEARCHED_TREES) * (BOX_FLOPS * this.#cut(levels) + own) + others + sorted)];
   }
 
   tree(): PlannedWork[] {
@@ -144,10 +155,13 @@ export class WorkPlan {
     }, depth);
   }
 
-  /** Votes of each rank's indices; orders and lists of all N, on every rank by one thread. */
+  /** Votes of each rank's indices; leaves and marks of all N, on every rank by all workers; the rest by one thread. */
   structure(): PlannedWork[] {
     const { size, ranks } = this.#setup;
-    return [this.#all((VOTE_FLOPS * size) / ranks), this.#all(SERIAL_FLOPS * size, 1)];
+    return [
+      this.#all((VOTE_FLOPS * size) / ranks + EVERY_FLOPS * size),
+      this.#all(SERIAL_FLOPS * size + OWN_SERIAL_FLOPS * size * this.#share, 1),
+    ];
   }
 
   /** Each rank's rows of the columns that are compared, and products with them. */

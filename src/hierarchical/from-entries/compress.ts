@@ -141,7 +141,7 @@ async function compressScaled(
   else {
     chosen = await chooseByPilot(entries, asked, prepared, control);
     resolved = { ...asked, leafSize: chosen.leafSize, maxRank: chosen.maxRank };
-    prepared = withLeaves(prepared, entries, resolved);
+    prepared = await withLeaves(prepared, entries, resolved, control);
   }
   const choose = chosen === undefined ? undefined : (performance.now() - began) / 1000;
   let round = firstRound();
@@ -165,7 +165,7 @@ async function compressScaled(
       round = { witnesses, allowed: TIGHTENED * round.allowed };
     }
     // The tree as it was first, cut to the leaves that were chosen.
-    prepared = withLeaves(await ready(asked), entries, resolved);
+    prepared = await withLeaves(await ready(asked), entries, resolved, control);
   }
 }
 

@@ -91,16 +91,17 @@ export async function chooseByPilot(
 }
 
 /** What was prepared, on the tree of a leaf size that is at least as large. */
-export function withLeaves(
+export async function withLeaves(
   prepared: Prepared,
   { source }: ScaledEntries,
   { tree: given, leafSize, distance, seed }: ResolvedOptions,
-): Prepared {
+  control: TeamControl,
+): Promise<Prepared> {
   const { tree } = prepared;
   const depth = depthFor(tree.end[0] - tree.begin[0], leafSize);
   if (given !== undefined || depth === tree.depth) return prepared;
   const placed = chooseDistance(distance, source, seed).place !== undefined;
-  return { ...prepared, tree: upperLevels(tree, depth, placed) };
+  return { ...prepared, tree: await upperLevels(tree, depth, placed, control) };
 }
 
 /** `findNeighbors` without distances, which take two thirds of the memory and are not asked for any more. */

@@ -5,7 +5,8 @@
 import { precisionOf } from '../../core/floats.js';
 import { leftChild, rightChild } from '../../core/indices.js';
 import { sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
-import { isolatedOf, type ClusterTree, firstLeaf, leavesOf, nodesOf } from '../../tree/cluster-tree.js';
+import { inLargePages } from '../../dense/large-pages.js';
+import { type ClusterTree, firstLeaf, leavesOf, mostInLeaf, nodesOf } from '../../tree/cluster-tree.js';
 import type { InteractionLists } from '../../tree/interaction-lists.js';
 import { holdsLeaf, type Share } from '../ranks/share.js';
 import { diagonalOrder, type BlockOffsets, type Skeletons, type HierarchicalData } from './data.js';
@@ -90,23 +91,22 @@ function orderLeaves(
   { skeletons, pivotOf }: Pick<Layout, 'skeletons' | 'pivotOf'>,
   share: Share | undefined,
 ): ClusterTree {
-  const order = sharedInt32(tree.size);
-  const taken = new Uint8Array(tree.size);
+  const order = inLargePages(sharedInt32(tree.size));
+  order.set(tree.order);
+  const taken = new Uint8Array(mostInLeaf(tree));
   const nodes = nodesOf(tree);
-  order.set(tree.order.subarray(0, isolatedOf(tree)));
   for (let ν = firstLeaf(tree); ν < nodes; ν++) {
+    if (share?.held[ν] === 0) continue;
     const first = tree.begin[ν];
+    const size = tree.end[ν] - first;
     let next = first;
-    if (share?.held[ν] === 0) {
-      order.set(tree.order.subarray(first, tree.end[ν]), first);
-      continue;
-    }
+    taken.fill(0, 0, size);
     for (let j = skeletons.begin[ν]; j < skeletons.begin[ν + 1]; j++) {
-      const position = first + found.choice[ν * found.maxRank + pivotOf[j]];
-      taken[position] = 1;
-      order[next++] = tree.order[position];
+      const place = found.choice[ν * found.maxRank + pivotOf[j]];
+      taken[place] = 1;
+      order[next++] = tree.order[first + place];
     }
-    for (let p = first; p < tree.end[ν]; p++) if (taken[p] === 0) order[next++] = tree.order[p];
+    for (let place = 0; place < size; place++) if (taken[place] === 0) order[next++] = tree.order[first + place];
   }
   return { ...tree, order };
 }

@@ -3,7 +3,7 @@
  */
 import { RandomStream } from '../../core/random.js';
 import type { TeamControl } from '../../parallel/team-control.js';
-import { diagonalSums } from '../../source/diagonal-sums.js';
+import { diagonalSums, RUN, type DiagonalSums } from '../../source/diagonal-sums.js';
 import type { EntrySource } from '../../source/entry-source.js';
 import { columnNorms, unitVectors } from './sampled-columns.js';
 
@@ -23,12 +23,13 @@ export async function estimateNorm(
   control: TeamControl,
 ): Promise<number> {
   const { size } = source;
-  const { trace, squares } = diagonalSums(diagonal);
+  const sums = diagonalSums(diagonal);
+  const { trace, squares } = sums;
   if (trace === 0) return squares;
   const every = size <= NORM_COLUMNS;
   const columns = every
     ? Int32Array.from({ length: size }, (_, j) => j)
-    : columnsByDiagonal(diagonal, trace, new RandomStream(seed, NORM_STREAM));
+    : columnsByDiagonal(diagonal, sums, new RandomStream(seed, NORM_STREAM));
   const phase = 'estimate norm';
   const { exact } = await columnNorms(source, unitVectors(columns), [], { width: columns.length, phase }, control);
   let outside = 0;
@@ -40,19 +41,21 @@ export async function estimateNorm(
 }
 
 /** Ascending; a column that holds more than a share of the trace may stand there more than once. */
-function columnsByDiagonal(diagonal: Float64Array, trace: number, random: RandomStream): Int32Array {
+function columnsByDiagonal(diagonal: Float64Array, { traces, trace }: DiagonalSums, random: RandomStream): Int32Array {
   const columns = new Int32Array(NORM_COLUMNS);
-  let j = 0;
-  let below = 0;
   let last = diagonal.length - 1;
   while (!(diagonal[last] > 0)) last--;
+  const lastRun = Math.floor(last / RUN);
+  let run = 0;
+  let belowRun = 0;
   for (let t = 0; t < NORM_COLUMNS; t++) {
     const place = ((t + random.uniform()) / NORM_COLUMNS) * trace;
     // Rounding of the sum may leave the last place beyond it.
-    for (; j < last; j++) {
-      const next = diagonal[j] > 0 ? below + diagonal[j] : below;
-      if (next > place) break;
-      below = next;
+    while (run < lastRun && traces[run] <= place - belowRun) belowRun += traces[run++];
+    let j = run * RUN;
+    for (let sum = 0; j < last; j++) {
+      if (diagonal[j] > 0) sum += diagonal[j];
+      if (sum > place - belowRun) break;
     }
     columns[t] = j;
   }
