@@ -2,9 +2,12 @@
  * What a diagonal tells by one look at each of its entries.
  */
 
-/** Of a diagonal d of finite numbers. */
+/** Of a diagonal d. */
 export interface DiagonalSums {
-  /** max(0, d_i). */
+  /** Whether all are finite; else the rest says nothing. */
+  readonly finite: boolean;
+  /** min(0, d_i) and max(0, d_i). */
+  readonly least: number;
   readonly largest: number;
   /** How many d_i are not zero. */
   readonly nonzero: number;
@@ -21,19 +24,22 @@ export const RUN = 4096;
 /** Cost: a nanosecond or two for each entry, by the calling thread. */
 export function diagonalSums(diagonal: Float64Array): DiagonalSums {
   const traces = new Float64Array(Math.ceil(diagonal.length / RUN));
-  let [largest, zeros, trace, squares] = [0, 0, 0, 0];
+  let [least, largest, zeros, trace, squares, check] = [0, 0, 0, 0, 0, 0];
   for (let run = 0; run < traces.length; run++) {
     let sum = 0;
     for (let i = run * RUN; i < Math.min(diagonal.length, (run + 1) * RUN); i++) {
       const d = diagonal[i];
       squares += d * d;
+      // 0 of a finite number, NaN of any other.
+      check += d * 0;
       if (d > 0) {
         sum += d;
         if (d > largest) largest = d;
       } else if (d === 0) zeros++;
+      else if (d < least) least = d;
     }
     traces[run] = sum;
     trace += sum;
   }
-  return { largest, nonzero: diagonal.length - zeros, traces, trace, squares };
+  return { finite: check === 0, least, largest, nonzero: diagonal.length - zeros, traces, trace, squares };
 }

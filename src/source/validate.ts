@@ -7,6 +7,7 @@ import { describe } from '../core/kind.js';
 import { RandomStream } from '../core/random.js';
 import { inLargePages } from '../dense/large-pages.js';
 import { view } from '../dense/matrix.js';
+import { diagonalSums, type DiagonalSums } from './diagonal-sums.js';
 import type { EntrySource } from './entry-source.js';
 
 const SAMPLE_SIZE = 48;
@@ -47,7 +48,15 @@ const entryTooLarge = (row: number, column: number, value: number, bound: number
  * same. Pass the diagonal where it is known already. That a source is pure cannot be checked. Returns the diagonal.
  * Cost: three blocks of entries and one diagonal.
  */
-export function validateSource(source: EntrySource, seed: number, diagonal?: Float64Array): Float64Array {
+export const validateSource = (source: EntrySource, seed: number, diagonal?: Float64Array): Float64Array =>
+  validated(source, seed, diagonal).diagonal;
+
+/** As `validateSource`; with the diagonal what it tells. */
+export function validated(
+  source: EntrySource,
+  seed: number,
+  diagonal?: Float64Array,
+): { readonly diagonal: Float64Array; readonly sums: DiagonalSums } {
   const { size } = source;
   if (!Number.isInteger(size) || size < 1 || size > 0x7fffffff)
     throw new ShapeError(`The source's size must be a whole number from 1 to 2³¹ − 1, not ${describe(size)}.`, {
@@ -60,52 +69,46 @@ export function validateSource(source: EntrySource, seed: number, diagonal?: Flo
     });
   const diag = diagonal ?? inLargePages(new Float64Array(size));
   if (diagonal === undefined) source.diagonal(diag);
-  const largest = checkDiagonal(diag.subarray(0, size));
+  const sums = checkDiagonal(diag.subarray(0, size));
+  const largest = largestOf(sums);
   const random = new RandomStream(seed, STREAM);
   const rows = sample(size, random);
   const cols = sample(size, random);
   checkBlock(source, rows, cols, diag, largest);
   // A block on the diagonal: entries() against diagonal(), too.
   checkBlock(source, rows, rows, diag, largest);
-  return diag;
+  return { diagonal: diag, sums };
 }
 
-/** The least and the largest K_ii, or 0. Throws NonFiniteError. */
-function rangeOfDiagonal(diag: Float64Array): { readonly least: number; readonly most: number } {
-  const i = firstNonFinite(diag);
-  if (i >= 0)
+/** What a diagonal tells. Throws NonFiniteError. */
+function finiteSums(diag: Float64Array): DiagonalSums {
+  const sums = diagonalSums(diag);
+  if (!sums.finite) {
+    const i = firstNonFinite(diag);
     throw new NonFiniteError(`Diagonal entry ${i} is ${diag[i]}; every entry must be a finite number.`, {
       row: i,
       column: i,
       value: diag[i],
     });
-  let [least, most] = [0, 0];
-  for (let i = 0; i < diag.length; i++) {
-    const value = diag[i];
-    if (value > most) most = value;
-    else if (value < least) least = value;
   }
-  return { least, most };
+  return sums;
 }
 
-/** max |K_ii|. Throws NonFiniteError. */
-function largestOnDiagonal(diag: Float64Array): number {
-  const { least, most } = rangeOfDiagonal(diag);
-  return Math.max(-least, most);
-}
+/** max |K_ii|. */
+const largestOf = ({ least, largest }: DiagonalSums): number => Math.max(-least, largest);
 
-/** As `largestOnDiagonal`; throws NotPositiveDefiniteError where an entry is below 0 by more than rounding. */
-function checkDiagonal(diag: Float64Array): number {
-  const { least, most } = rangeOfDiagonal(diag);
-  const largest = Math.max(-least, most);
-  if (least < -ENTRY_FLOOR * largest) {
+/** As `finiteSums`; throws NotPositiveDefiniteError where an entry is below 0 by more than rounding. */
+function checkDiagonal(diag: Float64Array): DiagonalSums {
+  const sums = finiteSums(diag);
+  const largest = largestOf(sums);
+  if (sums.least < -ENTRY_FLOOR * largest) {
     const i = diag.findIndex((value) => value < -ENTRY_FLOOR * largest);
     throw new NotPositiveDefiniteError(
       `Diagonal entry ${i} is ${diag[i]}: a positive semidefinite matrix has none below 0.`,
       { row: i, column: i, value: diag[i] },
     );
   }
-  return largest;
+  return sums;
 }
 
 function checkBlock(
@@ -151,7 +154,7 @@ function checkBlock(
 export function requireSymmetric(source: EntrySource, seed: number): void {
   const diagonal = new Float64Array(source.size);
   source.diagonal(diagonal);
-  let largest = largestOnDiagonal(diagonal);
+  let largest = largestOf(finiteSums(diagonal));
   const random = new RandomStream(seed, STREAM);
   const rows = sample(source.size, random);
   const cols = sample(source.size, random);

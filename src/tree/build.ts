@@ -9,7 +9,7 @@ import { type KeysOf, requireKnownOptions } from '../core/known-options.js';
 import { sharedInt32 } from '../core/shared-array.js';
 import { inLargePages } from '../dense/large-pages.js';
 import { gatherPortions } from '../distributed/portion.js';
-import { awaitTogether } from '../distributed/together.js';
+import { awaitTogether, together } from '../distributed/together.js';
 import { onTeam, type Control } from '../parallel/default-team.js';
 import { independentTasks } from '../parallel/task-graph.js';
 import type { TeamControl } from '../parallel/team-control.js';
@@ -60,22 +60,38 @@ export async function buildClusterTree(
   return treeOf(source, distance, { leafSize, seed }, control);
 }
 
+/** Options with their defaults. */
+type Resolved = { readonly [K in keyof ClusterTreeOptions]-?: number };
+
+/** What is known of a source's diagonal: its entries, and how many are not zero. */
+interface KnownDiagonal {
+  readonly diagonal?: Float64Array | undefined;
+  readonly nonzero?: number | undefined;
+}
+
 /** `buildClusterTree`, its options checked; pass the source's diagonal where it is known already. */
 export async function treeOf(
   source: EntrySource,
   distance: DistanceName,
-  { leafSize, seed, diagonal }: { leafSize: number; seed: number; diagonal?: Float64Array | undefined },
+  { leafSize, seed, diagonal, nonzero }: Resolved & KnownDiagonal,
   control: TeamControl,
 ): Promise<ClusterTree> {
-  throwIfAborted(control.signal);
+  together(control.team.communicator, () => {
+    throwIfAborted(control.signal);
+  });
   const { size, state: data, place, modules, solo } = chooseDistance(distance, source, seed);
   const order = inLargePages(sharedInt32(size));
-  for (let i = 0; i < size; i++) order[place === undefined ? i : place[i]] = i;
-  const isolated = moveZeros(order, diagonal ?? diagonalOf(source));
+  let isolated = 0;
+  // Without zeros each rank begins with the indices of its own positions.
+  const isWhole = place !== undefined || nonzero !== size;
+  if (isWhole) {
+    for (let i = 0; i < size; i++) order[place === undefined ? i : place[i]] = i;
+    isolated = moveZeros(order, diagonal ?? diagonalOf(source));
+  }
   const ranges = halvedRanges(size - isolated, depthFor(size - isolated, leafSize), isolated);
   if (place !== undefined) return { size, ...ranges, order };
   const { communicator } = control.team;
-  const split = await splitTop(order, ranges, { distance: data, seed, sharing: { modules, solo } }, control);
+  const split = await splitTop(order, ranges, { isWhole, distance: data, seed, sharing: { modules, solo } }, control);
   const above = firstOfLevel(split.top);
   const endOf = (subtree: number): number => ranges.end[above + subtree];
   gatherPortions(communicator, split.order, 2 ** split.top, { begin: isolated, endOf });
@@ -84,6 +100,8 @@ export async function treeOf(
 
 /** What is split by, and what `Team.share` needs to know of it. */
 interface Splitting {
+  /** Whether the order is filled already; else each index stands at its own position. */
+  readonly isWhole: boolean;
   readonly distance: DistanceState;
   readonly seed: number;
   readonly sharing: { readonly modules?: readonly string[] | undefined; readonly solo?: boolean | undefined };
@@ -96,7 +114,7 @@ interface Splitting {
 async function splitTop(
   order: Int32Array,
   ranges: Ranges,
-  { distance, seed, sharing }: Splitting,
+  { isWhole, distance, seed, sharing }: Splitting,
   control: TeamControl,
 ): Promise<{ readonly order: Int32Array; readonly top: number }> {
   const { team, signal } = control;
@@ -119,6 +137,8 @@ async function splitTop(
   try {
     const cuts = new TopCuts(team, 'tree', sharedCut);
     const { first: firstChunk } = cuts.own;
+    const { begin, end } = cuts.positions[team.communicator.rank];
+    if (!isWhole) for (let p = begin; p < end; p++) order[p] = p;
     for (let level = 0; level < top; level++) {
       const samples = cuts.membersAt(level, (ν) => samplePlaces(state, ν));
       const { nodes, slots } = cuts.ownNodes(level);

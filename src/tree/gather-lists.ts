@@ -1,62 +1,67 @@
 /**
- * Lists of neighbors that several ranks found, each those of its part of an order, to all of them.
+ * Lists of neighbors that several ranks found, each those at its positions of an order, to all of them.
  */
-import type { TeamControl } from '../parallel/team-control.js';
-import { alike, runCopy, type RowPiece } from './copy-rows.js';
 import { sharedInt32 } from '../core/shared-array.js';
+import type { TeamControl } from '../parallel/team-control.js';
+import { alike, runCopy } from './copy-rows.js';
 import type { PositionRange } from './split.js';
 
-/** Positions that are gathered at a time, of a rank and of all: what is packed stays small beside the lists. */
-const POSITIONS = 65_536;
-const POSITIONS_OF_ALL = 2 ** 20;
-const FEWEST = 4096;
-
-/** Positions of each of so many ranks that are gathered at a time. */
-export const positionsAtATime = (ranks: number): number =>
-  Math.min(POSITIONS, Math.max(FEWEST, Math.floor(POSITIONS_OF_ALL / ranks)));
-
-/** Lists of `capacity` numbers by index, of which each rank found those of its positions of an order. */
+/** Lists of `capacity` numbers, of which each rank has those at its positions of an order. */
 export interface ListsToGather {
   /** Which index stands at each position. */
   readonly order: Int32Array;
   /** The positions of each rank. */
   readonly ranges: readonly PositionRange[];
   readonly capacity: number;
-  /** `capacity` numbers for each index (a shared array). */
-  readonly lists: Int32Array | Float64Array;
-  /** Where this rank's own ones stand, if elsewhere: index i's in row rowOf[i] − 1. */
-  readonly held?: { readonly lists: Int32Array | Float64Array; readonly rowOf: Int32Array } | undefined;
 }
 
-/** Collective: gathers in place. 4 or 8 bytes a number to every rank, a few megabytes at a time. */
-export async function gatherLists(
-  { order, ranges, capacity, lists, held }: ListsToGather,
+/** Where a rank's own lists stand: index i's in row rowOf[i] − 1. */
+export interface OwnLists<A> {
+  readonly lists: A;
+  readonly rowOf: Int32Array;
+}
+
+/** Collective, in place: list p is that of the index at position p. 4 or 8 bytes a number to every rank. */
+export function gatherByPosition(
+  lists: Int32Array | Float64Array,
+  { ranges, capacity }: Pick<ListsToGather, 'ranges' | 'capacity'>,
   { team }: TeamControl,
-): Promise<void> {
-  const { size, rank } = team.communicator;
-  if ((size === 1 && held === undefined) || lists.length === 0) return;
-  const atATime = positionsAtATime(size);
-  const lengths = ranges.map(({ begin, end }) => end - begin);
-  const most = lengths.reduce((sum, length) => sum + Math.min(length, atATime), 0);
-  const packed = alike(lists, most * capacity);
-  const from = held?.lists ?? lists;
-  const shared = await team.share({ capacity, order, from, rowOf: held?.rowOf ?? sharedInt32(0), to: lists, packed });
+): void {
+  const counts = ranges.map(({ begin, end }) => capacity * (end - begin));
+  if (team.communicator.size > 1 && lists.length > 0) team.communicator.allgather(undefined, lists, counts);
+}
+
+/** Collective: the same of lists that stand elsewhere on each rank. */
+export async function gatherOwn<A extends Int32Array | Float64Array>(
+  own: OwnLists<A>,
+  { order, ranges, capacity }: ListsToGather,
+  control: TeamControl,
+): Promise<A> {
+  const { team } = control;
+  const { begin, end } = ranges[team.communicator.rank];
+  const packed = alike(own.lists, capacity * order.length);
+  const shared = await team.share({ capacity, order, from: own.lists, rowOf: own.rowOf, to: own.lists, packed });
   try {
-    for (let done = 0; done < Math.max(...lengths); done += atATime) {
-      let row = 0;
-      const pieces = ranges.map(({ begin, end }): RowPiece => {
-        const position = Math.min(end, begin + done);
-        const piece = { row, position, count: Math.min(end, position + atATime) - position };
-        row += piece.count;
-        return piece;
-      });
-      await runCopy(team, shared, [pieces[rank]], true);
-      const counts = pieces.map(({ count }) => capacity * count);
-      team.communicator.allgather(undefined, packed.subarray(0, row * capacity), counts);
-      // What is held elsewhere goes to its place, too.
-      await runCopy(team, shared, held === undefined ? pieces.filter((_, r) => r !== rank) : pieces, false);
-    }
+    await runCopy(team, shared, [{ row: begin, position: begin, count: end - begin }], true);
   } finally {
     team.release(shared);
   }
+  gatherByPosition(packed, { ranges, capacity }, control);
+  return packed;
+}
+
+/** Lists by position as lists by index. */
+export async function listsByIndex<A extends Int32Array | Float64Array>(
+  packed: A,
+  { order, capacity }: Pick<ListsToGather, 'order' | 'capacity'>,
+  { team }: TeamControl,
+): Promise<A> {
+  const to = alike(packed, packed.length);
+  const shared = await team.share({ capacity, order, from: to, rowOf: sharedInt32(0), to, packed });
+  try {
+    await runCopy(team, shared, [{ row: 0, position: 0, count: order.length }], false);
+  } finally {
+    team.release(shared);
+  }
+  return to;
 }

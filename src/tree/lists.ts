@@ -7,8 +7,7 @@ import { firstOfLevel } from '../core/indices.js';
 import type { ClusterTree } from './cluster-tree.js';
 import { farCover } from './far-cover.js';
 import type { InteractionLists } from './interaction-lists.js';
-import { nearLeaves } from './near-leaves.js';
-import type { Neighbors } from './neighbors.js';
+import { nearLeaves, type ListedNeighbors } from './near-leaves.js';
 
 /** How much of the matrix may be near. */
 export interface InteractionOptions {
@@ -27,7 +26,7 @@ export interface InteractionOptions {
  */
 export function interactionLists(
   tree: ClusterTree,
-  neighbors: Pick<Neighbors, 'count' | 'indices'>,
+  neighbors: ListedNeighbors,
   options: InteractionOptions,
 ): InteractionLists {
   const { budget } = options;

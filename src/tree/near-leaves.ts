@@ -8,7 +8,10 @@ import { ShapeError } from '../core/errors.js';
 import { firstOfLevel } from '../core/indices.js';
 import { sharedInt32 } from '../core/shared-array.js';
 import type { ClusterTree } from './cluster-tree.js';
-import type { Neighbors } from './neighbors.js';
+import type { NeighborRows, Neighbors } from './neighbors.js';
+
+/** Neighbors of index i from number i·count on, or where there are rows, from rowOf[i]·count on. */
+export type ListedNeighbors = Pick<Neighbors, 'count' | 'indices'> & Partial<Pick<NeighborRows, 'rowOf'>>;
 
 /** Near leaves in CSR form, as in `InteractionLists`. */
 export interface NearLeaves {
@@ -24,11 +27,7 @@ interface SparseCounts {
 }
 
 /** Near leaves with at most `most` leaves a row, the leaf itself not counted but always listed. */
-export function nearLeaves(
-  tree: ClusterTree,
-  neighbors: Pick<Neighbors, 'count' | 'indices'>,
-  most: number,
-): NearLeaves {
+export function nearLeaves(tree: ClusterTree, neighbors: ListedNeighbors, most: number): NearLeaves {
   const leaves = 2 ** tree.depth;
   const partners: number[][] = Array.from({ length: leaves }, (_, leaf) => [leaf]);
   if (most > 0) {
@@ -50,7 +49,7 @@ export function nearLeaves(
 }
 
 /** Votes of each leaf's indices for other leaves. */
-function countVotes(tree: ClusterTree, { count, indices }: Pick<Neighbors, 'count' | 'indices'>): SparseCounts {
+function countVotes(tree: ClusterTree, { count, indices, rowOf }: ListedNeighbors): SparseCounts {
   const { size, depth, order, begin, end } = tree;
   if (indices.length !== size * count)
     throw new ShapeError(
@@ -66,7 +65,8 @@ function countVotes(tree: ClusterTree, { count, indices }: Pick<Neighbors, 'coun
     for (let p = begin[first + leaf]; p < end[first + leaf]; p++) leafOf[order[p]] = leaf;
   return collect(leaves, (leaf, add) => {
     for (let p = begin[first + leaf]; p < end[first + leaf]; p++) {
-      for (let k = order[p] * count; k < (order[p] + 1) * count; k++) {
+      const row = rowOf === undefined ? order[p] : rowOf[order[p]];
+      for (let k = row * count; k < (row + 1) * count; k++) {
         const other = leafOf[indices[k]];
         if (other >= 0 && other !== leaf) add(other, 1);
       }

@@ -11,17 +11,20 @@ import { describe } from '../core/kind.js';
 import { type KeysOf, requireKnownOptions } from '../core/known-options.js';
 import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
 import { inLargePages } from '../dense/large-pages.js';
+import { awaitTogether, together } from '../distributed/together.js';
 import { onTeam, type Control } from '../parallel/default-team.js';
 import { taskGraph } from '../parallel/task-graph.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { type EntrySource, type Points, requireSource } from '../source/entry-source.js';
 import { chooseDistance, resolvedDistance } from './distances/choose-distance.js';
 import type { DistanceName } from './distances/table.js';
+import { listsByIndex } from './gather-lists.js';
 import { neighborsOnLine } from './line-neighbors.js';
 import { emptyLists, type NearestState } from './nearest-lists.js';
 import { finishLists, searchTiles, TILE, type SearchState } from './neighbor-search.js';
 import { MOST_DIMENSIONS, neighborsOfPoints } from './point-neighbors.js';
-import { finishTasks, searchTrees, stateOf, type NeighborSearch } from './projection-trees.js';
+import { finishTasks, searchTrees, stateOf, type FoundLists, type NeighborSearch } from './projection-trees.js';
+import { rowsOfIndices } from './row-of.js';
 import { halvedRanges } from './split.js';
 
 /** Options of {@link findNeighbors}. */
@@ -105,16 +108,42 @@ export async function findNeighbors(
     throw new OptionError(`maxIterations must be a whole number of at least 1, not ${describe(maxIterations)}.`, {
       maxIterations,
     });
-  return search(source, distance, { neighbors, seed, targetRecall, maxIterations }, true, control);
+  const resolved = { neighbors, seed, targetRecall, maxIterations };
+  const { lists, ...found } = await search(source, distance, resolved, true, control);
+  const { order, indices, distances } = lists;
+  if (order === undefined) return { ...found, indices, distances };
+  const of = { order, capacity: found.count };
+  return {
+    ...found,
+    indices: await listsByIndex(indices, of, control),
+    distances: await listsByIndex(distances, of, control),
+  };
 }
 
-/** As `findNeighbors`, for callers inside who do not ask for distances: of points in few dimensions none are stored. */
-export const findNeighborIndices = (
+/** Neighbors in lists that stand in any order: those of i are indices[rowOf[i]·count … (rowOf[i] + 1)·count). */
+export interface NeighborRows extends Pick<Neighbors, 'count' | 'indices' | 'recall' | 'iterations'> {
+  readonly rowOf: Int32Array;
+}
+
+/**
+ * As `findNeighbors`, for callers inside who do not ask for distances: of points in few dimensions none are stored, and
+ * lists stay in the order in which they were found, in which those of near points stand near each other.
+ */
+export async function findNeighborRows(
   source: EntrySource,
   distance: DistanceName,
   { neighbors, seed }: Pick<Resolved, 'neighbors' | 'seed'>,
   control: TeamControl,
-): Promise<Omit<Neighbors, 'distances'>> => search(source, distance, { neighbors, seed, ...DEFAULTS }, false, control);
+): Promise<NeighborRows> {
+  const found = await search(source, distance, { neighbors, seed, ...DEFAULTS }, false, control);
+  const { lists, ...rest } = found;
+  const { communicator } = control.team;
+  const rowOf = await awaitTogether(communicator, () => rowsOfIndices(source.size, lists.order, control));
+  return { ...rest, indices: lists.indices, rowOf };
+}
+
+/** Lists, and what is to be said of them. */
+type Found = Pick<Neighbors, 'count' | 'recall' | 'iterations'> & { readonly lists: FoundLists };
 
 async function search(
   source: EntrySource,
@@ -122,20 +151,22 @@ async function search(
   { neighbors, seed, targetRecall, maxIterations }: Resolved,
   wantsDistances: boolean,
   control: TeamControl,
-): Promise<Neighbors> {
-  throwIfAborted(control.signal);
+): Promise<Found> {
+  together(control.team.communicator, () => {
+    throwIfAborted(control.signal);
+  });
   const { size, state: data, points, place, modules, solo } = chooseDistance(distance, source, seed);
   const capacity = Math.min(neighbors, size - 1);
   if (areBoxed(points, capacity)) {
     const indices = inLargePages(sharedInt32(capacity * size));
     const distances = inLargePages(sharedFloat64(wantsDistances ? indices.length : 0));
-    await neighborsOfPoints(points, { capacity, indices, distances }, control);
-    return { count: capacity, indices, distances, recall: 1, iterations: 0 };
+    const order = await neighborsOfPoints(points, { capacity, indices, distances }, control);
+    return { count: capacity, lists: { order, indices, distances }, recall: 1, iterations: 0 };
   }
   if (capacity === 0 || place !== undefined) {
-    const { indices, distances } = emptyLists(capacity, size);
-    if (place !== undefined) neighborsOnLine(place, capacity, indices, distances);
-    return { count: capacity, indices, distances, recall: 1, iterations: 0 };
+    const lists = emptyLists(capacity, size);
+    if (place !== undefined) neighborsOnLine(place, capacity, lists.indices, lists.distances);
+    return { count: capacity, lists, recall: 1, iterations: 0 };
   }
   const leaf = leafFor(capacity);
   const search = { distance: data, size, capacity, seed, sharing: { modules, solo } };
@@ -145,12 +176,12 @@ async function search(
     const found = await searchTrees(search, limits, control);
     if (found.lists !== undefined) {
       const { recall, iterations, lists } = found;
-      return { ...lists, count: capacity, recall, iterations };
+      return { count: capacity, lists, recall, iterations };
     }
     iterations = found.iterations;
   }
-  const { indices, distances } = await searchEverything(search, control);
-  return { count: capacity, indices, distances, recall: 1, iterations };
+  const lists = await awaitTogether(control.team.communicator, () => searchEverything(search, control));
+  return { count: capacity, lists, recall: 1, iterations };
 }
 
 /** Fewest indices of a leaf of a projection tree. */
@@ -163,7 +194,7 @@ const areBoxed = (points: Points | undefined, capacity: number): points is Point
   points.count > EXHAUSTIVE_LEAVES * leafFor(capacity) &&
   capacity > 0;
 
-/** Bytes that `findNeighborIndices` takes for each neighbor: with its distance, where it is needed for the search. */
+/** Bytes that `findNeighborRows` takes for each neighbor: with its distance, where it is needed for the search. */
 export const bytesOfNeighbor = (source: EntrySource, distance: DistanceName, neighbors: number): number =>
   resolvedDistance(distance, source) === 'geometric' && areBoxed(source.points, Math.min(neighbors, source.size - 1))
     ? INDEX_BYTES

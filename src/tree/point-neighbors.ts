@@ -8,7 +8,7 @@
  * need, miss the neighbors of outliers more than others, and those are the rows in which an interpolation errs.
  */
 import { firstOfLevel, leftChild, parentOf } from '../core/indices.js';
-import { sharedFloat64 } from '../core/shared-array.js';
+import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
 import { inLargePages } from '../dense/large-pages.js';
 import type { Communicator } from '../distributed/communicator.js';
 import { gatherPortions, ownPortion } from '../distributed/portion.js';
@@ -17,10 +17,9 @@ import { independentTasks } from '../parallel/task-graph.js';
 import { defineTask } from '../parallel/task.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { Points } from '../source/entry-source.js';
-import { gatherLists } from './gather-lists.js';
+import { gatherByPosition } from './gather-lists.js';
 import { incompleteList, type NearestState } from './nearest-lists.js';
 import {
-  CHUNK,
   halvedRanges,
   positionsOfRanks,
   splitAtMedian,
@@ -60,8 +59,11 @@ export interface BoxState {
 /** What the search reads and writes. */
 export interface PointSearchState extends Pick<BoxState, 'dimension' | 'coordinates' | 'ranges' | 'low' | 'high'> {
   readonly order: Int32Array;
-  /** Coordinate c of the point at position p: sorted[c·N + p]. */
+  /** Coordinate c of the point at position p: sorted[c·N + p]; of those subtrees of level `top` that are `ready`. */
   readonly sorted: Float64Array;
+  readonly top: number;
+  /** 1 for subtrees whose coordinates are sorted: whoever meets the first box of another sorts them. */
+  readonly ready: Int32Array;
   /** κ, and the lists, as in `Neighbors`; no distances where they are not asked for. */
   readonly capacity: number;
   readonly indices: Int32Array;
@@ -69,7 +71,8 @@ export interface PointSearchState extends Pick<BoxState, 'dimension' | 'coordina
 }
 
 /**
- * Fills `indices` (and `distances`, where it has room) with the lists of the κ nearest points of each, nearest first.
+ * Fills `indices` (and `distances`, where it has room) with the lists of the κ nearest points of each, nearest first,
+ * in the order of the boxes, which it returns: list p is that of point order[p].
  * Cost O(N log N) for the boxes; the search takes O(κN) where points are spread evenly at a small scale. Throws
  * NonFiniteError where squares of distances are not finite, AbortedError.
  */
@@ -77,10 +80,10 @@ export async function neighborsOfPoints(
   { dimension, count, coordinates }: Points,
   lists: Pick<PointSearchState, 'capacity' | 'indices' | 'distances'>,
   control: TeamControl,
-): Promise<void> {
+): Promise<Int32Array> {
   const ranges = halvedRanges(count, boxDepth(count));
   const top = subtreeLevel(ranges);
-  const { team, signal } = control;
+  const { team } = control;
   const { communicator } = team;
   const own = ownPortion(communicator, 2 ** top);
   const positions = positionsOfRanks(ranges, top, communicator);
@@ -92,19 +95,19 @@ export async function neighborsOfPoints(
     ...boxes,
     order,
     sorted: inLargePages(sharedFloat64(dimension * count)),
+    top,
+    ready: sharedInt32(2 ** top),
     ...lists,
   };
   const shared = await team.share(state);
   try {
-    const chunks = independentTasks(Math.ceil(count / CHUNK));
     const subtrees = independentTasks(own.end - own.first);
-    await awaitTogether(communicator, async () => {
-      await team.run('neighbors', sortCoordinates, shared, chunks, undefined, { signal });
-      await team.run('neighbors', searchBoxes, shared, subtrees, { top, first: own.first }, control);
-    });
+    await awaitTogether(communicator, () =>
+      team.run('neighbors', searchBoxes, shared, subtrees, { first: own.first }, control),
+    );
     const { capacity, indices, distances } = lists;
-    for (const list of [indices, distances])
-      await gatherLists({ order, ranges: positions, capacity, lists: list }, control);
+    for (const list of [indices, distances]) gatherByPosition(list, { ranges: positions, capacity }, control);
+    return order;
   } finally {
     team.release(shared);
   }
@@ -262,7 +265,7 @@ export const cutSubtree = defineTask<BoxState, Omit<CutLevel, 'level'>>(import.m
  * for each dimension of a box.
  */
 function gatherBoxes(
-  { dimension: d, ranges, order, low, high }: Omit<PointSearchState, 'sorted' | keyof NearestState>,
+  { dimension: d, ranges, order, low, high }: Omit<PointSearchState, 'sorted' | 'top' | 'ready' | keyof NearestState>,
   top: number,
   communicator: Communicator,
 ): void {
@@ -283,18 +286,6 @@ function gatherBoxes(
     }
   }
 }
-
-/** Per chunk of positions: the coordinates of their points. */
-export const sortCoordinates = defineTask<PointSearchState>(
-  import.meta.url,
-  'sortCoordinates',
-  ({ dimension: d, coordinates: x, order, sorted }) =>
-    (task) => {
-      const n = order.length;
-      const end = Math.min(n, (task + 1) * CHUNK);
-      for (let p = task * CHUNK; p < end; p++) for (let c = 0; c < d; c++) sorted[c * n + p] = x[order[p] * d + c];
-    },
-);
 
 /** The search for the points of one box. */
 class BoxSearch {
@@ -328,7 +319,7 @@ class BoxSearch {
     for (let ν = leaf; ν > 0; ν = parentOf(ν)) this.#visit(leaf, (ν & 1) === 1 ? ν + 1 : ν - 1);
     for (let q = 0; q < count; q++) {
       if (this.#nearest[(q + 1) * capacity - 1] < 0) throw incompleteList(order[begin + q], capacity);
-      const to = order[begin + q] * capacity;
+      const to = (begin + q) * capacity;
       for (let k = 0; k < capacity; k++) indices[to + k] = this.#nearest[q * capacity + k];
       if (distances.length > 0)
         for (let k = 0; k < capacity; k++) distances[to + k] = Math.sqrt(this.#squares[q * capacity + k]);
@@ -348,6 +339,18 @@ class BoxSearch {
     this.#visit(leaf, 2 * left + 1 - first);
   }
 
+  /** Sorts the coordinates of the points of a leaf's subtree, where nobody has; two who do write the same. */
+  #ready(leaf: number): void {
+    const { dimension: d, coordinates: x, ranges, order, sorted, top, ready } = this.#state;
+    const subtree = (leaf - this.#firstLeaf) >> (ranges.depth - top);
+    if (Atomics.load(ready, subtree) === 1) return;
+    const n = order.length;
+    const ν = firstOfLevel(top) + subtree;
+    for (let p = ranges.begin[ν]; p < ranges.end[ν]; p++)
+      for (let c = 0; c < d; c++) sorted[c * n + p] = x[order[p] * d + c];
+    Atomics.store(ready, subtree, 1);
+  }
+
   /** The square of the distance between two boxes. */
   #between(μ: number, ν: number): number {
     const { dimension: d, low, high } = this.#state;
@@ -362,6 +365,7 @@ class BoxSearch {
   /** Offers the points of box ν to those of the leaf that may be nearer to some than what these have. */
   #compare(leaf: number, ν: number): void {
     const { dimension: d, ranges, order, sorted, low, high, capacity } = this.#state;
+    this.#ready(ν);
     const n = order.length;
     const begin = ranges.begin[leaf];
     const end = ranges.end[leaf];
@@ -412,15 +416,15 @@ class BoxSearch {
 }
 
 /** Per subtree of level `top`, from the one numbered `first` on: the lists of its points. */
-export const searchBoxes = defineTask<PointSearchState, { readonly top: number; readonly first: number }>(
+export const searchBoxes = defineTask<PointSearchState, { readonly first: number }>(
   import.meta.url,
   'searchBoxes',
   (state) => {
     const search = new BoxSearch(state);
-    const { depth } = state.ranges;
-    return (task, { top, first }) => {
-      const leaves = 2 ** (depth - top);
-      const leaf0 = firstOfLevel(depth) + (first + task) * leaves;
+    const { top, ranges } = state;
+    const leaves = 2 ** (ranges.depth - top);
+    return (task, { first }) => {
+      const leaf0 = firstOfLevel(ranges.depth) + (first + task) * leaves;
       for (let leaf = leaf0; leaf < leaf0 + leaves; leaf++) search.run(leaf);
     };
   },

@@ -7,7 +7,6 @@
 import { firstOfLevel, type NodeId } from '../core/indices.js';
 import { RandomStream } from '../core/random.js';
 import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
-import { inLargePages } from '../dense/large-pages.js';
 import type { Communicator } from '../distributed/communicator.js';
 import { gatherPortions, ownPortion } from '../distributed/portion.js';
 import { awaitTogether } from '../distributed/together.js';
@@ -15,7 +14,7 @@ import { independentTasks, type TaskGraph } from '../parallel/task-graph.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { Shared } from '../parallel/team.js';
 import type { DistanceState } from './distances/choose-distance.js';
-import { gatherLists } from './gather-lists.js';
+import { gatherOwn } from './gather-lists.js';
 import { HeldLists } from './held-lists.js';
 import { emptyLists, roomForLists, type NearestState } from './nearest-lists.js';
 import {
@@ -58,11 +57,14 @@ export interface TreeLimits {
   readonly wantsDistances: boolean;
 }
 
+/** Lists by index, or by position of an order: list p is that of index order[p]. */
+export type FoundLists = Pick<NearestState, 'indices' | 'distances'> & { readonly order?: Int32Array | undefined };
+
 /** Lists, sorted, their recall and the trees that it took; none where an exhaustive search is cheaper. */
 export interface TreesFound {
   readonly recall: number;
   readonly iterations: number;
-  readonly lists?: Pick<NearestState, 'indices' | 'distances'> | undefined;
+  readonly lists?: FoundLists | undefined;
 }
 
 /** What all searches have, but for their lists and an order. */
@@ -126,20 +128,17 @@ export async function searchTrees(
       team.run('neighbors', finishLists, shared, finishTasks(state), undefined, { signal }),
     );
     if (held === undefined) return { ...found, lists: state.nearest };
-    const { order, positions } = cuts;
+    const { order, positions: ranges } = cuts;
     const first = firstOfLevel(top);
-    gatherPortions(communicator, order, 2 ** top, { begin: 0, endOf: (subtree) => ranges.end[first + subtree] });
-    const gather = async <A extends Int32Array | Float64Array>(own: A, lists: A): Promise<A> => {
-      const { rowOf } = held;
-      await gatherLists({ order, ranges: positions, capacity, lists, held: { lists: own, rowOf } }, control);
-      return lists;
-    };
+    const { end: endOf } = state.ranges;
+    gatherPortions(communicator, order, 2 ** top, { begin: 0, endOf: (subtree) => endOf[first + subtree] });
+    const gather = <A extends Int32Array | Float64Array>(lists: A): Promise<A> =>
+      gatherOwn({ lists, rowOf: held.rowOf }, { order, ranges, capacity }, control);
     const { indices, distances } = state.nearest;
     const lists = {
-      indices: await gather(indices, inLargePages(sharedInt32(capacity * size))),
-      distances: limits.wantsDistances
-        ? await gather(distances, inLargePages(sharedFloat64(capacity * size)))
-        : sharedFloat64(0),
+      order,
+      indices: await gather(indices),
+      distances: limits.wantsDistances ? await gather(distances) : sharedFloat64(0),
     };
     return { ...found, lists };
   } finally {

@@ -5,7 +5,16 @@ import { threadCommunicator } from '#hmatrix/distributed/threads/transport.js';
 import { Team } from '#hmatrix/parallel/team.js';
 import { kernelSource } from '#hmatrix/source/kernel-source.js';
 import { gaussian } from '#hmatrix/source/kernels/named.js';
-import { findNeighborIndices, findNeighbors } from '#hmatrix/tree/neighbors.js';
+import { findNeighborRows, findNeighbors } from '#hmatrix/tree/neighbors.js';
+
+/** Lists by rows as lists by index. */
+function byIndex({ count, indices, rowOf, recall, iterations }) {
+  const lists = new Int32Array(indices.length);
+  rowOf.forEach((row, i) => {
+    lists.set(indices.subarray(row * count, (row + 1) * count), i * count);
+  });
+  return { indices: lists, distances: new Float64Array(0), recall, iterations };
+}
 
 /** Lists of this rank, what they say of themselves, and what was sent. */
 export async function lists({ world, rank, data }) {
@@ -16,7 +25,7 @@ export async function lists({ world, rank, data }) {
   communicator.phase('search');
   const found = distances
     ? await findNeighbors(source, 'geometric', { neighbors, targetRecall, maxIterations, seed: 5 }, { team })
-    : await findNeighborIndices(source, 'geometric', { neighbors, seed: 5 }, { team });
+    : byIndex(await findNeighborRows(source, 'geometric', { neighbors, seed: 5 }, { team }));
   const { traffic } = communicator;
   await team.close();
   communicator.close();

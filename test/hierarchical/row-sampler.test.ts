@@ -28,12 +28,14 @@ async function stateOf(
   });
   const neighborCount = neighbors[0]?.length ?? 0;
   const flat = Int32Array.from(neighbors.flat());
+  const rowOf = Int32Array.from({ length: tree.size }, (_, i) => i);
   return {
     tree,
     leafOf,
     neighbors: flat,
+    rowOf,
     neighborCount,
-    ...(await findVoters(tree, leafOf, { indices: flat, count: neighborCount }, await onTeam({}, 'test'))),
+    ...(await findVoters(tree, leafOf, { indices: flat, rowOf, count: neighborCount }, await onTeam({}, 'test'))),
     nearBegin,
     near: Int32Array.from(lists.flat()),
     witnesses: new Int32Array(0),

@@ -47,8 +47,13 @@ describe('voters', () => {
     const team = await Team.open({ workers });
     try {
       const indices = sharedInt32(SIZE * COUNT);
-      indices.set(lists.flat());
-      const { nearestBegin, nearestOf } = await findVoters(tree, leafOf, { indices, count: COUNT }, { team });
+      // Lists stand in another order than their indices.
+      const rowOf = sharedInt32(SIZE);
+      lists.forEach((list, i) => {
+        rowOf[i] = (i * 7) % SIZE;
+        indices.set(list, rowOf[i] * COUNT);
+      });
+      const { nearestBegin, nearestOf } = await findVoters(tree, leafOf, { indices, rowOf, count: COUNT }, { team });
       const found = lists.map((_, i) => [...nearestOf.subarray(nearestBegin[i], nearestBegin[i + 1])]);
       expect(found).toEqual(expected);
     } finally {

@@ -25,8 +25,8 @@ export interface PlannedMemory {
 /** Bytes of these. */
 export const sumOfBytes = (parts: readonly PlannedBytes[]): number => parts.reduce((sum, { bytes }) => sum + bytes, 0);
 
-/** Orders, leaves of indices, votes and diagonals while skeletons are found, for each index. */
-const STRUCTURE_BYTES = 48;
+/** Orders, leaves and lists of indices, votes and diagonals while skeletons are found, for each index. */
+const STRUCTURE_BYTES = 52;
 /** Orders and places of the compressed matrix, and of the tree that it was compressed by, for each index. */
 const ORDER_BYTES = 12;
 
@@ -39,7 +39,7 @@ export function vectorsInTurn({ size, width, memory, vectors }: PlanSetup): numb
 
 /**
  * Memory of each stage. Every rank has whole: the points (8dN bytes), neighbors (4κN, above 4 dimensions 12κN), orders
- * and votes (48N), and vectors (16Np in and out, twice N·w for each of those that are multiplied at a time). Ranks
+ * and votes (52N), and vectors (16Np in and out, twice N·w for each of those that are multiplied at a time). Ranks
  * share interpolations, e·k numbers of each node and while they are found as many of 8 bytes; couplings, k² of each
  * pair; diagonal blocks, n(n + 1)/2; factors, e·c; Schur complements, k² for each leaf.
  */

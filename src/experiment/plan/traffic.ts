@@ -6,7 +6,6 @@ import { LONERS, lonerLevel, VOTE_CHUNK } from '../../hierarchical/from-entries/
 import { comparisonBatches, MOST_WORST } from '../../hierarchical/measure/columns-error.js';
 import { NORM_COLUMNS } from '../../hierarchical/measure/norm-estimate.js';
 import { PANEL } from '../../hierarchical/measure/sampled-columns.js';
-import { positionsAtATime } from '../../tree/gather-lists.js';
 import { CANDIDATES } from '../../tree/neighbor-search.js';
 import { leafFor } from '../../tree/neighbors.js';
 import { boxDepth, MOST_DIMENSIONS } from '../../tree/point-neighbors.js';
@@ -54,6 +53,11 @@ export const times = (count: number, { messages, sentBytes, receivedBytes }: Pla
 export const SEARCHED_TREES = 5;
 /** Rows that the recall of a search is measured on. */
 const RECALL_ROWS = 128;
+
+/** Things that ranks compare before they compress: options, diagonal, points, a given tree. */
+const COMPARED = 4;
+/** Phases from the leaves of indices to the blocks, after each of which ranks hear whether one has failed. */
+const PHASES = 10;
 
 /** Messages and bytes of each operation, for P ranks. */
 export class TrafficPlan {
@@ -158,25 +162,23 @@ export class TrafficPlan {
   }
 
   /**
-   * Lists of κ neighbors, 4κN bytes in one pass, and the order that they stand in, 4N; and the boxes by which they are
+   * Lists of κ neighbors, 4κN bytes, and the order that they stand in, 4N; and the boxes by which they are
    * found, or above 4 dimensions, of each tree its cuts, and lists with their distances from where they were to where
    * they are searched next.
    */
   neighbors(): PlannedTraffic {
     const { size, ranks, dimension, neighbors } = this.#setup;
     if (neighbors === 0) return NO_TRAFFIC;
-    const passes = Math.ceil(size / ranks / positionsAtATime(ranks));
     const depth = dimension <= MOST_DIMENSIONS ? boxDepth(size) : Math.floor(Math.log2(size / leafFor(neighbors)));
     const top = subtreeLevelFor(size, depth);
     const ofChunks = (bytes: number): PlannedTraffic => this.portions(bytes, 2 ** top);
-    const all = ofChunks(4 * neighbors * size);
-    const lists = { ...all, messages: passes * all.messages };
+    const lists = ofChunks(4 * neighbors * size);
     const order = ofChunks(4 * size);
     if (dimension <= MOST_DIMENSIONS) {
       const boxes: PlannedTraffic[] = [];
       for (let level = top; level <= depth; level++) boxes.push(times(2, ofChunks(8 * dimension * 2 ** level)));
       const cuts = this.#cuts(top, 1, (nodes) => this.allreduce(16 * dimension * nodes));
-      return totalTraffic([cuts, times(2, this.#agreed()), order, ...boxes, lists]);
+      return totalTraffic([cuts, times(4, this.#agreed()), order, ...boxes, lists]);
     }
     const cuts = this.#cuts(top, 2, (nodes) => this.allreduce(4 * CANDIDATES * nodes));
     const moving = (size * (ranks - 1)) / ranks / ranks;
@@ -189,7 +191,7 @@ export class TrafficPlan {
     return totalTraffic([
       times(SEARCHED_TREES, totalTraffic([cuts, this.#agreed(), this.allreduce(8)])),
       times(SEARCHED_TREES - 1, moved),
-      times(3, this.#agreed()),
+      times(5, this.#agreed()),
       order,
       lists,
       this.allgather(4 * neighbors * Math.min(size, RECALL_ROWS)),
@@ -202,14 +204,16 @@ export class TrafficPlan {
     const { size, depth } = this.#setup;
     const top = subtreeLevelFor(size, depth);
     const cuts = this.#cuts(top, 1, (nodes) => this.allreduce(4 * SPLIT_SAMPLE * nodes));
-    return totalTraffic([cuts, this.#agreed(), this.portions(4 * size, 2 ** top)]);
+    return totalTraffic([cuts, times(2, this.#agreed()), this.portions(4 * size, 2 ** top)]);
   }
 
-  /** Memory and machines that ranks agree upon, and norms of panels of the columns that ‖K‖_F is estimated from. */
+  /** Options, memory and machines that ranks agree upon; norms of panels of the columns of the estimate of ‖K‖_F. */
   norm(): PlannedTraffic {
     const { size, ranks } = this.#setup;
     const columns = Math.min(NORM_COLUMNS, size);
     return totalTraffic([
+      times(2, this.#agreed()),
+      this.allreduce(2 * 8 * COMPARED),
       this.allgather(16 * ranks),
       this.allreduce(8),
       this.allgather(8 * columns * Math.ceil(size / PANEL)),
@@ -224,7 +228,7 @@ export class TrafficPlan {
 
   /**
    * Who is whose neighbor, 8N bytes and a bit for each neighbor; lonely indices of each node; errors, attempts and
-   * ranks of all nodes, 24 bytes each; the order of leaves, 4N bytes, and counts of elements.
+   * ranks of all nodes, 24 bytes each; the order of leaves, 4N bytes, and counts of elements; whether phases failed.
    */
   structure(): PlannedTraffic {
     const { size, neighbors, depth } = this.#setup;
@@ -235,6 +239,7 @@ export class TrafficPlan {
     const chunks = Math.ceil(size / VOTE_CHUNK);
     return totalTraffic([
       ...loners,
+      times(PHASES + this.#tree.shareLevel, this.#agreed()),
       this.allreduce(4 * size),
       this.portions(4 * size * Math.ceil(neighbors / 32), chunks),
       this.portions(4 * size, chunks),

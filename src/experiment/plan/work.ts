@@ -36,15 +36,10 @@ const NEIGHBOR_FLOPS = 3500;
 const SPLIT_FLOPS = 2750;
 /** An index whose votes, and who votes for it, are found. */
 const VOTE_FLOPS = 4e4;
-/**
- * An index in what every rank does for all of them, by all workers: its leaf, marks of votes; a neighbor that is
- * unpacked, and a coordinate that is put in order.
- */
-const EVERY_FLOPS = 3500;
-const UNPACKED_FLOPS = 300;
-const COORDINATE_FLOPS = 2200;
+/** An index in what every rank does for all of them, by all workers: its leaf, its list, marks of votes. */
+const EVERY_FLOPS = 3900;
 /** The same by one thread: diagonals and first orders; and of own indices: orders and layouts. */
-const SERIAL_FLOPS = 700;
+const SERIAL_FLOPS = 225;
 const OWN_SERIAL_FLOPS = 2500;
 /** A node that is visited, and a number of a vector that is brought into the order of the tree, or back. */
 const NODE_FLOPS = 4e5;
@@ -102,18 +97,16 @@ export class WorkPlan {
     return this.#setup.size * this.#share * levels;
   }
 
-  /** Boxes are cut, log₂(N/κ) levels; each rank finds the lists of its own points, and unpacks those of all others. */
+  /** Boxes are cut, log₂(N/κ) levels; each rank finds the lists of its own points. */
   neighbors(): PlannedWork[] {
-    const { size, neighbors, dimension, leafSize, ranks } = this.#setup;
+    const { size, neighbors, dimension, leafSize } = this.#setup;
     if (neighbors === 0) return [];
     const levels = Math.max(1, Math.log2(size / neighbors));
     const exact = dimension <= MOST_DIMENSIONS;
     // Trees of random directions, in whose leaves all are compared with all.
     const found = exact ? NEIGHBOR_FLOPS * neighbors : (costOfEntries(dimension) * leafSize) / 2;
     const own = this.#share * size * dimension * found;
-    const others = ranks === 1 ? 0 : UNPACKED_FLOPS * neighbors * size;
-    const sorted = exact ? COORDINATE_FLOPS * dimension * size : 0;
-    return [this.#all((exact ? 1 : SEARCHED_TREES) * (BOX_FLOPS * this.#cut(levels) + own) + others + sorted)];
+    return [this.#all((exact ? 1 : SEARCHED_TREES) * (BOX_FLOPS * this.#cut(levels) + own))];
   }
 
   tree(): PlannedWork[] {

@@ -7,6 +7,8 @@ import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
 import { sharedInt32, toShared } from '../../core/shared-array.js';
 import { inLargePages } from '../../dense/large-pages.js';
 import { agreedMemory } from '../../distributed/agreed-memory.js';
+import { requireAlike } from '../../distributed/alike.js';
+import { awaitTogether, together } from '../../distributed/together.js';
 import { onTeam, type Control } from '../../parallel/default-team.js';
 import { runOnceWith } from '../../parallel/run-once.js';
 import { independentTasks } from '../../parallel/task-graph.js';
@@ -67,7 +69,8 @@ const TIGHTENED = 1 / 2;
  * Cost: O(N log N) entries and flops for fixed rank. The same seed gives the same bits for any number of workers, and
  * of ranks (`openTeam({ communicator })`), which share nodes, blocks and factors (ranks/share.ts).
  * Throws OptionError, the errors of `validateSource`, MemoryError (at once where no ranks would fit, else when those of
- * a few subtrees are known), AbortedError, WorkerError.
+ * a few subtrees are known), AbortedError, WorkerError; on all of several ranks where it is thrown on one, and
+ * CommunicationError where they were given different sources or options.
  * Source: C. Yu, J. Levitt, S. Reiz, G. Biros, SC17, arXiv 1707.00164; the departures are stated in skeletonize.ts and
  * lists.ts.
  *
@@ -104,10 +107,17 @@ export async function compressEntries(
   leftover: Leftover = new Leftover(),
 ): Promise<HierarchicalMatrix<EntriesReport>> {
   const { communicator } = control.team;
-  const resolved = resolveOptions({ ...options, memoryLimit: agreedMemory(communicator, options.memoryLimit) });
   const start = performance.now();
-  throwIfAborted(control.signal);
-  const entries = scaledEntries(source, resolved.seed);
+  const { asked, entries } = together(communicator, () => {
+    throwIfAborted(control.signal);
+    const asked = resolveOptions(options);
+    return { asked, entries: scaledEntries(source, asked.seed) };
+  });
+  const { memoryLimit, tree, ...alike } = asked;
+  const { coordinates } = source.points ?? {};
+  const { diagonal } = entries;
+  requireAlike(communicator, 'compress', { options: JSON.stringify(alike), diagonal, coordinates, tree: tree?.order });
+  const resolved = { ...asked, memoryLimit: agreedMemory(communicator, memoryLimit) };
   const ready = async (options: AskedOptions): Promise<Prepared> => {
     const kept = leftover.take(source, options);
     if (kept !== undefined) return kept;
@@ -222,7 +232,7 @@ async function compressOnce(
     exchangeOrders(layout.skeletons, share, team.communicator);
     gatherOrder(layout.tree, share, team.communicator);
   }
-  const bytes = letGo(neighbors, ['indices']);
+  const bytes = letGo(neighbors, ['indices', 'rowOf']);
   letGo(skeletons, VOTERS);
   team.collect(bytes);
   const data = await evaluateBlocks(
@@ -279,7 +289,7 @@ async function compressOnce(
 }
 
 /** What rows are drawn by, and what skeletonization found. */
-const VOTERS = ['neighbors', 'nearestBegin', 'nearestOf', 'reach', 'leafOf'] as const;
+const VOTERS = ['neighbors', 'rowOf', 'nearestBegin', 'nearestOf', 'reach', 'leafOf'] as const;
 const FOUND = ['choice', 'skeletons', 'amplification', 'slots'] as const;
 
 /**
@@ -305,7 +315,9 @@ async function findZeros(
   const { handle, modules, solo } = sourceState(source);
   const zero = sharedInt32(far.length / 2);
   const state = { source: handle, far, maxRank, ranks, skeletons, zero };
-  await runOnceWith('find zeros', findZeroCoupling, { state, modules, solo }, independentTasks(zero.length), control);
+  await awaitTogether(control.team.communicator, () =>
+    runOnceWith('find zeros', findZeroCoupling, { state, modules, solo }, independentTasks(zero.length), control),
+  );
   return zero;
 }
 
@@ -350,12 +362,8 @@ async function evaluateBlocks(
     tasks,
     factor,
   };
-  await runOnceWith(
-    'evaluate blocks',
-    fillBlock,
-    { state, modules, solo },
-    independentTasks(tasks.length / 3),
-    control,
+  await awaitTogether(control.team.communicator, () =>
+    runOnceWith('evaluate blocks', fillBlock, { state, modules, solo }, independentTasks(tasks.length / 3), control),
   );
   return assemble(layout, lists, values, { format: options.format, share });
 }

@@ -160,11 +160,12 @@ export function estimateCompression(
   const most = Math.max(...ranks);
   const scratch = scratchBytes(size, leafSize, most, workers);
   const blocks = workers * 8 * Math.max(leafSize, most) ** 2;
-  // Orders, leaves of indices, votes, diagonals.
-  const orders = 48 * size;
+  // Orders, leaves and lists of indices, votes, diagonals.
+  const orders = 52 * size;
   const order = 24 * size;
   const comparison = comparisonBytes(size, width);
-  const search = numbers + distances + (12 + 4 * workers) * size;
+  // Both orders of a tree, what it is cut by, and members in brackets.
+  const search = numbers + distances + (20 + 4 * workers) * size;
   const skeletonization = numbers + kept + orders + found + slots + scratch;
   const dropped = isWorthCollecting(numbers);
   // What samples took stays with the C library, which serves other arrays from it.

@@ -5,14 +5,14 @@ import { ShapeError } from '../../core/errors.js';
 import { requireMemory } from '../../core/memory.js';
 import { availableMemory } from '../../io/machine.js';
 import type { TeamControl } from '../../parallel/team-control.js';
-import { diagonalSums } from '../../source/diagonal-sums.js';
+import { diagonalSums, type DiagonalSums } from '../../source/diagonal-sums.js';
 import type { EntrySource } from '../../source/entry-source.js';
 import { scaledSource, unitFactor } from '../../source/unit-source.js';
-import { validateSource } from '../../source/validate.js';
+import { validated } from '../../source/validate.js';
 import { depthFor, treeOf } from '../../tree/build.js';
 import type { ClusterTree } from '../../tree/cluster-tree.js';
 import { chooseDistance } from '../../tree/distances/choose-distance.js';
-import { bytesOfNeighbor, findNeighborIndices, type Neighbors } from '../../tree/neighbors.js';
+import { bytesOfNeighbor, findNeighborRows, type NeighborRows } from '../../tree/neighbors.js';
 import { upperLevels } from '../../tree/upper-levels.js';
 import { checkTree } from '../matrix/check-data.js';
 import type { ChosenOptions } from '../matrix/chosen-options.js';
@@ -24,27 +24,27 @@ import { leastBytes } from './memory-estimate.js';
 import type { AskedOptions, ResolvedOptions } from './options.js';
 import { pilotRanks } from './rank-pilot.js';
 
-/** factor·K, its diagonal, and how many entries of that are not zero. */
+/** factor·K, its diagonal, and what that tells. */
 export interface ScaledEntries {
   readonly source: EntrySource;
   readonly diagonal: Float64Array;
-  readonly nonzero: number;
+  readonly sums: DiagonalSums;
   readonly factor: number;
 }
 
 /** The entries as they are worked on. Throws what `validateSource` throws. */
 export function scaledEntries(source: EntrySource, seed: number): ScaledEntries {
-  const entries = validateSource(source, seed);
+  const { diagonal: entries, sums } = validated(source, seed);
   // What is decided by squares is decided on a matrix whose squares stay in range; what is stored is K's own.
-  const { largest, nonzero } = diagonalSums(entries);
-  const factor = unitFactor(largest);
-  const diagonal = factor === 1 ? entries : entries.map((d) => factor * d);
-  return { source: scaledSource(source, factor), diagonal, nonzero, factor };
+  const factor = unitFactor(sums.largest);
+  if (factor === 1) return { source, diagonal: entries, sums, factor };
+  const diagonal = entries.map((d) => factor * d);
+  return { source: scaledSource(source, factor), diagonal, sums: diagonalSums(diagonal), factor };
 }
 
 /** What is known of a matrix before it is skeletonized. */
 export interface Prepared {
-  readonly neighbors: Omit<Neighbors, 'distances' | 'iterations'>;
+  readonly neighbors: NeighborRows;
   /** Bytes that the search took for each of them. */
   readonly perNeighbor: number;
   readonly tree: ClusterTree;
@@ -55,25 +55,26 @@ export interface Prepared {
 
 /** Neighbors and tree, and ‖K‖_F. Throws MemoryError before anything else where no ranks would fit. */
 export async function prepare(
-  { source, diagonal, nonzero }: ScaledEntries,
+  { source, diagonal, sums }: ScaledEntries,
   options: AskedOptions,
   control: TeamControl,
 ): Promise<Prepared> {
   const { distance, seed } = options;
   const perNeighbor = bytesOfNeighbor(source, distance, options.neighbors);
   const leafSize = options.leafSize ?? LEAF_SIZES[0];
-  const inner = nonzero || source.size;
+  const inner = sums.nonzero || source.size;
   const { size: ranks } = control.team.communicator;
   const least = leastBytes(source.size, inner, { ...options, leafSize }, perNeighbor, ranks);
   requireMemory(least, options.memoryLimit ?? availableMemory(), COMPRESSION_NEED);
   const searched = performance.now();
-  const neighbors = await searchNeighbors(source, options, control);
+  const { neighbors: count, tree: given } = options;
+  const neighbors = await findNeighborRows(source, distance, { neighbors: count, seed }, control);
   control.team.collect((perNeighbor / 4) * neighbors.indices.byteLength);
   const grown = performance.now();
-  if (options.tree !== undefined) requireTree(options.tree, source.size);
-  const tree = options.tree ?? (await treeOf(source, distance, { leafSize, seed, diagonal }, control));
+  if (given !== undefined) requireTree(given, source.size);
+  const tree = given ?? (await treeOf(source, distance, { leafSize, seed, diagonal, nonzero: sums.nonzero }, control));
   const built = performance.now();
-  const normSquared = await estimateNorm(source, diagonal, seed, control);
+  const normSquared = await estimateNorm(source, diagonal, seed, control, sums);
   const seconds = { neighbors: (grown - searched) / 1000, tree: (built - grown) / 1000 };
   return { neighbors, perNeighbor, tree, normSquared, seconds };
 }
@@ -102,16 +103,6 @@ export async function withLeaves(
   if (given !== undefined || depth === tree.depth) return prepared;
   const placed = chooseDistance(distance, source, seed).place !== undefined;
   return { ...prepared, tree: await upperLevels(tree, depth, placed, control) };
-}
-
-/** `findNeighbors` without distances, which take two thirds of the memory and are not asked for any more. */
-async function searchNeighbors(
-  source: EntrySource,
-  { distance, neighbors, seed }: AskedOptions,
-  control: TeamControl,
-): Promise<Omit<Neighbors, 'distances' | 'iterations'>> {
-  const { count, indices, recall } = await findNeighborIndices(source, distance, { neighbors, seed }, control);
-  return { count, indices, recall };
 }
 
 /** Throws ShapeError unless the caller's tree is a cluster tree over the source's indices. */

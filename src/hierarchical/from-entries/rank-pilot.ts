@@ -5,6 +5,7 @@
 import { sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
 import type { Communicator } from '../../distributed/communicator.js';
 import { ownPortion } from '../../distributed/portion.js';
+import { awaitTogether } from '../../distributed/together.js';
 import { independentTasks } from '../../parallel/task-graph.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import type { EntrySource } from '../../source/entry-source.js';
@@ -12,7 +13,7 @@ import { sourceState } from '../../source/share-source.js';
 import { type ClusterTree, mostInLeaf, nodesOf } from '../../tree/cluster-tree.js';
 import { leafOfIndices } from '../../tree/leaf-of-indices.js';
 import { interactionLists } from '../../tree/lists.js';
-import type { Neighbors } from '../../tree/neighbors.js';
+import type { NeighborRows } from '../../tree/neighbors.js';
 import type { MeasuredRank } from '../matrix/chosen-options.js';
 import { forecastRanks } from './memory-estimate.js';
 import { spreadOver } from './pilot.js';
@@ -40,7 +41,7 @@ const FULL_SHARE = 0.9;
 export interface PilotInput {
   /** Its leaves are the smallest nodes that are tried. */
   readonly tree: ClusterTree;
-  readonly neighbors: Pick<Neighbors, 'count' | 'indices'>;
+  readonly neighbors: Pick<NeighborRows, 'count' | 'indices' | 'rowOf'>;
   /** ‖K‖_F². */
   readonly normSquared: number;
   readonly tolerance: number;
@@ -68,8 +69,9 @@ export async function pilotRanks(
   const state: SkeletonState = {
     source: handle,
     tree,
-    leafOf: await leafOfIndices(tree, control),
+    leafOf: await awaitTogether(control.team.communicator, () => leafOfIndices(tree, control)),
     neighbors: neighbors.indices,
+    rowOf: neighbors.rowOf,
     neighborCount: neighbors.count,
     // Neighbors alone vote: who is whose one-sidedly is not found for a pilot.
     nearestBegin: sharedInt32(tree.size + 1),
@@ -119,7 +121,9 @@ export async function pilotRanks(
       state.forecast[0] = Math.ceil(GUESSED_SHARE * size);
       const { first, end } = ownPortion(communicator, tried);
       const nodes = list.slice(first, end);
-      await control.team.run('try ranks', skeletonizeNode, shared, independentTasks(nodes.length), { nodes }, control);
+      await awaitTogether(communicator, () =>
+        control.team.run('try ranks', skeletonizeNode, shared, independentTasks(nodes.length), { nodes }, control),
+      );
       shareTried(communicator, list, state);
       const ranks = Array.from(list, (ν) => state.ranks[ν]);
       const indices = list.reduce((sum, ν) => sum + tree.end[ν] - tree.begin[ν], 0);

@@ -28,8 +28,9 @@ export interface RowSamplerState extends Voters {
   readonly tree: ClusterTree;
   /** Leaf number of each index; 2^depth where it is isolated. */
   readonly leafOf: Int32Array;
-  /** κ neighbors of each index, nearest first, and κ. */
+  /** κ neighbors of each index i, from rowOf[i]·κ on, nearest first, and κ. */
   readonly neighbors: Int32Array;
+  readonly rowOf: Int32Array;
   readonly neighborCount: number;
   /**
    * Near lists (tree/interaction-lists.ts): rows that are near to any leaf of a node never pass through its skeleton.
@@ -253,9 +254,9 @@ export class RowSampler {
    */
   takeAround(starts: readonly number[], nearest: number): number {
     const first = this.count;
-    const { neighbors, neighborCount, nearestBegin, nearestOf } = this.#state;
+    const { neighbors, rowOf, neighborCount, nearestBegin, nearestOf } = this.#state;
     for (const i of starts) {
-      const from = i * neighborCount;
+      const from = rowOf[i] * neighborCount;
       for (let q = from; q < from + Math.min(nearest, neighborCount); q++) this.#takeOnce(neighbors[q]);
       const begin = nearestBegin[i];
       for (let q = begin; q < Math.min(begin + nearest, nearestBegin[i + 1]); q++) this.#takeOnce(nearestOf[q]);
@@ -265,9 +266,9 @@ export class RowSampler {
 
   /** The rows outside, not taken yet, among the `into.length` nearest neighbors of index i. Returns how many. */
   freeNeighbors(i: number, into: Int32Array): number {
-    const { neighbors, neighborCount, leafOf } = this.#state;
+    const { neighbors, rowOf, neighborCount, leafOf } = this.#state;
     let count = 0;
-    for (let q = i * neighborCount, end = q + Math.min(into.length, neighborCount); q < end; q++) {
+    for (let q = rowOf[i] * neighborCount, end = q + Math.min(into.length, neighborCount); q < end; q++) {
       const j = neighbors[q];
       if (this.#inside[leafOf[j]] === 0 && this.#taken[j] === FREE) into[count++] = j;
     }
@@ -363,7 +364,7 @@ export class RowSampler {
    * that has all its neighbors outside: outliers, in the node and outside, come first.
    */
   #vote(μ: number, level: number): void {
-    const { tree, leafOf, neighbors, neighborCount, nearestBegin, nearestOf, reach } = this.#state;
+    const { tree, leafOf, neighbors, rowOf, neighborCount, nearestBegin, nearestOf, reach } = this.#state;
     const { order } = tree;
     const end = tree.end[μ];
     const votes = this.#votes;
@@ -373,7 +374,7 @@ export class RowSampler {
     for (let p = tree.begin[μ]; p < end; p++) {
       if (reach[p] >= level) continue;
       const i = order[p];
-      const first = i * neighborCount;
+      const first = rowOf[i] * neighborCount;
       const last = first + neighborCount;
       let outside = 0;
       for (let q = first; q < last; q++) outside += 1 - inside[leafOf[neighbors[q]]];

@@ -5,6 +5,7 @@
 import { firstOfLevel, leftChild, parentOf, rightChild } from '../../core/indices.js';
 import { requireMemory } from '../../core/memory.js';
 import { sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
+import { awaitTogether } from '../../distributed/together.js';
 import { availableMemory } from '../../io/machine.js';
 import { independentTasks, upwardTasks } from '../../parallel/task-graph.js';
 import type { Shared } from '../../parallel/team.js';
@@ -14,7 +15,7 @@ import { sourceState } from '../../source/share-source.js';
 import { type ClusterTree, firstLeaf, nodesOf } from '../../tree/cluster-tree.js';
 import type { InteractionLists } from '../../tree/interaction-lists.js';
 import { leafOfIndices } from '../../tree/leaf-of-indices.js';
-import type { Neighbors } from '../../tree/neighbors.js';
+import type { NeighborRows } from '../../tree/neighbors.js';
 import { COMPRESSION_NEED } from '../matrix/memory.js';
 import { SkeletonExchange } from '../ranks/skeleton-exchange.js';
 import { heldNodes, shareOfLeaves, type Share } from '../ranks/share.js';
@@ -47,7 +48,7 @@ export interface Round {
 export interface SkeletonInput {
   readonly tree: ClusterTree;
   readonly lists: InteractionLists;
-  readonly neighbors: Pick<Neighbors, 'count' | 'indices'>;
+  readonly neighbors: Pick<NeighborRows, 'count' | 'indices' | 'rowOf'>;
   /** Bytes that the search took for each of them. */
   readonly perNeighbor: number;
   /** 1 for every node that needs a basis. */
@@ -68,7 +69,8 @@ export async function skeletonizeTree(
   const nodes = nodesOf(tree);
   const { maxRank, leafSize, seed, tolerance } = options;
   const { handle, modules, solo } = sourceState(source);
-  const leafOf = await leafOfIndices(tree, control);
+  const { communicator } = control.team;
+  const leafOf = await awaitTogether(communicator, () => leafOfIndices(tree, control));
   const voters = await findVoters(tree, leafOf, neighbors, control);
   const pilot = pilotLeaves(tree);
   const due = share === undefined ? needed : ownBases(needed, share, pilot);
@@ -84,6 +86,7 @@ export async function skeletonizeTree(
     tree,
     leafOf,
     neighbors: neighbors.indices,
+    rowOf: neighbors.rowOf,
     neighborCount: neighbors.count,
     ...voters,
     nearBegin: lists.nearBegin,
@@ -113,7 +116,8 @@ export async function skeletonizeTree(
   // Nodes that several ranks hold wait for what others find.
   const above = due.slice(0, firstOfLevel(share?.level ?? 0));
   due.fill(0, 0, above.length);
-  try {
+  /** Everything but what several ranks share, in which nothing is communicated. */
+  const begin = async (): Promise<void> => {
     // A few leaves first: their ranks are the forecast for the others, on every rank the same.
     const some = independentTasks(pilot.length);
     await control.team.run('forecast ranks', skeletonizeNode, shared, some, { nodes: pilot }, control);
@@ -138,6 +142,9 @@ export async function skeletonizeTree(
       options.memoryLimit ?? availableMemory(),
       COMPRESSION_NEED,
     );
+  };
+  try {
+    await awaitTogether(communicator, begin);
     if (share === undefined)
       await control.team.run('skeletonize', skeletonizeNode, shared, upwardTasks(nodes), {}, control);
     else await skeletonizeShare(shared, share, above, control);
@@ -165,12 +172,16 @@ async function skeletonizeShare(
   const { state } = shared;
   const { team } = control;
   const exchange = new SkeletonExchange(team.communicator, share, state);
-  await team.run('skeletonize', skeletonizeNode, shared, upwardTasks(state.needed.length), {}, control);
+  await awaitTogether(team.communicator, () =>
+    team.run('skeletonize', skeletonizeNode, shared, upwardTasks(state.needed.length), {}, control),
+  );
   state.needed.set(above);
   for (let level = share.level; level > 0; level--) {
     exchange.run(level);
     const nodes = heldNodes(share, level - 1);
-    await team.run('skeletonize', skeletonizeNode, shared, independentTasks(nodes.length), { nodes }, control);
+    await awaitTogether(team.communicator, () =>
+      team.run('skeletonize', skeletonizeNode, shared, independentTasks(nodes.length), { nodes }, control),
+    );
   }
   exchange.gather();
 }

@@ -7,10 +7,12 @@ import { firstOfLevel, leftChild } from '../../core/indices.js';
 import { sharedInt32 } from '../../core/shared-array.js';
 import { inLargePages } from '../../dense/large-pages.js';
 import { gatherPortions, ownPortion, type Portion } from '../../distributed/portion.js';
+import { awaitTogether } from '../../distributed/together.js';
 import { independentTasks } from '../../parallel/task-graph.js';
 import { defineTask, type TaskDefinition } from '../../parallel/task.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import { type ClusterTree, firstLeaf, nodesOf } from '../../tree/cluster-tree.js';
+import type { NeighborRows } from '../../tree/neighbors.js';
 
 /** So many of an index's neighbors, the nearest ones, know it in turn. */
 const NEAREST = 4;
@@ -46,8 +48,9 @@ const FEW = 32;
 export interface VotersState extends Voters {
   readonly tree: ClusterTree;
   readonly leafOf: Int32Array;
+  /** Neighbors of index i from rowOf[i]·κ on, and κ. */
   readonly neighbors: Int32Array;
-  /** κ. */
+  readonly rowOf: Int32Array;
   readonly count: number;
   /** Of how many indices each is a neighbor. */
   readonly known: Int32Array;
@@ -79,7 +82,7 @@ export const lonerLevel = (depth: number): number => Math.max(0, depth - LONER_L
 export async function findVoters(
   tree: ClusterTree,
   leafOf: Int32Array,
-  { indices: neighbors, count }: { readonly indices: Int32Array; readonly count: number },
+  { indices: neighbors, rowOf, count }: Pick<NeighborRows, 'indices' | 'rowOf' | 'count'>,
   { team, signal }: TeamControl,
 ): Promise<Voters> {
   const { size } = tree;
@@ -94,6 +97,7 @@ export async function findVoters(
     tree,
     leafOf,
     neighbors,
+    rowOf,
     count,
     known: indices(size),
     marks: indices(words * size),
@@ -110,9 +114,24 @@ export async function findVoters(
   const run = async (state: VotersState, steps: readonly Step[]): Promise<void> => {
     const shared = await team.share(state);
     try {
-      for (const [task, { first, end }, putTogether] of steps) {
-        await team.run('skeletonize', task, shared, independentTasks(end - first), { firstChunk: first }, { signal });
-        putTogether?.();
+      let before: Step[] = [];
+      for (const [k, step] of steps.entries()) {
+        before.push(step);
+        if (step[2] === undefined && k < steps.length - 1) continue;
+        const some = before;
+        await awaitTogether(communicator, async () => {
+          for (const [task, { first, end }] of some)
+            await team.run(
+              'skeletonize',
+              task,
+              shared,
+              independentTasks(end - first),
+              { firstChunk: first },
+              { signal },
+            );
+        });
+        step[2]?.();
+        before = [];
       }
     } finally {
       team.release(shared);
@@ -183,11 +202,12 @@ export const countKnown = defineTask<VotersState, FirstChunk>(
     const {
       tree: { order },
       neighbors,
+      rowOf,
       count,
       known,
     } = state;
     for (let p = from; p < to; p++)
-      for (let q = order[p] * count, end = q + count; q < end; q++) countOne(known, neighbors[q], alone);
+      for (let q = rowOf[order[p]] * count, end = q + count; q < end; q++) countOne(known, neighbors[q], alone);
   }),
 );
 
@@ -199,6 +219,7 @@ export const markOneSided = defineTask<VotersState, FirstChunk>(
     const {
       tree: { order },
       neighbors,
+      rowOf,
       count,
       known,
       marks,
@@ -207,8 +228,9 @@ export const markOneSided = defineTask<VotersState, FirstChunk>(
     for (let at = from; at < to; at++) {
       const j = order[at];
       const nearest = isLonely(known, j, count) ? count : Math.min(NEAREST, count);
+      const first = rowOf[j] * count;
       for (let q = 0; q < nearest; q++) {
-        let p = neighbors[j * count + q] * count;
+        let p = rowOf[neighbors[first + q]] * count;
         const end = p + count;
         while (p < end && neighbors[p] !== j) p++;
         if (p === end) marks[at * words + Math.floor(q / MARKS)] |= 1 << (q % MARKS);
@@ -219,7 +241,7 @@ export const markOneSided = defineTask<VotersState, FirstChunk>(
 
 /** Calls `act` with each index of the chunk and every neighbor that it has marked. */
 function forMarked(
-  { tree: { order }, neighbors, count, marks, words }: VotersState,
+  { tree: { order }, neighbors, rowOf, count, marks, words }: VotersState,
   { from, to }: Chunk,
   act: (j: number, neighbor: number) => void,
 ): void {
@@ -227,7 +249,7 @@ function forMarked(
     for (let word = 0; word < words; word++)
       for (let bits = marks[at * words + word]; bits !== 0; bits &= bits - 1) {
         const q = word * MARKS + 31 - Math.clz32(bits & -bits);
-        act(order[at], neighbors[order[at] * count + q]);
+        act(order[at], neighbors[rowOf[order[at]] * count + q]);
       }
 }
 
@@ -306,14 +328,14 @@ export const findReach = defineTask<VotersState, FirstChunk>(
   import.meta.url,
   'findReach',
   eachChunk((state, { from, to }) => {
-    const { tree, leafOf, neighbors, count, nearestBegin, nearestOf, reach } = state;
+    const { tree, leafOf, neighbors, rowOf, count, nearestBegin, nearestOf, reach } = state;
     const isolated = 2 ** tree.depth;
     for (let p = Math.max(from, tree.begin[0]); p < to; p++) {
       const i = tree.order[p];
       const own = leafOf[i];
       // Bits in which the numbers of their leaves differ.
       let differ = 0;
-      for (let q = i * count; q < (i + 1) * count; q++) {
+      for (let q = rowOf[i] * count, end = q + count; q < end; q++) {
         const leaf = leafOf[neighbors[q]];
         if (leaf !== isolated) differ |= own ^ leaf;
       }

@@ -14,16 +14,16 @@ const NORM_STREAM = 0x4042;
  * ‖K‖_F² of a positive semidefinite K: the diagonal exactly, the rest from 32 columns (all where there are no more),
  * column j drawn with probability K_jj/trace K, one from each of 32 equal shares of the trace. Entries must be of a
  * size whose squares stay within the range (source/unit-source.ts). Since ‖K e_j‖² ≤ ‖K‖₂·K_jj no column weighs more
- * than ‖K‖₂·trace K, however unlike the columns are.
+ * than ‖K‖₂·trace K, however unlike the columns are. Pass the diagonal's sums where they are known.
  */
 export async function estimateNorm(
   source: EntrySource,
   diagonal: Float64Array,
   seed: number,
   control: TeamControl,
+  sums = diagonalSums(diagonal),
 ): Promise<number> {
   const { size } = source;
-  const sums = diagonalSums(diagonal);
   const { trace, squares } = sums;
   if (trace === 0) return squares;
   const every = size <= NORM_COLUMNS;

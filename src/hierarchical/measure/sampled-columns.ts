@@ -3,12 +3,12 @@
  * this library states. Norms, not their squares, are summed up, so that neither entries of 1e-200 nor of
  * 1e160 leave the range.
  */
-import { throwIfAborted } from '../../core/context.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
 import { inLargePages } from '../../dense/large-pages.js';
 import { view, type Matrix } from '../../dense/matrix.js';
 import { norm } from '../../dense/norm.js';
 import { gatherPortions, ownPortion } from '../../distributed/portion.js';
+import { awaitTogether } from '../../distributed/together.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
 import { defineTask } from '../../parallel/task.js';
 import { independentTasks } from '../../parallel/task-graph.js';
@@ -207,7 +207,6 @@ export async function columnNorms(
   );
   try {
     for (let first = 0; first < count; first += width) {
-      throwIfAborted(control.signal);
       const end = Math.min(count, first + width);
       const batch: ColumnVectors = {
         columns: vectors.columns.slice(first * group, end * group),
@@ -215,13 +214,9 @@ export async function columnNorms(
         size: group,
       };
       for (const { evaluate } of approximations) evaluate(batch);
-      await team.run(
-        phase,
-        sumColumns,
-        shared,
-        graph,
-        { columns: batch.columns, coefficients: batch.coefficients, firstPanel: own.first },
-        { signal: control.signal },
+      const args = { columns: batch.columns, coefficients: batch.coefficients, firstPanel: own.first };
+      await awaitTogether(communicator, () =>
+        team.run(phase, sumColumns, shared, graph, args, { signal: control.signal }),
       );
       const each = norms * (end - first);
       if (only === undefined)
