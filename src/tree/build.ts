@@ -139,7 +139,7 @@ async function splitTop(
     const { first: firstChunk } = cuts.own;
     const { begin, end } = cuts.positions[team.communicator.rank];
     if (!isWhole) for (let p = begin; p < end; p++) order[p] = p;
-    for (let level = 0; level < top; level++) {
+    await cuts.eachLevel(async (level) => {
       const samples = cuts.membersAt(level, (ν) => samplePlaces(state, ν));
       const { nodes, slots } = cuts.ownNodes(level);
       const args = { level, turn: cuts.turn, firstChunk, nodes, slots, samples };
@@ -148,7 +148,7 @@ async function splitTop(
         await team.run('tree', projectToCentroids, shared, cuts.chunkTasks, args, { signal });
       });
       await cuts.cut(level);
-    }
+    });
     await awaitTogether(team.communicator, () =>
       team.run('tree', splitSubtree, shared, cuts.chunkTasks, { turn: cuts.turn, firstChunk }, control),
     );

@@ -129,13 +129,13 @@ async function cutAll(
   try {
     const cuts = new TopCuts(team, 'neighbors', sharedCut);
     const { first: firstChunk } = cuts.own;
-    for (let level = 0; level < top; level++) {
+    await cuts.eachLevel(async (level) => {
       const at = { level, turn: cuts.turn, firstChunk };
       await cuts.together(level, () => team.run('neighbors', measureChunks, shared, cuts.chunkTasks, at, { signal }));
       measureNodes(state, cuts, level, team.communicator);
       await team.run('neighbors', projectToWidest, shared, cuts.chunkTasks, at);
       await cuts.cut(level);
-    }
+    });
     await awaitTogether(team.communicator, () =>
       team.run('neighbors', cutSubtree, shared, cuts.chunkTasks, { turn: cuts.turn, firstChunk }, { signal }),
     );

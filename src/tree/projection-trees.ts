@@ -103,10 +103,11 @@ export async function searchTrees(
   const isShared = communicator.size > 1;
   const cut = cutState(ranges, top, { carries: isShared });
   const { begin, end } = positionsOfRanks(ranges, top, communicator)[communicator.rank];
-  const held = isShared ? new HeldLists({ begin, end }, size) : undefined;
+  const nearest = roomForLists(capacity, end - begin);
+  const held = isShared ? new HeldLists(team, nearest, { begin, end }, size) : undefined;
   const state: SearchState = {
     ...stateOf(search, ranges),
-    nearest: roomForLists(capacity, end - begin),
+    nearest,
     rowOf: held?.rowOf ?? sharedInt32(0),
     orders: cut.orders,
     values: cut.values,
@@ -142,6 +143,7 @@ export async function searchTrees(
     };
     return { ...found, lists };
   } finally {
+    held?.close();
     team.release(shared);
     team.release(sharedCut);
   }
@@ -186,20 +188,19 @@ async function growTrees(
 async function growTree({ shared, cuts, top, held }: Growing, iteration: number, control: TeamControl): Promise<void> {
   const { team, signal } = control;
   const { communicator } = team;
-  const { nearest } = shared.state;
   const { begin, end } = cuts.positions[communicator.rank];
   const { first: firstChunk } = cuts.own;
   // Lists are where their indices stand before the tree.
   if (held !== undefined) cuts.carried.fill(communicator.rank, begin, end);
-  for (let level = 0; level < top; level++) {
+  await cuts.eachLevel(async (level) => {
     const { nodes, candidates } = candidatesOf(shared.state, cuts, iteration, level);
     const firstNode = nodes.length > 0 ? nodes[0] : 0;
     const args = { iteration, level, top, turn: cuts.turn, firstChunk, firstNode, candidates };
     await cuts.together(level, () => team.run('neighbors', projectRandomly, shared, cuts.chunkTasks, args, { signal }));
     await cuts.cut(level);
-  }
+  });
   const args = { iteration, level: top, turn: cuts.turn, firstChunk };
-  await held?.move(cuts.order, cuts.carried, nearest, control);
+  await held?.move(cuts.order, cuts.carried);
   await awaitTogether(communicator, () => team.run('neighbors', searchSubtree, shared, cuts.chunkTasks, args, control));
 }
 

@@ -163,6 +163,19 @@ export class TopCuts {
   }
 
   /**
+   * Collective: runs `act` for each level above `top`. In those without shared nodes, which are the last ones, nothing
+   * is communicated: what fails there on one rank fails on all in the end.
+   */
+  async eachLevel(act: (level: number) => Promise<void>): Promise<void> {
+    const { top } = this.#shared.state;
+    let level = 0;
+    for (; level < top && this.sharedNodes(level).length > 0; level++) await act(level);
+    await awaitTogether(this.#communicator, async () => {
+      for (; level < top; level++) await act(level);
+    });
+  }
+
+  /**
    * Runs what can fail on one rank: of a level with shared nodes it then fails on all. Nothing is communicated within.
    */
   async together(level: number, act: () => Promise<void>): Promise<void> {

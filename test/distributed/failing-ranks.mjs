@@ -6,10 +6,10 @@ import { Team } from '#hmatrix/parallel/team.js';
 import { kernelSource } from '#hmatrix/source/kernel-source.js';
 import { gaussian } from '#hmatrix/source/kernels/named.js';
 
-const SIZE = 5000;
+const SIZE = 9000;
 
 /** What this rank's compression throws. `wrong` is done to rank 1 alone, an abort in phase `phase`, or at once. */
-export async function failing({ world, rank, data: { wrong, phase, dimension = 2 } }) {
+export async function failing({ world, rank, data: { wrong, phase, dimension = 2, after } }) {
   const communicator = threadCommunicator(world, rank);
   const team = await Team.open({ workers: 1, communicator });
   const isWrong = rank === 1;
@@ -19,6 +19,16 @@ export async function failing({ world, rank, data: { wrong, phase, dimension = 2
   const source = kernelSource(points, kernel, { blas: team.blas, ridge });
   const aborter = new AbortController();
   if (isWrong && wrong === 'abort' && phase === undefined) aborter.abort();
+  let calls = 0;
+  /** Entries alone, of rank 1 a number of times only. */
+  const counted = {
+    size: SIZE,
+    diagonal: (out) => source.diagonal(out),
+    entries: (rows, cols, out) => {
+      if (isWrong && calls++ === after) throw new RangeError('a source that fails');
+      source.entries(rows, cols, out);
+    },
+  };
   const broken = {
     size: SIZE,
     points: source.points,
@@ -32,7 +42,8 @@ export async function failing({ world, rank, data: { wrong, phase, dimension = 2
   const options = { tolerance: 1e-3, leafSize: 256, maxRank: isWrong && wrong === 'options' ? 20 : 40, neighbors: 8 };
   let thrown;
   try {
-    await compress(isWrong && wrong === 'source' ? broken : source, options, {
+    const given = after !== undefined ? counted : isWrong && wrong === 'source' ? broken : source;
+    await compress(given, options, {
       team,
       signal: aborter.signal,
       onProgress: (progress) => {

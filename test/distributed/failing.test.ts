@@ -35,6 +35,15 @@ describe('a compression on several ranks', () => {
     for (const one of thrown) expect(one?.message).toContain('a source that fails');
   });
 
+  it('fails_on_all_wherever_entries_of_one_fail', async () => {
+    for (const ranks of [2, 3])
+      for (const after of [1, 12, 25, 60, 200, 1000]) {
+        const thrown = await thrownBy(ranks, { after });
+        expect(new Set(thrown.map((one) => one?.name.replace(/^RangeError$/, 'CommunicationError'))).size).toBe(1);
+        for (const one of thrown) expect(one?.message).toContain('a source that fails');
+      }
+  });
+
   it.each([
     ['points', 'coordinates'],
     ['diagonal', 'diagonal'],

@@ -178,7 +178,7 @@ export class TrafficPlan {
       const boxes: PlannedTraffic[] = [];
       for (let level = top; level <= depth; level++) boxes.push(times(2, ofChunks(8 * dimension * 2 ** level)));
       const cuts = this.#cuts(top, 1, (nodes) => this.allreduce(16 * dimension * nodes));
-      return totalTraffic([cuts, times(4, this.#agreed()), order, ...boxes, lists]);
+      return totalTraffic([cuts, times(5, this.#agreed()), order, ...boxes, lists]);
     }
     const cuts = this.#cuts(top, 2, (nodes) => this.allreduce(4 * CANDIDATES * nodes));
     const moving = (size * (ranks - 1)) / ranks / ranks;
@@ -189,7 +189,7 @@ export class TrafficPlan {
       this.alltoall(ranks - 1, 8 * neighbors * moving),
     ]);
     return totalTraffic([
-      times(SEARCHED_TREES, totalTraffic([cuts, this.#agreed(), this.allreduce(8)])),
+      times(SEARCHED_TREES, totalTraffic([cuts, times(2, this.#agreed()), this.allreduce(8)])),
       times(SEARCHED_TREES - 1, moved),
       times(5, this.#agreed()),
       order,
@@ -204,7 +204,7 @@ export class TrafficPlan {
     const { size, depth } = this.#setup;
     const top = subtreeLevelFor(size, depth);
     const cuts = this.#cuts(top, 1, (nodes) => this.allreduce(4 * SPLIT_SAMPLE * nodes));
-    return totalTraffic([cuts, times(2, this.#agreed()), this.portions(4 * size, 2 ** top)]);
+    return totalTraffic([cuts, times(3, this.#agreed()), this.portions(4 * size, 2 ** top)]);
   }
 
   /** Options, memory and machines that ranks agree upon; norms of panels of the columns of the estimate of ‖K‖_F. */

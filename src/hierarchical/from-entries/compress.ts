@@ -116,7 +116,9 @@ export async function compressEntries(
   const { memoryLimit, tree, ...alike } = asked;
   const { coordinates } = source.points ?? {};
   const { diagonal } = entries;
-  requireAlike(communicator, 'compress', { options: JSON.stringify(alike), diagonal, coordinates, tree: tree?.order });
+  // Some are not looked at yet, and may be anything.
+  const texts = Object.entries(alike).map(([key, value]) => `${key} ${String(value)}`);
+  requireAlike(communicator, 'compress', { options: texts.join(), diagonal, coordinates, tree: tree?.order });
   const resolved = { ...asked, memoryLimit: agreedMemory(communicator, memoryLimit) };
   const ready = async (options: AskedOptions): Promise<Prepared> => {
     const kept = leftover.take(source, options);
