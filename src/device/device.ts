@@ -140,6 +140,6 @@ export interface KernelDevice {
 }
 
 /** The devices there are code for; `cpu` is the team, and always there. */
-export const DEVICE_NAMES = ['cpu', 'cuda', 'webgpu'] as const;
+export const DEVICE_NAMES = ['cpu', 'cuda', 'webgpu', 'tfjs'] as const;
 /** The name of a device. */
 export type DeviceName = (typeof DEVICE_NAMES)[number];

@@ -3,7 +3,7 @@
  */
 import { requireName, requireMemoryLimit } from '../core/checks.js';
 import { requireControl } from '../core/context.js';
-import { HmatrixError } from '../core/errors.js';
+import { HmatrixError, OptionError } from '../core/errors.js';
 import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { availableMemory } from '../io/machine.js';
 import { messageOf } from '../native/koffi.js';
@@ -11,19 +11,29 @@ import { onTeam, type Control } from '../parallel/default-team.js';
 import { CpuDevice } from './cpu/device.js';
 import { findCard, openCuda } from './cuda/open.js';
 import { DEVICE_NAMES, type Device, type DeviceName } from './device.js';
+import type { TensorFlow } from './tfjs/api.js';
+import { openTfjs } from './tfjs/device.js';
+import { findTensorFlow } from './tfjs/library.js';
 import { openWebgpu } from './webgpu/device.js';
 import { findAdapter } from './webgpu/library.js';
 
-/** How much a device may take. */
+/** How much a device may take, and what one is opened on. */
 export interface DeviceOptions {
   /**
    * Most bytes that may lie on the device; more is refused before it is sent. Default: on `cpu` and `cuda` what the
-   * machine or the card has free when the device is opened; on `webgpu`, which does not tell that, no limit.
+   * machine or the card has free when the device is opened; on `webgpu` and `tfjs`, which do not tell that, no
+   * limit.
    */
   readonly memoryLimit?: number | undefined;
+  /**
+   * Of `tfjs`: TensorFlow.js as the program has it, with the backend that it has set (`import * as tf from
+   * '@tensorflow/tfjs'`). Default: the first of @tensorflow/tfjs-node-gpu, tfjs-node, tfjs and tfjs-core that is
+   * installed, the last two with the backends beside them.
+   */
+  readonly tf?: TensorFlow | undefined;
 }
 /** The keys of {@link DeviceOptions}. */
-const DEVICE_KEYS: KeysOf<DeviceOptions> = { memoryLimit: 'number' };
+const DEVICE_KEYS: KeysOf<DeviceOptions> = { memoryLimit: 'number', tf: true };
 
 /** The names that `openDevice` takes. */
 export const DEVICE_CHOICES = ['auto', ...DEVICE_NAMES] as const;
@@ -40,18 +50,18 @@ export interface DeviceOutcome {
   readonly reason?: string | undefined;
 }
 
-/** Devices that are no team's, in the order in which `auto` prefers them. */
+/** Devices that are no team's, in the order in which `auto` prefers them; it leaves `tfjs` alone. */
 type CardName = Exclude<DeviceName, 'cpu'>;
 
 /** A card that can be opened, and what it is. */
 interface Found {
   readonly description: string;
-  readonly software: boolean;
+  readonly software?: boolean | undefined;
   readonly open: (memoryLimit: number | undefined) => Promise<Device>;
 }
 
 /** How each is looked for. */
-const CARDS: Readonly<Record<CardName, () => Promise<Found>>> = {
+const CARDS: Readonly<Record<CardName, (tf?: TensorFlow) => Promise<Found>>> = {
   cuda: async () => {
     const card = findCard();
     const { description } = card;
@@ -62,6 +72,11 @@ const CARDS: Readonly<Record<CardName, () => Promise<Found>>> = {
     const { description, software } = found;
     const open = (memoryLimit = Number.POSITIVE_INFINITY): Promise<Device> => openWebgpu(found, { memoryLimit });
     return { description, software, open };
+  },
+  tfjs: async (tf) => {
+    const found = await findTensorFlow(tf);
+    const open = (memoryLimit = Number.POSITIVE_INFINITY): Promise<Device> => openTfjs(found, { memoryLimit });
+    return { description: found.description, open };
   },
 };
 const CARD_NAMES = Object.keys(CARDS) as CardName[];
@@ -81,10 +96,10 @@ export const describeDevices = (): Promise<DeviceOutcome[]> =>
 
 /**
  * Opens a device: 'cuda', a card of NVIDIA's in float64 and float32; 'webgpu', a graphics card by WebGPU (the
- * browser's, or the package webgpu), in float32; 'cpu', the team of the control; or 'auto', the first of these that
- * there is, with a description that says, of the team, why. What is named is opened or refused. Close it with
- * `close()`. Throws OptionError, and where the device that is named cannot be used LibraryError or DeviceError, with
- * the reason.
+ * browser's, or the package webgpu), in float32; 'tfjs', any backend of TensorFlow.js (an optional package, or what
+ * `tf` hands over), in float32; 'cpu', the team of the control; or 'auto', the first of cuda, webgpu and cpu that there
+ * is, with a description that says, of the team, why. What is named is opened or refused. Close it with `close()`.
+ * Throws OptionError, and where the device that is named cannot be used LibraryError or DeviceError, with the reason.
  */
 export async function openDevice(
   name: DeviceName | 'auto' = 'auto',
@@ -94,14 +109,18 @@ export async function openDevice(
   requireName(name, 'device', 'openDevice', DEVICE_CHOICES);
   requireKnownOptions(options, DEVICE_KEYS, 'openDevice');
   requireControl(control, 'openDevice');
-  const { memoryLimit } = options;
+  const { memoryLimit, tf } = options;
   if (memoryLimit !== undefined) requireMemoryLimit(memoryLimit);
-  if (name !== 'cpu' && name !== 'auto') return (await CARDS[name]()).open(memoryLimit);
+  if (tf !== undefined && name !== 'tfjs')
+    throw new OptionError(`openDevice takes tf for the device tfjs, not for ${name}: openDevice('tfjs', { tf }).`, {
+      device: name,
+    });
+  if (name !== 'cpu' && name !== 'auto') return (await CARDS[name](tf)).open(memoryLimit);
   const reasons: string[] = [];
-  for (const card of name === 'auto' ? CARD_NAMES : []) {
+  for (const card of name === 'auto' ? CARD_NAMES.filter((one) => one !== 'tfjs') : []) {
     try {
       const { description, software, open } = await CARDS[card]();
-      if (!software) return await open(memoryLimit);
+      if (software !== true) return await open(memoryLimit);
       reasons.push(`${card} has a software adapter alone, ${description}`);
     } catch (error) {
       if (!(error instanceof HmatrixError)) throw error;

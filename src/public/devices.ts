@@ -14,6 +14,7 @@ export type {
   PreparedWork,
 } from '../device/device.js';
 export { describeDevices, openDevice, type DeviceOptions, type DeviceOutcome } from '../device/open.js';
+export type { TensorFlow } from '../device/tfjs/api.js';
 export type { Block } from '../device/work/demand.js';
 export type { Gathers, Piece, Places } from '../device/work/gathers.js';
 export type { BlockProducts, ProductTarget, ProductTerm } from '../device/work/products.js';

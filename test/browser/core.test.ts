@@ -132,6 +132,19 @@ describe.skipIf(chromiumPath === undefined)(`a browser (skipped where ${NO_CHROM
     ]);
   });
 
+  it('computes_with_TensorFlow_js_that_a_page_hands_over', async () => {
+    for (const place of ['onPage', 'inWorker'] as const)
+      expect(await ask(isolated, place, 'tensorFlow')).toEqual({
+        absent: {
+          name: 'LibraryError',
+          message: expect.stringMatching(/none of .* is installed\. Hand it over: openDevice/) as string,
+        },
+        description: expect.stringMatching(/^tfjs: TensorFlow\.js \S+ \(handed over\), backend cpu$/) as string,
+        sum: 14,
+        tensors: 0,
+      });
+  });
+
   it('complains_of_nothing', () => {
     expect(complaints).toEqual([]);
   });

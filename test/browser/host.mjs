@@ -51,6 +51,20 @@ const QUESTIONS = {
     const nowhere = (name) => failureOf(Promise.resolve().then(() => hmatrix.dense.openBlas(name)));
     return [await failureOf(hmatrix.io.readPoints('points.csv')), await nowhere('openblas')];
   },
+  async tensorFlow() {
+    const tf = await import('@tensorflow/tfjs-core');
+    await import('@tensorflow/tfjs-backend-cpu');
+    const absent = await failureOf(hmatrix.devices.openDevice('tfjs'));
+    const device = await hmatrix.devices.openDevice('tfjs', { tf });
+    const products = [{ x: 0, y: 0, count: 3, to: 0 }];
+    const planned = await device.plan({ kind: 'innerProducts', products });
+    const [x, out] = [await device.upload(Float32Array.of(1, 2, 3)), await device.allocate(1, 'f32')];
+    device.launch(planned, { x, y: x, out });
+    const sum = new Float32Array(1);
+    await device.read(out, sum);
+    await device.close();
+    return { absent, description: device.description, sum: sum[0], tensors: tf.memory().numTensors };
+  },
   teamFailure: (workers) => failureOf(hmatrix.openTeam({ workers })),
 };
 

@@ -20,6 +20,7 @@ describe('doctor', () => {
       devices: [
         { device: 'cuda', usable: expect.any(Boolean) },
         { device: 'webgpu', usable: expect.any(Boolean) },
+        { device: 'tfjs', usable: expect.any(Boolean) },
       ],
       memory: { totalBytes: expect.any(Number), availableBytes: expect.any(Number) },
       blas: { description: expect.any(String), choice: process.env['HMATRIX_BLAS'] ?? null },
@@ -45,6 +46,7 @@ describe('doctor', () => {
     expect(stdout).toMatch(/built-in backend is in use.*apt-get install/);
     expect(stdout).toMatch(/cuda: (usable, |not usable\. )\S+/);
     expect(stdout).toMatch(/webgpu: (usable, |not usable\. )\S+/);
+    expect(stdout).toMatch(/tfjs: (usable, |not usable\. )\S+/);
   });
 });
 

@@ -5,6 +5,7 @@ import type { Precision } from '#hmatrix/core/floats.js';
 import type { DeviceName } from '#hmatrix/device/device.js';
 import { hasAdapter, NO_ADAPTER } from './adapter.js';
 import { hasStandIn, NO_COMPILER } from './cuda-stand-in/stand-in.js';
+import { NO_TENSORFLOW, tensorFlow } from './tensorflow.js';
 
 /** Each device in each of its precisions; files that take them call `useStandIn`. */
 export const DEVICES: readonly (readonly [DeviceName, Precision])[] = [
@@ -13,10 +14,12 @@ export const DEVICES: readonly (readonly [DeviceName, Precision])[] = [
   ['cuda', 'f64'],
   ['cuda', 'f32'],
   ['webgpu', 'f32'],
+  ['tfjs', 'f32'],
 ];
 
 /** Undefined where nothing is missing. */
 export function whatIsMissing(name: DeviceName): string | undefined {
   if (name === 'webgpu' && !hasAdapter) return NO_ADAPTER;
+  if (name === 'tfjs' && tensorFlow === undefined) return NO_TENSORFLOW;
   return name === 'cuda' && !hasStandIn ? NO_COMPILER : undefined;
 }

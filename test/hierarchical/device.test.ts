@@ -212,9 +212,10 @@ describe.each(DEVICES)('on %s in %s', (name, precision) => {
       downloaded: before.downloaded + bytes * 5 * matrix.rows,
     });
     expect(second.data).toEqual(first.data);
-    // Two shapes of tiles for each launch of the plan at most.
+    // Two shapes of tiles for each launch of the plan at most; operations of TensorFlow.js are many.
+    const most = name === 'tfjs' ? 40 : 2;
     expect(launches.map(({ step }) => step)).toEqual(plan.steps.map((step) => step.name));
-    expect(launches.every((launch) => launch.launches <= 2 && launch.padded >= launch.flops)).toBe(true);
+    expect(launches.every((launch) => launch.launches <= most && launch.padded >= launch.flops)).toBe(true);
     onDevice.release();
   });
 
@@ -261,7 +262,8 @@ describe.each(DEVICES)('on %s in %s', (name, precision) => {
     await expect(matrix.to('cpu' as never)).rejects.toThrow(/matrix.to takes a device .*openDevice\(name\) opens it/);
     await expect(matrix.to(device, { precison: 'f32' } as never)).rejects.toThrow(/did you mean "precision"/);
     await expect(matrix.to(device, { precision: 'f16' as never })).rejects.toThrow(OptionError);
-    if (name === 'webgpu') await expect(matrix.to(device, { precision: 'f64' })).rejects.toThrow(/computes in f32/);
+    if (!device.precisions.includes('f64'))
+      await expect(matrix.to(device, { precision: 'f64' })).rejects.toThrow(/computes in f32/);
     await expect(DeviceMatrix.make({ ...matrix.data, share: {} as never }, device, {})).rejects.toThrow(
       /several ranks/,
     );

@@ -128,16 +128,19 @@ describe('devices', () => {
   it('say_which_package_they_take_where_it_is_not_installed', async () => {
     const place = join(folder, 'devices');
     const body = `
-      .then(({ openDevice }) => openDevice('webgpu'))
-      .then(({ name }) => console.log(name), ({ code, message }) => console.log(code, message));`;
+      .then(({ openDevice }) => Promise.allSettled(['webgpu', 'tfjs'].map((name) => openDevice(name))))
+      .then((all) => all.map(({ value, reason: { code, message } }) => console.log(value?.name ?? code, message)));`;
     writeFiles(place, {
       'package.json': '{ "private": true }',
       'device.mjs': `import('hmatrix/devices')${body}`,
       'device.cjs': `Promise.resolve(require('hmatrix/devices'))${body}`,
     });
     await unpackInto(place, packed);
-    for (const file of ['device.mjs', 'device.cjs'])
-      expect((await node([file], place)).stdout).toMatch(/^library WebGPU takes .*npm install webgpu\.\n$/);
+    for (const file of ['device.mjs', 'device.cjs']) {
+      const { stdout } = await node([file], place);
+      expect(stdout).toMatch(/^library WebGPU takes .*npm install webgpu\.\n/);
+      expect(stdout).toMatch(/\nlibrary .*TensorFlow\.js, and none of .* is installed\. Install it beside/);
+    }
   });
 });
 
