@@ -23,6 +23,7 @@ export type Kind =
   | 'team'
   | 'communicator'
   | 'device'
+  | 'operator on a device'
   | 'model'
   | 'network'
   | 'weights'
@@ -57,6 +58,7 @@ export function kindOf(value: unknown): Kind {
   if (Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView))) return 'numbers';
   const o = value as Members;
   if (isFunction(o['then'])) return 'promise';
+  if (isFunction(o['reserve']) && isFunction(o['launch'])) return 'operator on a device';
   if (isFunction(o['applyUnchecked'])) return kindOfOperator(o);
   // Before sources: it has methods entries and diagonal.
   if ('rows' in o && 'columns' in o && isFunction(o['get'])) return 'ml-matrix';
@@ -159,6 +161,7 @@ export type Role =
   | 'team'
   | 'communicator'
   | 'device'
+  | 'operator on a device'
   | 'path'
   | 'function';
 
@@ -319,6 +322,15 @@ const ROLES: Readonly<Record<Role, Part>> = {
     name: 'a device (of openDevice)',
     kinds: ['device'],
     instead: { text: 'openDevice(name) opens it', team: "openDevice('cpu', {}, { team }) makes one of it" },
+  },
+  'operator on a device': {
+    name: 'a matrix or a factorization on a device (of matrix.to or factorization.to)',
+    kinds: ['operator on a device'],
+    instead: {
+      'hierarchical matrix': 'await matrix.to(device) puts it there',
+      factorization: 'await factorization.to(device) puts it there',
+      numbers: 'numbers stay here: pass the matrix that was put there',
+    },
   },
   path: {
     name: 'a path',

@@ -13,6 +13,7 @@ export type {
   PreparedRows,
   PreparedWork,
 } from '../device/device.js';
+export type { ResidentOperator, VectorLayout } from '../device/resident-operator.js';
 export { describeDevices, openDevice, type DeviceOptions, type DeviceOutcome } from '../device/open.js';
 export type { TensorFlow } from '../device/tfjs/api.js';
 export type { Block } from '../device/work/demand.js';

@@ -4,6 +4,7 @@
 export { blockConjugateGradientSolver } from '../krylov/block-conjugate-gradients.js';
 export type { BlockOptions, BlockSolution, BlockSolver } from '../krylov/block-solution.js';
 export { conjugateGradients, conjugateGradientSolver } from '../krylov/conjugate-gradients.js';
+export { deviceConjugateGradients, type DeviceSolverOptions } from '../krylov/device-conjugate-gradients.js';
 export { flexibleConjugateGradientSolver, type FlexibleOptions } from '../krylov/flexible-conjugate-gradients.js';
 export { minres, minresSolver } from '../krylov/minres.js';
 export type { LinearSolver, Solution, SolveControl, SolverOptions } from '../krylov/solution.js';
@@ -15,6 +16,7 @@ export {
   type PreconditionedLogDeterminant,
   type PreconditionedLogDeterminantOptions,
 } from '../solve/log-determinant.js';
+export { refine, type AsyncInverse, type RefineOptions } from '../solve/refine.js';
 export { stochasticLanczosQuadrature, type TraceEstimate } from '../krylov/stochastic-lanczos-quadrature.js';
 export { spectralDensity, type DensityOptions, type SpectralDensity } from '../krylov/spectral-density.js';
 export { topEigenvalues } from '../approximation/top-eigenvalues.js';

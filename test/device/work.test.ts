@@ -330,6 +330,12 @@ describe.each(DEVICES)('%s in %s', (name, precision) => {
       { x, y, scalars, diagonal },
       width,
     );
+    // Of the quotients 3/2, 5/0 and 7/−4 the first alone is one of positive numbers.
+    const positive = { constant: 1, numerator: 0, denominator: 1, positive: true };
+    const guarded = await run({ ...shape, alpha: positive, beta: { constant: 0 } }, { x, y, scalars }, width);
+    expect([1.5, 0, 0].map((factor, q) => guarded.y[width + q] === factor * x[2 * width + q])).toEqual(
+      new Array(3).fill(true),
+    );
     const plain = await run({ ...shape, alpha: { constant: 2 }, beta: { constant: 0 } }, { x, y: y.map(() => NaN) }, 3);
     const [alpha, beta] = [
       [-1.5, 0, 1.75],

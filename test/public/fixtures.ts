@@ -30,6 +30,7 @@ export interface Fixtures {
   readonly source: hmatrix.EntrySource;
   readonly model: hmatrix.Model;
   readonly matrix: hmatrix.HierarchicalMatrix;
+  readonly onDevice: hmatrix.hierarchical.DeviceMatrix;
   readonly operator: hmatrix.LinearOperator;
   readonly tree: hmatrix.trees.ClusterTree;
   readonly kronecker: Awaited<ReturnType<typeof hmatrix.curvature.kroneckerHierarchical>>;
@@ -44,6 +45,7 @@ export async function fixtures(): Promise<Fixtures> {
   );
   const model: hmatrix.Model = { network, parameters: fractions(network.parameters, 4), loss: 'mse', data };
   const matrix = await hmatrix.compress(source, { leafSize: 8, tolerance: 1e-8 }, { team });
+  const onDevice = await matrix.to(await hmatrix.devices.openDevice('cpu', {}, { team }));
   const tree = await hmatrix.trees.buildClusterTree(source, 'geometric', { leafSize: 8 }, { team });
   const kronecker = await hmatrix.curvature.kroneckerHierarchical(
     model,
@@ -56,6 +58,7 @@ export async function fixtures(): Promise<Fixtures> {
     source,
     model,
     matrix,
+    onDevice,
     operator: hmatrix.operators.shifted(matrix, 0),
     tree,
     kronecker,

@@ -1,6 +1,7 @@
 /** An operator of the caller's that does not keep to the contract is refused by every function that takes one. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as hmatrix from '#hmatrix/index.js';
+import { SAME } from './solver-places.js';
 import { failureOf, fixtures, SIZE, type Fixtures } from './fixtures.js';
 
 let f: Fixtures;
@@ -110,6 +111,7 @@ const WITH_OPERATOR: Readonly<Record<string, (operator: hmatrix.LinearOperator) 
   conjugateGradients: (a) => hmatrix.krylov.conjugateGradients(a, new Float64Array(SIZE), hmatrix.dense.zeros(SIZE, 1)),
   minresSolver: (a) => hmatrix.krylov.minresSolver(a),
   minres: (a) => hmatrix.krylov.minres(a, new Float64Array(SIZE), hmatrix.dense.zeros(SIZE, 1)),
+  refine: (a) => hmatrix.krylov.refine(a, SAME, new Float64Array(SIZE), hmatrix.dense.zeros(SIZE, 1)),
   flexibleConjugateGradientSolver: (a) => hmatrix.krylov.flexibleConjugateGradientSolver(a),
   blockConjugateGradientSolver: (a) => hmatrix.krylov.blockConjugateGradientSolver(a),
 };

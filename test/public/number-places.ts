@@ -1,12 +1,12 @@
 /**
- * Every place of the index that takes numbers, by the function: what it is called in messages, numbers that suit it,
- * and what comes of them.
+ * Every place of the index that takes numbers, by the function: its name in messages, numbers, and what comes of them.
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as hmatrix from '#hmatrix/index.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
 import { DATA_PLACES, type Numbers, type Place } from './data-number-places.js';
+import { solverPlaces } from './solver-places.js';
 import { fixtures, fractions, gradientOnDevice, network, SIZE, trainPair, type Fixtures } from './fixtures.js';
 import { TENSOR_PLACES } from './tensor-places.js';
 
@@ -220,7 +220,7 @@ export const TAKE_NUMBERS: Readonly<Record<string, readonly Place[]>> = {
       return [(await hmatrix.krylov.preconditionedLogDeterminant(f.operator, options, onTeam())).value];
     }),
   ],
-  conjugateGradients: [ofVector(solved((b, x) => hmatrix.krylov.conjugateGradients(f.operator, b, x)))],
+  ...solverPlaces(() => f),
   conjugateGradientSolver: [
     ofVector(solved((b, x) => hmatrix.krylov.conjugateGradientSolver(f.operator).solve(b, x))),
     ofVector(

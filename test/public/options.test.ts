@@ -6,6 +6,7 @@ import * as hmatrix from '#hmatrix/index.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
 import { LAYERS_WITH_OPTIONS, LAYERS_WITHOUT_OPTIONS } from './layer-options.js';
 import { and, DATA_OPTIONS, type Call, type Entry } from './data-options.js';
+import { solverOptions } from './solver-places.js';
 import { WORKER_OPTIONS } from './worker-options.js';
 import { failureOf, fixtures, network, SIZE, pair, type Fixtures, publicFunctions } from './fixtures.js';
 
@@ -231,7 +232,7 @@ const TAKE_OPTIONS: Readonly<Record<string, readonly Entry[]>> = {
     ['onIteration', (o) => hmatrix.krylov.conjugateGradientSolver(f.operator).solve(b(), x(), o)],
     ['guess', (o) => hmatrix.krylov.conjugateGradientSolver(f.operator).solveAsync(b(), x(), o)],
   ],
-  conjugateGradients: [['preconditioner', (o) => hmatrix.krylov.conjugateGradients(f.operator, b(), x(), o)]],
+  ...solverOptions(() => f),
   minresSolver: [
     ['maxIterations', (o) => hmatrix.krylov.minresSolver(f.operator, o)],
     ['onIteration', (o) => hmatrix.krylov.minresSolver(f.operator).solve(b(), x(), o)],

@@ -9,11 +9,16 @@ import type { KernelArguments, KernelState } from './kernel-state.js';
 /** Rows of a combination that are one task. */
 export const COMBINED_ROWS = 4096;
 
-function factors({ constant, numerator, denominator }: Coefficient, scalars: FloatArray, width: number): Float64Array {
+function factors(
+  { constant, numerator, denominator, positive = false }: Coefficient,
+  scalars: FloatArray,
+  width: number,
+): Float64Array {
   return Float64Array.from({ length: width }, (_, q) => {
     const above = numerator === undefined ? 1 : scalars[numerator * width + q];
     const below = denominator === undefined ? 1 : scalars[denominator * width + q];
-    return below === 0 ? 0 : (constant * above) / below;
+    if (below === 0 || (positive && !(above > 0 && below > 0 && above + below < Infinity))) return 0;
+    return (constant * above) / below;
   });
 }
 

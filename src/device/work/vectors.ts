@@ -9,12 +9,14 @@ import { demandOf, requireCount, type Demand, type Runs, type WorkDemand, type W
 
 /**
  * A factor of each column: constant·s(numerator, q)/s(denominator, q), s the rows of `scalars`; without rows the
- * constant. Where the denominator is 0, it is 0.
+ * constant. Where the denominator is 0, it is 0; and, if it is to be `positive`, where numerator or denominator are not
+ * positive numbers: no step is taken along a direction without curvature.
  */
 export interface Coefficient {
   readonly constant: number;
   readonly numerator?: number | undefined;
   readonly denominator?: number | undefined;
+  readonly positive?: boolean | undefined;
 }
 
 /** A combination, with the operands x and y, scalars where a coefficient has rows, diagonal where it is asked for. */

@@ -9,6 +9,7 @@ import { inUnits, requireMemory } from '../../core/memory.js';
 import { warn } from '../../core/warning.js';
 import type { FlatVector, Matrix, Vectors } from '../../dense/matrix.js';
 import type { Device, DeviceBuffer } from '../../device/device.js';
+import type { ResidentOperator, VectorLayout } from '../../device/resident-operator.js';
 import { DeviceFactorization, lostDigits } from '../factor/device/device-factorization.js';
 import { factorUlvOnDevice } from '../factor/device/ulv.js';
 import type { HierarchicalData } from '../matrix/data.js';
@@ -16,7 +17,7 @@ import { FORMAT_TABLE } from '../matrix/format.js';
 import { requireProduct } from '../matrix/product-operands.js';
 import { placesOf } from '../matrix/transposed-vectors.js';
 import { requireWholeOn, type DeviceMatrixOptions } from './device-options.js';
-import { DeviceVectors, type ResidentOperator, type VectorLayout } from './device-vectors.js';
+import { DeviceVectors } from './device-vectors.js';
 import { VectorLaunches, type PlannedLaunch } from './launches.js';
 import { sendBlocks } from './packing.js';
 import { planProduct, type BlockPlaces, type PlanPart, type ProductPlan } from './plan.js';
@@ -116,6 +117,11 @@ export class DeviceMatrix implements ResidentOperator {
   /** Memory for `width` vectors on the device. Throws MemoryError. */
   reserve(width: number): Promise<DeviceBuffer> {
     return this.#vectors.reserve(width);
+  }
+
+  /** Does `what` after the products before. */
+  inTurn<T>(what: () => Promise<T>): Promise<T> {
+    return this.#vectors.inTurn(what);
   }
 
   /** The launches of a product over vectors that lie there; what `apply` does between sending and fetching. */

@@ -6,31 +6,11 @@ import { floats, NUMBER_BYTES, type FloatArray, type Precision } from '../../cor
 import { refuseMemory } from '../../core/memory.js';
 import { view, type Matrix } from '../../dense/matrix.js';
 import type { Device, DeviceBuffer } from '../../device/device.js';
+import type { ResidentOperator, VectorLayout } from '../../device/resident-operator.js';
 import { PANEL, transposeIn, transposeOut } from '../matrix/transposed-vectors.js';
 
 /** Vectors at a time at most: beyond them nothing gets faster. */
 const MOST_VECTORS = 512;
-
-/** How vectors stand on the device. */
-export interface VectorLayout {
-  /** The place of each index in tree order: vectors go to rows 0 … N − 1. */
-  readonly place: Int32Array;
-  /** The row that results begin at. */
-  readonly result: number;
-  /** Rows of all. */
-  readonly rows: number;
-}
-
-/** Something on a device that maps vectors to vectors of the same length, without their leaving it. */
-export interface ResidentOperator {
-  readonly device: Device;
-  readonly precision: Precision;
-  readonly layout: VectorLayout;
-  /** Memory for `width` vectors: the buffer whose rows launches read and write. Throws MemoryError. */
-  reserve(width: number): Promise<DeviceBuffer>;
-  /** Launches over the first `width` numbers of each row, from rows 0 … of the buffer to rows `layout.result` … */
-  launch(vectors: DeviceBuffer, width: number): void;
-}
 
 /** The vectors of one operator. */
 export class DeviceVectors {

@@ -12,10 +12,12 @@ const NUMBERS = 4 * THREADS;
 /** A row that is none. */
 const NONE = 2 ** 32 - 1;
 
-/** Words: first rows of X and Y, rows, then of α and of β constant, numerator, denominator; whether Y is replaced. */
+/**
+ * Words: first rows of X and Y, rows, then of α and of β constant, numerator, denominator, whether they must be
+ * positive; whether Y is replaced.
+ */
 function combination(scalars: boolean, diagonal: boolean): Kernel {
-  const factor = (at: number): string =>
-    scalars ? `factor(number(${at}u), word(${at + 1}u), word(${at + 2}u), q)` : `number(${at}u)`;
+  const factor = (at: number): string => (scalars ? `factor(${at}u, q)` : `number(${at}u)`);
   return {
     name: `combination${scalars ? ' with scalars' : ''}${diagonal ? ' and diagonal' : ''}`,
     lists: [],
@@ -26,13 +28,18 @@ function combination(scalars: boolean, diagonal: boolean): Kernel {
 ${
   scalars
     ? `
-fn factor(constant: f32, above: u32, below: u32, q: u32) -> f32 {
-  var value = constant;
-  if (above != ${NONE}u) { value *= ${of['scalars']}[above * widths.x + q]; }
-  if (below == ${NONE}u) { return value; }
-  let divisor = ${of['scalars']}[below * widths.x + q];
-  if (divisor == 0.0) { return 0.0; }
-  return value / divisor;
+fn scalar(row: u32, q: u32) -> f32 {
+  if (row == ${NONE}u) { return 1.0; }
+  return ${of['scalars']}[row * widths.x + q];
+}
+// By its bits: kernels may be compiled as if nothing were infinite or not a number.
+fn isPositive(value: f32) -> bool { return bitcast<u32>(value) > 0u && bitcast<u32>(value) < 0x7f800000u; }
+
+fn factor(at: u32, q: u32) -> f32 {
+  let above = scalar(word(at + 1u), q);
+  let below = scalar(word(at + 2u), q);
+  if (below == 0.0 || (word(at + 3u) == 1u && !(isPositive(above) && isPositive(below)))) { return 0.0; }
+  return number(at) * above / below;
 }`
     : ''
 }
@@ -47,7 +54,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
     let at = word(3u) * width + e;
     var value = ${factor(5)} * ${of['x']}[word(2u) * width + e];
     ${diagonal ? `value *= ${of['diagonal']}[e / width];` : ''}
-    if (word(11u) == 0u) { value += ${factor(8)} * ${of['y']}[at]; }
+    if (word(13u) == 0u) { value += ${factor(9)} * ${of['y']}[at]; }
     ${of['y']}[at] = value;
   }
 }
@@ -61,10 +68,11 @@ const COMBINATIONS = [false, true].map((scalars) => [false, true].map((diagonal)
 export function combinationSteps(work: Combination): Step[] {
   const { x, y, count, alpha, beta, diagonal = false } = work;
   if (count === 0) return [];
-  const factors = [alpha, beta].flatMap(({ constant, numerator, denominator }) => [
+  const factors = [alpha, beta].flatMap(({ constant, numerator, denominator, positive = false }) => [
     wordOfFloat(constant),
     numerator ?? NONE,
     denominator ?? NONE,
+    positive ? 1 : 0,
   ]);
   const scalars = [alpha, beta].some(({ numerator, denominator }) => (numerator ?? denominator) !== undefined);
   const kernel = COMBINATIONS[scalars ? 1 : 0][diagonal ? 1 : 0];

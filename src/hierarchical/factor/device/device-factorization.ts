@@ -6,8 +6,9 @@ import { firstNonFinite, ROUNDOFF, type FloatArray, type Precision } from '../..
 import { RandomStream } from '../../../core/random.js';
 import { squaredNorm, view, type FlatVector, type Matrix, type Vectors } from '../../../dense/matrix.js';
 import type { Device, DeviceBuffer, PreparedWork } from '../../../device/device.js';
+import type { ResidentOperator, VectorLayout } from '../../../device/resident-operator.js';
 import { isolatedOf } from '../../../tree/cluster-tree.js';
-import { DeviceVectors, type ResidentOperator, type VectorLayout } from '../../device/device-vectors.js';
+import { DeviceVectors } from '../../device/device-vectors.js';
 import type { PlannedLaunch } from '../../device/launches.js';
 import type { HierarchicalData } from '../../matrix/data.js';
 import { requireProduct } from '../../matrix/product-operands.js';
@@ -129,6 +130,11 @@ export class DeviceFactorization implements ResidentOperator {
   /** Memory for `width` vectors on the device. Throws MemoryError. */
   reserve(width: number): Promise<DeviceBuffer> {
     return this.#vectors.reserve(width);
+  }
+
+  /** Does `what` after the solves before. */
+  inTurn<T>(what: () => Promise<T>): Promise<T> {
+    return this.#vectors.inTurn(what);
   }
 
   /** The launches of a solve over vectors that lie there; what `solve` does between sending and fetching. */
