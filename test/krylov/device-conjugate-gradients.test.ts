@@ -1,7 +1,7 @@
 /** Conjugate gradients whose vectors stay on a device: the outcomes of those here, and a few numbers a step. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { NonFiniteError, OptionError, ShapeError } from '#hmatrix/core/errors.js';
-import { NUMBER_BYTES, ROUNDOFF, type Precision } from '#hmatrix/core/floats.js';
+import { NUMBER_BYTES, ROUNDOFF } from '#hmatrix/core/floats.js';
 import { sharedFloat64 } from '#hmatrix/core/shared-array.js';
 import { view, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import type { Device } from '#hmatrix/device/device.js';
@@ -15,7 +15,8 @@ import { deviceConjugateGradients } from '#hmatrix/krylov/device-conjugate-gradi
 import { shifted } from '#hmatrix/operator/shifted.js';
 import type { Team } from '#hmatrix/parallel/team.js';
 import { denseSource } from '#hmatrix/source/dense-source.js';
-import { hasAdapter, NO_ADAPTER } from '../device/adapter.js';
+import { useStandIn } from '../device/cuda-stand-in/stand-in.js';
+import { DEVICES, whatIsMissing } from '../device/devices.js';
 import { gaussianSource, randomMatrix } from '../support.js';
 import { sharedTeam } from '../teams.js';
 
@@ -43,16 +44,13 @@ function residuals(x: Matrix, b: Matrix, shift = SHIFT): number[] {
   });
 }
 
-const devices: readonly (readonly ['cpu' | 'webgpu', Precision])[] = [
-  ['cpu', 'f64'],
-  ['cpu', 'f32'],
-  ['webgpu', 'f32'],
-];
+useStandIn();
 
-describe.each(devices)('on %s in %s', (name, precision) => {
-  const skipped = name === 'webgpu' && !hasAdapter;
+describe.each(DEVICES)('on %s in %s', (name, precision) => {
+  const missing = whatIsMissing(name);
+  const skipped = missing !== undefined;
   const test = skipped ? it.skip : it;
-  if (skipped) it.skip(NO_ADAPTER, () => undefined);
+  if (skipped) it.skip(missing, () => undefined);
   const tolerance = precision === 'f64' ? 1e-10 : 5e-5;
   let device: Device;
   let onDevice: DeviceMatrix;
