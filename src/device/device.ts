@@ -73,11 +73,18 @@ export interface DeviceMemory {
   readonly bufferLimit: number;
 }
 
+/** Ways of multiplying float32 numbers faster: both factors are rounded, to 11 or to 8 bits; sums are float32. */
+export const ARITHMETICS = ['tf32', 'bf16'] as const;
+/** One of them. */
+export type Arithmetic = (typeof ARITHMETICS)[number];
+
 /** The operands of a launch: blocks and vectors of one precision. */
 export interface LaunchOperands {
   readonly values: DeviceBuffer;
   /** Read and written, row by row. */
   readonly vectors: DeviceBuffer;
+  /** How products in f32 with more than 16 vectors are formed, of `Device.arithmetics`. Default: in float32. */
+  readonly arithmetic?: Arithmetic | undefined;
 }
 
 /** A device: the team of this machine, or a graphics card. `openDevice` opens one. */
@@ -87,6 +94,8 @@ export interface Device {
   readonly description: string;
   /** What it computes in. */
   readonly precisions: readonly Precision[];
+  /** How it can multiply besides. */
+  readonly arithmetics: readonly Arithmetic[];
   readonly counters: DeviceCounters;
   readonly memory: DeviceMemory;
   /**
@@ -104,7 +113,8 @@ export interface Device {
   prepare(rows: BlockRows): Promise<PreparedRows>;
   /**
    * One launch: what block rows say of rows of `width` numbers. Throws ShapeError where they reach past an operand, or
-   * the precisions differ, DeviceError, DeviceLostError.
+   * the precisions differ, OptionError for an arithmetic that the device or the precision has not, DeviceError,
+   * DeviceLostError.
    */
   multiply(rows: PreparedRows, operands: LaunchOperands, width: number): void;
   /**

@@ -2,12 +2,16 @@
  * What devices that keep a ledger have alike.
  */
 import { precisionOf, type FloatArray, type Precision } from '../core/floats.js';
-import type { DeviceBuffer, DeviceCounters, DeviceMemory } from './device.js';
+import type { Arithmetic, DeviceBuffer, DeviceCounters, DeviceMemory } from './device.js';
 import { requireFloats, type Ledger } from './ledger.js';
 
 /** A device with a ledger, of which H is what it knows its buffers by. */
 export abstract class LedgerDevice<H> {
   protected abstract readonly ledger: Ledger<H>;
+
+  get arithmetics(): readonly Arithmetic[] {
+    return this.ledger.arithmetics;
+  }
 
   get counters(): DeviceCounters {
     return this.ledger.counters;

@@ -5,8 +5,10 @@ import { DeviceError, MemoryError, OptionError, ShapeError } from '../core/error
 import { NUMBER_BYTES, precisionOf, type FloatArray, type Precision } from '../core/floats.js';
 import { describe } from '../core/kind.js';
 import { requireMemory } from '../core/memory.js';
+import { requireArithmetic } from './arithmetic.js';
 import type { BlockReach } from './block-rows.js';
 import type {
+  Arithmetic,
   DeviceBuffer,
   DeviceCounters,
   DeviceMemory,
@@ -112,6 +114,8 @@ export function requireWidth(width: number): number {
 export interface LedgerOptions<H> {
   readonly name: DeviceName;
   readonly precisions: readonly Precision[];
+  /** Default: none. */
+  readonly arithmetics?: readonly Arithmetic[] | undefined;
   readonly limit: number;
   readonly bufferLimit: number;
   readonly free: (handle: H) => void;
@@ -136,6 +140,10 @@ export class Ledger<H> {
   /** The device's name. */
   get name(): DeviceName {
     return this.#options.name;
+  }
+
+  get arithmetics(): readonly Arithmetic[] {
+    return this.#options.arithmetics ?? [];
   }
 
   get counters(): DeviceCounters {
@@ -300,6 +308,7 @@ export class Ledger<H> {
     if (values === vectors) throw new ShapeError('The blocks and the vectors of a launch are buffers of their own.');
     if (values.precision !== vectors.precision)
       throw new ShapeError(`The blocks are ${values.precision}, the vectors ${vectors.precision}: both must be one.`);
+    requireArithmetic(this, operands.arithmetic, values.precision);
     if (reach.values > values.length || reach.rows * width > vectors.length)
       throw new ShapeError(
         `The block rows reach ${reach.values} numbers of blocks and ${reach.rows} rows of ${width}: the buffers hold ` +

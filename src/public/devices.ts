@@ -3,6 +3,7 @@
  */
 export type { BlockRows } from '../device/block-rows.js';
 export type {
+  Arithmetic,
   Device,
   DeviceBuffer,
   DeviceCounters,

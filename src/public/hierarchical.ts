@@ -22,7 +22,7 @@ export type {
 } from '../hierarchical/matrix/report.js';
 export type { HierarchicalFormat } from '../hierarchical/matrix/format.js';
 export type { DeviceFactorOptions, DeviceMatrix, DeviceMatrixMemory } from '../hierarchical/device/device-matrix.js';
-export type { DeviceMatrixOptions } from '../hierarchical/device/device-options.js';
+export type { DeviceMatrixOptions, DevicePrecisionOptions } from '../hierarchical/device/device-options.js';
 export type {
   DeviceFactorization,
   DeviceFactorizationMemory,

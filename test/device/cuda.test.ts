@@ -4,7 +4,8 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { DeviceError, DeviceLostError, LibraryError, MemoryError } from '#hmatrix/core/errors.js';
-import { PRECISIONS } from '#hmatrix/core/floats.js';
+import { PRECISIONS, type FloatArray } from '#hmatrix/core/floats.js';
+import { ARITHMETICS } from '#hmatrix/device/device.js';
 import { RandomStream } from '#hmatrix/core/random.js';
 import type { CudaDevice } from '#hmatrix/device/cuda/device.js';
 import { CudaContext } from '#hmatrix/device/cuda/context.js';
@@ -20,7 +21,7 @@ import type { Work } from '#hmatrix/device/work/work.js';
 import { arrayAddress } from '#hmatrix/native/koffi.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
 import { sharedTeam } from '../teams.js';
-import { exampleOf, numbersOf } from './block-rows.js';
+import { exampleOf, excess, numbersOf, plain } from './block-rows.js';
 import * as standIn from './cuda-stand-in/stand-in.js';
 
 const { failAt, callsSince, forgetCalls, hasStandIn, NO_COMPILER, setCard, setCompiler } = standIn;
@@ -169,6 +170,57 @@ describe.skipIf(!hasStandIn)('cuda', () => {
     expect(parts[0][1].every((value) => value === 0)).toBe(true);
     await device.close();
     await expect(device.finish()).rejects.toThrow(/cuda is closed: open it again/);
+  });
+
+  it.each(ARITHMETICS)('multiplies_rounded_numbers_by_instructions_for_small_matrices: %s', async (arithmetic) => {
+    const device = await open();
+    const shapes = [
+      { count: 70, starts: true, terms: [[40, true], [5, false], [300, false]] as const }, // prettier-ignore
+      { count: 9, terms: [[33, false], [17, true]] as const }, // prettier-ignore
+      { count: 200, terms: [[64, true]] as const },
+    ];
+    const example = exampleOf(shapes, true, 2);
+    const rows = await device.prepare(example.rows);
+    const multiply = async (numbers: FloatArray, before: FloatArray, width: number): Promise<FloatArray> => {
+      const [values, vectors] = [await device.upload(numbers), await device.upload(before)];
+      device.multiply(rows, { values, vectors, arithmetic }, width);
+      const got = before.slice();
+      await device.read(vectors, got);
+      for (const one of [values, vectors]) one.destroy();
+      return got;
+    };
+    // Small whole numbers are the same in every arithmetic.
+    const whole = (length: number, seed: number): FloatArray =>
+      numbersOf(length, 'f32', seed).map((v) => Math.round(9 * v));
+    for (const width of [1, 16, 17, 64, 70]) {
+      const [numbers, before] = [whole(example.values, 1), whole(example.height * width, 2)];
+      const got = await multiply(numbers, before, width);
+      expect(got, `width ${width}`).toEqual(Float32Array.from(plain(example, numbers, before, width).result));
+    }
+    // Others are rounded, both factors, and more than float32 rounds them.
+    const [numbers, before] = [numbersOf(example.values, 'f32', 3), numbersOf(example.height * 64, 'f32', 4)];
+    const got = await multiply(numbers, before, 64);
+    const { result, bound } = plain(example, numbers, before, 64);
+    const unit = arithmetic === 'tf32' ? 2 ** -11 : 2 ** -8;
+    let worst = 0;
+    got.forEach((value, i) => {
+      // `bound` is the sum of magnitudes times its length, of which rounding factors needs twice the unit alone.
+      if (bound[i] > 0) worst = Math.max(worst, Math.abs(value - result[i]) / (2 * unit * bound[i]));
+    });
+    expect(worst).toBeLessThan(1);
+    expect(excess(got, { result, bound }, 'f32')).toBeGreaterThan(1);
+    const [values, vectors] = [
+      await device.allocate(example.values, 'f64'),
+      await device.allocate(example.height, 'f64'),
+    ];
+    expect(() => device.multiply(rows, { values, vectors, arithmetic }, 1)).toThrow(
+      /cuda has no arithmetic .* for products in f64: it has tf32 and bf16, for f32/,
+    );
+    await device.close();
+    setCard('architecture', 75);
+    const old = await open();
+    expect(old.arithmetics).toEqual([]);
+    await old.close();
   });
 
   it('copies_through_memory_that_is_not_pinned_where_the_system_pins_none_and_warns', async () => {
@@ -351,10 +403,17 @@ describe('kernels', () => {
         '-c',
         `nvcc -fatbin -std=c++14 -Xptxas -v ${targets.join(' ')} -o ${file}.bin ${file} 2>${log}`,
       ]);
-      const told = readFileSync(log, 'utf8');
+      let told = readFileSync(log, 'utf8');
+      // What multiplies small matrices is for compute capability 8.0 and later.
+      const rounding = ARITHMETICS.flatMap((arithmetic) =>
+        TILE_HEIGHTS.map((height) => rowsKernel({ precision: 'f32', height, width: 64, arithmetic })),
+      );
+      writeFileSync(file, rounding.map(({ name, source }) => `namespace of_${name} {${source()}}\n`).join(''));
+      execFileSync('sh', ['-c', `nvcc -cubin -std=c++14 -Xptxas -v -arch=sm_80 -o ${file}.bin ${file} 2>${log}`]);
+      told += readFileSync(log, 'utf8');
       const spills = [...told.matchAll(/(\d+) bytes spill stores, (\d+) bytes spill loads/g)];
       expect(sources).toHaveLength(2 * 26);
-      expect(spills).toHaveLength(sources.length * architectures.length);
+      expect(spills).toHaveLength(sources.length * architectures.length + rounding.length);
       expect(spills.filter(([, stores, loads]) => stores !== '0' || loads !== '0').map(([text]) => text)).toEqual([]);
       expect(told.split('\n').filter((line) => line.includes('warning'))).toEqual([]);
     },

@@ -3,9 +3,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DeviceError, MemoryError, NonFiniteError, OptionError, ShapeError } from '#hmatrix/core/errors.js';
 import { NUMBER_BYTES, ROUNDOFF, type Precision } from '#hmatrix/core/floats.js';
 import { sharedFloat64 } from '#hmatrix/core/shared-array.js';
-import { view, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
+import { squaredNorm, view, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import { checkBlockRows, flopsOfVector } from '#hmatrix/device/block-rows.js';
-import type { Device } from '#hmatrix/device/device.js';
+import { ARITHMETICS, type Device } from '#hmatrix/device/device.js';
 import { openDevice } from '#hmatrix/device/open.js';
 import { DeviceMatrix } from '#hmatrix/hierarchical/device/device-matrix.js';
 import { planProduct, type ProductPlan } from '#hmatrix/hierarchical/device/plan.js';
@@ -255,6 +255,32 @@ describe.each(DEVICES)('on %s in %s', (name, precision) => {
     await expect(matrix.to(tiny, { precision })).rejects.toThrow(MemoryError);
     expect(tiny.counters.uploaded).toBe(0);
     await tiny.close();
+  });
+
+  test('the_error_of_an_arithmetic_is_measured_and_devices_without_it_refuse', async () => {
+    const matrix = await matrixOf('fmm');
+    const before = device.memory;
+    for (const arithmetic of ARITHMETICS) {
+      const putting = matrix.to(device, { precision, arithmetic });
+      if (precision === 'f64' || !device.arithmetics.includes(arithmetic)) {
+        await expect(putting).rejects.toThrow(OptionError);
+        await expect(putting).rejects.toThrow(/has no arithmetic (tf32|bf16) for products in f\d\d/);
+        continue;
+      }
+      const [rounded, plain] = [await putting, await matrix.to(device, { precision })];
+      const unit = arithmetic === 'tf32' ? 2 ** -11 : 2 ** -8;
+      expect([rounded.arithmetic, plain.arithmetic, plain.arithmeticError]).toEqual([arithmetic, undefined, 0]);
+      expect(rounded.arithmeticError).toBeGreaterThan(unit / 16);
+      expect(rounded.arithmeticError).toBeLessThan(2 * unit);
+      const x = randomMatrix(matrix.rows, 20, 5);
+      const [y, expected] = [await rounded.apply(x), await plain.apply(x)];
+      const difference = y.data.map((value, i) => value - expected.data[i]) as Float64Array;
+      const error = Math.sqrt(squaredNorm(view(difference, 0, matrix.rows, 20)) / squaredNorm(expected));
+      expect(error / rounded.arithmeticError).toBeGreaterThan(0.5);
+      expect(error / rounded.arithmeticError).toBeLessThan(2);
+      for (const one of [rounded, plain]) one.release();
+    }
+    expect(device.memory).toEqual(before);
   });
 
   test('what_cannot_be_put_there_is_refused_by_name', async () => {

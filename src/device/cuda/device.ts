@@ -5,7 +5,15 @@
 import { PRECISIONS, type FloatArray, type Precision } from '../../core/floats.js';
 import { arrayAddress } from '../../native/koffi.js';
 import { checkBlockRows, type BlockRows } from '../block-rows.js';
-import type { Device, DeviceBuffer, KernelDevice, LaunchOperands, PreparedRows, PreparedWork } from '../device.js';
+import {
+  ARITHMETICS,
+  type Device,
+  type DeviceBuffer,
+  type KernelDevice,
+  type LaunchOperands,
+  type PreparedRows,
+  type PreparedWork,
+} from '../device.js';
 import { LedgerDevice } from '../ledger-device.js';
 import { Ledger } from '../ledger.js';
 import { checkedWork, residentWork } from '../resident-work.js';
@@ -38,6 +46,9 @@ export interface CudaOptions {
   /** Most bytes on the device; undefined: what is free there when it is opened. */
   readonly memoryLimit: number | undefined;
 }
+
+/** The architecture from which on cards multiply small matrices of rounded numbers at once. */
+const TENSORS = 80;
 
 /** A device on CUDA. `openCuda` opens one. */
 export class CudaDevice extends LedgerDevice<number> implements Device {
@@ -81,6 +92,7 @@ export class CudaDevice extends LedgerDevice<number> implements Device {
     this.ledger = new Ledger({
       name: 'cuda',
       precisions: PRECISIONS,
+      arithmetics: card.architecture >= TENSORS ? ARITHMETICS : [],
       limit,
       bufferLimit: limit,
       free: (address) => {
@@ -136,7 +148,8 @@ export class CudaDevice extends LedgerDevice<number> implements Device {
   multiply(prepared: PreparedRows, operands: LaunchOperands, width: number): void {
     this.#context.enter();
     const { parts, values, vectors } = this.ledger.launch<CudaRows>(prepared, operands, width);
-    parts.launch({ precision: operands.values.precision, values, vectors, width });
+    const { arithmetic } = operands;
+    parts.launch({ precision: operands.values.precision, arithmetic, values, vectors, width });
     this.ledger.launched(prepared.cost(width));
   }
 

@@ -4,7 +4,7 @@
 import type { Precision } from '../../core/floats.js';
 import type { NativeArray } from '../../native/koffi.js';
 import { flopsOfVector, type BlockRows } from '../block-rows.js';
-import type { LaunchCost } from '../device.js';
+import type { Arithmetic, LaunchCost } from '../device.js';
 import { cutIntoTiles, tileWidthOf, type TileGroup } from '../tiles.js';
 import { layOut, type CudaHost } from './host.js';
 import { rowsKernel } from './kernels/rows.js';
@@ -32,6 +32,7 @@ export function cutRows(rows: BlockRows): CutRows {
 /** What rows are launched with. */
 export interface RowsOperands {
   readonly precision: Precision;
+  readonly arithmetic?: Arithmetic | undefined;
   readonly values: number;
   readonly vectors: number;
   readonly width: number;
@@ -88,7 +89,8 @@ export class CudaRows {
       last?.width === operands.width &&
       last.values === operands.values &&
       last.vectors === operands.vectors &&
-      last.precision === operands.precision;
+      last.precision === operands.precision &&
+      last.arithmetic === operands.arithmetic;
     if (!same) this.#last = { operands, launches: this.#groups.map((group) => this.#launchOf(group, operands)) };
     for (const launch of this.#last!.launches) this.#host.add(launch);
   }
@@ -98,9 +100,9 @@ export class CudaRows {
     this.#host.free(this.#memory);
   }
 
-  #launchOf({ height, tiles, list }: Group, { precision, values, vectors, width }: RowsOperands): Launch {
+  #launchOf({ height, tiles, list }: Group, { precision, arithmetic, values, vectors, width }: RowsOperands): Launch {
     const tile = tileWidthOf(width);
-    const { handle, threads } = this.#host.kernel(rowsKernel({ precision, height, width: tile }));
+    const { handle, threads } = this.#host.kernel(rowsKernel({ precision, arithmetic, height, width: tile }));
     const addresses = [list, ...this.#lists, values, vectors];
     const parameters = new BigInt64Array(addresses.length + 2);
     parameters.set(addresses.map(BigInt));

@@ -6,9 +6,11 @@ import { DeviceError, OptionError } from '../../core/errors.js';
 import { NUMBER_BYTES, type FloatArray, type Precision } from '../../core/floats.js';
 import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
 import { inUnits, requireMemory } from '../../core/memory.js';
+import { RandomStream } from '../../core/random.js';
 import { warn } from '../../core/warning.js';
-import type { FlatVector, Matrix, Vectors } from '../../dense/matrix.js';
-import type { Device, DeviceBuffer } from '../../device/device.js';
+import { squaredNorm, view, zeros, type FlatVector, type Matrix, type Vectors } from '../../dense/matrix.js';
+import { requireArithmetic } from '../../device/arithmetic.js';
+import type { Arithmetic, Device, DeviceBuffer } from '../../device/device.js';
 import type { ResidentOperator, VectorLayout } from '../../device/resident-operator.js';
 import { DeviceFactorization, lostDigits } from '../factor/device/device-factorization.js';
 import { factorUlvOnDevice } from '../factor/device/ulv.js';
@@ -16,7 +18,7 @@ import type { HierarchicalData } from '../matrix/data.js';
 import { FORMAT_TABLE } from '../matrix/format.js';
 import { requireProduct } from '../matrix/product-operands.js';
 import { placesOf } from '../matrix/transposed-vectors.js';
-import { requireWholeOn, type DeviceMatrixOptions } from './device-options.js';
+import { DEVICE_MATRIX_KEYS, requireWholeOn, type DeviceMatrixOptions } from './device-options.js';
 import { DeviceVectors } from './device-vectors.js';
 import { VectorLaunches, type PlannedLaunch } from './launches.js';
 import { sendBlocks } from './packing.js';
@@ -47,6 +49,10 @@ interface Resident {
   holders: number;
 }
 
+/** Vectors that the error of an arithmetic is measured with: as few as are multiplied in it. */
+const MEASURED = 17;
+const ARITHMETIC_STREAM = 0xa417e;
+
 const PARTS: readonly PlanPart[] = ['basis', 'coupling', 'leaf'];
 
 /** Bytes that are under way at most: devices keep copies of their own of what they are sent. */
@@ -60,6 +66,8 @@ export class DeviceMatrix implements ResidentOperator {
   readonly device: Device;
   /** What it is computed in. */
   readonly precision: Precision;
+  #arithmetic: Arithmetic | undefined;
+  #arithmeticError = 0;
   readonly #vectors: DeviceVectors;
   readonly #data: HierarchicalData;
   readonly #places: BlockPlaces;
@@ -82,14 +90,30 @@ export class DeviceMatrix implements ResidentOperator {
 
   /** Of `HierarchicalMatrix.to`. */
   static async make(data: HierarchicalData, device: Device, options: DeviceMatrixOptions): Promise<DeviceMatrix> {
-    const precision = requireWholeOn(device, data, { own: data.dtype, options }, 'matrix.to');
+    const precision = requireWholeOn(device, data, { own: data.dtype, options, keys: DEVICE_MATRIX_KEYS }, 'matrix.to');
+    requireArithmetic(device, options.arithmetic, precision);
     const plan = planProduct(data);
     requireBlocks(plan, device, precision);
-    return new DeviceMatrix(data, device, precision, [plan, await upload(plan, data, device, precision)]);
+    const made = new DeviceMatrix(data, device, precision, [plan, await upload(plan, data, device, precision)]);
+    if (options.arithmetic !== undefined) await made.#measure(options.arithmetic);
+    return made;
   }
 
   get size(): number {
     return this.rows;
+  }
+
+  /** How products with more than 16 vectors are formed; undefined: in `precision`. */
+  get arithmetic(): Arithmetic | undefined {
+    return this.#arithmetic;
+  }
+
+  /**
+   * ‖Y′ − Y‖_F/‖Y‖_F of products with seeded vectors, Y′ in `arithmetic`, Y in float32: measured when the matrix was
+   * put on the device; 0 without an arithmetic.
+   */
+  get arithmeticError(): number {
+    return this.#arithmeticError;
   }
 
   /**
@@ -127,7 +151,7 @@ export class DeviceMatrix implements ResidentOperator {
   /** The launches of a product over vectors that lie there; what `apply` does between sending and fetching. */
   launch(vectors: DeviceBuffer, width: number): void {
     const { launches, values } = this.#requireResident();
-    launches.run(values, vectors, width);
+    launches.run(values, vectors, width, this.#arithmetic);
   }
 
   /**
@@ -183,6 +207,25 @@ export class DeviceMatrix implements ResidentOperator {
     if (resident === undefined) return;
     resident.launches.release();
     letGo(resident);
+  }
+
+  /** Takes an arithmetic, and measures its error. */
+  async #measure(arithmetic: Arithmetic): Promise<void> {
+    try {
+      const x = zeros(this.rows, MEASURED);
+      new RandomStream(ARITHMETIC_STREAM).fillNormal(x.data);
+      const expected = await this.apply(x);
+      this.#arithmetic = arithmetic;
+      const got = await this.apply(x);
+      this.#arithmeticError = Math.sqrt(
+        squaredNorm(
+          view(got.data.map((value, i) => value - expected.data[i]) as Float64Array, 0, this.rows, MEASURED),
+        ) / squaredNorm(expected),
+      );
+    } catch (error) {
+      this.release();
+      throw error;
+    }
   }
 
   #requireResident(): Resident {

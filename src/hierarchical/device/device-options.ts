@@ -6,29 +6,41 @@ import { OptionError } from '../../core/errors.js';
 import type { Precision } from '../../core/floats.js';
 import { requireRole } from '../../core/kind.js';
 import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
-import type { Device } from '../../device/device.js';
+import type { Arithmetic, Device } from '../../device/device.js';
 import type { HierarchicalData } from '../matrix/data.js';
 
-/** How a matrix or a factorization is put on a device. */
-export interface DeviceMatrixOptions {
+/** How a factorization is put on a device. */
+export interface DevicePrecisionOptions {
   /** What it is computed in there. Default: its own where the device has it, else f32. */
   readonly precision?: Precision | undefined;
 }
+/** The keys of {@link DevicePrecisionOptions}. */
+export const DEVICE_PRECISION_KEYS: KeysOf<DevicePrecisionOptions> = { precision: true };
+
+/** How a matrix is put on a device. */
+export interface DeviceMatrixOptions extends DevicePrecisionOptions {
+  /**
+   * Of a matrix in f32: how products with more than 16 vectors are formed, of `device.arithmetics`; factors rounded to
+   * 'tf32' (11 bits) or 'bf16' (8 bits), sums in float32. `DeviceMatrix.arithmeticError` tells what that costs.
+   * Default: in float32.
+   */
+  readonly arithmetic?: Arithmetic | undefined;
+}
 /** The keys of {@link DeviceMatrixOptions}. */
-const DEVICE_MATRIX_KEYS: KeysOf<DeviceMatrixOptions> = { precision: true };
+export const DEVICE_MATRIX_KEYS: KeysOf<DeviceMatrixOptions> = { precision: true, arithmetic: true };
 
 /**
  * The precision in which a matrix is put on a device by the function named `of`; `own` is what it has here. Throws
- * OptionError where the device has no such precision, or several ranks have the matrix.
+ * OptionError where the device has no such precision, or several ranks have the matrix, or for unknown options.
  */
-export function requireWholeOn(
+export function requireWholeOn<O extends DevicePrecisionOptions>(
   device: Device,
   { share }: Pick<HierarchicalData, 'share'>,
-  { own, options }: { readonly own: Precision; readonly options: DeviceMatrixOptions },
+  { own, options, keys }: { readonly own: Precision; readonly options: O; readonly keys: KeysOf<O> },
   of: string,
 ): Precision {
   requireRole(device, 'device', of);
-  requireKnownOptions(options, DEVICE_MATRIX_KEYS, of);
+  requireKnownOptions(options, keys, of);
   if (share !== undefined)
     throw new OptionError(
       'This matrix is shared out over several ranks, and a device takes a whole one: make it on one rank.',

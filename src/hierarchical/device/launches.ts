@@ -2,7 +2,7 @@
  * Launches of block rows one after the other, whose lists lie on a device: a product, or a pass of a factorization.
  */
 import type { BlockRows } from '../../device/block-rows.js';
-import type { Device, DeviceBuffer, LaunchCost, PreparedRows, PreparedWork } from '../../device/device.js';
+import type { Arithmetic, Device, DeviceBuffer, LaunchCost, PreparedRows, PreparedWork } from '../../device/device.js';
 import type { Substitutions } from '../../device/work/triangles.js';
 import type { Combination } from '../../device/work/vectors.js';
 
@@ -66,10 +66,10 @@ export class VectorLaunches<B extends string> {
     return this.#steps.map(({ name, rows, work }) => ({ step: name, ...(rows ?? work).cost(p) }));
   }
 
-  /** Runs them over the rows of `vectors`, each of `width` numbers. */
-  run(values: Readonly<Record<B, DeviceBuffer>>, vectors: DeviceBuffer, width: number): void {
+  /** Runs them over the rows of `vectors`, each of `width` numbers; products of block rows in that arithmetic. */
+  run(values: Readonly<Record<B, DeviceBuffer>>, vectors: DeviceBuffer, width: number, arithmetic?: Arithmetic): void {
     for (const { part, rows, work } of this.#steps) {
-      if (rows !== undefined) this.#device.multiply(rows, { values: values[part], vectors }, width);
+      if (rows !== undefined) this.#device.multiply(rows, { values: values[part], vectors, arithmetic }, width);
       else if (isSubstitution(work)) this.#device.launch(work, { triangles: values[part], x: vectors }, width);
       else this.#device.launch(work as PreparedWork<'combination'>, { x: vectors, y: vectors }, width);
     }

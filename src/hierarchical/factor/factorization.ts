@@ -31,7 +31,7 @@ import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
 import type { Team } from '../../parallel/team.js';
 import type { Kept } from '../../io/contents.js';
 import type { Device } from '../../device/device.js';
-import { requireWholeOn, type DeviceMatrixOptions } from '../device/device-options.js';
+import { DEVICE_PRECISION_KEYS, requireWholeOn, type DevicePrecisionOptions } from '../device/device-options.js';
 import { breakdownError } from './breakdown.js';
 import { checkShift, notFactored } from './breakdown-message.js';
 import { DeviceFactorization } from './device/device-factorization.js';
@@ -338,10 +338,11 @@ export class Factorization implements LinearOperator {
    * indefinite one or one that several ranks have, MemoryError before anything is sent, NonFiniteError for numbers
    * beyond float32, DeviceError, DeviceLostError.
    */
-  async to(device: Device, options: DeviceMatrixOptions = {}): Promise<DeviceFactorization> {
+  async to(device: Device, options: DevicePrecisionOptions = {}): Promise<DeviceFactorization> {
     const engine = this.#usable();
     const { data } = this.#matrix;
-    const precision = requireWholeOn(device, data, { own: this.precision, options }, 'factorization.to');
+    const asked = { own: this.precision, options, keys: DEVICE_PRECISION_KEYS };
+    const precision = requireWholeOn(device, data, asked, 'factorization.to');
     const known = { shift: this.#shift, logdet: engine.logdet };
     const { byFormat } = engine;
     const factors =

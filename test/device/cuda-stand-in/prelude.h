@@ -8,6 +8,7 @@
 #include <cstring>
 #include <ucontext.h>
 
+#define PROCESSOR
 #define __global__
 #define __device__
 #define __forceinline__ inline
@@ -140,3 +141,43 @@ template <class T> static inline T __shfl_xor_sync(unsigned, T value, int mask) 
   return standin::exchange(value, (standin::current % standin::WARP) ^ mask);
 }
 template <class T> static inline T __shfl_sync(unsigned, T value, int lane) { return standin::exchange(value, lane); }
+
+static inline unsigned __float_as_uint(float value) {
+  unsigned bits;
+  memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
+static inline float __uint_as_float(unsigned bits) {
+  float value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+// C(16, 8) += A(16, K) B(K, 8), as PTX hands the entries out: of A word n of a lane has row lane / 4 + 8 (n % 2), of B
+// column lane / 4; both have numbers lane % 4 of the half n / 2, or n, along, of bf16 two each.
+namespace standin {
+static unsigned words[MOST][6];
+template <bool PAIRS> static void multiply(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
+  const int own = current, first = own / WARP * WARP, lane = own % WARP;
+  for (int n = 0; n < 6; n++) words[own][n] = n < 4 ? a[n] : b[n - 4];
+  turn(WARP_WAITS);
+  for (int e = 0; e < 4; e++) {
+    const int row = lane / 4 + 8 * (e / 2), column = lane % 4 * 2 + e % 2;
+    for (int half = 0; half < 2; half++) {
+      for (int i = 0; i < 4; i++) {
+        const unsigned x = words[first + row % 8 * 4 + i][2 * half + row / 8], y = words[first + column * 4 + i][4 + half];
+        if (PAIRS) {
+          c[e] += __uint_as_float(x << 16) * __uint_as_float(y << 16);
+          c[e] += __uint_as_float(x & 0xffff0000u) * __uint_as_float(y & 0xffff0000u);
+        } else c[e] += __uint_as_float(x) * __uint_as_float(y);
+      }
+    }
+  }
+  turn(WARP_WAITS);
+}
+}
+static inline void mma_tf32(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
+  standin::multiply<false>(c, a, b);
+}
+static inline void mma_bf16(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
+  standin::multiply<true>(c, a, b);
+}

@@ -14,7 +14,7 @@ import {
 import { partsOf, productTiles, type TileSize } from '../../work/tiles.js';
 import type { KernelSource } from './source.js';
 import { PARAMETERS, stepKernel, type Step } from './step.js';
-import { threadsOf, tileKernel, type TileShape } from './tile.js';
+import { plainEngine, tileKernel, type TileShape } from './tile.js';
 
 const HEAD = `
 ${PARAMETERS}
@@ -45,7 +45,8 @@ function kernelOf(size: TileSize, precision: Precision): KernelSource {
   const rows = size === 16 ? 2 : precision === 'f32' ? 8 : 4;
   const shape: TileShape = { precision, height: size, width: size, rows, columns: size === 16 ? 2 : 4 };
   const name = `products_${size}_${precision}`;
-  return { name, source: () => tileKernel(shape, { name, head: HEAD }), threads: threadsOf(shape) };
+  const engine = plainEngine(shape);
+  return { name, source: () => tileKernel(engine, { name, head: HEAD }), threads: engine.threads };
 }
 
 /** The launch, by tiles of the size that costs less; `operands` of the work are A, B and C. */

@@ -15,15 +15,19 @@
  * *Wide* tiles (16 or 64 vectors): as all tiles (tile.ts), by shared memory.
  */
 import type { Precision } from '../../../core/floats.js';
+import type { Arithmetic } from '../../device.js';
 import type { TileHeight, TileWidth } from '../../tiles.js';
 import { REAL, type KernelSource } from './source.js';
-import { threadsOf, tileKernel, type TileShape } from './tile.js';
+import { tensorEngine } from './tensor.js';
+import { plainEngine, tileKernel, type TileShape } from './tile.js';
 
 /** What a kernel is for. */
 export interface KernelShape {
   readonly precision: Precision;
   readonly height: TileHeight;
   readonly width: TileWidth;
+  /** For f32 and tiles of 64 vectors; narrower ones, which wait for memory, multiply in float32. */
+  readonly arithmetic?: Arithmetic | undefined;
 }
 
 /** Bytes of a term in the lists (lists.ts). */
@@ -89,8 +93,17 @@ export function rowsKernel(shape: KernelShape): KernelSource {
     const source = (): string => `typedef ${REAL[precision]} real;\n${LISTS}${narrow(name, shape, warps)}`;
     return { name, source, threads: warps * WARP };
   }
-  const tile = tileOf(shape);
-  return { name, source: () => tileKernel(tile, { name, head: TILES(width) }), threads: threadsOf(tile) };
+  if (shape.arithmetic !== undefined && width === 64) {
+    const tensor = `${shape.arithmetic}_${name}`;
+    const engine = tensorEngine(shape.arithmetic, height);
+    return {
+      name: tensor,
+      source: () => tileKernel(engine, { name: tensor, head: TILES(width) }),
+      threads: engine.threads,
+    };
+  }
+  const engine = plainEngine(tileOf(shape));
+  return { name, source: () => tileKernel(engine, { name, head: TILES(width) }), threads: engine.threads };
 }
 
 function narrow(name: string, { height, width }: KernelShape, warps: number): string {

@@ -23,8 +23,23 @@ export interface TileText {
   readonly head: string;
 }
 
-/** Threads of a block. */
-export const threadsOf = ({ height, width, rows, columns }: TileShape): number => (height / rows) * (width / columns);
+/** How tiles are multiplied: texts of a kernel, in which \`now\` is the half of shared memory that is read. */
+export interface TileEngine {
+  readonly precision: Precision;
+  readonly height: number;
+  readonly width: number;
+  readonly threads: number;
+  /** What stands before the kernel. */
+  readonly head: string;
+  /** Shared memory, the place of the thread, and its sums, zero. */
+  readonly begin: string;
+  /** Puts \`left\` and \`right\`, numbers of \`term\`, there. */
+  readonly put: string;
+  /** Adds the products of what stands there to the sums. */
+  readonly multiply: string;
+  /** Hands each sum over: \`give(row, column, sum)\`, rows and columns of the tile. */
+  readonly end: string;
+}
 
 /** What heads of kernels are written with. */
 const HEAD = `
@@ -46,15 +61,6 @@ __device__ __forceinline__ void fetch(real (&to)[COUNT], const Panel& panel, int
       ? __ldg(panel.base + (panel.turned ? over * panel.ld + along : along * panel.ld + over)) : (real)0;
   }
 }
-// They go to shared memory; a pad of 16 bytes lets a warp that brings numbers along meet few banks twice.
-template <int SIZE, int COUNT>
-__device__ __forceinline__ void put(real* shared, const real (&from)[COUNT], int turned) {
-  #pragma unroll
-  for (int n = 0; n < COUNT; n++) {
-    const int i = threadIdx.x + n * (SIZE * DEPTH / COUNT);
-    shared[(turned ? i % DEPTH : i / SIZE) * (SIZE + PAD) + (turned ? i / DEPTH : i % SIZE)] = from[n];
-  }
-}
 `;
 
 /** Reads `count` numbers from shared memory, 16 bytes at a time where that many are in line. */
@@ -71,20 +77,29 @@ function loads(precision: Precision, to: string, from: string, count: number): s
   });
 }
 
-/** The source of a kernel of tiles. */
-export function tileKernel(shape: TileShape, { name, head }: TileText): string {
-  const { precision, height, width, rows, columns } = shape;
-  const threads = threadsOf(shape);
+/** Products of the numbers as they are, a number of each factor at a time. */
+export function plainEngine({ precision, height, width, rows, columns }: TileShape): TileEngine {
   const pad = precision === 'f64' ? 2 : 4;
-  return `
-typedef ${REAL[precision]} real;
-const int DEPTH = ${DEPTH}, PAD = ${pad};
-${HEAD}
-${head}
-extern "C" __global__ void __launch_bounds__(${threads}) ${name}(const Parameters p) {
+  return {
+    precision,
+    height,
+    width,
+    threads: (height / rows) * (width / columns),
+    head: `
+const int PAD = ${pad};
+// They go to shared memory; a pad of 16 bytes lets a warp that brings numbers along meet few banks twice.
+template <int SIZE, int COUNT>
+__device__ __forceinline__ void put(real* shared, const real (&from)[COUNT], int turned) {
+  #pragma unroll
+  for (int n = 0; n < COUNT; n++) {
+    const int i = threadIdx.x + n * (SIZE * DEPTH / COUNT);
+    shared[(turned ? i % DEPTH : i / SIZE) * (SIZE + PAD) + (turned ? i / DEPTH : i % SIZE)] = from[n];
+  }
+}
+`,
+    begin: `
   __shared__ __align__(16) real lefts[2][${DEPTH * (height + pad)}];
   __shared__ __align__(16) real rights[2][${DEPTH * (width + pad)}];
-  const Tile tile = tileOf(p, blockIdx.x);
   const int row = threadIdx.x / ${width / columns} * ${rows};
   const int column = threadIdx.x % ${width / columns} * ${columns};
   real sums[${rows}][${columns}];
@@ -92,7 +107,48 @@ extern "C" __global__ void __launch_bounds__(${threads}) ${name}(const Parameter
   for (int r = 0; r < ${rows}; r++) {
     #pragma unroll
     for (int c = 0; c < ${columns}; c++) sums[r][c] = 0;
-  }
+  }`,
+    put: `
+      put<${height}>(lefts[now], left, term.left.turned);
+      put<${width}>(rights[now], right, term.right.turned);`,
+    multiply: `
+      #pragma unroll
+      for (int d = 0; d < DEPTH; d++) {
+        real a[${rows}], x[${columns}];
+        ${loads(precision, 'a', `lefts[now] + d * ${height + pad} + row`, rows)}
+        ${loads(precision, 'x', `rights[now] + d * ${width + pad} + column`, columns)}
+        #pragma unroll
+        for (int r = 0; r < ${rows}; r++) {
+          #pragma unroll
+          for (int c = 0; c < ${columns}; c++) sums[r][c] += a[r] * x[c];
+        }
+      }`,
+    end: `
+  #pragma unroll
+  for (int r = 0; r < ${rows}; r++) {
+    #pragma unroll
+    for (int c = 0; c < ${columns}; c++) give(p, tile, row + r, column + c, sums[r][c]);
+  }`,
+  };
+}
+
+/** The source of a kernel of tiles. */
+export function tileKernel(engine: TileEngine, { name, head }: TileText): string {
+  const { precision, height, width, threads } = engine;
+  return `
+typedef ${REAL[precision]} real;
+const int DEPTH = ${DEPTH};
+${HEAD}
+${engine.head}
+${head}
+__device__ __forceinline__ void give(const Parameters& p, const Tile& tile, int row, int column, real sum) {
+  if (tile.row + row < tile.rows && tile.column + column < tile.columns)
+    store(p, tile, tile.row + row, tile.column + column, sum);
+}
+
+extern "C" __global__ void __launch_bounds__(${threads}) ${name}(const Parameters p) {
+${engine.begin}
+  const Tile tile = tileOf(p, blockIdx.x);
   int t = tile.begin, k = 0, now = 0;
   if (t < tile.end) {
     Factors term = factorsOf(p, tile, t);
@@ -101,8 +157,7 @@ extern "C" __global__ void __launch_bounds__(${threads}) ${name}(const Parameter
     fetch<${width}>(right, term.right, tile.column, tile.columns, k, term.depth);
     while (true) {
       // What was fetched goes to the half of shared memory that nobody reads now.
-      put<${height}>(lefts[now], left, term.left.turned);
-      put<${width}>(rights[now], right, term.right.turned);
+${engine.put}
       __syncthreads();
       k += DEPTH;
       if (k >= term.depth) {
@@ -114,29 +169,12 @@ extern "C" __global__ void __launch_bounds__(${threads}) ${name}(const Parameter
         fetch<${height}>(left, term.left, tile.row, tile.rows, k, term.depth);
         fetch<${width}>(right, term.right, tile.column, tile.columns, k, term.depth);
       }
-      #pragma unroll
-      for (int d = 0; d < DEPTH; d++) {
-        real a[${rows}], x[${columns}];
-        ${loads(precision, 'a', `lefts[now] + d * ${height + pad} + row`, rows)}
-        ${loads(precision, 'x', `rights[now] + d * ${width + pad} + column`, columns)}
-        #pragma unroll
-        for (int r = 0; r < ${rows}; r++) {
-          #pragma unroll
-          for (int c = 0; c < ${columns}; c++) sums[r][c] += a[r] * x[c];
-        }
-      }
+${engine.multiply}
       if (t >= tile.end) break;
       now ^= 1;
     }
   }
-  #pragma unroll
-  for (int r = 0; r < ${rows}; r++) {
-    #pragma unroll
-    for (int c = 0; c < ${columns}; c++) {
-      if (tile.row + row + r < tile.rows && tile.column + column + c < tile.columns)
-        store(p, tile, tile.row + row + r, tile.column + column + c, sums[r][c]);
-    }
-  }
+${engine.end}
 }
 `;
 }
