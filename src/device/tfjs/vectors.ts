@@ -8,15 +8,19 @@ import { around, NOTHING, NumberLists, Placement, rowsOf, type TfProgram } from 
 /** A coefficient: a number, or a row of one for each column. */
 function factorOf(
   tf: TfOperations,
-  { constant, numerator, denominator }: Coefficient,
+  { constant, numerator, denominator, positive }: Coefficient,
   scalars: TfTensor,
   width: number,
 ): TfTensor | number {
   if (numerator === undefined && denominator === undefined) return constant;
   const row = (number: number | undefined): TfTensor =>
     number === undefined ? tf.ones([1, width]) : rowsOf(tf, scalars, number, number + 1, width);
-  const above = constant === 1 ? row(numerator) : tf.mul(row(numerator), constant);
-  return denominator === undefined ? above : tf.divNoNan(above, row(denominator));
+  const [above, below] = [row(numerator), row(denominator)];
+  const scaled = constant === 1 ? above : tf.mul(above, constant);
+  const quotient = denominator === undefined ? scaled : tf.divNoNan(scaled, below);
+  if (positive !== true) return quotient;
+  const isPositive = (one: TfTensor): TfTensor => tf.logicalAnd(tf.greater(one, 0), tf.less(one, Infinity));
+  return tf.where(tf.logicalAnd(isPositive(above), isPositive(below)), quotient, 0);
 }
 
 const times = (tf: TfOperations, x: TfTensor, factor: TfTensor | number): TfTensor =>

@@ -26,21 +26,33 @@ function combination(
     scalars,
     diagonal,
     replaced,
-  }: { readonly scalars: boolean; readonly diagonal: boolean; readonly replaced: boolean },
+    positive,
+  }: {
+    readonly scalars: boolean;
+    readonly diagonal: boolean;
+    readonly replaced: boolean;
+    /** Of α and of β. */
+    readonly positive: readonly [boolean, boolean];
+  },
   precision: Precision,
 ): KernelSource {
-  const factor = (name: string, at: number): string => `
+  // A sum that is infinite or no number, less itself, is not zero.
+  const isPositive = 'above > 0 && below > 0 && (above + below) - (above + below) == 0';
+  const factor = (name: string, at: number, guarded: boolean): string => `
     real ${name} = p.numbers[${at}];
     ${
       scalars
-        ? `if (p.numbers[${at + 1}] >= 0) ${name} *= p.operands[2][(long long)p.numbers[${at + 1}] * p.width + q];
-    if (p.numbers[${at + 2}] >= 0) {
-      const real divisor = p.operands[2][(long long)p.numbers[${at + 2}] * p.width + q];
-      ${name} = divisor == 0 ? (real)0 : ${name} / divisor;
+        ? `{
+      const long long row = p.numbers[${at + 1}], other = p.numbers[${at + 2}];
+      const real above = row >= 0 ? p.operands[2][row * p.width + q] : (real)1;
+      const real below = other >= 0 ? p.operands[2][other * p.width + q] : (real)1;
+      ${name} = ${guarded ? isPositive : 'below != 0'} ? ${name} * above / below : (real)0;
     }`
         : ''
     }`;
-  const name = `combination${scalars ? '_scalars' : ''}${diagonal ? '_diagonal' : ''}${replaced ? '_replaced' : ''}`;
+  const guards = positive.map((guarded, i) => (guarded ? `_positive${i}` : '')).join('');
+  const parts = Object.entries({ scalars, diagonal, replaced }).map(([part, has]) => (has ? `_${part}` : ''));
+  const name = `combination${parts.join('')}${guards}`;
   return stepKernel(
     name,
     precision,
@@ -52,10 +64,10 @@ function combination(
     if (e >= end) return;
     ${scalars ? 'const long long q = e % p.width;' : ''}
     real* y = p.operands[1] + (long long)p.numbers[1] * p.width + e;
-    ${factor('alpha', 3)}
+    ${factor('alpha', 3, positive[0])}
     real value = alpha * p.operands[0][(long long)p.numbers[0] * p.width + e];
     ${diagonal ? `value *= p.operands[${scalars ? 3 : 2}][e / p.width];` : ''}
-    ${replaced ? '' : `${factor('beta', 6)}\n    value += beta * *y;`}
+    ${replaced ? '' : `${factor('beta', 6, positive[1])}\n    value += beta * *y;`}
     *y = value;
   }`,
   );
@@ -71,7 +83,8 @@ export function combinationSteps(work: Combination): Step[] {
     denominator,
   ];
   const scalars = [alpha, beta].some(({ numerator, denominator }) => (numerator ?? denominator) !== undefined);
-  const shape = { scalars, diagonal, replaced: isReplaced(work) };
+  const positive = [alpha.positive === true, beta.positive === true] as const;
+  const shape = { scalars, diagonal, replaced: isReplaced(work), positive };
   return [
     {
       kernel: (precision) => combination(shape, precision),
