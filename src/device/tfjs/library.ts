@@ -63,6 +63,8 @@ async function loadFirst(): Promise<{ readonly tf: unknown; readonly name: strin
     const tf = await attempt(name);
     if (tf === undefined) continue;
     if (!WHOLE.includes(name)) for (const backend of BACKENDS) await attempt(backend);
+    // Else it greets on the standard error. What a program has loaded itself stays as it is set there.
+    (tf as { readonly enableProdMode?: () => void }).enableProdMode?.();
     return { tf, name, failures };
   }
   const first = failures.length === 0 ? `none of ${PACKAGES.join(', ')} is installed` : failures[0];
