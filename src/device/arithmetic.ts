@@ -1,9 +1,10 @@
 /**
  * Whether a device multiplies in a way that it is asked to.
  */
+import { requireName } from '../core/checks.js';
 import { OptionError } from '../core/errors.js';
 import type { Precision } from '../core/floats.js';
-import type { Arithmetic, Device } from './device.js';
+import { ARITHMETICS, type Arithmetic, type Device } from './device.js';
 
 /** Throws OptionError unless the device forms products of that precision so; none asked for is always right. */
 export function requireArithmetic(
@@ -11,10 +12,12 @@ export function requireArithmetic(
   arithmetic: Arithmetic | undefined,
   precision: Precision,
 ): void {
-  if (arithmetic === undefined || (precision === 'f32' && arithmetics.includes(arithmetic))) return;
+  if (arithmetic === undefined) return;
+  requireName(arithmetic, 'arithmetic', 'matrix.to', ARITHMETICS);
+  if (precision === 'f32' && arithmetics.includes(arithmetic)) return;
   const all = arithmetics.length === 0 ? 'none besides its precisions' : `${arithmetics.join(' and ')}, for f32`;
   throw new OptionError(
-    `The device ${name} has no arithmetic ${String(arithmetic)} for products in ${precision}: it has ${all}.`,
+    `The device ${name} has no arithmetic ${arithmetic} for products in ${precision}: it has ${all}.`,
     { device: name, arithmetic, precision },
   );
 }
