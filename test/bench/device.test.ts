@@ -49,7 +49,7 @@ describe.skipIf(STAND_IN === undefined)('bench/device.sh', () => {
     const { status, stdout } = smoke({ HMATRIX_CUDA: 'none', OUT: '' });
     expect(status).toBe(1);
     const lines = linesOf(stdout as string);
-    expect(lines[0]).toMatchObject({ step: 'describe', devices: [{ device: 'cuda', usable: false }, {}] });
+    expect(lines[0]).toMatchObject({ step: 'describe', devices: [{ device: 'cuda', usable: false }, {}, {}] });
     expect(lines.slice(1)).toEqual(
       ['checks', 'rates', 'work', 'apply 600', 'solve 600'].map((step) => ({
         step: `${step} --smoke`,

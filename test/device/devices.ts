@@ -17,6 +17,11 @@ export const DEVICES: readonly (readonly [DeviceName, Precision])[] = [
   ['tfjs', 'f32'],
 ];
 
+/** Each implementation of kernels once, for what is made of launches that conformance tests have shown to be right. */
+export const FEW_DEVICES = DEVICES.filter(
+  ([name, precision]) => name !== 'tfjs' && (precision === 'f64' || name === 'webgpu'),
+);
+
 /** Undefined where nothing is missing. */
 export function whatIsMissing(name: DeviceName): string | undefined {
   if (name === 'webgpu' && !hasAdapter) return NO_ADAPTER;

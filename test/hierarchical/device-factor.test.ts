@@ -29,7 +29,7 @@ import { denseSource } from '#hmatrix/source/dense-source.js';
 import type { EntrySource } from '#hmatrix/source/entry-source.js';
 import { hasAdapter } from '../device/adapter.js';
 import { useStandIn } from '../device/cuda-stand-in/stand-in.js';
-import { DEVICES, whatIsMissing } from '../device/devices.js';
+import { FEW_DEVICES, whatIsMissing } from '../device/devices.js';
 import { gaussianSource, randomMatrix } from '../support.js';
 import { sharedTeam } from '../teams.js';
 
@@ -197,7 +197,7 @@ describe('the plan of a solve', () => {
 
 useStandIn();
 
-describe.each(DEVICES)('on %s in %s', (name, precision) => {
+describe.each(FEW_DEVICES)('on %s in %s', (name, precision) => {
   const missing = whatIsMissing(name);
   const skipped = missing !== undefined;
   const test = skipped ? it.skip : it;

@@ -16,7 +16,7 @@ import { shifted } from '#hmatrix/operator/shifted.js';
 import type { Team } from '#hmatrix/parallel/team.js';
 import { denseSource } from '#hmatrix/source/dense-source.js';
 import { useStandIn } from '../device/cuda-stand-in/stand-in.js';
-import { DEVICES, whatIsMissing } from '../device/devices.js';
+import { FEW_DEVICES, whatIsMissing } from '../device/devices.js';
 import { gaussianSource, randomMatrix } from '../support.js';
 import { sharedTeam } from '../teams.js';
 
@@ -46,7 +46,7 @@ function residuals(x: Matrix, b: Matrix, shift = SHIFT): number[] {
 
 useStandIn();
 
-describe.each(DEVICES)('on %s in %s', (name, precision) => {
+describe.each(FEW_DEVICES)('on %s in %s', (name, precision) => {
   const missing = whatIsMissing(name);
   const skipped = missing !== undefined;
   const test = skipped ? it.skip : it;
