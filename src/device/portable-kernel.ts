@@ -55,6 +55,8 @@ export interface PreparedKernel {
   destroy(): void;
 }
 
+/** Numbers of a buffer at most: kernels count places in 32 bits. */
+export const MOST_NUMBERS = 2 ** 31;
 /** Sums of so few terms are made by one thread each. */
 export const SHORT_SUM = 32;
 /** Threads of a group. */

@@ -23,6 +23,7 @@ import { temporaryFolder } from '../io/temporary-folder.js';
 import { sharedTeam } from '../teams.js';
 import { exampleOf, excess, numbersOf, plain } from './block-rows.js';
 import * as standIn from './cuda-stand-in/stand-in.js';
+import { hasNvcc } from './nvcc.js';
 
 const { failAt, callsSince, forgetCalls, hasStandIn, NO_COMPILER, setCard, setCompiler } = standIn;
 const open = (): Promise<CudaDevice> => openDevice('cuda') as Promise<CudaDevice>;
@@ -331,15 +332,6 @@ describe.skipIf(!hasStandIn)('cuda', () => {
   });
 });
 
-/** The compiler of CUDA's toolkit, where it is installed. */
-function hasNvcc(): boolean {
-  try {
-    execFileSync('nvcc', ['--version'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
 const nvcc = hasNvcc();
 
 /** Every kernel there is: those of block rows, and of work of each kind, large and small. */

@@ -18,6 +18,7 @@ import { aligned, makePlan } from '#hmatrix/tape/plan/plan.js';
 import { numbersOf } from '#hmatrix/tape/shape.js';
 import { useStandIn } from '../device/cuda-stand-in/stand-in.js';
 import { FEW_DEVICES, whatIsMissing } from '../device/devices.js';
+import { hasNvcc } from '../device/nvcc.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
 import { CASES, makeCase } from './cases.js';
 import { derive } from './derived.js';
@@ -115,15 +116,6 @@ describe.each(CARDS)('the tape on %s in %s', (name, precision) => {
     );
   });
 });
-
-function hasNvcc(): boolean {
-  try {
-    execFileSync('nvcc', ['--version'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 /** The kernels that the cases take. */
 function kernelsOfCases(): PortableKernel[] {

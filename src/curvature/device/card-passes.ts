@@ -7,6 +7,7 @@ import { NonFiniteError } from '../../core/errors.js';
 import { floats, NUMBER_BYTES, type FloatArray } from '../../core/floats.js';
 import { refuseMemory } from '../../core/memory.js';
 import type { DeviceBuffer } from '../../device/device.js';
+import { MOST_NUMBERS } from '../../device/portable-kernel.js';
 import { DeviceTape } from '../../layers/device-tape.js';
 import type { GraphModel } from '../../layers/graph-model.js';
 import { constantNumbers, planNetwork, type NetworkPlan } from '../../layers/network-plan.js';
@@ -18,9 +19,6 @@ import { Launches, stepMemory } from '../../tape/device/tape.js';
 import { aligned } from '../../tape/plan/plan.js';
 import { numbersOf } from '../../tape/shape.js';
 import type { DeviceCurvature, DevicePasses, PassesRequest } from './passes.js';
-
-/** Kernels count places in 32 bits. */
-const MOST_NUMBERS = 2 ** 31;
 
 /** Where what is held lies in the buffer, in numbers; `kept` of each slice that is held. */
 interface Layout {

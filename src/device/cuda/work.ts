@@ -4,8 +4,8 @@
 import { NUMBER_BYTES, type Precision } from '../../core/floats.js';
 import type { LaunchCost } from '../device.js';
 import { layOut, type CudaHost } from './host.js';
-import { MOST, SCRATCH, type Step } from './kernels/step.js';
-import type { StepPlan } from './kernels/steps.js';
+import { MOST, SCRATCH, type RowsStep, type Step } from './kernels/step.js';
+import type { StepPlan } from '../work/steps.js';
 import type { Launch } from './launches.js';
 import { cutRows, CudaRows, type CutRows } from './rows.js';
 
@@ -31,7 +31,7 @@ export interface CutWork {
 }
 
 /** Prepares steps. */
-export function cutWork({ steps, scratchRows }: StepPlan): CutWork {
+export function cutWork({ steps, scratchRows }: StepPlan<Step | RowsStep>): CutWork {
   const cut = steps.map((step): CutStep => ('rows' in step ? { ...step, cut: cutRows(step.rows) } : step));
   const rows = cut.reduce((sum, step) => sum + ('cut' in step ? step.cut.bytes : 0), 0);
   return { steps: cut, scratchRows, bytes: rows + layOut(listsOf(cut)).bytes };

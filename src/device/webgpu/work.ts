@@ -5,8 +5,8 @@ import type { LaunchCost } from '../device.js';
 import { USAGE, type GpuBuffer } from './api.js';
 import { GpuBuffers, inRows, roomFor, type GpuHost } from './host.js';
 import { CONSTANT_WORDS, textOf, type Kernel } from './kernels/shader.js';
-import { SCRATCH, type Step } from './kernels/step.js';
-import type { StepPlan } from './kernels/steps.js';
+import { SCRATCH, type RowsStep, type Step } from './kernels/step.js';
+import type { StepPlan } from '../work/steps.js';
 import { cutRows, GpuRows, type CutRows } from './rows.js';
 
 const WIDTH_BYTES = 16;
@@ -37,7 +37,7 @@ export interface CutWork {
 }
 
 /** Prepares steps. Throws MemoryError where a kernel cannot address a block. */
-export function cutWork({ steps, scratchRows }: StepPlan): CutWork {
+export function cutWork({ steps, scratchRows }: StepPlan<Step | RowsStep>): CutWork {
   const cut = steps.map((step): CutStep => ('rows' in step ? { ...step, cut: cutRows(step.rows) } : step));
   const bytes = cut.reduce(
     (sum, step) =>

@@ -17,7 +17,8 @@ const INTO_LAST_ROW = writing(
   'h[y + i * rows + rows - 1] = h[y + i * rows + rows - 1] + h[x + i];',
 );
 
-const clear = (recorder: Recorder, node: Node): void => {
+/** A node's numbers ← 0. */
+export const clear = (recorder: Recorder, node: Node): void => {
   recorder.run(FILL, numbersOf(node.shape, recorder.samples), [recorder.at(node), 0], [0]);
 };
 

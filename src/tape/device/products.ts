@@ -10,8 +10,8 @@ import type { Node } from '../node.js';
 import type { Beta } from '../primitive.js';
 import { formOf, modeOf, operandsOf, type FormName } from '../primitives/bilinear.js';
 import { columnsOf, numbersOf, rowsOf } from '../shape.js';
-import { COLUMN_DOTS, FILL, map, MULTIPLY, reduction, ROW_DOTS, SCALE_COLUMNS, SCALE_ROWS, writing } from './maps.js';
-import { clearRows } from './moves.js';
+import { COLUMN_DOTS, map, MULTIPLY, reduction, ROW_DOTS, SCALE_COLUMNS, SCALE_ROWS, writing } from './maps.js';
+import { clear, clearRows } from './moves.js';
 import { place, transposed, type Lowering, type Recorder } from './recorder.js';
 
 type FormLowering = (recorder: Recorder, use: FormUse, beta: Beta) => void;
@@ -232,10 +232,6 @@ const convolution: FormLowering = (recorder, use, beta) => {
       })),
     ),
   );
-};
-
-const clear = (recorder: Recorder, node: Node): void => {
-  recorder.run(FILL, numbersOf(node.shape, recorder.samples), [recorder.at(node), 0], [0]);
 };
 
 const TAPS = ['channels', 'samples', 'width', 'height', 'kw', 'kh', 'sx', 'sy', 'px', 'py', 'dx', 'dy', 'ow', 'oh'];

@@ -4,6 +4,7 @@
 import { NUMBER_BYTES, type Precision } from '../../core/floats.js';
 import { refuseMemory } from '../../core/memory.js';
 import type { Device } from '../../device/device.js';
+import { MOST_NUMBERS } from '../../device/portable-kernel.js';
 import { sliceSamples, type GraphNetwork } from '../../layers/graph-network.js';
 import { constantNumbers, planNetwork, type NetworkPlan } from '../../layers/network-plan.js';
 import { graphSlices } from '../../layers/slices.js';
@@ -12,9 +13,6 @@ import { aligned } from '../../tape/plan/plan.js';
 import { numbersEach } from '../../tape/shape.js';
 import { statisticNumbers } from '../graph/workspace.js';
 import { SETTING_NUMBERS } from './update-kernels.js';
-
-/** Kernels count places in 32 bits. */
-const MOST_NUMBERS = 2 ** 31;
 
 /** What training on a device is laid out for. */
 export interface DeviceLayoutOptions {

@@ -1,20 +1,14 @@
 /**
  * The steps of each kind of work.
  */
-import { partialRows } from '../../work/vectors.js';
-import type { Work, WorkKind, WorkKinds } from '../../work/work.js';
+import { planSteps, type StepPlan, type StepTable } from '../../work/steps.js';
+import type { Work } from '../../work/work.js';
 import { gatherSteps, productSteps } from './products.js';
 import type { RowsStep, Step } from './step.js';
 import { choleskySteps, substitutionSteps } from './triangles.js';
 import { combinationSteps, innerProductSteps } from './vectors.js';
 
-/** Work as steps, in order, and the rows of vectors that they need beside their operands. */
-export interface StepPlan {
-  readonly steps: readonly (Step | RowsStep)[];
-  readonly scratchRows: number;
-}
-
-const STEPS: { readonly [K in WorkKind]: (work: WorkKinds[K]) => (Step | RowsStep)[] } = {
+const STEPS: StepTable<Step | RowsStep> = {
   products: (work) => productSteps(work),
   gathers: gatherSteps,
   cholesky: choleskySteps,
@@ -24,7 +18,4 @@ const STEPS: { readonly [K in WorkKind]: (work: WorkKinds[K]) => (Step | RowsSte
 };
 
 /** The steps. */
-export const stepsOf = (work: Work): StepPlan => ({
-  steps: (STEPS[work.kind] as (work: Work) => (Step | RowsStep)[])(work),
-  scratchRows: work.kind === 'innerProducts' ? partialRows(work) : 0,
-});
+export const stepsOf = (work: Work): StepPlan<Step | RowsStep> => planSteps(STEPS, work);
