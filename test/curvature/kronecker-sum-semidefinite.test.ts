@@ -81,10 +81,10 @@ describe('a sum that is asked to be semidefinite', () => {
           matrix.release();
         },
       ),
-      { numRuns: 100, seed: 1, endOnFailure: true },
+      { numRuns: 40, seed: 1, endOnFailure: true },
     );
     // The property says something only where there is something to mend.
-    expect(made).toBeGreaterThan(60);
+    expect(made).toBeGreaterThan(24);
     expect(negative).toBeGreaterThan(made / 3);
     expect(lifted).toBeGreaterThan(made / 5);
   }, 240_000);
@@ -114,7 +114,7 @@ describe('a sum that is asked to be semidefinite', () => {
   });
 
   it('has_no_negative_eigenvalues_of_large_sums_by_products_either', async () => {
-    const large = smoothModel([60, 12, 60], { loss: 'bce', activation: 'relu', samples: 24 });
+    const large = smoothModel([56, 12, 56], { loss: 'bce', activation: 'relu', samples: 24 });
     const alone = await sharedTeam(1);
     const [plain, matrix] = [
       await build(large, { share: 0.01, semidefinite: false }, alone),

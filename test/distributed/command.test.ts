@@ -9,6 +9,9 @@ import { LAUNCHERS, run, runRanks, type Ended } from './launchers.js';
 const folder = temporaryFolder();
 const main = resolve(import.meta.dirname, '../../dist/command/hmatrix.js');
 
+/** One library is enough where only what is exchanged counts: that is the same. */
+const first = LAUNCHERS.find(({ missing }) => missing === undefined);
+
 for (const launcher of LAUNCHERS) {
   const { family, missing, command } = launcher;
   if (missing !== undefined) it.skip(`the command under mpirun (${family}): ${missing}`, () => undefined);
@@ -24,6 +27,39 @@ for (const launcher of LAUNCHERS) {
         expect(mpi.library).toMatch(launcher.library);
         expect(mpi.search.some(({ usable }) => usable)).toBe(true);
       });
+
+      it('train_writes_the_weights_of_one_process', async () => {
+        const weights = (name: string): string => join(folder, `${family}-${name}.safetensors`);
+        const how = ['train', '--samples', '600', '--hidden', '20', '--batch-size', '500', '--steps', '3'];
+        const args = (name: string): string[] => [...how, '--optimizer', 'kfac', '--json', '--out', weights(name)];
+        const { status, stdout, stderr } = await hmatrix(...args('ranks'));
+        expect([status, stderr]).toEqual([0, '']);
+        expect(JSON.parse(stdout)).toMatchObject({ steps: 3 });
+        await run([process.execPath, main, ...args('alone')]);
+        expect(readFileSync(weights('ranks'))).toEqual(readFileSync(weights('alone')));
+      });
+
+      it('a_library_that_cannot_be_opened_is_told_by_ranks_as_their_own', async () => {
+        const env = { HMATRIX_MPI: '/nonexistent.so' };
+        const { status, stderr } = await run([...command, '-n', '2', process.execPath, main, 'tune'], { env });
+        expect(status).toBe(1);
+        expect(stderr).toMatch(/^hmatrix \(rank 0 of 2\): Cannot open the library/m);
+        expect(stderr).not.toMatch(/^hmatrix: /m);
+      });
+
+      it('rank_0_alone_writes_results_and_others_say_who_they_are', async () => {
+        const { status, stdout, stderr } = await runRanks(launcher, 3, ['command-ranks.mjs', '0']);
+        expect([status, stdout]).toEqual([0, 'the sum is 6\n']);
+        expect(stderr).toBe('hmatrix (rank 1 of 3): what this rank has to say\n');
+      });
+
+      it('a_rank_that_fails_ends_the_others_with_its_status', async () => {
+        const { status, stderr } = await runRanks(launcher, 3, ['command-ranks.mjs', '4']);
+        expect(status).toBe(4);
+        expect(stderr).toMatch(/^hmatrix \(rank 1 of 3\): what this rank has to say$/m);
+      });
+
+      if (launcher !== first) return;
 
       it.each([[['--version']], [['help', 'train']], [['train', '--help']]])('%j_is_written_once', async (args) => {
         const once = await run([process.execPath, main, ...args]);
@@ -41,17 +77,6 @@ for (const launcher of LAUNCHERS) {
         expect(refusals).toEqual([
           expect.stringMatching(/HMATRIX_MPI=self .* On several ranks run: compress, .*sample\./),
         ]);
-      });
-
-      it('train_writes_the_weights_of_one_process', async () => {
-        const weights = (name: string): string => join(folder, `${family}-${name}.safetensors`);
-        const how = ['train', '--samples', '600', '--hidden', '20', '--batch-size', '500', '--steps', '3'];
-        const args = (name: string): string[] => [...how, '--optimizer', 'kfac', '--json', '--out', weights(name)];
-        const { status, stdout, stderr } = await hmatrix(...args('ranks'));
-        expect([status, stderr]).toEqual([0, '']);
-        expect(JSON.parse(stdout)).toMatchObject({ steps: 3 });
-        await run([process.execPath, main, ...args('alone')]);
-        expect(readFileSync(weights('ranks'))).toEqual(readFileSync(weights('alone')));
       });
 
       it('compress_multiply_factor_and_solve_write_what_one_process_writes', async () => {
@@ -99,34 +124,12 @@ for (const launcher of LAUNCHERS) {
         expect([status, stdout]).toEqual([2, '']);
         expect(stderr.match(/There is no method "kfacc"/g)).toHaveLength(1);
       });
-
-      it('a_library_that_cannot_be_opened_is_told_by_ranks_as_their_own', async () => {
-        const env = { HMATRIX_MPI: '/nonexistent.so' };
-        const { status, stderr } = await run([...command, '-n', '2', process.execPath, main, 'tune'], { env });
-        expect(status).toBe(1);
-        expect(stderr).toMatch(/^hmatrix \(rank 0 of 2\): Cannot open the library/m);
-        expect(stderr).not.toMatch(/^hmatrix: /m);
-      });
-
-      it('rank_0_alone_writes_results_and_others_say_who_they_are', async () => {
-        const { status, stdout, stderr } = await runRanks(launcher, 3, ['command-ranks.mjs', '0']);
-        expect([status, stdout]).toEqual([0, 'the sum is 6\n']);
-        expect(stderr).toBe('hmatrix (rank 1 of 3): what this rank has to say\n');
-      });
-
-      it('a_rank_that_fails_ends_the_others_with_its_status', async () => {
-        const { status, stderr } = await runRanks(launcher, 3, ['command-ranks.mjs', '4']);
-        expect(status).toBe(4);
-        expect(stderr).toMatch(/^hmatrix \(rank 1 of 3\): what this rank has to say$/m);
-      });
     });
 }
 
 const NETWORK = ['--network', '196-3-10', '--loss', 'cross-entropy', '--samples', '400', '--epochs', '1', '--quiet'];
 
-// One library is enough: what is exchanged is the same.
-const launcher = LAUNCHERS.find(({ missing }) => missing === undefined);
-if (launcher === undefined) it.skip('commands on networks under mpirun: no launcher', () => undefined);
+if (first === undefined) it.skip('commands on networks under mpirun: no launcher', () => undefined);
 else
   it.each([
     ['tune', ['--named', 'MATERN', '--size', '400', '--quiet'], ['chosen']],
@@ -157,7 +160,7 @@ else
         written: options.includes('OUT') ? readFileSync(out).toString('base64') : null,
       };
     };
-    expect(await told([...launcher.command, '-n', '2'], 'ranks')).toEqual(await told([], 'alone'));
+    expect(await told([...first.command, '-n', '2'], 'ranks')).toEqual(await told([], 'alone'));
   });
 
 it('without_a_launcher_every_command_runs_alone', async () => {

@@ -23,7 +23,6 @@ describe('ranks that share samples', { timeout: 120_000 }, () => {
 
   it.each([
     [2, 2],
-    [3, 1],
     [4, 1],
   ])('%i_of_%i_workers_have_the_bits_of_one', async (size, workers) => {
     const [one, several] = await Promise.all([alone, onRanks(size, workers)]);

@@ -36,7 +36,7 @@ describe('cuts near the root', () => {
   );
 
   it.each(Object.keys(VALUES) as ValuesName[])('are_the_same_on_several_ranks_%s', async (values) => {
-    for (const ranks of [2, 3, 5, 8]) {
+    for (const ranks of [3, 8]) {
       const data = { size: SIZE, values, carries: true };
       const found = await runOnThreads<object, CutFound>(ranks, {
         module: new URL('../distributed/cut-ranks.mjs', import.meta.url),
