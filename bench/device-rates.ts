@@ -83,28 +83,46 @@ function openCublas(): ReturnType<typeof bindAll<keyof typeof CUBLAS>> {
   throw new LibraryError(reasons.join('; '));
 }
 
-/** Rates of the card, with buffers of `bytes` and products of matrices of order `order`. */
-export async function* rates(card: FoundCard, bytes: number, order: number): AsyncGenerator<Rate> {
+/** The card's memory, buffers of so many bytes with random numbers in the first two, until `work` is done. */
+async function withBuffers<T>(
+  card: FoundCard,
+  size: number,
+  work: (context: CudaContext, buffers: readonly number[]) => Promise<T>,
+): Promise<T> {
   const context = new CudaContext(card.driver, card.device);
   context.enter();
-  const size = Math.max(bytes, 8 * order ** 2);
-  const [from, to, third] = [1, 2, 3].map(() => context.allocate(size)!);
+  const buffers = [1, 2, 3].map(() => context.allocate(size)!);
   const numbers = randomNumbers(2 ** 20, 'f64', 1);
   for (let at = 0; at < size; at += numbers.byteLength) {
     const part = numbers.subarray(0, Math.min(numbers.length, (size - at) / 8));
-    for (const buffer of [from, to]) context.send(buffer + at, part);
+    for (const buffer of buffers.slice(0, 2)) context.send(buffer + at, part);
   }
-  const queue = new LaunchQueue(context);
-  const launch = copyLaunch(card, context, [from, to, bytes]);
-  const copying = await seconds(context, () => {
-    queue.add(launch);
-    queue.submit();
-  });
-  yield { rate: 'copy, bytes/s', value: (2 * bytes) / copying };
-  for (const precision of ['f64', 'f32'] as const) yield await gemmRate(context, precision, order, [from, to, third]);
-  for (const buffer of [from, to, third]) context.free(buffer);
+  const result = await work(context, buffers);
+  for (const buffer of buffers) context.free(buffer);
   context.close();
+  return result;
 }
+
+/** Rates of the card, with buffers of `bytes` and products of matrices of order `order`. */
+export async function rates(card: FoundCard, bytes: number, order: number): Promise<Rate[]> {
+  return withBuffers(card, Math.max(bytes, 8 * order ** 2), async (context, buffers) => {
+    const queue = new LaunchQueue(context);
+    const launch = copyLaunch(card, context, [buffers[0], buffers[1], bytes]);
+    const copying = await seconds(context, () => {
+      queue.add(launch);
+      queue.submit();
+    });
+    return [
+      { rate: 'copy, bytes/s', value: (2 * bytes) / copying },
+      await gemmRate(context, 'f64', order, buffers),
+      await gemmRate(context, 'f32', order, buffers),
+    ];
+  });
+}
+
+/** cuBLAS's rate of products of matrices of order `order`. */
+export const gemm = async (card: FoundCard, precision: Precision, order: number): Promise<Rate> =>
+  withBuffers(card, 8 * order ** 2, async (context, buffers) => gemmRate(context, precision, order, buffers));
 
 async function gemmRate(
   context: CudaContext,

@@ -1,10 +1,13 @@
 #!/bin/sh
 # Measures a card of NVIDIA's by bench/device.ts, the smallest checks first, each step in a process and with a time
-# limit of its own. Prints a line of JSON for each result, and the lines to $OUT/device.jsonl where OUT is set.
+# limit of its own, what does not fit into 470 seconds left out. Prints a line of JSON for each result, and the lines to
+# $OUT/device.jsonl where OUT is set.
 #
 #   bench/device.sh pack FILE.tar.gz       what `run` needs on a bare Linux machine (x86-64): Node, the build, OpenBLAS
 #   bench/device.sh run [FILE.tar.gz]      measures there (less than 8 minutes), or, without a file, by the build here
 #   bench/device.sh smoke [FILE.tar.gz]    the same at tiny sizes
+#
+# STEPS='checks,curvature' takes those alone, by their first words.
 #
 # NVRTC, cuBLAS and the driver are the machine's own (docs/devices.md: where they are looked for; HMATRIX_CUDA).
 set -eu
@@ -43,9 +46,13 @@ run() {
   fi
   results=${OUT:-}
   status=0
+  began=$(date +%s)
   step() {
     limit=$1
     shift
+    case ",${STEPS:-$1}," in *",$1,"*) ;; *) return 0 ;; esac
+    left=$((470 - $(date +%s) + began))
+    if [ "$limit" -gt "$left" ]; then limit=$((left > 1 ? left : 1)); fi
     lines=$(timeout -k 5 "$limit" "$node" --no-warnings "$root/dist/bench/device.js" "$@") && code=0 || code=$?
     if [ "$code" -ne 0 ]; then
       status=1
@@ -55,14 +62,21 @@ run() {
     printf '%s\n' "$lines" | sed '/^$/d' | if [ -n "$results" ]; then tee -a "$results/device.jsonl"; else cat; fi
   }
   if [ "$1" = smoke ]; then
-    for name in describe checks rates work 'apply 600' 'solve 600'; do step 60 $name --smoke; done
+    for name in describe checks rates work curvature 'training transformer' 'training resnet-18' 'apply 600' \
+      'solve 600' table; do
+      step 60 $name --smoke
+    done
   else
     step 15 describe
     step 45 checks
     step 35 rates
     step 40 work
+    step 60 curvature
+    step 60 training transformer
+    step 75 training resnet-18
     step 40 apply 65536
     step 40 solve 65536
+    step 90 table
     step 60 apply 262144
     step 75 solve 262144
     step 120 apply 1048576

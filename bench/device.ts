@@ -7,14 +7,16 @@
  *   rates       how fast the card copies, and cuBLAS multiplies: what the rest is held against;
  *   work        factorizations, substitutions and products of many blocks;
  *   apply N     products with a hierarchical matrix of N points, by 1, 64 and 512 vectors;
- *   solve N     its factorization, and solves.
+ *   solve N     its factorization, and solves;
+ *   curvature   loss, gradient and Gauss–Newton products of a deep autoencoder;
+ *   training NAME   steps of resnet-18 or transformer;
+ *   table       approximations of the Gauss–Newton Hessian of 784-50-784, held against its products there.
  */
 import { parseArgs } from 'node:util';
 import { uniformPoints } from '../datasets/points.js';
-import { floats, NUMBER_BYTES, PRECISIONS, type FloatArray, type Precision } from '../src/core/floats.js';
-import { median } from '../src/core/median.js';
+import { floats, NUMBER_BYTES, PRECISIONS, type FloatArray } from '../src/core/floats.js';
 import { findCard } from '../src/device/cuda/open.js';
-import type { Device, DeviceBuffer, LaunchOperands, PreparedRows, PreparedWork } from '../src/device/device.js';
+import type { Device, DeviceBuffer, PreparedWork } from '../src/device/device.js';
 import { describeDevices, openDevice } from '../src/device/open.js';
 import { factor } from '../src/hierarchical/factor/factor.js';
 import type { Factorization } from '../src/hierarchical/factor/factorization.js';
@@ -28,7 +30,9 @@ import { kernelSource } from '../src/source/kernel-source.js';
 import { matern32 } from '../src/source/kernels/named.js';
 import { checks, randomNumbers } from './device-checks.js';
 import { rates } from './device-rates.js';
-import { rounded } from './record.js';
+import { curvature, training } from './device-networks.js';
+import { difference, judge, milliseconds, recording, tell, waited } from './device-results.js';
+import { table } from './device-table.js';
 
 const { values: args, positionals } = parseArgs({
   options: { smoke: { type: 'boolean', default: false } },
@@ -38,62 +42,8 @@ const { smoke } = args;
 const [step, size = '1000'] = positionals;
 /** Times that what is measured is repeated. */
 const TIMES = smoke ? 1 : 10;
-let failed = false;
-const tell = (result: object): void => {
-  console.log(JSON.stringify(result, (_, value: unknown) => (typeof value === 'number' ? rounded(value) : value)));
-};
-
-/** Median milliseconds of `work`, handed over TIMES times before it is waited for. */
-async function milliseconds(device: Device, work: () => void): Promise<number> {
-  const times: number[] = [];
-  for (let k = 0; k < 4; k++) {
-    const began = performance.now();
-    for (let time = 0; time < TIMES; time++) work();
-    await device.finish();
-    // The first time kernels are compiled, the second time graphs are made.
-    if (k > 1 || smoke) times.push((performance.now() - began) / TIMES);
-  }
-  return median(times);
-}
-
-/** A device that does what another does, and remembers its products. */
-function recording(device: Device): {
-  readonly device: Device;
-  readonly calls: (readonly [PreparedRows, LaunchOperands])[];
-} {
-  const calls: (readonly [PreparedRows, LaunchOperands])[] = [];
-  const bound = new Proxy(device, {
-    get: (target, key) => {
-      const value = Reflect.get(target, key, target) as unknown;
-      if (key === 'multiply')
-        return (rows: PreparedRows, operands: LaunchOperands, width: number): void => {
-          calls.push([rows, operands]);
-          target.multiply(rows, operands, width);
-        };
-      return typeof value === 'function' ? (value as (...all: unknown[]) => unknown).bind(target) : value;
-    },
-  });
-  return { device: bound, calls };
-}
-
-/** Largest |a − b| over the largest |b|. */
-function difference(a: FloatArray, b: FloatArray): number {
-  let [worst, most] = [0, 0];
-  for (let i = 0; i < b.length; i++) {
-    worst = Math.max(worst, Number.isFinite(a[i]) ? Math.abs(a[i] - b[i]) : Infinity);
-    most = Math.max(most, Math.abs(b[i]));
-  }
-  return worst / most;
-}
-
-/** The error that is one, not rounding. */
-const WRONG: Readonly<Record<Precision, number>> = { f64: 1e-11, f32: 1e-3 };
-
-function judge(result: { readonly error: number; readonly precision: Precision } & Record<string, unknown>): void {
-  const right = result.error <= WRONG[result.precision];
-  failed ||= !right;
-  tell({ ...result, right });
-}
+/** The order of the product whose rate is the card's. */
+const ORDER = smoke ? 64 : 8192;
 
 /** Rows of vectors [x; 0 …] whose column q is (1 + q/width)·x, sent piece by piece. */
 function sendScaled(device: Device, vectors: DeviceBuffer, x: FloatArray, width: number): void {
@@ -133,15 +83,10 @@ async function apply(matrix: HierarchicalMatrix, card: Device): Promise<void> {
     const { device, calls } = recording(card);
     const onDevice = await matrix.to(device, { precision });
     const got = await onDevice.apply(x);
+    const launches = calls.map(({ rows }) => rows!);
     judge({ step, n, precision, check: 'apply, 1 vector', error: difference(got.data, expected.data) });
-    const moving: number[] = [];
-    for (let k = 0; k < 3; k++) {
-      const start = performance.now();
-      await onDevice.apply(x);
-      moving.push(performance.now() - start);
-    }
-    tell({ step, n, precision, what: 'apply with transfers, 1 vector', ms: median(moving), teamMs: teamMilliseconds });
-    const launches = calls.slice(0, calls.length / 4);
+    const ms = await waited(() => onDevice.apply(x), smoke ? 1 : 4);
+    tell({ step, n, precision, what: 'apply with transfers, 1 vector', ms, teamMs: teamMilliseconds });
     const rows = onDevice.memory().vectors / NUMBER_BYTES[precision];
     let reference: FloatArray | undefined;
     for (const width of [1, 64, 512]) {
@@ -153,9 +98,10 @@ async function apply(matrix: HierarchicalMatrix, card: Device): Promise<void> {
       const vectors = await card.allocate(rows * width, precision);
       const numbers = precision === 'f64' ? x : Float32Array.from(x);
       sendScaled(card, vectors, numbers, width);
-      const ms = await milliseconds(card, () => {
+      const multiply = (): void => {
         for (const [prepared, { values }] of launches) card.multiply(prepared, { values, vectors }, width);
-      });
+      };
+      const ms = await milliseconds(card, multiply, TIMES);
       const some = floats(Math.min(n, 4096) * width, precision);
       await card.read(vectors, some, n * width);
       const last = floats(some.length / width, precision).map((_, i) => some[i * width + width - 1]);
@@ -236,7 +182,7 @@ async function work(): Promise<void> {
     const [matrix, status] = [await card.upload(values), await card.allocate(count, precision)];
     const factoring = await card.plan({ kind: 'cholesky', triangles });
     const report = async (what: string, prepared: PreparedWork, launch: () => void, spent = 0): Promise<void> => {
-      const ms = (await milliseconds(card, launch)) - spent;
+      const ms = (await milliseconds(card, launch, TIMES)) - spent;
       const { flops, launches } = prepared.cost(width);
       tell({ step, precision, what, order, count, ms, launches, flopsPerSecond: (1000 * flops) / ms });
     };
@@ -284,7 +230,7 @@ async function work(): Promise<void> {
     const copy = (): void => {
       card.launch(copying, { x: a, y: c });
     };
-    const spent = await milliseconds(card, copy);
+    const spent = await milliseconds(card, copy, TIMES);
     const factorAgain = (): void => {
       copy();
       card.launch(factoring, { values: c, status });
@@ -305,16 +251,22 @@ else if (step === 'checks') {
   for (const precision of PRECISIONS)
     for await (const result of checks(card, cpu, precision)) {
       const right = result.excess <= 1;
-      failed ||= !right;
+      if (!right) process.exitCode = 1;
       tell({ step, ...result, right });
     }
   await card.close();
   await cpu.close();
   await team.close();
 } else if (step === 'rates') {
-  for await (const rate of rates(findCard(), smoke ? 2 ** 20 : 2 ** 31, smoke ? 64 : 8192)) tell({ step, ...rate });
+  for (const rate of await rates(findCard(), smoke ? 2 ** 20 : 2 ** 31, ORDER)) tell({ step, ...rate });
 } else if (step === 'work') await work();
 else if (step === 'apply') await withMatrix(Number(size), apply);
 else if (step === 'solve') await withMatrix(Number(size), solve);
-else throw new Error(`There is no step ${step ?? 'without a name'}: describe, checks, rates, work, apply N, solve N.`);
-if (failed) process.exitCode = 1;
+else if (step === 'curvature') await curvature({ step, smoke, times: TIMES, order: ORDER });
+else if (step === 'training') await training(size, { step, smoke, times: TIMES, order: ORDER });
+else if (step === 'table') await table({ step, smoke, times: TIMES, order: ORDER });
+else
+  throw new Error(
+    `There is no step ${step ?? 'without a name'}: describe, checks, rates, work, apply N, solve N, curvature, ` +
+      `training NAME, table.`,
+  );

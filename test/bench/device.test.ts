@@ -31,27 +31,41 @@ describe.skipIf(STAND_IN === undefined)('bench/device.sh', () => {
       'checks',
       'rates',
       'work',
+      'curvature',
+      'training transformer',
+      'training resnet-18',
       'apply',
       'solve',
+      'table',
     ]);
     const judged = lines.filter((line) => 'right' in line);
-    // Both precisions: 13 checks, two of work, of products one with transfers and one of each
-    // width, one factorization.
-    expect(judged).toHaveLength(2 * (13 + 2 + 5));
+    // Both precisions: 13 checks, two of work, of products one with transfers and one of each width, one factorization,
+    // loss and product of the autoencoder, steps of both trained networks. Of the table the Hessian's products, and
+    // those of the hierarchical matrix at both shares.
+    expect(judged).toHaveLength(2 * (13 + 2 + 5 + 2 + 2) + 3);
     expect(judged.filter(({ right }) => right !== true)).toEqual([]);
     const rates = lines.filter(({ step }) => step === 'rates');
     expect(rates.every(({ value }) => typeof value === 'number' && value > 0)).toBe(true);
+    // What networks launch, beside cuBLAS.
+    const launched = lines.filter(({ launches, gemmRate }) => launches !== undefined && gemmRate !== undefined);
+    expect(launched).toHaveLength(2 * 2 + 2);
+    for (const { flops, launchMs, flopsPerSecond, share, gemmRate } of launched as Record<string, number>[]) {
+      expect(flopsPerSecond / ((1000 * flops) / launchMs)).toBeCloseTo(1, 2);
+      expect((share * gemmRate) / flopsPerSecond).toBeCloseTo(1, 2);
+    }
+    const rows = lines.filter(({ step, method, check }) => step === 'table' && method !== undefined && !check);
+    expect(rows.filter(({ error }) => error !== undefined)).toHaveLength(6);
     for (const width of [1, 64, 512])
       expect(lines.filter((line) => line['width'] === width && Number(line['bytesPerSecond']) > 0)).toHaveLength(2);
   });
 
   it(`goes_on_where_a_step_fails_and_says_so${missing}`, () => {
-    const { status, stdout } = smoke({ HMATRIX_CUDA: 'none', OUT: '' });
+    const { status, stdout } = smoke({ HMATRIX_CUDA: 'none', OUT: '', STEPS: 'describe,training,table' });
     expect(status).toBe(1);
     const lines = linesOf(stdout as string);
     expect(lines[0]).toMatchObject({ step: 'describe', devices: [{ device: 'cuda', usable: false }, {}, {}] });
     expect(lines.slice(1)).toEqual(
-      ['checks', 'rates', 'work', 'apply 600', 'solve 600'].map((step) => ({
+      ['training transformer', 'training resnet-18', 'table'].map((step) => ({
         step: `${step} --smoke`,
         failed: true,
         exit: 1,
