@@ -32,9 +32,9 @@ export class CaseBuilder {
   readonly random: RandomStream;
   readonly count: number;
 
-  constructor(random: RandomStream) {
+  constructor(random: RandomStream, count = 1 + random.integer(4)) {
     this.random = random;
-    this.count = 1 + random.integer(4);
+    this.count = count;
   }
 
   /** 1 to `most`. */
@@ -240,8 +240,8 @@ export const CASES: Readonly<Record<string, Make>> = {
 };
 
 /** The case of that name. */
-export function makeCase(name: string, random: RandomStream): Case {
-  const b = new CaseBuilder(random);
+export function makeCase(name: string, random: RandomStream, count?: number): Case {
+  const b = new CaseBuilder(random, count);
   const node = CASES[name](b);
   return { graph: b.graph, node, along: b.along, values: b.values, count: b.count };
 }

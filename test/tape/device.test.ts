@@ -100,37 +100,51 @@ describe.each(CARDS)('the tape on %s in %s', (name, precision) => {
   });
   afterAll(async () => device.close());
 
+  /** The case and its derivatives, there and here. */
+  const check = async (of: string, seed: number, samples?: number): Promise<void> => {
+    const random = new RandomStream(seed);
+    const { node, push, pulls, second, values, count, graph } = derive(makeCase(of, random, samples), random);
+    // Rounded on both sides, so that what is piecewise linear has its kinks at the same places.
+    const rounded = new Map([...values].map(([leaf, numbers]) => [leaf, inPrecision(numbers, precision)]));
+    const outputs = [node, push, ...pulls, ...second].filter((one) => one.op !== 'leaf');
+    const host = evaluate(graph, outputs, rounded, { count });
+    const { difference, size } = compare(await onDevice({ device, precision }, outputs, rounded, count), host);
+    expect(difference).toBeLessThan((precision === 'f64' ? 1e-12 : 3e-5) * Math.max(1, size));
+  };
+
   it.each(Object.keys(CASES))('%s_and_its_derivatives_are_those_of_the_host', async (of) => {
     await fc.assert(
-      fc.asyncProperty(fc.integer({ min: 0, max: 2 ** 31 - 1 }), async (seed) => {
-        const random = new RandomStream(seed);
-        const { node, push, pulls, second, values, count, graph } = derive(makeCase(of, random), random);
-        // Rounded on both sides, so that what is piecewise linear has its kinks at the same places.
-        const rounded = new Map([...values].map(([leaf, numbers]) => [leaf, inPrecision(numbers, precision)]));
-        const outputs = [node, push, ...pulls, ...second].filter((one) => one.op !== 'leaf');
-        const host = evaluate(graph, outputs, rounded, { count });
-        const { difference, size } = compare(await onDevice({ device, precision }, outputs, rounded, count), host);
-        expect(difference).toBeLessThan((precision === 'f64' ? 1e-12 : 3e-5) * Math.max(1, size));
-      }),
+      fc.asyncProperty(fc.integer({ min: 0, max: 2 ** 31 - 1 }), async (seed) => check(of, seed)),
       { numRuns: name === 'cuda' ? 2 : 6 },
     );
   });
+
+  it.each([
+    ['dense', 200, 2],
+    ['convolution', 80, 10],
+  ] as const)('so_are_long_sums_over_samples: %s, %d, seed %d', async (of, samples, seed) => {
+    expect(kernelsOf(of, new RandomStream(seed), samples).has('join')).toBe(true);
+    await check(of, seed, samples);
+  });
 });
 
-/** The kernels that the cases take. */
-function kernelsOfCases(): PortableKernel[] {
-  const kernels = new Map<string, PortableKernel>();
-  for (const name of Object.keys(CASES)) {
-    const random = new RandomStream(1);
-    const { node, push, pulls, second, count } = derive(makeCase(name, random), random);
-    const phases = [[node, push, ...pulls, ...second].map((one) => ({ node: one, place: null }))];
-    const plan = makePlan({ phases, phaseOf: () => 0, leafPlace: () => null, capacity: count });
-    const recorder = new Recorder({ samples: count, at: () => 0, scratch: 0 });
-    recordSteps(recorder, plan.phases[0]);
-    for (const step of recorder.steps) if ('kernel' in step) kernels.set(step.kernel.name, step.kernel);
-  }
-  return [...kernels.values()];
+/** The kernels that a case takes, by name. */
+function kernelsOf(name: string, random: RandomStream, samples?: number): Map<string, PortableKernel> {
+  const { node, push, pulls, second, count } = derive(makeCase(name, random, samples), random);
+  const phases = [[node, push, ...pulls, ...second].map((one) => ({ node: one, place: null }))];
+  const plan = makePlan({ phases, phaseOf: () => 0, leafPlace: () => null, capacity: count });
+  const recorder = new Recorder({ samples: count, at: () => 0, scratch: 0 });
+  recordSteps(recorder, plan.phases[0]);
+  return new Map(recorder.steps.flatMap((step) => ('kernel' in step ? [[step.kernel.name, step.kernel]] : [])));
 }
+
+/** Those of all cases. */
+const kernelsOfCases = (): PortableKernel[] => [
+  ...new Map([
+    ...Object.keys(CASES).flatMap((name) => [...kernelsOf(name, new RandomStream(1))]),
+    ...kernelsOf('dense', new RandomStream(1), 700),
+  ]).values(),
+];
 
 describe('portable kernels', () => {
   const folder = temporaryFolder();

@@ -114,5 +114,8 @@ const LOWERINGS: Readonly<Record<string, Lowering>> = {
 
 /** Takes down what the steps of a phase are on a device. */
 export function recordSteps(recorder: Recorder, steps: readonly Step[]): void {
-  for (const { node, beta, together } of steps) LOWERINGS[node.op](recorder, node, beta, together);
+  for (const { node, beta, together } of steps) {
+    recorder.begin();
+    LOWERINGS[node.op](recorder, node, beta, together);
+  }
 }

@@ -29,7 +29,7 @@ const dense: FormLowering = (recorder, { operands: [w, x, y], mode }, beta) => {
   else if (mode === 1)
     recorder.multiply(keep, [{ c: X, rows: inputs, columns: n, terms: [{ a: W, b: Y, depth: outputs }] }]);
   else {
-    recorder.multiply(keep, [{ c: W, rows: inputs, columns: outputs, terms: [{ a: X, b: transposed(Y), depth: n }] }]);
+    recorder.sum(keep, [{ c: W, rows: inputs, columns: outputs, terms: [{ a: X, b: transposed(Y), depth: n }] }]);
     if (!keep) clearRows(recorder, w, inputs);
   }
 };
@@ -217,7 +217,7 @@ const convolution: FormLowering = (recorder, use, beta) => {
   const taps = new Map<number, Pixels[]>();
   for (const block of toOutputs) if (block.tap >= 0) taps.set(block.tap, [...(taps.get(block.tap) ?? []), block]);
   if (beta === 0) clear(recorder, w);
-  recorder.multiply(
+  recorder.sum(
     beta === 1,
     [...taps].flatMap(([tap, blocks]) =>
       each.map((g) => ({

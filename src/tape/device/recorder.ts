@@ -7,6 +7,7 @@ import type { Block } from '../../device/work/demand.js';
 import type { ProductTarget } from '../../device/work/products.js';
 import type { Node } from '../node.js';
 import type { Beta } from '../primitive.js';
+import { JOIN, partialTargets, splitOf } from './split.js';
 
 /** A launch of a kernel over the buffer. */
 export interface KernelStep {
@@ -45,12 +46,19 @@ export class Recorder {
   readonly steps: DeviceStep[] = [];
   /** The most numbers of scratch memory that a step used. */
   scratchUsed = 0;
+  /** What the step that is recorded now uses of it. */
+  #top = 0;
   readonly #at: Placement['at'];
 
   constructor({ samples, at, scratch }: Placement) {
     this.samples = samples;
     this.scratch = scratch;
     this.#at = at;
+  }
+
+  /** Begins a step of the plan, which has the scratch memory for itself. */
+  begin(): void {
+    this.#top = 0;
   }
 
   /** Where a node's numbers begin. */
@@ -60,6 +68,7 @@ export class Recorder {
 
   /** The scratch memory, for so many numbers from `from` on. */
   scratchAt(from: number, length: number): number {
+    this.#top = Math.max(this.#top, from + length);
     this.scratchUsed = Math.max(this.scratchUsed, from + length);
     return this.scratch + from;
   }
@@ -73,6 +82,20 @@ export class Recorder {
   multiply(keep: boolean, products: readonly ProductTarget[]): void {
     const targets = products.filter(({ rows, columns, terms }) => rows * columns > 0 && !(keep && terms.length === 0));
     if (targets.length > 0) this.steps.push({ keep, targets });
+  }
+
+  /** Products whose sums run over samples, and whose results do not grow with them: long sums are cut (split.ts). */
+  sum(keep: boolean, products: readonly ProductTarget[]): void {
+    const split = products.length === 0 ? undefined : splitOf(products);
+    if (split === undefined) {
+      this.multiply(keep, products);
+      return;
+    }
+    const { parts, offset, ld, rows, columns } = split;
+    const size = rows * columns;
+    const scratch = this.scratchAt(this.#top, parts * size);
+    this.multiply(false, partialTargets(products, split, scratch));
+    this.run(JOIN, size, [offset, keep ? 1 : 0, parts, scratch, rows, ld, size]);
   }
 }
 
