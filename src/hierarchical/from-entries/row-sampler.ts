@@ -248,22 +248,6 @@ export class RowSampler {
     return this.witnessed;
   }
 
-  /**
-   * Takes the rows outside that are among the `nearest` nearest neighbors of these rows, or to which these are among
-   * the nearest; they count once. Returns how many.
-   */
-  takeAround(starts: readonly number[], nearest: number): number {
-    const first = this.count;
-    const { neighbors, rowOf, neighborCount, nearestBegin, nearestOf } = this.#state;
-    for (const i of starts) {
-      const from = rowOf[i] * neighborCount;
-      for (let q = from; q < from + Math.min(nearest, neighborCount); q++) this.#takeOnce(neighbors[q]);
-      const begin = nearestBegin[i];
-      for (let q = begin; q < Math.min(begin + nearest, nearestBegin[i + 1]); q++) this.#takeOnce(nearestOf[q]);
-    }
-    return this.count - first;
-  }
-
   /** The rows outside, not taken yet, among the `into.length` nearest neighbors of index i. Returns how many. */
   freeNeighbors(i: number, into: Int32Array): number {
     const { neighbors, rowOf, neighborCount, leafOf } = this.#state;

@@ -11,9 +11,10 @@
  * so that the errors of all nodes, rows and columns, add up to t·‖K‖_F. A node begins with a few rows for each unit of
  * the rank that is forecast for it: a leaf's from a few leaves that are done first, an inner node's from its own
  * children. Where they are too few for the rank that is found, or fresh rows miss τ_ν, rows are added, the fresh
- * ones among them, until all are. Where the drawn rows fit, the neighbors of those that err most are tried as
- * well, and theirs, as long as the error rises: a few rows that hold it are found by its slope. Departs from GOFMM
- * (SC17) in the number of rows, the weights, the amplification, the threshold and the verification.
+ * ones among them, until all are. Where the drawn rows fit, the rows around those that err most are tried as well
+ * (surroundings.ts), and those around them, as long as the error rises: a few rows that hold it are found by its
+ * slope. Departs from GOFMM (SC17) in the number of rows, the weights, the amplification, the threshold and the
+ * verification.
  */
 import { NonFiniteError } from '../../core/errors.js';
 import { RandomStream } from '../../core/random.js';
@@ -29,6 +30,7 @@ import { NodeSample } from './node-sample.js';
 import { RowSampler, type Batch } from './row-sampler.js';
 import type { SkeletonState } from './skeleton-state.js';
 import { SplitSample } from './split-sample.js';
+import { Surroundings } from './surroundings.js';
 import { ScaledInterpolation } from './definite-interpolation.js';
 import { NEAR_LIMIT } from '../matrix/tolerance-limits.js';
 import { firstLeaf } from '../../tree/cluster-tree.js';
@@ -77,8 +79,8 @@ const SAFETY = 0.5;
 /** Standard deviations, of the sum over a level, by which a node is to stay below its threshold. */
 const DEVIATIONS = 1;
 /**
- * From so many of the fresh rows that err most one goes on to their nearest neighbors, and from those that err more
- * than all before to theirs, so many steps at most: errors that stand in a few rows are found by their slopes.
+ * From so many of the fresh rows that err most one goes on to the rows around them, and from those that err more than
+ * all before to the ones around these, so many steps at most: errors that stand in a few rows are found by slopes.
  */
 const STARTS = 4;
 const NEAREST_AROUND = 8;
@@ -124,6 +126,7 @@ class NodeSkeletonizer {
   readonly #state: SkeletonState;
   readonly #source: EntrySource;
   readonly #sampler: RowSampler;
+  readonly #around: Surroundings;
   readonly #split: SplitSample | undefined;
   readonly #sample: NodeSample;
   readonly #products: Pick<Blas, 'gemm'>;
@@ -144,6 +147,7 @@ class NodeSkeletonizer {
     this.#state = state;
     this.#source = openHandle(state.source, context);
     this.#sampler = new RowSampler(state);
+    this.#around = new Surroundings(state, this.#source);
     const split = state.split === undefined ? undefined : new SplitSample(state.split, this.#source, context);
     const products = split?.products ?? context.blas;
     this.#split = split;
@@ -261,7 +265,7 @@ class NodeSkeletonizer {
     let at = starts.map((r) => rows[r]);
     for (let step = 0; step < STEPS && at.length > 0; step++) {
       const from = this.#sampler.count;
-      if (this.#sampler.takeAround(at, NEAREST_AROUND) === 0) break;
+      if (this.#around.take(this.#sampler, at, NEAREST_AROUND) === 0) break;
       const batch = this.#sampler.batch(from);
       const a = this.#sample.evaluate(batch);
       tried.push({ batch, a, certain: true });
