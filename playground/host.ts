@@ -12,6 +12,7 @@ type Do<K extends Task['kind']> = (task: Extract<Task, { readonly kind: K }>, ru
 /** Tasks that are not asked for at once are loaded when they are. */
 const TASKS: { readonly [K in Task['kind']]: Do<K> } = {
   compress: compressTask,
+  card: async (task, run) => (await import('./card-task.js')).cardTask(task, run),
   compare: async (task, run) => (await import('./compare-task.js')).compareTask(task, run),
   hessian: async (task, run) => (await import('./hessian-task.js')).hessianTask(task, run),
 };

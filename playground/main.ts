@@ -1,6 +1,7 @@
 /**
  * The page: its sections share one worker, which hosts the library.
  */
+import { openCard } from './card.js';
 import { openComparison } from './compare.js';
 import { Explorer } from './explore.js';
 import { openHessian } from './hessian.js';
@@ -11,5 +12,6 @@ const host = new HostClient();
 // What draws is loaded while the worker computes.
 void openDrawer();
 const { settings } = new Explorer(host);
+openCard(host, settings);
 openComparison(host, settings);
 openHessian(host);

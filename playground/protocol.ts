@@ -23,12 +23,21 @@ export interface KernelProblem {
   readonly bandwidth: number;
 }
 
-/** One compression. */
-export interface CompressTask extends KernelProblem {
-  readonly kind: 'compress';
+/** A kernel matrix, and how it is compressed. */
+export interface CompressedProblem extends KernelProblem {
   readonly format: HierarchicalFormat;
   readonly tolerance: number;
   readonly leafSize: number;
+}
+
+/** One compression. */
+export interface CompressTask extends CompressedProblem {
+  readonly kind: 'compress';
+}
+
+/** Products with what was compressed, on the graphics card. */
+export interface CardTask extends CompressedProblem {
+  readonly kind: 'card';
 }
 
 /** All ways to approximate one kernel matrix. */
@@ -45,7 +54,7 @@ export interface HessianTask {
 }
 
 /** What the worker can be asked to do. */
-export type Task = CompressTask | CompareTask | HessianTask;
+export type Task = CompressTask | CardTask | CompareTask | HessianTask;
 
 /** A task with its number; a later one ends it. */
 export interface Request {
@@ -66,6 +75,21 @@ export interface Compressed {
   readonly workers: number;
 }
 
+/** Products on the graphics card and here. */
+export interface OnCard {
+  readonly kind: 'onCard';
+  /** What the card is. */
+  readonly card: string;
+  readonly vectors: number;
+  /** With the way of the vectors there and back. */
+  readonly cardSeconds: number;
+  readonly hereSeconds: number;
+  /** What lies there. */
+  readonly bytes: number;
+  /** ‖Y_card − Y‖_F / ‖Y‖_F. */
+  readonly difference: number;
+}
+
 /** One approximation of a comparison. */
 export interface ComparedRow {
   readonly kind: 'row';
@@ -81,6 +105,7 @@ export type Answer =
   | { readonly kind: 'progress'; readonly phase: string; readonly done: number; readonly total: number }
   | Compressed
   | { readonly kind: 'measured'; readonly error: ErrorEstimate }
+  | OnCard
   | ComparedRow
   | { readonly kind: 'digits'; readonly pixels: Uint8Array; readonly side: number; readonly count: number }
   | { readonly kind: 'table'; readonly record: TableRecord }

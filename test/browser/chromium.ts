@@ -17,10 +17,16 @@ export const chromiumPath = PLACES.find((path) => existsSync(path));
 /** What a skipped test says. */
 export const NO_CHROMIUM = 'there is no Chromium here (Debian and Ubuntu: apt-get install chromium)';
 
-/** Opens Chromium, which must be there. Close it. */
-export const openChromium = (): Promise<Browser> =>
+const FLAGS = [
   // As root, as on a machine of continuous integration, it has no sandbox.
-  chromium.launch({ executablePath: chromiumPath!, args: ['--no-sandbox'] });
+  '--no-sandbox',
+  // WebGPU without a window and without a card, by the software adapter that it brings along.
+  '--enable-unsafe-webgpu',
+  '--use-webgpu-adapter=swiftshader',
+];
+
+/** Opens Chromium, which must be there. Close it. */
+export const openChromium = (): Promise<Browser> => chromium.launch({ executablePath: chromiumPath!, args: FLAGS });
 
 const TYPES: Readonly<Record<string, string>> = {
   '.css': 'text/css',

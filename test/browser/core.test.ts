@@ -145,6 +145,20 @@ describe.skipIf(chromiumPath === undefined)(`a browser (skipped where ${NO_CHROM
       });
   });
 
+  it('multiplies_and_solves_on_the_graphics_card_of_the_browser', async () => {
+    for (const place of ['onPage', 'inWorker'] as const) {
+      const solves = place === 'inWorker';
+      const found = await ask<{ description: string; differences: number[] }>(isolated, place, 'webgpu', solves);
+      expect(found.description).toMatch(/^webgpu: .*swiftshader/i);
+      expect(found.differences).toHaveLength(solves ? 2 : 1);
+      // Other numbers than those here: float32's.
+      for (const difference of found.differences) {
+        expect(difference).toBeGreaterThan(1e-9);
+        expect(difference).toBeLessThan(1e-5);
+      }
+    }
+  });
+
   it('complains_of_nothing', () => {
     expect(complaints).toEqual([]);
   });

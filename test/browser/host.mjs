@@ -65,6 +65,32 @@ const QUESTIONS = {
     await device.close();
     return { absent, description: device.description, sum: sum[0], tensors: tf.memory().numTensors };
   },
+  /** A matrix on the browser's own graphics card: how far products, and solutions if asked, are from those here. */
+  async webgpu(solves) {
+    const { kernels, random, dense } = hmatrix;
+    const coordinates = new Float64Array(400);
+    new random.RandomStream(1).fillNormal(coordinates);
+    const team = await hmatrix.openTeam({ workers: 1 });
+    const source = hmatrix.kernelSource({ dimension: 2, count: 200, coordinates }, kernels.gaussian(0.5));
+    const matrix = await hmatrix.compress(source, { leafSize: 24, tolerance: 1e-6, format: 'hss' }, { team });
+    const x = dense.zeros(200, 3);
+    new random.RandomStream(2).fillNormal(x.data);
+    const device = await hmatrix.devices.openDevice('webgpu', {}, { team });
+    const onDevice = await matrix.to(device);
+    const far = (found, exact) =>
+      Math.hypot(...exact.data.map((value, i) => found.data[i] - value)) / Math.hypot(...exact.data);
+    const product = far(await onDevice.apply(x), matrix.apply(x));
+    const differences = [product];
+    if (solves) {
+      const here = await hmatrix.factor(matrix, { shift: 1 }, { team });
+      const there = await onDevice.factor({ shift: 1 });
+      differences.push(far(await there.solve(x), here.solve(x)));
+    }
+    const { description } = device;
+    await device.close();
+    await team.close();
+    return { description, differences };
+  },
   teamFailure: (workers) => failureOf(hmatrix.openTeam({ workers })),
 };
 

@@ -116,13 +116,21 @@ describe.skipIf(chromiumPath === undefined)(`the playground (skipped where ${NO_
       page.evaluate(`document.activeElement.name || document.activeElement.id || document.activeElement.className`);
     await page.evaluate(`document.body.focus()`);
     const reached: string[] = [];
-    for (let k = 0; k < 16; k++) {
+    for (let k = 0; k < 17; k++) {
       await page.keyboard.press('Tab');
       reached.push(await focused());
     }
     expect(reached).toEqual([
       ...['cloud', 'csv', 'count', 'kernel', 'bandwidth', 'format', 'tolerance', 'leaf', 'walk', 'level'],
-      ...['compare-run', 'scroll table', 'hidden', 'hessian-run', 'scroll table', expect.any(String) as string],
+      ...[
+        'card-run',
+        'compare-run',
+        'scroll table',
+        'hidden',
+        'hessian-run',
+        'scroll table',
+        expect.any(String) as string,
+      ],
     ]);
     await page.locator('[name=tolerance]').focus();
     const before = parseFloat(await fact(page, 'rank'));
@@ -161,6 +169,15 @@ describe.skipIf(chromiumPath === undefined)(`the playground (skipped where ${NO_
     expect(await textOf(page, '#csv-said')).toMatch(/^300 points of 3 coordinates/);
     expect(await page.locator('[name=cloud]').inputValue()).toBe('own');
     expect(await page.locator('#blocks .picture > svg').getAttribute('aria-label')).toMatch('300 × 300');
+  });
+
+  it('multiplies_on_the_graphics_card_and_says_what_it_is', async () => {
+    await page.locator('#card-run').focus();
+    await page.keyboard.press('Enter');
+    await expect
+      .poll(() => textOf(page, '#card-said'), { timeout: PATIENCE })
+      .toMatch(/^64 products at once: \S+ m?s there .*; relative difference \d\S*e-[678]\. webgpu: .*swiftshader/i);
+    expect(await page.locator('#card-run').isEnabled()).toBe(true);
   });
 
   it('compares_the_formats_with_low_rank', async () => {
