@@ -9,7 +9,9 @@
  * rounding leaves no k directions.
  */
 import { NonFiniteError } from '../core/errors.js';
+import { precisionOf } from '../core/floats.js';
 import { sharedFloat32, sharedFloat64 } from '../core/shared-array.js';
+import { HouseholderQr } from '../dense/householder-qr.js';
 import { copyInto, fill, view, zeros, type Matrix } from '../dense/matrix.js';
 import type { PanelAlgebra } from './panel-algebra.js';
 
@@ -107,17 +109,7 @@ function choleskyOf(gram: Matrix, factor: Matrix, rows: number, { blas }: PanelA
 }
 
 function householder(y: Matrix, { blas }: PanelAlgebra, r?: Matrix): void {
-  const { rows, cols: k } = y;
-  const double = y.data instanceof Float64Array;
-  const tau = double ? new Float64Array(k) : new Float32Array(k);
-  blas.geqrf(y, tau);
-  if (r !== undefined) {
-    const upper = zeros(k, k, double ? 'f64' : 'f32');
-    for (let j = 0; j < k; j++) for (let i = 0; i <= j; i++) upper.data[i + j * k] = y.data[y.offset + i + j * y.ld];
-    blas.trmm('L', 'U', 'N', 'N', 1, upper, r);
-  }
-  const q = zeros(rows, k, double ? 'f64' : 'f32');
-  for (let i = 0; i < k; i++) q.data[i * (rows + 1)] = 1;
-  blas.ormqr('L', 'N', y, tau, q);
-  copyInto(y, q);
+  const upper = zeros(y.cols, y.cols, precisionOf(y.data));
+  new HouseholderQr(blas).run(y, upper);
+  if (r !== undefined) blas.trmm('L', 'U', 'N', 'N', 1, upper, r);
 }

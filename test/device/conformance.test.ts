@@ -1,6 +1,7 @@
 /** Every device computes what the contract says, to the rounding of its precision; memory, order and errors alike. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DeviceError, MemoryError, OptionError, ShapeError } from '#hmatrix/core/errors.js';
+import { sharedFloats } from '#hmatrix/core/floats.js';
 import type { Device, DeviceName } from '#hmatrix/device/device.js';
 import { openDevice } from '#hmatrix/device/open.js';
 import { sharedTeam } from '../teams.js';
@@ -143,6 +144,10 @@ describe.each(DEVICES)('%s in %s', (name, precision) => {
     const got = new kind(4);
     await device.read(buffer, got, 1);
     expect([...got]).toEqual([0, 1, 2, 3]);
+    const shared = sharedFloats(2, precision).fill(5);
+    device.write(buffer, shared, 2);
+    await device.read(buffer, got, 1);
+    expect([...got]).toEqual([0, 5, 5, 3]);
     await device.read(buffer, new kind(0), 0);
     buffer.destroy();
   });

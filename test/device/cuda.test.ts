@@ -369,6 +369,7 @@ function allKernels(): Map<string, KernelSource> {
       combine(0, diagonal, 1),
     ]),
     { kind: 'innerProducts', products: [{ x: 0, y: 0, count: 2000, to: 0 }] },
+    { kind: 'qr', blocks: [{ a: { offset: 0, ld: 9 }, r: { offset: 0, ld: 2 }, rows: 9, columns: 2 }] },
   ];
   const kernels = PRECISIONS.flatMap((precision) => [
     ...TILE_HEIGHTS.flatMap((height) => TILE_WIDTHS.map((width) => rowsKernel({ precision, height, width }))),
@@ -404,7 +405,7 @@ describe('kernels', () => {
       execFileSync('sh', ['-c', `nvcc -cubin -std=c++14 -Xptxas -v -arch=sm_80 -o ${file}.bin ${file} 2>${log}`]);
       told += readFileSync(log, 'utf8');
       const spills = [...told.matchAll(/(\d+) bytes spill stores, (\d+) bytes spill loads/g)];
-      expect(sources).toHaveLength(2 * 26);
+      expect(sources).toHaveLength(2 * 27);
       expect(spills).toHaveLength(sources.length * architectures.length + rounding.length);
       expect(spills.filter(([, stores, loads]) => stores !== '0' || loads !== '0').map(([text]) => text)).toEqual([]);
       expect(told.split('\n').filter((line) => line.includes('warning'))).toEqual([]);

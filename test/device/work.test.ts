@@ -2,46 +2,18 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DeviceError, MemoryError, ShapeError } from '#hmatrix/core/errors.js';
 import { floats, ROUNDOFF, type FloatArray } from '#hmatrix/core/floats.js';
-import { RandomStream } from '#hmatrix/core/random.js';
 import type { Device } from '#hmatrix/device/device.js';
 import { openDevice } from '#hmatrix/device/open.js';
-import type { Block } from '#hmatrix/device/work/demand.js';
 import { placesOfBlock, steps, type Gathers } from '#hmatrix/device/work/gathers.js';
 import type { BlockProducts, ProductTarget } from '#hmatrix/device/work/products.js';
 import type { TrianglePlace } from '#hmatrix/device/work/triangles.js';
-import type { Work, WorkOperands } from '#hmatrix/device/work/work.js';
 import { sharedTeam } from '../teams.js';
 import { numbersOf } from './block-rows.js';
 import { useStandIn } from './cuda-stand-in/stand-in.js';
 import { DEVICES, whatIsMissing } from './devices.js';
+import { at, Room, runWork } from './run-work.js';
 
 useStandIn();
-
-/** Where entry (i, j) of a block stands. */
-const at = ({ offset, ld, transposed }: Block, i: number, j: number): number =>
-  transposed === true ? offset + j + i * ld : offset + i + j * ld;
-
-/** Blocks one after the other in a buffer, with room between them. */
-class Room {
-  length = 2;
-  readonly #random: RandomStream;
-
-  constructor(seed: number) {
-    this.#random = new RandomStream(seed);
-  }
-
-  whole(below: number): number {
-    return Math.floor(this.#random.uniform() * below);
-  }
-
-  block(rows: number, columns: number, transposed = this.whole(2) === 1): Block {
-    const [height, width] = transposed ? [columns, rows] : [rows, columns];
-    const ld = height + this.whole(3);
-    const offset = this.length;
-    this.length += ld * width + this.whole(3);
-    return { offset, ld, transposed };
-  }
-}
 
 /** Shapes beside those of tiles and panels: rows, columns, depths of the terms. */
 const SHAPES: readonly (readonly [number, number, readonly number[]])[] = [
@@ -102,26 +74,6 @@ describe.each(DEVICES)('%s in %s', (name, precision) => {
     await device.close();
   });
 
-  /** What the operands hold after one launch; `numbers` are those before it, by name. */
-  async function run<W extends Work>(
-    work: W,
-    numbers: Readonly<Record<string, FloatArray>>,
-    width?: number,
-  ): Promise<Record<string, FloatArray>> {
-    const planned = await device.plan(work);
-    const entries = Object.entries(numbers);
-    const buffers = await Promise.all(entries.map(([, values]) => device.upload(values)));
-    const operands = Object.fromEntries(entries.map(([operand], i) => [operand, buffers[i]]));
-    device.launch(planned, operands as never as WorkOperands<never>[W['kind']], width);
-    const results: Record<string, FloatArray> = {};
-    for (const [i, [operand, values]] of entries.entries()) {
-      results[operand] = floats(values.length, precision);
-      await device.read(buffers[i], results[operand]);
-    }
-    for (const one of [planned, ...buffers]) one.destroy();
-    return results;
-  }
-
   test.each([
     [1, 0],
     [-0.5, 1],
@@ -131,7 +83,7 @@ describe.each(DEVICES)('%s in %s', (name, precision) => {
     const [a, b, c] = rooms.map(({ length }, i) => numbersOf(length, precision, i + 1));
     // With β = 0 nothing is read: not a number stays nowhere.
     if (beta === 0) c.fill(NaN);
-    const { c: got } = await run(work, { a, b, c });
+    const { c: got } = await runWork(device, work, { a, b, c });
     const written = new Uint8Array(c.length);
     for (const target of work.targets) {
       for (let i = 0; i < target.rows; i++) {
@@ -220,8 +172,8 @@ describe.each(DEVICES)('%s in %s', (name, precision) => {
           expected[target.offset + target.rows[i] + target.columns[j]] += 2 * from[source.offset + row + column];
         });
       });
-    expect((await run(work, { from, to })).to).toEqual(expected);
-    const replaced = await run({ ...work, keep: false, alpha: -1 }, { from, to });
+    expect((await runWork(device, work, { from, to })).to).toEqual(expected);
+    const replaced = await runWork(device, { ...work, keep: false, alpha: -1 }, { from, to });
     expect([replaced.to[20], replaced.to[53], replaced.to[5], replaced.to[0]]).toEqual([-8, -8, -25, -1]);
   });
 
@@ -240,7 +192,8 @@ describe.each(DEVICES)('%s in %s', (name, precision) => {
       values[offset + (pivot - 1) * (ld + 1)] = [0, NaN, 0, 0, 0, 0, -1][i];
     }
     const status = floats(ORDERS.length + 2, precision).fill(-5);
-    const got = await run(
+    const got = await runWork(
+      device,
       { kind: 'cholesky', triangles: places.map((place, i) => ({ ...place, status: i + 2 })) },
       { values, status },
     );
@@ -293,7 +246,7 @@ describe.each(DEVICES)('%s in %s', (name, precision) => {
     const blocks = places.map(({ order }, i) => ({ block: room.block(order, columns[i]), columns: columns[i] }));
     const b = numbersOf(room.length, precision, 3);
     const systems = places.map((place, i) => ({ triangle: place, x: blocks[i] }));
-    const { x } = await run({ kind: 'substitutions', transposed, systems }, { triangles: l, x: b });
+    const { x } = await runWork(device, { kind: 'substitutions', transposed, systems }, { triangles: l, x: b });
     places.forEach((place, i) => {
       expectSolved(l, place, transposed, [x, b, (r, c) => at(blocks[i].block, r, c), columns[i]]);
     });
@@ -303,7 +256,12 @@ describe.each(DEVICES)('%s in %s', (name, precision) => {
     const rows = places.map((place, i) => ({ triangle: place, x: { first: firsts[i] } }));
     for (const width of [1, 5, 70]) {
       const before = numbersOf(first * width, precision, width);
-      const after = await run({ kind: 'substitutions', transposed, systems: rows }, { triangles: l, x: before }, width);
+      const after = await runWork(
+        device,
+        { kind: 'substitutions', transposed, systems: rows },
+        { triangles: l, x: before },
+        width,
+      );
       places.forEach((place, i) => {
         expectSolved(l, place, transposed, [after.x, before, (r, c) => (firsts[i] + r) * width + c, width]);
       });
@@ -320,7 +278,8 @@ describe.each(DEVICES)('%s in %s', (name, precision) => {
     const scalars = kind.of(3, 5, 7, 2, 0, -4, 1, 1, 2);
     const diagonal = numbersOf(count, precision, 3);
     const shape = { kind: 'combination', x: 2, y: 1, count } as const;
-    const got = await run(
+    const got = await runWork(
+      device,
       {
         ...shape,
         alpha: { constant: -1, numerator: 0, denominator: 1 },
@@ -332,11 +291,21 @@ describe.each(DEVICES)('%s in %s', (name, precision) => {
     );
     // Of the quotients 3/2, 5/0 and 7/−4 the first alone is one of positive numbers.
     const positive = { constant: 1, numerator: 0, denominator: 1, positive: true };
-    const guarded = await run({ ...shape, alpha: positive, beta: { constant: 0 } }, { x, y, scalars }, width);
+    const guarded = await runWork(
+      device,
+      { ...shape, alpha: positive, beta: { constant: 0 } },
+      { x, y, scalars },
+      width,
+    );
     expect([1.5, 0, 0].map((factor, q) => guarded.y[width + q] === factor * x[2 * width + q])).toEqual(
       new Array(3).fill(true),
     );
-    const plain = await run({ ...shape, alpha: { constant: 2 }, beta: { constant: 0 } }, { x, y: y.map(() => NaN) }, 3);
+    const plain = await runWork(
+      device,
+      { ...shape, alpha: { constant: 2 }, beta: { constant: 0 } },
+      { x, y: y.map(() => NaN) },
+      3,
+    );
     const [alpha, beta] = [
       [-1.5, 0, 1.75],
       [1, 1, 2],
@@ -358,7 +327,7 @@ describe.each(DEVICES)('%s in %s', (name, precision) => {
     const y = numbersOf(5002 * width, precision, 2);
     const products = counts.map((count, i) => ({ x: 1, y: 2, count, to: 3 - i }));
     const out = floats(4 * width, precision).fill(9);
-    const got = await run({ kind: 'innerProducts', products }, { x, y, out }, width);
+    const got = await runWork(device, { kind: 'innerProducts', products }, { x, y, out }, width);
     for (const { count, to } of products) {
       for (let q = 0; q < width; q++) {
         let [sum, size] = [0, 0];
@@ -371,7 +340,7 @@ describe.each(DEVICES)('%s in %s', (name, precision) => {
         expect(Math.abs(got.out[to * width + q] - sum)).toBeLessThanOrEqual(1040 * ε * size);
       }
     }
-    const again = await run({ kind: 'innerProducts', products }, { x, y, out }, width);
+    const again = await runWork(device, { kind: 'innerProducts', products }, { x, y, out }, width);
     expect(again.out).toEqual(got.out);
     const squares = await device.plan({ kind: 'innerProducts', products: [{ x: 0, y: 0, count: 5000, to: 0 }] });
     const [both, sum] = [await device.upload(x), await device.allocate(width, precision)];

@@ -251,7 +251,9 @@ export class WebgpuDevice extends LedgerDevice<GpuBuffer> implements Device {
   }
 
   #send(to: GpuBuffer, list: Uint32Array | Int32Array | FloatArray, at = 0): void {
-    if (list.length > 0) this.#gpu.queue.writeBuffer(to, ALIGNED * at, list);
+    // The package `webgpu` ends the process where memory is shared.
+    const own = list.buffer instanceof SharedArrayBuffer ? list.slice() : list;
+    if (list.length > 0) this.#gpu.queue.writeBuffer(to, ALIGNED * at, own);
     this.ledger.sent(list.byteLength);
   }
 

@@ -5,6 +5,7 @@
 import type { WorkDemand, WorkLists } from './demand.js';
 import { demandOfGathers, listsOfGathers, type Gathers } from './gathers.js';
 import { demandOfProducts, listsOfProducts, type BlockProducts } from './products.js';
+import { demandOfQrs, listsOfQrs, type Qrs } from './qr.js';
 import {
   demandOfCholeskys,
   demandOfSubstitutions,
@@ -27,6 +28,7 @@ export interface WorkKinds {
   readonly gathers: Gathers;
   readonly cholesky: Choleskys;
   readonly substitutions: Substitutions;
+  readonly qr: Qrs;
   readonly combination: Combination;
   readonly innerProducts: InnerProducts;
 }
@@ -36,6 +38,7 @@ export interface WorkOperands<B> {
   readonly gathers: { readonly from: B; readonly to: B };
   readonly cholesky: { readonly values: B; readonly status: B };
   readonly substitutions: { readonly triangles: B; readonly x: B };
+  readonly qr: { readonly values: B; readonly triangles: B };
   readonly combination: {
     readonly x: B;
     readonly y: B;
@@ -59,6 +62,7 @@ const WORK_TABLE: {
   gathers: { demand: demandOfGathers, lists: listsOfGathers },
   cholesky: { demand: demandOfCholeskys, lists: listsOfCholeskys },
   substitutions: { demand: demandOfSubstitutions, lists: listsOfSubstitutions },
+  qr: { demand: demandOfQrs, lists: listsOfQrs },
   combination: { demand: demandOfCombination, lists: () => ({}) },
   innerProducts: { demand: demandOfInnerProducts, lists: listsOfInnerProducts },
 };

@@ -1,8 +1,8 @@
 /**
  * A hierarchical matrix on a device: its blocks stay there, vectors come and go.
  */
-import { requireControl, type RunControl } from '../../core/context.js';
-import { DeviceError, OptionError } from '../../core/errors.js';
+import { requireControl } from '../../core/context.js';
+import { DeviceError } from '../../core/errors.js';
 import { NUMBER_BYTES, type FloatArray, type Precision } from '../../core/floats.js';
 import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
 import { inUnits, requireMemory } from '../../core/memory.js';
@@ -12,7 +12,9 @@ import { squaredNorm, view, zeros, type FlatVector, type Matrix, type Vectors } 
 import { requireArithmetic } from '../../device/arithmetic.js';
 import type { Arithmetic, Device, DeviceBuffer } from '../../device/device.js';
 import type { ResidentOperator, VectorLayout } from '../../device/resident-operator.js';
+import type { Control } from '../../parallel/default-team.js';
 import { DeviceFactorization, lostDigits } from '../factor/device/device-factorization.js';
+import { factorHodlrOnDevice } from '../factor/device/hodlr.js';
 import { factorUlvOnDevice } from '../factor/device/ulv.js';
 import type { HierarchicalData } from '../matrix/data.js';
 import { FORMAT_TABLE } from '../matrix/format.js';
@@ -157,28 +159,23 @@ export class DeviceMatrix implements ResidentOperator {
   /**
    * K̃ + λI factored on the device, a few launches a level, from the blocks that lie there: solves, log det. Its
    * factors stay there until it is released; the blocks do until both are. One solve is measured by a product, and a
-   * warning ('float32-digits') says where three digits or more are lost. Rejects with OptionError for a shift below 0
-   * and for a format without direct factorization; for 'hodlr', whose factors the team makes (`Factorization.to`);
-   * NotPositiveDefiniteError with node, level, pivot and index; MemoryError before anything is computed; DeviceError,
-   * DeviceLostError.
+   * warning ('float32-digits') says where three digits or more are lost. Of 'hodlr', the team of `control` splits the
+   * couplings first. Rejects with OptionError for a shift below 0 and for a format without direct factorization;
+   * NotPositiveDefiniteError with node, level, pivot and index; MemoryError before anything is computed there;
+   * DeviceError, DeviceLostError.
    */
-  async factor(options: DeviceFactorOptions = {}, control: RunControl = {}): Promise<DeviceFactorization> {
+  async factor(options: DeviceFactorOptions = {}, control: Control = {}): Promise<DeviceFactorization> {
     const { shift = 0 } = requireKnownOptions(options, DEVICE_FACTOR_KEYS, 'factor');
     requireControl(control, 'factor');
     const resident = this.#requireResident();
     const [data, places, { device, precision }] = [this.#data, this.#places, this];
-    if (FORMAT_TABLE[data.format].factoredBy === 'hodlr')
-      throw new OptionError(
-        "A matrix of format 'hodlr' is factored by the team and solved with on the device: await (await " +
-          "factor(matrix)).to(device). A device factors format 'hss'.",
-        { format: data.format },
-      );
     resident.holders++;
     const release = (): void => {
       letGo(resident);
     };
     const blocks = { data, device, precision, places, values: resident.values, release };
-    const factors = await factorUlvOnDevice(blocks, shift);
+    const hodlr = FORMAT_TABLE[data.format].factoredBy === 'hodlr';
+    const factors = hodlr ? await factorHodlrOnDevice(blocks, shift, control) : await factorUlvOnDevice(blocks, shift);
     const factorization = await DeviceFactorization.make(data, device, factors, (x) => this.apply(x));
     const lost = lostDigits(factorization);
     if (lost !== undefined) warn('float32-digits', lost, control);

@@ -5,6 +5,7 @@ import { planSteps, type StepPlan, type StepTable } from '../../work/steps.js';
 import type { Work } from '../../work/work.js';
 import { gatherSteps } from './gathers.js';
 import { productSteps } from './products.js';
+import { qrSteps } from './qr.js';
 import type { RowsStep, Step } from './step.js';
 import { choleskySteps, substitutionSteps } from './triangles.js';
 import { combinationSteps, innerProductSteps } from './vectors.js';
@@ -14,6 +15,7 @@ const STEPS: StepTable<Step | RowsStep> = {
   gathers: gatherSteps,
   cholesky: choleskySteps,
   substitutions: substitutionSteps,
+  qr: qrSteps,
   combination: combinationSteps,
   innerProducts: innerProductSteps,
 };

@@ -1,5 +1,6 @@
 /**
- * The team's HODLR factors on a device: a solve (../hodlr/pass.ts) as launches, all nodes of a level at once.
+ * HODLR factors on a device: made there, or the team's, sent there; a solve (../hodlr/pass.ts) as launches, all nodes
+ * of a level at once.
  *
  * Rows of vectors: B in tree order, which X replaces; t and w of each basis vector.
  *
@@ -7,17 +8,24 @@
  *   downward   t_r = Q_rᵀ·x_r,  s = C⁻ᵀ·t_r,  w_l ← −X·s,  w_r ← s − t_r,  x ← x + Q·w;   x ← L⁻ᵀ·x of leaves
  */
 import { firstOfLevel, leftChild } from '../../../core/indices.js';
-import { NUMBER_BYTES, type Precision } from '../../../core/floats.js';
+import { NUMBER_BYTES, sharedFloats, type Precision } from '../../../core/floats.js';
 import { BlockRowsBuilder } from '../../../device/block-rows.js';
 import type { Device, DeviceBuffer } from '../../../device/device.js';
 import { steps as rangeOf } from '../../../device/work/gathers.js';
 import type { Substitutions } from '../../../device/work/triangles.js';
+import { onTeam, type Control } from '../../../parallel/default-team.js';
+import { runOnce } from '../../../parallel/run-once.js';
+import { independentTasks } from '../../../parallel/task-graph.js';
 import { firstLeaf, isolatedOf, nodesOf } from '../../../tree/cluster-tree.js';
 import type { VectorStep } from '../../device/launches.js';
 import { BlockPacking } from '../../device/packing.js';
 import type { HierarchicalData } from '../../matrix/data.js';
+import { breakdownOfHodlr } from '../hodlr/breakdown.js';
 import type { HodlrFactors } from '../hodlr/factors.js';
-import { coupled, type HodlrPlan } from '../hodlr/plan.js';
+import { coupled, planHodlr, type HodlrPlan } from '../hodlr/plan.js';
+import { splitCoupling } from '../hodlr/split.js';
+import { factorThere, type ResidentBlocks } from './elimination.js';
+import { hodlrConstants, planHodlrElimination } from './hodlr-elimination.js';
 import { requireFactors, sendPackings, sentFactors, type ResidentFactors } from './resident-factors.js';
 
 /** Which buffer the blocks of a launch lie in: Q, or L, X and C. */
@@ -192,6 +200,32 @@ class Planner {
 /** A solve as launches: at most 11 a level and two. Cost: the number of basis vectors and blocks. */
 export const planHodlrSolve = (data: HierarchicalData, plan: HodlrPlan): HodlrSolvePlan =>
   new Planner(data, plan).plan();
+
+/**
+ * Factors K̃ + λI of format 'hodlr' on the device, from blocks that lie there and that it lets go of in the end; the
+ * team splits the couplings, which takes no λ. Throws OptionError for a shift below 0, NotPositiveDefiniteError,
+ * MemoryError before anything is computed there, DeviceError, DeviceLostError.
+ */
+export const factorHodlrOnDevice = (
+  blocks: ResidentBlocks,
+  shift: number,
+  control: Control,
+): Promise<ResidentFactors> =>
+  factorThere(blocks, shift, async () => {
+    const { data, device, precision, places } = blocks;
+    const plan = planHodlr(data, precision);
+    const splits = sharedFloats(plan.splitLength, precision);
+    const state = { data, plan, splits };
+    const here = await onTeam({ ...control, team: control.team ?? device.team ?? undefined }, 'factor');
+    await runOnce('split couplings', splitCoupling, state, independentTasks(firstLeaf(data.tree)), here);
+    return {
+      plan: planHodlrElimination(data, plan, places),
+      solve: planHodlrSolve(data, plan),
+      kept: { bases: plan.basisLength, factors: plan.factorLength, splits },
+      constants: hodlrConstants(plan),
+      breakdown: (status) => breakdownOfHodlr(data, status),
+    };
+  });
 
 /**
  * Puts the team's factors on a device, once. Throws MemoryError before anything is sent, NonFiniteError for numbers

@@ -9,34 +9,18 @@
  * assembled.
  */
 import { leftChild } from '../../../core/indices.js';
-import { placesOfBlock, steps, type Gathers, type Piece, type Places } from '../../../device/work/gathers.js';
+import { placesOfBlock, steps, type Piece, type Places } from '../../../device/work/gathers.js';
 import type { BlockProducts, ProductTarget } from '../../../device/work/products.js';
-import type { Choleskys, Substitutions } from '../../../device/work/triangles.js';
 import { firstLeaf } from '../../../tree/cluster-tree.js';
 import type { BlockPlaces } from '../../device/plan.js';
 import type { HierarchicalData } from '../../matrix/data.js';
 import { leftmostLeaf, type UlvPlan } from '../ulv/plan.js';
+import type { CommonBuffer, EliminationPlan, EliminationStep } from './elimination.js';
 
-/** Buffers of an elimination: those of the matrix, and its own. `shift` holds λ, `status` a number for each node. */
-export type EliminationBuffer = 'basis' | 'coupling' | 'leaf' | 'factors' | 'work' | 'shift' | 'status' | 'diagonal';
-
-/** A launch of an elimination, with its operands by the names of their buffers. */
-export type EliminationStep = {
-  /** "eliminate, level 3: Cholesky". */
-  readonly name: string;
-} & (
-  | { readonly work: Gathers; readonly operands: Record<'from' | 'to', EliminationBuffer> }
-  | { readonly work: BlockProducts; readonly operands: Record<'a' | 'b' | 'c', EliminationBuffer> }
-  | { readonly work: Choleskys; readonly operands: Record<'values' | 'status', EliminationBuffer> }
-  | { readonly work: Substitutions; readonly operands: Record<'triangles' | 'x', EliminationBuffer> }
-);
-
-/** An elimination as launches, in order. */
-export interface EliminationPlan {
-  readonly steps: readonly EliminationStep[];
-  /** Numbers of `work`. */
-  readonly workLength: number;
-}
+/** Buffers of an elimination. */
+type UlvBuffer = CommonBuffer | 'factors';
+/** The elimination as launches. */
+export type UlvElimination = EliminationPlan<UlvBuffer>;
 
 /** Launches of a level at most. */
 export const MOST_LEVEL_LAUNCHES = 10;
@@ -63,7 +47,7 @@ class Planner {
   readonly #data: HierarchicalData;
   readonly #plan: UlvPlan;
   readonly #places: BlockPlaces;
-  readonly #steps: EliminationStep[] = [];
+  readonly #steps: EliminationStep<UlvBuffer>[] = [];
   #workLength = 0;
 
   constructor(data: HierarchicalData, plan: UlvPlan, places: BlockPlaces) {
@@ -72,7 +56,7 @@ class Planner {
     this.#places = places;
   }
 
-  plan(): EliminationPlan {
+  plan(): UlvElimination {
     const { depth } = this.#data.tree;
     this.#workLength = 2 * this.#plan.slotLength;
     for (let level = depth; level >= 0; level--) this.#level(level);
@@ -83,7 +67,7 @@ class Planner {
         diagonals.push({ from, to: placesOfBlock(this.#plan.begin[ν], r, r, 1) });
       }
     this.#gather('diagonals of L', { keep: false, pieces: diagonals }, 'factors', 'diagonal');
-    return { steps: this.#steps, workLength: this.#workLength };
+    return { steps: this.#steps, workLength: this.#workLength, diagonals: this.#data.tree.size };
   }
 
   /** Where D_SS of node ν stands: levels take turns, so that a node's and its children's are apart. */
@@ -182,8 +166,8 @@ class Planner {
     }
     this.#gather(`${name}: D`, { keep: false, pieces: factors }, 'leaf', 'factors');
     this.#gather(`${name}: D of skeletons`, { keep: false, pieces: work }, 'leaf', 'work');
-    this.#gather(`${name}: λ`, { keep: true, pieces: shiftFactors }, 'shift', 'factors');
-    this.#gather(`${name}: λ of skeletons`, { keep: true, pieces: shiftWork }, 'shift', 'work');
+    this.#gather(`${name}: λ`, { keep: true, pieces: shiftFactors }, 'constants', 'factors');
+    this.#gather(`${name}: λ of skeletons`, { keep: true, pieces: shiftWork }, 'constants', 'work');
   }
 
   /**
@@ -262,8 +246,8 @@ class Planner {
   #gather(
     name: string,
     of: { readonly keep: boolean; readonly pieces: readonly Piece[] },
-    from: EliminationBuffer,
-    to: EliminationBuffer,
+    from: UlvBuffer,
+    to: UlvBuffer,
   ): void {
     if (of.pieces.length === 0) return;
     this.#steps.push({ name, work: { kind: 'gathers', alpha: 1, ...of }, operands: { from, to } });
@@ -271,7 +255,7 @@ class Planner {
 
   #multiply(
     name: string,
-    [a, b, c]: readonly [EliminationBuffer, EliminationBuffer, EliminationBuffer],
+    [a, b, c]: readonly [UlvBuffer, UlvBuffer, UlvBuffer],
     nodes: readonly NodePlaces[],
     of: (node: NodePlaces) => ProductTarget,
   ): void {
@@ -285,5 +269,5 @@ class Planner {
  * The elimination as launches: at most MOST_LEVEL_LAUNCHES a level and one more. Cost: the number of blocks, and of
  * skeletons squared.
  */
-export const planElimination = (data: HierarchicalData, plan: UlvPlan, places: BlockPlaces): EliminationPlan =>
+export const planElimination = (data: HierarchicalData, plan: UlvPlan, places: BlockPlaces): UlvElimination =>
   new Planner(data, plan, places).plan();

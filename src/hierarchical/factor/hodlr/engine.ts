@@ -2,7 +2,7 @@
  * The recursive factorization of a HODLR matrix as a factorization engine.
  */
 import { NUMBER_BYTES, sharedFloats } from '../../../core/floats.js';
-import { firstOfLevel, leftChild, levelOf } from '../../../core/indices.js';
+import { firstOfLevel } from '../../../core/indices.js';
 import { sharedFloat64, sharedInt32 } from '../../../core/shared-array.js';
 import type { FloatArray, Precision } from '../../../dense/matrix.js';
 import type { TaskDefinition } from '../../../parallel/task.js';
@@ -29,6 +29,7 @@ import {
 import type { PassArguments, PassVectors } from '../pass.js';
 import { agreedBreakdown, gatherLogs } from '../rank-outcome.js';
 import { setIsolated, taskNodes } from '../tree.js';
+import { breakdownOfHodlr } from './breakdown.js';
 import { factorHodlr } from './factor.js';
 import type { HodlrFactors } from './factors.js';
 import { addInverseDiagonal, invertAbove } from './inverse.js';
@@ -167,24 +168,11 @@ export class HodlrEngine implements FactorEngine {
     this.#factored = true;
     const state = { ...this.#factors, triangles: this.#triangles, slots };
     await runOnce('factor', factorHodlr, state, upwardTasks(taskNodes(data)), control);
-    if (data.share === undefined) return this.#deepestBreakdown();
+    if (data.share === undefined) return breakdownOfHodlr(data, state.status);
     const { communicator, blas } = control.team;
     factorAbove(state, data.share, communicator, blas);
     gatherLogs(state.logs, data.share, communicator);
-    return agreedBreakdown(this.#deepestBreakdown(), communicator);
-  }
-
-  /** The deepest, leftmost failure: which nodes fail does not depend on the team. */
-  #deepestBreakdown(): Breakdown | undefined {
-    const {
-      data: { tree, share },
-      status,
-    } = this.#factors;
-    for (let level = tree.depth; level >= 0; level--) {
-      for (let ν = firstOfLevel(level); ν < firstOfLevel(level + 1); ν++)
-        if (status[ν] > 0 && share?.held[ν] !== 0) return this.#breakdown(ν);
-    }
-    return undefined;
+    return agreedBreakdown(breakdownOfHodlr(data, state.status), communicator);
   }
 
   get bytesOfVector(): number {
@@ -232,21 +220,5 @@ export class HodlrEngine implements FactorEngine {
       team.release(shared);
     }
     return out;
-  }
-
-  /**
-   * At an inner node a pivot is a combination of the right child's basis vectors; its first skeleton stands for them.
-   */
-  #breakdown(ν: number): Breakdown {
-    const {
-      data: { tree, skeletons },
-      status,
-    } = this.#factors;
-    const pivot = status[ν];
-    const index =
-      ν >= firstLeaf(tree)
-        ? tree.order[tree.begin[ν] + pivot - 1]
-        : skeletons.indices[skeletons.begin[leftChild(ν) + 1]];
-    return { node: ν, level: levelOf(ν), pivot, index };
   }
 }

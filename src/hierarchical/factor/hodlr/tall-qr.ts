@@ -11,6 +11,7 @@
 import { floats } from '../../../core/floats.js';
 import { leftChild, levelOf } from '../../../core/indices.js';
 import type { Blas } from '../../../dense/blas.js';
+import { HouseholderQr } from '../../../dense/householder-qr.js';
 import { copyInto, view, type FloatArray, type Matrix } from '../../../dense/matrix.js';
 import { blockLevel, eachBelow, eachBlock } from '../../matrix/row-blocks.js';
 import { basisRowsOf, triangleOf, type HodlrFactorState } from './factors.js';
@@ -20,14 +21,14 @@ export class TallQr {
   readonly #state: HodlrFactorState;
   readonly #blas: Blas;
   readonly #blockLevel: number;
-  readonly #tau: FloatArray;
+  readonly #householder: HouseholderQr;
   #panel: FloatArray;
 
   constructor(state: HodlrFactorState, blas: Blas) {
     this.#state = state;
     this.#blas = blas;
     this.#blockLevel = blockLevel(state.data.tree);
-    this.#tau = floats(state.plan.mostRank, state.plan.precision);
+    this.#householder = new HouseholderQr(blas);
     this.#panel = floats(0, state.plan.precision);
   }
 
@@ -35,7 +36,7 @@ export class TallQr {
   run(ν: number): void {
     const { share } = this.#state.data;
     if (levelOf(ν) >= this.#blockLevel) {
-      this.#householder(basisRowsOf(this.#state, ν, ν), triangleOf(this.#state, ν));
+      this.#householder.run(basisRowsOf(this.#state, ν, ν), triangleOf(this.#state, ν));
       return;
     }
     this.factorBlocks(ν);
@@ -50,7 +51,7 @@ export class TallQr {
     eachBlock(data, ν, (g) => {
       const a = basisRowsOf(this.#state, ν, g);
       const r = this.#triangle(ν, g);
-      if (a.rows > a.cols) this.#householder(a, r);
+      if (a.rows > a.cols) this.#householder.run(a, r);
       else copyInto(r, a);
     });
   }
@@ -62,8 +63,8 @@ export class TallQr {
     copyInto(view(stack.data, stack.offset, l.rows, l.cols, stack.ld), l);
     const r = this.#triangle(ν, leftChild(c) + 1);
     copyInto(view(stack.data, stack.offset + l.rows, r.rows, r.cols, stack.ld), r);
-    if (c === ν) this.#householder(stack, triangleOf(this.#state, ν));
-    else if (stack.rows > stack.cols) this.#householder(stack, this.#triangle(ν, c));
+    if (c === ν) this.#householder.run(stack, triangleOf(this.#state, ν));
+    else if (stack.rows > stack.cols) this.#householder.run(stack, this.#triangle(ν, c));
     else copyInto(this.#triangle(ν, c), stack);
   }
 
@@ -131,23 +132,6 @@ export class TallQr {
   #rank(ν: number): number {
     const { begin } = this.#state.plan;
     return begin[ν + 1] - begin[ν];
-  }
-
-  /** A = Q·R: Q in its place, R with zeros below its diagonal. */
-  #householder(a: Matrix, r: Matrix): void {
-    const { rows: n, cols: k } = a;
-    if (k === 0) return;
-    const tau = this.#tau.subarray(0, k);
-    this.#blas.geqrf(a, tau);
-    for (let j = 0; j < k; j++) {
-      const to = r.offset + j * r.ld;
-      for (let i = 0; i < r.rows; i++) r.data[to + i] = i <= j ? a.data[a.offset + i + j * a.ld] : 0;
-    }
-    const q = this.#reserve(n, k);
-    q.data.fill(0, 0, n * k);
-    for (let j = 0; j < k; j++) q.data[j * (n + 1)] = 1;
-    this.#blas.ormqr('L', 'N', a, tau, q);
-    copyInto(a, q);
   }
 
   #reserve(rows: number, cols: number): Matrix {

@@ -30,7 +30,7 @@ import {
 import type { PassArguments, PassVectors } from '../pass.js';
 import { agreedBreakdown } from '../rank-outcome.js';
 import { setIsolated, taskNodes } from '../tree.js';
-import { deepestBreakdown } from './deepest-breakdown.js';
+import { breakdownOfUlv } from './breakdown.js';
 import { eliminate } from './eliminate.js';
 import type { UlvFactors } from './factors.js';
 import { invertSelected } from './inverse.js';
@@ -179,11 +179,11 @@ export class UlvEngine implements FactorEngine {
       const ranks = (this.#ranks ??= new ShareElimination(this.#factors, share, communicator, !this.indefinite));
       await ranks.run(schur, control);
       this.agree(communicator);
-      return agreedBreakdown(deepestBreakdown(this.#factors.data, this.#factors.status), communicator);
+      return agreedBreakdown(breakdownOfUlv(this.#factors.data, this.#factors.status), communicator);
     }
     const { graph, tasks } = (this.#graph ??= eliminationGraph(this.#factors.data, plan, !this.indefinite));
     await runOnce('factor', eliminate, { ...this.#factors, schur, tasks }, graph, control);
-    return deepestBreakdown(this.#factors.data, this.#factors.status);
+    return breakdownOfUlv(this.#factors.data, this.#factors.status);
   }
 
   get bytesOfVector(): number {
