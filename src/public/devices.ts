@@ -24,4 +24,4 @@ export type { Choleskys, Substitutions, SubstitutionTarget, TrianglePlace } from
 export type { Coefficient, Combination, InnerProducts } from '../device/work/vectors.js';
 export type { Work, WorkKind, WorkKinds, WorkOperands } from '../device/work/work.js';
 export { putModel, type DeviceModel, type DeviceModelOptions } from '../curvature/device/model.js';
-export type { DeviceCurvature } from '../curvature/device/passes.js';
+export type { DeviceCurvature, DeviceModelLaunches } from '../curvature/device/passes.js';

@@ -130,10 +130,15 @@ describe.skipIf(!hasAdapter)(`models on a card${hasAdapter ? '' : `: ${NO_ADAPTE
     const onDevice = await putModel(model(), device);
     const n = onDevice.rows;
     await onDevice.lossAndGradient();
-    const { uploaded, downloaded } = device.counters;
+    const before = device.counters;
     await onDevice.apply(randomMatrix(n, 3, 5));
     const after = device.counters;
-    expect([after.uploaded - uploaded, after.downloaded - downloaded]).toEqual([12 * n, 12 * n]);
+    expect([after.uploaded - before.uploaded, after.downloaded - before.downloaded]).toEqual([12 * n, 12 * n]);
+    const { launches, flops, padded } = onDevice.launches!.product;
+    expect([after.launches - before.launches, after.flops - before.flops]).toEqual([3 * launches, 3 * flops]);
+    // J·v and its adjoint: eight for each weight and sample, but none for inputs.
+    expect(flops).toBe(1500 * (8 * (7 * 5 + 5 * 3 + 3 * 7) - 2 * 2 * 7 * 5));
+    expect(padded).toBeGreaterThan(flops);
     await device.close();
   });
 

@@ -336,12 +336,13 @@ const nvcc = hasNvcc();
 
 /** Every kernel there is: those of block rows, and of work of each kind, large and small. */
 function allKernels(): Map<string, KernelSource> {
-  const block = { offset: 0, ld: 99 };
+  const block = { offset: 0, ld: 1024 };
+  // Of so many rows and columns that tiles of 16, 32 and 64 cost least.
   const product = (size: number): Work => ({
     kind: 'products',
     alpha: 1,
     beta: 0,
-    targets: [{ c: block, rows: size, columns: size, terms: [] }],
+    targets: [{ c: block, rows: size, columns: size, terms: [{ a: block, b: block, depth: 1 }] }],
   });
   const triangle = { ...block, order: 40 };
   const solve = (transposed: boolean, x: SubstitutionTarget): Work => ({
@@ -355,8 +356,7 @@ function allKernels(): Map<string, KernelSource> {
   };
   const piece = placesOfBlock(0, 1, 1, 1);
   const works: Work[] = [
-    product(16),
-    product(64),
+    ...[16, 512, 1024].map(product),
     { kind: 'gathers', alpha: 1, keep: true, pieces: [{ from: piece, to: piece }] },
     { kind: 'cholesky', triangles: [{ ...triangle, status: 0 }] },
     ...[false, true].flatMap((transposed) => [

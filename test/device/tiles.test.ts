@@ -4,6 +4,9 @@ import { describe, expect, it } from 'vitest';
 import { ShapeError } from '#hmatrix/core/errors.js';
 import { checkBlockRows, flopsOfVector, type BlockRows } from '#hmatrix/device/block-rows.js';
 import { arrangements, cutIntoTiles, tilesCost } from '#hmatrix/device/tiles.js';
+import type { BlockProducts, ProductTerm } from '#hmatrix/device/work/products.js';
+import { productArrangements, productCost, productTiles } from '#hmatrix/device/work/tiles.js';
+import { demandOfWork } from '#hmatrix/device/work/work.js';
 import { exampleOf } from './block-rows.js';
 
 const shape = fc.record({
@@ -49,6 +52,53 @@ describe('tiles', () => {
     const many = cutIntoTiles(count(1000));
     expect(many.map(({ height }) => height).sort((a, b) => a - b)).toEqual([16, 64]);
     expect(2 * many.reduce((sum, { padded }) => sum + padded, 0)).toBe(flopsOfVector(count(1000)));
+  });
+});
+
+/** The targets, one behind the other. */
+const apart = (targets: BlockProducts['targets']): BlockProducts['targets'] =>
+  targets.map((target, i) => ({ ...target, c: { offset: 90_000 * i, ld: 300 }, terms: smaller(target.terms) }));
+/** Terms whose blocks have the leading dimension that their rows ask for. */
+const smaller = (terms: readonly ProductTerm[]): ProductTerm[] =>
+  terms.map(({ depth }) => ({ a: { offset: 0, ld: 300 }, b: { offset: 0, ld: depth }, depth }));
+
+describe('tiles of block products', () => {
+  const target = fc.record({
+    rows: fc.oneof(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 130 })),
+    columns: fc.oneof(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 130 })),
+    lower: fc.boolean(),
+    depth: fc.integer({ min: 1, max: 5000 }),
+  });
+
+  it('hold_each_number_once_and_cost_the_least_of_all_arrangements', () => {
+    fc.assert(
+      fc.property(fc.array(target, { minLength: 1, maxLength: 6 }), (shapes) => {
+        const block = { offset: 0, ld: 300 };
+        const targets = shapes.map(({ rows, columns, lower, depth }) => {
+          return { c: { ...block }, rows, columns, lower, terms: [{ a: block, b: block, depth }] };
+        });
+        const work: BlockProducts = { kind: 'products', alpha: 1, beta: 0, targets };
+        for (const groups of productArrangements(work)) {
+          const held = new Map(targets.map((one) => [one, new Uint8Array(one.rows * one.columns)]));
+          for (const { size, work: own, tiles } of groups)
+            for (let t = 0; t < tiles.length; t += 3) {
+              const one = own.targets[tiles[t]] as (typeof targets)[number];
+              for (let i = tiles[t + 1]; i < Math.min(one.rows, tiles[t + 1] + size); i++)
+                for (let j = tiles[t + 2]; j < Math.min(one.columns, tiles[t + 2] + size); j++)
+                  held.get(one)![i * one.columns + j]++;
+            }
+          for (const [{ columns, lower }, counts] of held) {
+            const wanted = (at: number): boolean => !lower || at % columns <= Math.floor(at / columns);
+            expect(counts.findIndex((count, at) => (wanted(at) ? count !== 1 : count > 1))).toBe(-1);
+          }
+          const padded = groups.reduce((sum, one) => sum + one.padded, 0);
+          expect(padded).toBeGreaterThanOrEqual(demandOfWork({ ...work, targets: apart(targets) }).flops(1));
+        }
+        const costs = productArrangements(work).map(productCost);
+        expect(productCost(productTiles(work))).toBe(Math.min(...costs));
+      }),
+      { numRuns: 25 },
+    );
   });
 });
 

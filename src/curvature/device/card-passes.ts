@@ -15,10 +15,10 @@ import { readSamples } from '../../layers/read-samples.js';
 import { graphSliceFirst, graphSlices } from '../../layers/slices.js';
 import { divisorOf, lossWeight } from '../../layers/targets.js';
 import { combineKernel, GATHER } from '../../tape/device/maps.js';
-import { Launches, stepMemory } from '../../tape/device/tape.js';
+import { Launches, stepMemory, sumOfCosts } from '../../tape/device/tape.js';
 import { aligned } from '../../tape/plan/plan.js';
 import { numbersOf } from '../../tape/shape.js';
-import type { DeviceCurvature, DevicePasses, PassesRequest } from './passes.js';
+import type { DeviceCurvature, DeviceModelLaunches, DevicePasses, PassesRequest } from './passes.js';
 
 /** Where what is held lies in the buffer, in numbers; `kept` of each slice that is held. */
 interface Layout {
@@ -131,6 +131,18 @@ export class CardPasses implements DevicePasses {
 
   get bytes(): number {
     return this.#buffer.bytes;
+  }
+
+  get launches(): DeviceModelLaunches {
+    const { slices, held } = this.#layout;
+    const all = Array.from({ length: slices }, (_, s) => {
+      const [first, product, add] = (this.#launches.get(this.#key(s)) as SliceLaunches).map(({ cost }) => cost);
+      return { gradient: [first, add], product: held === slices ? [product, add] : [first, product, add] };
+    });
+    return {
+      gradient: sumOfCosts(all.flatMap(({ gradient }) => gradient)),
+      product: sumOfCosts(all.flatMap(({ product }) => product)),
+    };
   }
 
   setParameters(parameters: FloatArray): void {

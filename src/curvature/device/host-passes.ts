@@ -11,6 +11,7 @@ import type { DeviceCurvature, DevicePasses, PassesRequest } from './passes.js';
 
 /** A model on the team. */
 export class HostPasses implements DevicePasses {
+  readonly launches = null;
   readonly #curvature: DeviceCurvature;
   readonly #team: Team;
   #model: GraphModel;

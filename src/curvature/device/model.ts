@@ -21,7 +21,13 @@ import { requireFiniteParameters } from '../../layers/read-samples.js';
 import { asModel, checkModel, type GivenModel } from '../../network/model.js';
 import { CardPasses } from './card-passes.js';
 import { HostPasses } from './host-passes.js';
-import { DEVICE_CURVATURES, type DeviceCurvature, type DevicePasses, type PassesRequest } from './passes.js';
+import {
+  DEVICE_CURVATURES,
+  type DeviceCurvature,
+  type DeviceModelLaunches,
+  type DevicePasses,
+  type PassesRequest,
+} from './passes.js';
 
 /** How a model is put on a device. */
 export interface DeviceModelOptions {
@@ -67,6 +73,14 @@ export class DeviceModel {
   /** Bytes on the device. */
   get bytes(): number {
     return this.#live().bytes;
+  }
+
+  /**
+   * What a gradient and a product (where the passes at θ are made) are on a card: launches, flops asked for and done,
+   * those of tiles that are not full included; null on the team.
+   */
+  get launches(): DeviceModelLaunches | null {
+    return this.#live().launches;
   }
 
   /**

@@ -2,7 +2,7 @@
  * What computes the passes of a model on a device: a card, or the team.
  */
 import type { FloatArray, Precision } from '../../core/floats.js';
-import type { Device } from '../../device/device.js';
+import type { Device, LaunchCost } from '../../device/device.js';
 import type { GraphModel } from '../../layers/graph-model.js';
 
 /** Curvature matrices whose products a device has. */
@@ -10,12 +10,20 @@ export const DEVICE_CURVATURES = ['gauss-newton', 'hessian', 'empirical-fisher']
 /** The name of one. */
 export type DeviceCurvature = (typeof DEVICE_CURVATURES)[number];
 
+/** What a gradient and a product cost on a card, passes that are made again included. */
+export interface DeviceModelLaunches {
+  readonly gradient: LaunchCost;
+  readonly product: LaunchCost;
+}
+
 /** Passes of all samples of a model. */
 export interface DevicePasses {
   /** Samples whose passes are kept at a time. */
   readonly capacity: number;
   /** Bytes on the device. */
   readonly bytes: number;
+  /** Of cards. */
+  readonly launches: DeviceModelLaunches | null;
   setParameters(parameters: FloatArray): void;
   /** The mean loss; its gradient into `gradient`. */
   lossAndGradient(gradient: FloatArray): Promise<number>;

@@ -90,13 +90,38 @@ export const rows: Lowering = someRows(false);
 export const placeRows: Lowering = someRows(true);
 
 const COLUMNS_AT = map('columns at', ['w', 'ids', 'd'], 'result = h[w + int(h[ids + i / d]) * d + i % d];');
-// A thread for each row: columns that come twice are added one after the other.
+// Of columns with one index the first one knows how many there are (of the others 0), each the one that comes next.
+const LINK = writing(
+  'link',
+  ['ids', 'columns', 'times', 'next'],
+  `int id = int(h[ids + i]);
+int before = 0;
+int all = 0;
+int after = -1;
+for (int k = 0; k < columns; k++) {
+  if (int(h[ids + k]) == id) {
+    all = all + 1;
+    if (k < i) { before = before + 1; }
+    if (k > i && after < 0) { after = k; }
+  }
+}
+h[times + i] = select(0.0, real(all), before == 0);
+h[next + i] = real(after);`,
+);
+// A thread for each row of each index: its columns are added one after the other.
 const ADD_COLUMNS_AT = writing(
   'add columns at',
-  ['y', 'x', 'ids', 'd', 'columns'],
-  `for (int j = 0; j < columns; j++) {
-  int to = y + int(h[ids + j]) * d + i;
-  h[to] = h[to] + h[x + j * d + i];
+  ['y', 'x', 'ids', 'd', 'times', 'next'],
+  `int j = i / d;
+int count = int(h[times + j]);
+if (count > 0) {
+  int to = y + int(h[ids + j]) * d + i % d;
+  real result = h[to];
+  for (int k = 0; k < count; k++) {
+    result = result + h[x + j * d + i % d];
+    j = int(h[next + j]);
+  }
+  h[to] = result;
 }`,
 );
 
@@ -112,7 +137,9 @@ export const addColumnsAt: Lowering = (recorder, node, beta) => {
   const [ids, y] = node.inputs;
   if (beta === 0) clear(recorder, node);
   const [d, columns] = [rowsOf(y.shape), columnsOf(y.shape, recorder.samples)];
-  recorder.run(ADD_COLUMNS_AT, d, [recorder.at(node), recorder.at(y), recorder.at(ids), d, columns]);
+  const [times, next] = [recorder.scratchAt(0, columns), recorder.scratchAt(columns, columns)];
+  recorder.run(LINK, columns, [recorder.at(ids), columns, times, next]);
+  recorder.run(ADD_COLUMNS_AT, d * columns, [recorder.at(node), recorder.at(y), recorder.at(ids), d, times, next]);
 };
 
 const ONE_HOT = map(

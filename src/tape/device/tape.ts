@@ -2,7 +2,7 @@
  * A plan on a device: all its numbers in one buffer, its phases as launches that are prepared once for each place and
  * number of samples.
  */
-import type { Device, DeviceBuffer, PreparedWork } from '../../device/device.js';
+import type { Device, DeviceBuffer, LaunchCost, PreparedWork } from '../../device/device.js';
 import type { PreparedKernel } from '../../device/portable-kernel.js';
 import { DeviceError } from '../../core/errors.js';
 import type { Node } from '../node.js';
@@ -46,8 +46,15 @@ export function nodeAt(plan: Plan, regions: DeviceRegions, { id, name }: Node): 
   return regions[place.region] + place.at;
 }
 
+/** What several launches cost together. */
+export const sumOfCosts = (costs: readonly LaunchCost[]): LaunchCost => {
+  const sum = (of: (cost: LaunchCost) => number): number => costs.reduce((total, cost) => total + of(cost), 0);
+  return { launches: sum((c) => c.launches), flops: sum((c) => c.flops), padded: sum((c) => c.padded) };
+};
+
 /** A launch that is ready. */
 interface Ready {
+  readonly cost: LaunchCost;
   readonly run: () => void;
   readonly destroy: () => void;
 }
@@ -81,6 +88,11 @@ export class Launches {
     for (const { run } of this.#ready) run();
   }
 
+  /** What they cost, of products alone what they compute. */
+  get cost(): LaunchCost {
+    return sumOfCosts(this.#ready.map(({ cost }) => cost));
+  }
+
   /** Frees what they keep on the device. */
   destroy(): void {
     for (const { destroy } of this.#ready) destroy();
@@ -94,6 +106,7 @@ async function prepareStep(device: Device, buffer: DeviceBuffer, step: DeviceSte
     const { kernel, count, integers, reals } = step;
     const prepared: PreparedKernel = await kernels.prepare(kernel, { count, buffers: [buffer], integers, reals });
     return {
+      cost: { launches: 1, flops: 0, padded: 0 },
       run: () => {
         kernels.launch(prepared);
       },
@@ -110,6 +123,7 @@ async function prepareStep(device: Device, buffer: DeviceBuffer, step: DeviceSte
   });
   const operands = { a: buffer, b: buffer, c: buffer };
   return {
+    cost: prepared.cost(),
     run: () => {
       device.launch(prepared, operands);
     },

@@ -40,30 +40,36 @@ __device__ __forceinline__ void store(const Parameters& p, const Tile& tile, int
 }
 `;
 
+/** Rows and columns of a tile that a thread has. */
+const SHARES: Readonly<Record<TileSize, (precision: Precision) => readonly [rows: number, columns: number]>> = {
+  64: (precision) => [precision === 'f32' ? 8 : 4, 4],
+  32: () => [4, 4],
+  16: () => [2, 2],
+};
+
 /** The kernel of tiles of that size. */
 function kernelOf(size: TileSize, precision: Precision): KernelSource {
-  const rows = size === 16 ? 2 : precision === 'f32' ? 8 : 4;
-  const shape: TileShape = { precision, height: size, width: size, rows, columns: size === 16 ? 2 : 4 };
+  const [rows, columns] = SHARES[size](precision);
+  const shape: TileShape = { precision, height: size, width: size, rows, columns };
   const name = `products_${size}_${precision}`;
   const engine = plainEngine(shape);
   return { name, source: () => tileKernel(engine, { name, head: HEAD }), threads: engine.threads };
 }
 
-/** The launch, by tiles of the size that costs less; `operands` of the work are A, B and C. */
+/** The launches, by tiles of the sizes that cost least; `operands` of the work are A, B and C. */
 export function productSteps(work: BlockProducts, operands: readonly string[] = ['a', 'b', 'c']): Step[] {
   if (work.targets.length === 0) return [];
-  const { size, tiles, padded } = productTiles(work);
-  const { targets, terms } = listsOfProducts(work);
-  return [
-    {
+  return productTiles(work).map(({ size, work: own, tiles, padded }) => {
+    const { targets, terms } = listsOfProducts(own);
+    return {
       kernel: (precision) => kernelOf(size, precision),
       lists: [targets, terms, Float64Array.from(tiles)],
       operands,
       numbers: [work.alpha, work.beta],
       blocks: () => tiles.length / 3,
-      padded: Math.max(padded, demandOfProducts(work).flops(1)),
-    },
-  ];
+      padded: Math.max(padded, demandOfProducts(own).flops(1)),
+    };
+  });
 }
 
 const THREADS = 128;

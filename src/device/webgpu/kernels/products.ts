@@ -90,21 +90,20 @@ fn store(t: u32, i: u32, j: u32, sum: f32) {
   };
 }
 
-const KERNELS = { 64: kernelOf(64), 16: kernelOf(16) } as const;
+const KERNELS = { 64: kernelOf(64), 32: kernelOf(32), 16: kernelOf(16) } as const;
 
-/** The launch, by tiles of the size that costs less. */
+/** The launches, by tiles of the sizes that cost least. */
 export function productSteps(work: BlockProducts, operands: Step['operands'] = { a: 'a', b: 'b', c: 'c' }): Step[] {
   if (work.targets.length === 0) return [];
-  const { size, tiles, padded } = productTiles(work);
-  const { targets, terms } = listsOfProducts(work);
-  return [
-    {
+  return productTiles(work).map(({ size, work: own, tiles, padded }) => {
+    const { targets, terms } = listsOfProducts(own);
+    return {
       kernel: () => KERNELS[size],
       lists: { targets: wordsOf(targets), terms: wordsOf(terms), tiles: wordsOf(tiles) },
       constants: [wordOfFloat(work.alpha), wordOfFloat(work.beta)],
       operands,
       groups: () => [tiles.length / 3, 1],
-      padded: () => Math.max(padded, demandOfProducts(work).flops(1)),
-    },
-  ];
+      padded: () => Math.max(padded, demandOfProducts(own).flops(1)),
+    };
+  });
 }
