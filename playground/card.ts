@@ -17,8 +17,9 @@ export function openCard(host: HostClient, settings: Settings): void {
       const { card, vectors, cardSeconds, hereSeconds, bytes, difference } = answer;
       say(
         'card-said',
-        `${vectors} products at once: ${timeText(cardSeconds)} there with the vectors' way, ${timeText(hereSeconds)} ` +
-          `here. ${inBytes(bytes)} lie there in float32; relative difference ${inPowers(difference)}. ${card}.`,
+        `${vectors} products at once: ${timeText(cardSeconds)} there, vectors sent and fetched; ` +
+          `${timeText(hereSeconds)} here. ${inBytes(bytes)} lie there, in float32; relative difference ` +
+          `${inPowers(difference)}. ${card}.`,
       );
     }
     if (answer.kind === 'failed') say('card-said', answer.message === 'stopped' ? '' : answer.message);

@@ -176,7 +176,7 @@ describe.skipIf(chromiumPath === undefined)(`the playground (skipped where ${NO_
     await page.keyboard.press('Enter');
     await expect
       .poll(() => textOf(page, '#card-said'), { timeout: PATIENCE })
-      .toMatch(/^64 products at once: \S+ m?s there .*; relative difference \d\S*e-[678]\. webgpu: .*swiftshader/i);
+      .toMatch(/^64 products at once: \S+ m?s there, .*; relative difference \d\S*e-[678]\. webgpu: .*swiftshader/i);
     expect(await page.locator('#card-run').isEnabled()).toBe(true);
   });
 

@@ -405,7 +405,7 @@ describe('kernels', () => {
       execFileSync('sh', ['-c', `nvcc -cubin -std=c++14 -Xptxas -v -arch=sm_80 -o ${file}.bin ${file} 2>${log}`]);
       told += readFileSync(log, 'utf8');
       const spills = [...told.matchAll(/(\d+) bytes spill stores, (\d+) bytes spill loads/g)];
-      expect(sources).toHaveLength(2 * 27);
+      expect(sources).toHaveLength(2 * 28);
       expect(spills).toHaveLength(sources.length * architectures.length + rounding.length);
       expect(spills.filter(([, stores, loads]) => stores !== '0' || loads !== '0').map(([text]) => text)).toEqual([]);
       expect(told.split('\n').filter((line) => line.includes('warning'))).toEqual([]);
