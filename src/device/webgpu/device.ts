@@ -50,6 +50,8 @@ export class WebgpuDevice extends LedgerDevice<GpuBuffer> implements Device {
   #pass: GpuPass | undefined;
   #closed = false;
   #failure: DeviceError | undefined;
+  /** Those who wait for the end of what was handed over: the loss of the device ends it too. */
+  readonly #waiting = new Set<() => void>();
 
   /** Over a device of WebGPU, which it destroys where it is closed. */
   constructor(gpu: GpuDevice, description: string, { memoryLimit }: WebgpuOptions) {
@@ -96,6 +98,7 @@ export class WebgpuDevice extends LedgerDevice<GpuBuffer> implements Device {
       });
     });
     void gpu.lost.then(({ reason, message }) => {
+      for (const done of this.#waiting) done();
       if (this.#closed) return;
       this.#failure = new DeviceLostError(
         `The device webgpu was lost (${reason}${message === '' ? '' : `: ${message}`}): what lay on it is gone. Open ` +
@@ -142,7 +145,7 @@ export class WebgpuDevice extends LedgerDevice<GpuBuffer> implements Device {
       }
     } catch (error) {
       // The promise of the loss may come after that of what it ended.
-      await Promise.race([this.#gpu.lost, this.#gpu.queue.onSubmittedWorkDone()]).catch(() => undefined);
+      await this.#endOfQueue();
       this.#requireUsable();
       throw new DeviceError(`The device webgpu cannot give its numbers back: ${(error as Error).message}`, {
         device: 'webgpu',
@@ -207,7 +210,7 @@ export class WebgpuDevice extends LedgerDevice<GpuBuffer> implements Device {
   async finish(): Promise<void> {
     this.#requireUsable();
     this.#submit();
-    await Promise.race([this.#gpu.queue.onSubmittedWorkDone(), this.#gpu.lost]);
+    await this.#endOfQueue();
     this.#requireUsable();
   }
 
@@ -217,6 +220,18 @@ export class WebgpuDevice extends LedgerDevice<GpuBuffer> implements Device {
     this.#closed = true;
     this.ledger.close();
     this.#gpu.destroy();
+  }
+
+  /** Resolves when all that was handed over is done, or the device is lost, of which a queue may not tell. */
+  async #endOfQueue(): Promise<void> {
+    if (this.#failure instanceof DeviceLostError) return;
+    let done!: () => void;
+    // Not by a race with the promise of the loss: that would keep every call as long as the device is open.
+    const ended = new Promise<void>((resolve) => (done = resolve));
+    this.#waiting.add(done);
+    this.#gpu.queue.onSubmittedWorkDone().then(done, done);
+    await ended;
+    this.#waiting.delete(done);
   }
 
   /** The kernel of that key, compiled when it is first needed. */
