@@ -150,6 +150,7 @@ export class KernelSource implements EntrySource {
   readonly lowerBound: number;
   /** Values of the kernel where it has one input, else arguments. */
   readonly #blocks: readonly PairBlocks[];
+  readonly #operands: readonly Operands[];
   readonly #norms: Float64Array;
   readonly #ridge: number;
   readonly #noise: Float64Array | null;
@@ -170,6 +171,7 @@ export class KernelSource implements EntrySource {
           };
     const radial = inputs.length > 1 ? undefined : kernel.radial;
     this.#blocks = inputs.map(({ argument }, g) => new PairBlocks(operands[g], argument, evaluate, blas, radial));
+    this.#operands = operands;
     this.#norms = operands[0].norms;
     this.#ridge = ridge;
     this.#noise = noise;
@@ -178,6 +180,16 @@ export class KernelSource implements EntrySource {
       const data: KernelData = { points, operands, ridge, noise, definition: kernel.definition };
       this.descriptor = { ...WORKERS_COPY, data };
     }
+  }
+
+  /** What each input of the kernel is computed from: what pairs of points give, and the points, mapped. */
+  get inputs(): readonly (Operands & Pick<KernelInput, 'argument'>)[] {
+    return inputsOf(this.kernel).map(({ argument }, g) => ({ argument, ...this.#operands[g] }));
+  }
+
+  /** What is added to diagonal entries: one number, or one for each point. */
+  get noise(): number | Float64Array {
+    return this.#noise ?? this.#ridge;
   }
 
   entries(givenRows: Indices, givenCols: Indices, out: Matrix): void {

@@ -2,7 +2,7 @@
  * A hierarchical matrix on a device: its blocks stay there, vectors come and go.
  */
 import { requireControl } from '../../core/context.js';
-import { DeviceError } from '../../core/errors.js';
+import { DeviceError, NonFiniteError } from '../../core/errors.js';
 import { NUMBER_BYTES, type FloatArray, type Precision } from '../../core/floats.js';
 import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
 import { inUnits, requireMemory } from '../../core/memory.js';
@@ -16,12 +16,14 @@ import type { Control } from '../../parallel/default-team.js';
 import { DeviceFactorization, lostDigits } from '../factor/device/device-factorization.js';
 import { factorHodlrOnDevice } from '../factor/device/hodlr.js';
 import { factorUlvOnDevice } from '../factor/device/ulv.js';
+import { requireSource, type EntrySource } from '../../source/entry-source.js';
 import type { HierarchicalData } from '../matrix/data.js';
 import { FORMAT_TABLE } from '../matrix/format.js';
 import { requireProduct } from '../matrix/product-operands.js';
 import { placesOf } from '../matrix/transposed-vectors.js';
 import { DEVICE_MATRIX_KEYS, requireWholeOn, type DeviceMatrixOptions } from './device-options.js';
 import { DeviceVectors } from './device-vectors.js';
+import { EntryKernels } from './entry-kernels.js';
 import { VectorLaunches, type PlannedLaunch } from './launches.js';
 import { sendBlocks } from './packing.js';
 import { planProduct, type BlockPlaces, type PlanPart, type ProductPlan } from './plan.js';
@@ -70,6 +72,7 @@ export class DeviceMatrix implements ResidentOperator {
   readonly precision: Precision;
   #arithmetic: Arithmetic | undefined;
   #arithmeticError = 0;
+  #evaluationError: number | undefined;
   readonly #vectors: DeviceVectors;
   readonly #data: HierarchicalData;
   readonly #places: BlockPlaces;
@@ -91,12 +94,21 @@ export class DeviceMatrix implements ResidentOperator {
   }
 
   /** Of `HierarchicalMatrix.to`. */
-  static async make(data: HierarchicalData, device: Device, options: DeviceMatrixOptions): Promise<DeviceMatrix> {
+  static async make(
+    data: HierarchicalData,
+    device: Device,
+    options: DeviceMatrixOptions,
+    multiply: (x: Matrix<Float64Array>) => Matrix,
+  ): Promise<DeviceMatrix> {
     const precision = requireWholeOn(device, data, { own: data.dtype, options, keys: DEVICE_MATRIX_KEYS }, 'matrix.to');
     requireArithmetic(device, options.arithmetic, precision);
     const plan = planProduct(data);
     requireBlocks(plan, device, precision);
-    const made = new DeviceMatrix(data, device, precision, [plan, await upload(plan, data, device, precision)]);
+    const { source } = options;
+    if (source !== undefined) requireSource(source, 'matrix.to');
+    const resident = await upload(plan, data, { device, precision, source });
+    const made = new DeviceMatrix(data, device, precision, [plan, resident]);
+    if (source !== undefined && device.kernels !== null) await made.#compare(multiply);
     if (options.arithmetic !== undefined) await made.#measure(options.arithmetic);
     return made;
   }
@@ -116,6 +128,14 @@ export class DeviceMatrix implements ResidentOperator {
    */
   get arithmeticError(): number {
     return this.#arithmeticError;
+  }
+
+  /**
+   * ‖Y′ − Y‖_F/‖Y‖_F of products with seeded vectors, Y′ by blocks that the device evaluated from points, Y by those
+   * of the matrix: measured when it was put there; undefined where blocks were sent.
+   */
+  get evaluationError(): number | undefined {
+    return this.#evaluationError;
   }
 
   /**
@@ -206,19 +226,36 @@ export class DeviceMatrix implements ResidentOperator {
     letGo(resident);
   }
 
+  /** Measures the error of blocks that the device evaluated. */
+  async #compare(multiply: (x: Matrix<Float64Array>) => Matrix): Promise<void> {
+    this.#evaluationError = await this.#errorBeside(async (x) => multiply(x));
+    if (Number.isFinite(this.#evaluationError)) return;
+    this.release();
+    throw new NonFiniteError(
+      `Entries that the device evaluated in ${this.precision} are no numbers: scale the points, or leave { source } ` +
+        'out.',
+      { precision: this.precision },
+    );
+  }
+
   /** Takes an arithmetic, and measures its error. */
   async #measure(arithmetic: Arithmetic): Promise<void> {
+    this.#arithmeticError = await this.#errorBeside(async (x) => {
+      const y = await this.apply(x);
+      this.#arithmetic = arithmetic;
+      return y;
+    });
+  }
+
+  /** ‖K̃·X − Y‖_F/‖Y‖_F of seeded vectors, of which Y is asked first. The matrix is released where that fails. */
+  async #errorBeside(multiply: (x: Matrix<Float64Array>) => Promise<Matrix>): Promise<number> {
     try {
       const x = zeros(this.rows, MEASURED);
       new RandomStream(ARITHMETIC_STREAM).fillNormal(x.data);
-      const expected = await this.apply(x);
-      this.#arithmetic = arithmetic;
+      const expected = await multiply(x);
       const got = await this.apply(x);
-      this.#arithmeticError = Math.sqrt(
-        squaredNorm(
-          view(got.data.map((value, i) => value - expected.data[i]) as Float64Array, 0, this.rows, MEASURED),
-        ) / squaredNorm(expected),
-      );
+      const apart = got.data.map((value, i) => value - expected.data[i]) as Float64Array;
+      return Math.sqrt(squaredNorm(view(apart, 0, this.rows, MEASURED)) / squaredNorm(expected));
     } catch (error) {
       this.release();
       throw error;
@@ -252,18 +289,29 @@ function requireBlocks({ elements }: ProductPlan, device: Device, precision: Pre
     });
 }
 
+/** Where a matrix goes, and whether its entries are evaluated there. */
+interface Placement {
+  readonly device: Device;
+  readonly precision: Precision;
+  readonly source: EntrySource | undefined;
+}
+
 /** Puts blocks and lists on the device; what was put there is freed where something fails. */
 async function upload(
   plan: ProductPlan,
   data: HierarchicalData,
-  device: Device,
-  precision: Precision,
+  { device, precision, source }: Placement,
 ): Promise<Resident> {
+  const { kernels } = device;
+  const evaluated: readonly PlanPart[] = source === undefined || kernels === null ? [] : ['coupling', 'leaf'];
+  const blocks = evaluated.flatMap((part) => plan.blocks[part]);
+  const entries = source === undefined || kernels === null ? undefined : new EntryKernels(source, data, blocks);
   const buffers: Partial<Record<PlanPart, DeviceBuffer>> = {};
   try {
     for (const part of PARTS) {
       const buffer = await device.allocate(plan.elements[part], precision);
       buffers[part] = buffer;
+      if (evaluated.includes(part)) continue;
       let waiting = 0;
       await sendBlocks(plan.blocks[part], data.values, precision, async (numbers, at) => {
         device.write(buffer, numbers, at);
@@ -273,6 +321,8 @@ async function upload(
         waiting = 0;
       });
     }
+    const parts = evaluated.map((part) => ({ buffer: buffers[part]!, blocks: plan.blocks[part] }));
+    await entries?.evaluate(device, kernels!, precision, parts);
     const launches = await VectorLaunches.prepare(plan.steps, device);
     return { launches, values: buffers as Record<PlanPart, DeviceBuffer>, holders: 1 };
   } catch (error) {

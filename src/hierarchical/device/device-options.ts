@@ -7,6 +7,7 @@ import type { Precision } from '../../core/floats.js';
 import { requireRole } from '../../core/kind.js';
 import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
 import type { Arithmetic, Device } from '../../device/device.js';
+import type { EntrySource } from '../../source/entry-source.js';
 import type { HierarchicalData } from '../matrix/data.js';
 
 /** How a factorization is put on a device. */
@@ -25,9 +26,19 @@ export interface DeviceMatrixOptions extends DevicePrecisionOptions {
    * Default: in float32.
    */
   readonly arithmetic?: Arithmetic | undefined;
+  /**
+   * The kernel source that the matrix was compressed from: a card then evaluates near blocks and couplings from its
+   * points, which are sent instead of them. `DeviceMatrix.evaluationError` tells what that costs. Devices that evaluate
+   * none (cpu, tfjs) are sent the blocks. Default: blocks are sent.
+   */
+  readonly source?: EntrySource | undefined;
 }
 /** The keys of {@link DeviceMatrixOptions}. */
-export const DEVICE_MATRIX_KEYS: KeysOf<DeviceMatrixOptions> = { precision: true, arithmetic: true };
+export const DEVICE_MATRIX_KEYS: KeysOf<DeviceMatrixOptions> = {
+  precision: true,
+  arithmetic: true,
+  source: true,
+};
 
 /**
  * The precision in which a matrix is put on a device by the function named `of`; `own` is what it has here. Throws

@@ -13,6 +13,11 @@ export interface PackedBlock {
   readonly ld: number;
   readonly rows: number;
   readonly columns: number;
+  /**
+   * Where its rows and columns lie, of entries of the matrix: the first of as many points one after the other, all in
+   * tree order, then those of all skeletons.
+   */
+  readonly points?: readonly [rows: number, columns: number] | undefined;
 }
 
 /** Numbers that are sent at a time. */

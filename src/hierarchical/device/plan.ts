@@ -175,8 +175,9 @@ class Planner {
     const packing = this.#packings.coupling;
     const places = this.#places.coupling;
     const placeOf = (f: number, rows: number, columns: number): number => {
+      const points = [tree.size + begin[lists.far[2 * f]], tree.size + begin[lists.far[2 * f + 1]]] as const;
       if (places[f] < 0)
-        places[f] = packing.add({ kind: 'dense', offset: offsets.coupling[f], rows, columns, ld: rows });
+        places[f] = packing.add({ kind: 'dense', offset: offsets.coupling[f], rows, columns, ld: rows, points });
       return places[f];
     };
     for (let ν = 0; ν < nodesOf(tree); ν++) {
@@ -232,7 +233,8 @@ class Planner {
       const m = diagonalOrder(tree, α >> 1);
       const upper = (α & 1) === 1;
       const at = offsets.diagonal[α >> 1] + (upper ? m : 0);
-      const own = packing.add({ kind: upper ? 'upper' : 'lower', offset: at, rows: n, columns: n, ld: m });
+      const points = [first, first] as const;
+      const own = packing.add({ kind: upper ? 'upper' : 'lower', offset: at, rows: n, columns: n, ld: m, points });
       this.#places.leaf[α] = own;
       const terms: BlockTerm[] = [{ offset: own, ld: n, transposed: false, source: first, terms: n }];
       for (let e = lists.nearBegin[α]; e < lists.nearBegin[α + 1]; e++) {
@@ -242,7 +244,8 @@ class Planner {
         const ld = Math.min(α, β) === α ? n : sizeOf(β);
         let offset = places.get(offsets.near[e]);
         if (offset === undefined) {
-          offset = packing.add({ kind: 'dense', offset: offsets.near[e], rows: n, columns: sizeOf(β), ld });
+          const block = { kind: 'dense', offset: offsets.near[e], rows: n, columns: sizeOf(β), ld } as const;
+          offset = packing.add({ ...block, points: [first, tree.begin[leaf0 + β]] });
           places.set(offsets.near[e], offset);
         }
         terms.push({ offset, ld, transposed: β < α, source: tree.begin[leaf0 + β], terms: sizeOf(β) });

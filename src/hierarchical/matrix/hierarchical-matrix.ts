@@ -13,6 +13,7 @@ import type { TaskGraph } from '../../parallel/task-graph.js';
 import type { Shared, Team } from '../../parallel/team.js';
 import { requireControl, type RunControl } from '../../core/context.js';
 import { requireKnownOptions } from '../../core/known-options.js';
+import { warn } from '../../core/warning.js';
 import { requireSource, type EntrySource } from '../../source/entry-source.js';
 import { applyGraph, applyState, applyTask, bytesOfVector, type ApplyArguments, type ApplyState } from './apply.js';
 import { diagonalOrder, type HierarchicalData } from './data.js';
@@ -171,12 +172,23 @@ export class HierarchicalMatrix<R extends CompressionReport = CompressionReport>
   /**
    * Puts the matrix on a device (`openDevice`), where it multiplies: blocks and lists are sent once and stay until
    * `release`. This copy stays as it is. Memory there: the stored blocks in the precision of the device, of diagonal
-   * blocks both triangles, and 2(N + skeletons) numbers a vector. Throws OptionError, and before anything is sent
+   * blocks both triangles, and 2(N + skeletons) numbers a vector. With the kernel `source` that it was compressed
+   * from, a card evaluates near blocks and couplings from points, and interpolations alone are sent; a warning
+   * ('device-entries') says where that costs more than the tolerance. Throws OptionError, and before anything is sent
    * MemoryError; NonFiniteError for numbers beyond float32, DeviceError, DeviceLostError.
    */
   async to(device: Device, options: DeviceMatrixOptions = {}): Promise<DeviceMatrix> {
     this.requireUsable();
-    return DeviceMatrix.make(this.data, device, options);
+    const made = await DeviceMatrix.make(this.data, device, options, (x) => this.apply(x));
+    const { evaluationError: error = 0, precision } = made;
+    const { tolerance } = this.report;
+    if (error > tolerance)
+      warn(
+        'device-entries',
+        `Blocks that the device evaluated in ${precision} are ${error.toExponential(0)} away in products, more than ` +
+          `the tolerance ${tolerance}: scale or centre the points, or leave { source } out.`,
+      );
+    return made;
   }
 
   /** Compares K̃ with the source it came from (hierarchical/measure/error-estimate.ts). */

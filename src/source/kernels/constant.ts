@@ -6,6 +6,7 @@ export const constant: KernelForm = {
   formula: '1',
   argument: 'squaredDistance',
   parameters: {},
+  text: (_, target) => `${target} = 1.0;`,
   evaluator: () => (values, offset, length) => {
     values.fill(1, offset, offset + length);
   },

@@ -6,6 +6,7 @@ export const cosine: KernelForm = {
   formula: 'x·y/(|x| |y|)',
   argument: 'cosine',
   parameters: {},
+  text: (_, target) => `${target} = v;`,
   evaluator: () => () => {
     /* the argument is the value */
   },

@@ -94,6 +94,17 @@ export interface KernelForm {
   readonly map?: ((parameters: Readonly<Record<keyof KernelParameters, number>>) => PointMap) | undefined;
   /** k for these parameters, which have been checked. Its scratch belongs to one thread. */
   readonly evaluator: (parameters: Readonly<Record<keyof KernelParameters, number>>) => Evaluate;
+  /**
+   * Statements that set `target` to k of the argument v, as kernel-text.ts has them; `number` gives the name of a
+   * number. Absent where `radial` tells it.
+   */
+  readonly text?:
+    | ((
+        parameters: Readonly<Record<keyof KernelParameters, number>>,
+        target: string,
+        number: (value: number) => string,
+      ) => string)
+    | undefined;
   /** The function of the squared distance that k is, for these parameters, where dense/radial.ts has it. */
   readonly radial?: ((parameters: Readonly<Record<keyof KernelParameters, number>>) => RadialFunction) | undefined;
 }

@@ -27,5 +27,6 @@ export const periodic: KernelForm = {
     },
   },
   map: ({ period }) => onCircles(period),
+  text: ({ bandwidth: h }, target, number) => `${target} = exp(${number(-0.5 / (h * h))} * v);`,
   evaluator: (parameters) => gaussian.evaluator(parameters),
 };

@@ -24,6 +24,10 @@ export const polynomial: KernelForm = {
       },
     },
   },
+  text({ bandwidth: h, degree }, target, number) {
+    const product = Array.from({ length: degree - 1 }, () => `${target} = ${target} * b;`).join(' ');
+    return `real b = ${number(1 / (h * h))} * v + 1.0; ${target} = b; ${product}`;
+  },
   evaluator({ bandwidth: h, degree }) {
     const factor = 1 / (h * h);
     return (values, offset, length) => {

@@ -25,6 +25,12 @@ export const rationalQuadratic: KernelForm = {
       },
     },
   },
+  text({ bandwidth: h, alpha }, target, number) {
+    const q = `${number(0.5 / (alpha * h * h))} * v`;
+    // log(1 + q) of what remains of q beside 1.
+    return `real q = ${q}; real u = 1.0 + q; real l = log(u) - ((u - 1.0) - q) / u;
+${target} = exp(${number(-alpha)} * l);`;
+  },
   evaluator({ bandwidth: h, alpha }) {
     const factor = 1 / (h * h);
     const share = 1 / (2 * alpha);
