@@ -1,59 +1,58 @@
 /**
- * Lists of neighbors that several ranks found, each those at its positions of an order, to all of them.
+ * Lists of neighbors as a search leaves them: all on a process that is alone, and of several ranks a part on each.
  */
 import { sharedInt32 } from '../core/shared-array.js';
+import type { CommunicatedArray, Communicator } from '../distributed/communicator.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { alike, runCopy } from './copy-rows.js';
-import type { PositionRange } from './split.js';
+import type { NearestState } from './nearest-lists.js';
 
-/** Lists of `capacity` numbers, of which each rank has those at its positions of an order. */
-export interface ListsToGather {
-  /** Which index stands at each position. */
-  readonly order: Int32Array;
-  /** The positions of each rank. */
-  readonly ranges: readonly PositionRange[];
-  readonly capacity: number;
+/** Lists one after another, on this rank. */
+export interface FoundLists extends Pick<NearestState, 'indices' | 'distances'> {
+  /** The index of each; list i is that of index i where there are none. */
+  readonly members?: Int32Array | undefined;
+  /** How many lists each of several ranks has; where there are none, every rank has all. */
+  readonly counts?: readonly number[] | undefined;
 }
 
-/** Where a rank's own lists stand: index i's in row rowOf[i] − 1. */
-export interface OwnLists<A> {
-  readonly lists: A;
-  readonly rowOf: Int32Array;
+/** Parts of all ranks to all, `width` numbers a list. */
+function gathered<A extends CommunicatedArray & (Int32Array | Float64Array)>(
+  own: A,
+  counts: readonly number[],
+  width: number,
+  communicator: Communicator,
+): A {
+  const all = alike(own, width * counts.reduce((sum, count) => sum + count, 0));
+  communicator.allgather(
+    own,
+    all,
+    counts.map((count) => width * count),
+  );
+  return all;
 }
 
-/** Collective, in place: list p is that of the index at position p. 4 or 8 bytes a number to every rank. */
-export function gatherByPosition(
-  lists: Int32Array | Float64Array,
-  { ranges, capacity }: Pick<ListsToGather, 'ranges' | 'capacity'>,
-  { team }: TeamControl,
-): void {
-  const counts = ranges.map(({ begin, end }) => capacity * (end - begin));
-  if (team.communicator.size > 1 && lists.length > 0) team.communicator.allgather(undefined, lists, counts);
-}
-
-/** Collective: the same of lists that stand elsewhere on each rank. */
-export async function gatherOwn<A extends Int32Array | Float64Array>(
-  own: OwnLists<A>,
-  { order, ranges, capacity }: ListsToGather,
+/** Lists by index, on every rank. Collective: 12κ + 4 bytes an index are gathered. */
+export async function listsByIndex(
+  { indices, distances, members, counts }: FoundLists,
+  capacity: number,
   control: TeamControl,
-): Promise<A> {
-  const { team } = control;
-  const { begin, end } = ranges[team.communicator.rank];
-  const packed = alike(own.lists, capacity * order.length);
-  const shared = await team.share({ capacity, order, from: own.lists, rowOf: own.rowOf, to: own.lists, packed });
-  try {
-    await runCopy(team, shared, [{ row: begin, position: begin, count: end - begin }], true);
-  } finally {
-    team.release(shared);
-  }
-  gatherByPosition(packed, { ranges, capacity }, control);
-  return packed;
+): Promise<Pick<NearestState, 'indices' | 'distances'>> {
+  if (members === undefined) return { indices, distances };
+  const { communicator } = control.team;
+  const whole = <A extends Int32Array | Float64Array>(own: A, width: number): A =>
+    counts === undefined ? own : gathered(own, counts, width, communicator);
+  const order = whole(members, 1);
+  return {
+    indices: await inPlace(whole(indices, capacity), order, capacity, control),
+    distances: await inPlace(whole(distances, capacity), order, capacity, control),
+  };
 }
 
-/** Lists by position as lists by index. */
-export async function listsByIndex<A extends Int32Array | Float64Array>(
+/** Lists in some order of indices as lists by index. */
+async function inPlace<A extends Int32Array | Float64Array>(
   packed: A,
-  { order, capacity }: Pick<ListsToGather, 'order' | 'capacity'>,
+  order: Int32Array,
+  capacity: number,
   { team }: TeamControl,
 ): Promise<A> {
   const to = alike(packed, packed.length);

@@ -4,6 +4,7 @@
  */
 import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
 import { inLargePages } from '../dense/large-pages.js';
+import { exchangeParts, partsOf } from '../distributed/exchange-parts.js';
 import type { Shared, Team } from '../parallel/team.js';
 import { runCopy, type RowsState } from './copy-rows.js';
 import type { NearestState } from './nearest-lists.js';
@@ -53,6 +54,13 @@ export class HeldLists {
     this.#moving = moving;
   }
 
+  /** The index of each row; `order` is the last that lists moved to. */
+  membersOf(order: Int32Array): Int32Array {
+    const members = sharedInt32(this.#rows.length);
+    for (let p = this.#own.begin; p < this.#own.end; p++) members[this.rowOf[order[p]] - 1] = order[p];
+    return members;
+  }
+
   /** Lets the team go of what lists moved by. */
   close(): void {
     for (const { out, back } of this.#moving) for (const shared of [out, back]) this.#team.release(shared);
@@ -73,18 +81,12 @@ export class HeldLists {
     }
     const { communicator } = this.#team;
     const { rank, size } = communicator;
-    const received = new Int32Array(size);
-    for (let p = begin; p < end; p++) if (holder[p] !== rank) received[holder[p]]++;
-    const next = new Int32Array(size);
-    for (let r = 1; r < size; r++) next[r] = next[r - 1] + received[r - 1];
-    const arriving = new Int32Array(next[size - 1] + received[size - 1]);
-    for (let p = begin; p < end; p++) if (holder[p] !== rank) arriving[next[holder[p]]++] = order[p];
     // Those that have them are told which are wanted where: as many go as come.
-    const sent = new Int32Array(size);
-    const one = new Array<number>(size).fill(1);
-    communicator.alltoall(received, one, sent, one);
-    const leaving = new Int32Array(arriving.length);
-    communicator.alltoall(arriving, received, leaving, sent);
+    const wanted = partsOf(size, 1, (put) => {
+      for (let p = begin; p < end; p++) if (holder[p] !== rank) put(holder[p], order[p]);
+    });
+    const { numbers: arriving, counts: received } = wanted;
+    const { numbers: leaving, counts: sent } = exchangeParts(communicator, wanted);
     // What comes takes the rows of what goes.
     const rows = this.#rows;
     leaving.forEach((i, k) => {

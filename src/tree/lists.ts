@@ -4,6 +4,7 @@
 import { OptionError } from '../core/errors.js';
 import { describe } from '../core/kind.js';
 import { firstOfLevel } from '../core/indices.js';
+import { selfCommunicator } from '../distributed/self.js';
 import type { ClusterTree } from './cluster-tree.js';
 import { farCover } from './far-cover.js';
 import type { InteractionLists } from './interaction-lists.js';
@@ -22,12 +23,14 @@ export interface InteractionOptions {
  * Near and far lists. With budget 0, or one below 1/leaves, near is the diagonal and far the pairs of siblings (HSS,
  * HODLR). Else near pairs are those with the most votes of neighbors that leave both rows within the budget, and far
  * is the smallest cover of the rest by pairs of nodes (far-cover.ts). What the near blocks use is reported in
- * `budgetUsed`. Cost O(κN + leaves²) up to 2,048 leaves.
+ * `budgetUsed`. Cost O(κN + leaves²) up to 2,048 leaves. Of several ranks that each have the lists of their own leaves
+ * the votes are gathered, 8 bytes for each pair of leaves with any: collective.
  */
 export function interactionLists(
   tree: ClusterTree,
   neighbors: ListedNeighbors,
   options: InteractionOptions,
+  communicator = selfCommunicator(),
 ): InteractionLists {
   const { budget } = options;
   if (!(budget >= 0 && budget <= 1))
@@ -39,7 +42,7 @@ export function interactionLists(
     );
   // 0.3 · 10 is 3 also where rounding makes it a little less.
   const most = Math.floor(budget * 2 ** tree.depth * (1 + 4 * Number.EPSILON));
-  const near = nearLeaves(tree, neighbors, most);
+  const near = nearLeaves(tree, neighbors, most, communicator);
   return { ...near, far: farCover(tree.depth, near), budgetUsed: shareOfNear(tree, near) };
 }
 

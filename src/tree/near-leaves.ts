@@ -7,10 +7,14 @@
 import { ShapeError } from '../core/errors.js';
 import { firstOfLevel } from '../core/indices.js';
 import { sharedInt32 } from '../core/shared-array.js';
+import type { Communicator } from '../distributed/communicator.js';
 import type { ClusterTree } from './cluster-tree.js';
 import type { NeighborRows, Neighbors } from './neighbors.js';
 
-/** Neighbors of index i from number i·count on, or where there are rows, from rowOf[i]·count on. */
+/**
+ * Neighbors of index i from number i·count on, or where there are rows, from rowOf[i]·count on, where that is not
+ * negative (`NeighborRows`).
+ */
 export type ListedNeighbors = Pick<Neighbors, 'count' | 'indices'> & Partial<Pick<NeighborRows, 'rowOf'>>;
 
 /** Near leaves in CSR form, as in `InteractionLists`. */
@@ -27,11 +31,16 @@ interface SparseCounts {
 }
 
 /** Near leaves with at most `most` leaves a row, the leaf itself not counted but always listed. */
-export function nearLeaves(tree: ClusterTree, neighbors: ListedNeighbors, most: number): NearLeaves {
+export function nearLeaves(
+  tree: ClusterTree,
+  neighbors: ListedNeighbors,
+  most: number,
+  communicator: Communicator,
+): NearLeaves {
   const leaves = 2 ** tree.depth;
   const partners: number[][] = Array.from({ length: leaves }, (_, leaf) => [leaf]);
   if (most > 0) {
-    const { pairs, order } = rankedPairs(countVotes(tree, neighbors));
+    const { pairs, order } = rankedPairs(votesOfAll(countVotes(tree, neighbors), communicator));
     for (const pair of order) {
       const α = pairs[2 * pair];
       const β = pairs[2 * pair + 1];
@@ -51,7 +60,7 @@ export function nearLeaves(tree: ClusterTree, neighbors: ListedNeighbors, most: 
 /** Votes of each leaf's indices for other leaves. */
 function countVotes(tree: ClusterTree, { count, indices, rowOf }: ListedNeighbors): SparseCounts {
   const { size, depth, order, begin, end } = tree;
-  if (indices.length !== size * count)
+  if (rowOf === undefined && indices.length !== size * count)
     throw new ShapeError(
       `The tree has ${size} indices, the neighbor lists ${indices.length} entries of ${count} a row: they ` +
         'belong to different matrices.',
@@ -66,12 +75,31 @@ function countVotes(tree: ClusterTree, { count, indices, rowOf }: ListedNeighbor
   return collect(leaves, (leaf, add) => {
     for (let p = begin[first + leaf]; p < end[first + leaf]; p++) {
       const row = rowOf === undefined ? order[p] : rowOf[order[p]];
+      // Another rank counts the votes of this leaf.
+      if (row < 0) return;
       for (let k = row * count; k < (row + 1) * count; k++) {
         const other = leafOf[indices[k]];
         if (other >= 0 && other !== leaf) add(other, 1);
       }
     }
   });
+}
+
+/** Votes of all leaves, of which each of several ranks has those of its own, which follow each other. Collective. */
+function votesOfAll({ begin, columns, counts }: SparseCounts, communicator: Communicator): SparseCounts {
+  const { size } = communicator;
+  if (size === 1) return { begin, columns, counts };
+  const ofLeaf = begin.map((at, leaf) => (leaf === 0 ? 0 : at - begin[leaf - 1]));
+  communicator.allreduce(ofLeaf, 'sum');
+  for (let leaf = 1; leaf < ofLeaf.length; leaf++) ofLeaf[leaf] += ofLeaf[leaf - 1];
+  const parts = new Int32Array(size);
+  communicator.allgather(Int32Array.of(columns.length), parts, new Array<number>(size).fill(1));
+  const all = (own: Int32Array): Int32Array => {
+    const gathered = new Int32Array(ofLeaf[ofLeaf.length - 1]);
+    communicator.allgather(own, gathered, parts);
+    return gathered;
+  };
+  return { begin: ofLeaf, columns: all(columns), counts: all(counts) };
 }
 
 /**

@@ -9,8 +9,9 @@ import { throwIfAborted } from '../core/context.js';
 import { OptionError } from '../core/errors.js';
 import { describe } from '../core/kind.js';
 import { type KeysOf, requireKnownOptions } from '../core/known-options.js';
-import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
-import { inLargePages } from '../dense/large-pages.js';
+import { sharedInt32, toShared } from '../core/shared-array.js';
+import type { Communicator } from '../distributed/communicator.js';
+import { portionOf, type Portion } from '../distributed/portion.js';
 import { awaitTogether, together } from '../distributed/together.js';
 import { onTeam, type Control } from '../parallel/default-team.js';
 import { taskGraph } from '../parallel/task-graph.js';
@@ -18,14 +19,14 @@ import type { TeamControl } from '../parallel/team-control.js';
 import { type EntrySource, type Points, requireSource } from '../source/entry-source.js';
 import { chooseDistance, resolvedDistance } from './distances/choose-distance.js';
 import type { DistanceName } from './distances/table.js';
-import { listsByIndex } from './gather-lists.js';
+import { listsByIndex, type FoundLists } from './gather-lists.js';
 import { neighborsOnLine } from './line-neighbors.js';
-import { emptyLists, type NearestState } from './nearest-lists.js';
+import { emptyLists, roomForLists, type NearestState } from './nearest-lists.js';
 import { finishLists, searchTiles, TILE, type SearchState } from './neighbor-search.js';
 import { MOST_DIMENSIONS, neighborsOfPoints } from './point-neighbors.js';
-import { finishTasks, searchTrees, stateOf, type FoundLists, type NeighborSearch } from './projection-trees.js';
+import { finishTasks, searchTrees, stateOf, type NeighborSearch } from './projection-trees.js';
 import { rowsOfIndices } from './row-of.js';
-import { halvedRanges } from './split.js';
+import { halvedRanges, type PositionRange } from './split.js';
 
 /** Options of {@link findNeighbors}. */
 export interface NeighborOptions {
@@ -110,24 +111,25 @@ export async function findNeighbors(
     });
   const resolved = { neighbors, seed, targetRecall, maxIterations };
   const { lists, ...found } = await search(source, distance, resolved, true, control);
-  const { order, indices, distances } = lists;
-  if (order === undefined) return { ...found, indices, distances };
-  const of = { order, capacity: found.count };
-  return {
-    ...found,
-    indices: await listsByIndex(indices, of, control),
-    distances: await listsByIndex(distances, of, control),
-  };
+  return { ...found, ...(await listsByIndex(lists, found.count, control)) };
 }
 
-/** Neighbors in lists that stand in any order: those of i are indices[rowOf[i]·count … (rowOf[i] + 1)·count). */
+/**
+ * Neighbors in lists that stand in any order: those of i are indices[rowOf[i]·count … (rowOf[i] + 1)·count); of several
+ * ranks each has the lists of some indices, and rowOf[i] is −1 where another one has i's.
+ */
 export interface NeighborRows extends Pick<Neighbors, 'count' | 'indices' | 'recall' | 'iterations'> {
   readonly rowOf: Int32Array;
+  /** The index of each row; row i is that of index i where there are none. */
+  readonly members?: Int32Array | undefined;
+  /** Of several ranks the positions of a tree whose indices' lists each has, once they have moved (own-lists.ts). */
+  readonly ranges?: readonly PositionRange[] | undefined;
 }
 
 /**
  * As `findNeighbors`, for callers inside who do not ask for distances: of points in few dimensions none are stored, and
- * lists stay in the order in which they were found, in which those of near points stand near each other.
+ * lists stay in the order in which they were found, in which those of near points stand near each other. Of several
+ * ranks each has the lists that it found, and no others.
  */
 export async function findNeighborRows(
   source: EntrySource,
@@ -138,8 +140,9 @@ export async function findNeighborRows(
   const found = await search(source, distance, { neighbors, seed, ...DEFAULTS }, false, control);
   const { lists, ...rest } = found;
   const { communicator } = control.team;
-  const rowOf = await awaitTogether(communicator, () => rowsOfIndices(source.size, lists.order, control));
-  return { ...rest, indices: lists.indices, rowOf };
+  const { indices, members } = lists;
+  const rowOf = await awaitTogether(communicator, () => rowsOfIndices(source.size, members, control));
+  return { ...rest, indices, rowOf, members };
 }
 
 /** Lists, and what is to be said of them. */
@@ -158,21 +161,16 @@ async function search(
   const { size, state: data, points, place, modules, solo } = chooseDistance(distance, source, seed);
   const capacity = Math.min(neighbors, size - 1);
   if (areBoxed(points, capacity)) {
-    const indices = inLargePages(sharedInt32(capacity * size));
-    const distances = inLargePages(sharedFloat64(wantsDistances ? indices.length : 0));
-    const order = await neighborsOfPoints(points, { capacity, indices, distances }, control);
-    return { count: capacity, lists: { order, indices, distances }, recall: 1, iterations: 0 };
-  }
-  if (capacity === 0 || place !== undefined) {
-    const lists = emptyLists(capacity, size);
-    if (place !== undefined) neighborsOnLine(place, capacity, lists.indices, lists.distances);
+    const lists = await neighborsOfPoints(points, capacity, wantsDistances, control);
     return { count: capacity, lists, recall: 1, iterations: 0 };
   }
+  if (capacity === 0 || place !== undefined)
+    return { count: capacity, lists: listsOnLine(place, size, capacity, control), recall: 1, iterations: 0 };
   const leaf = leafFor(capacity);
   const search = { distance: data, size, capacity, seed, sharing: { modules, solo } };
   let iterations = 0;
   if (targetRecall < 1 && size > EXHAUSTIVE_LEAVES * leaf) {
-    const limits = { leaf, targetRecall, maxIterations, wantsDistances };
+    const limits = { leaf, targetRecall, maxIterations };
     const found = await searchTrees(search, limits, control);
     if (found.lists !== undefined) {
       const { recall, iterations, lists } = found;
@@ -180,8 +178,33 @@ async function search(
     }
     iterations = found.iterations;
   }
-  const lists = await awaitTogether(control.team.communicator, () => searchEverything(search, control));
+  const all = await awaitTogether(control.team.communicator, () => searchEverything(search, control));
+  const { first, end, ...part } = partOfIndices(size, control.team.communicator);
+  const own = <A extends Int32Array | Float64Array>(lists: A): A =>
+    end - first === size ? lists : toShared(lists.slice(first * capacity, end * capacity) as A);
+  const lists = { indices: own(all.indices), distances: own(all.distances), ...part };
   return { count: capacity, lists, recall: 1, iterations };
+}
+
+/** A part of lists that each of several ranks has. */
+interface ListPart extends Portion, Pick<FoundLists, 'members' | 'counts'> {}
+
+/** The lists of this rank where each has those of as many indices, in their order. */
+function partOfIndices(size: number, communicator: Communicator): ListPart {
+  if (communicator.size === 1) return { first: 0, end: size };
+  const portions = Array.from({ length: communicator.size }, (_, r) => portionOf(communicator, r, size));
+  const { first, end } = portions[communicator.rank];
+  const members = sharedInt32(end - first);
+  for (let i = first; i < end; i++) members[i - first] = i;
+  return { first, end, members, counts: portions.map((one) => one.end - one.first) };
+}
+
+/** Lists of indices on a line, or empty ones. */
+function listsOnLine(place: Int32Array | undefined, size: number, capacity: number, { team }: TeamControl): FoundLists {
+  const { first, end, ...part } = partOfIndices(size, team.communicator);
+  const lists = roomForLists(capacity, end - first);
+  if (place !== undefined) neighborsOnLine(place, lists, first);
+  return { ...lists, ...part };
 }
 
 /** Fewest indices of a leaf of a projection tree. */

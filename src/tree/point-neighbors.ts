@@ -17,8 +17,8 @@ import { independentTasks } from '../parallel/task-graph.js';
 import { defineTask } from '../parallel/task.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { Points } from '../source/entry-source.js';
-import { gatherByPosition } from './gather-lists.js';
-import { incompleteList, type NearestState } from './nearest-lists.js';
+import type { FoundLists } from './gather-lists.js';
+import { incompleteList } from './nearest-lists.js';
 import {
   halvedRanges,
   positionsOfRanks,
@@ -64,23 +64,25 @@ export interface PointSearchState extends Pick<BoxState, 'dimension' | 'coordina
   readonly top: number;
   /** 1 for subtrees whose coordinates are sorted: whoever meets the first box of another sorts them. */
   readonly ready: Int32Array;
-  /** κ, and the lists, as in `Neighbors`; no distances where they are not asked for. */
+  /** κ, and the lists of the points from position `first` on; no distances where they are not asked for. */
+  readonly first: number;
   readonly capacity: number;
   readonly indices: Int32Array;
   readonly distances: Float64Array;
 }
 
 /**
- * Fills `indices` (and `distances`, where it has room) with the lists of the κ nearest points of each, nearest first,
- * in the order of the boxes, which it returns: list p is that of point order[p].
+ * The lists of the κ nearest points of each, nearest first, in the order of the boxes; of several ranks those of the
+ * points of its own boxes.
  * Cost O(N log N) for the boxes; the search takes O(κN) where points are spread evenly at a small scale. Throws
  * NonFiniteError where squares of distances are not finite, AbortedError.
  */
 export async function neighborsOfPoints(
   { dimension, count, coordinates }: Points,
-  lists: Pick<PointSearchState, 'capacity' | 'indices' | 'distances'>,
+  capacity: number,
+  wantsDistances: boolean,
   control: TeamControl,
-): Promise<Int32Array> {
+): Promise<FoundLists> {
   const ranges = halvedRanges(count, boxDepth(count));
   const top = subtreeLevel(ranges);
   const { team } = control;
@@ -91,13 +93,19 @@ export async function neighborsOfPoints(
   const boxes = { dimension, coordinates, ranges, low: corners(), high: corners() };
   const order = await cutAll(boxes, top, positions[communicator.rank], control);
   gatherBoxes({ ...boxes, order }, top, communicator);
+  const { begin, end } = positions[communicator.rank];
+  const indices = inLargePages(sharedInt32(capacity * (end - begin)));
+  const distances = inLargePages(sharedFloat64(wantsDistances ? indices.length : 0));
   const state: PointSearchState = {
     ...boxes,
     order,
     sorted: inLargePages(sharedFloat64(dimension * count)),
     top,
     ready: sharedInt32(2 ** top),
-    ...lists,
+    first: begin,
+    capacity,
+    indices,
+    distances,
   };
   const shared = await team.share(state);
   try {
@@ -105,9 +113,10 @@ export async function neighborsOfPoints(
     await awaitTogether(communicator, () =>
       team.run('neighbors', searchBoxes, shared, subtrees, { first: own.first }, control),
     );
-    const { capacity, indices, distances } = lists;
-    for (const list of [indices, distances]) gatherByPosition(list, { ranges: positions, capacity }, control);
-    return order;
+    if (communicator.size === 1) return { indices, distances, members: order };
+    const members = sharedInt32(end - begin);
+    members.set(order.subarray(begin, end));
+    return { indices, distances, members, counts: positions.map(({ begin, end }) => end - begin) };
   } finally {
     team.release(shared);
   }
@@ -265,7 +274,7 @@ export const cutSubtree = defineTask<BoxState, Omit<CutLevel, 'level'>>(import.m
  * for each dimension of a box.
  */
 function gatherBoxes(
-  { dimension: d, ranges, order, low, high }: Omit<PointSearchState, 'sorted' | 'top' | 'ready' | keyof NearestState>,
+  { dimension: d, ranges, order, low, high }: Pick<PointSearchState, 'dimension' | 'ranges' | 'order' | 'low' | 'high'>,
   top: number,
   communicator: Communicator,
 ): void {
@@ -309,7 +318,7 @@ class BoxSearch {
   }
 
   run(leaf: number): void {
-    const { ranges, order, capacity, indices, distances } = this.#state;
+    const { ranges, order, first, capacity, indices, distances } = this.#state;
     const begin = ranges.begin[leaf];
     const count = ranges.end[leaf] - begin;
     this.#nearest.fill(-1, 0, count * capacity);
@@ -319,7 +328,7 @@ class BoxSearch {
     for (let ν = leaf; ν > 0; ν = parentOf(ν)) this.#visit(leaf, (ν & 1) === 1 ? ν + 1 : ν - 1);
     for (let q = 0; q < count; q++) {
       if (this.#nearest[(q + 1) * capacity - 1] < 0) throw incompleteList(order[begin + q], capacity);
-      const to = (begin + q) * capacity;
+      const to = (begin - first + q) * capacity;
       for (let k = 0; k < capacity; k++) indices[to + k] = this.#nearest[q * capacity + k];
       if (distances.length > 0)
         for (let k = 0; k < capacity; k++) distances[to + k] = Math.sqrt(this.#squares[q * capacity + k]);

@@ -2,7 +2,7 @@
  * Neighbors by projection trees, one after the other, until the recall on a sample of rows exceeds its target.
  *
  * Several ranks share the subtrees of each tree, and the lists of their indices move to where they are searched next
- * (held-lists.ts). Orders, 4 bytes an index, are gathered once, in the end.
+ * (held-lists.ts); there they stay in the end.
  */
 import { firstOfLevel, type NodeId } from '../core/indices.js';
 import { RandomStream } from '../core/random.js';
@@ -14,9 +14,9 @@ import { independentTasks, type TaskGraph } from '../parallel/task-graph.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { Shared } from '../parallel/team.js';
 import type { DistanceState } from './distances/choose-distance.js';
-import { gatherOwn } from './gather-lists.js';
+import type { FoundLists } from './gather-lists.js';
 import { HeldLists } from './held-lists.js';
-import { emptyLists, roomForLists, type NearestState } from './nearest-lists.js';
+import { emptyLists, roomForLists } from './nearest-lists.js';
 import {
   CANDIDATES,
   clearLists,
@@ -53,12 +53,7 @@ export interface TreeLimits {
   readonly leaf: number;
   readonly targetRecall: number;
   readonly maxIterations: number;
-  /** Whether the lists are to have distances: several ranks that need none do not gather them. */
-  readonly wantsDistances: boolean;
 }
-
-/** Lists by index, or by position of an order: list p is that of index order[p]. */
-export type FoundLists = Pick<NearestState, 'indices' | 'distances'> & { readonly order?: Int32Array | undefined };
 
 /** Lists, sorted, their recall and the trees that it took; none where an exhaustive search is cheaper. */
 export interface TreesFound {
@@ -129,19 +124,8 @@ export async function searchTrees(
       team.run('neighbors', finishLists, shared, finishTasks(state), undefined, { signal }),
     );
     if (held === undefined) return { ...found, lists: state.nearest };
-    const { order, positions: ranges } = cuts;
-    const first = firstOfLevel(top);
-    const { end: endOf } = state.ranges;
-    gatherPortions(communicator, order, 2 ** top, { begin: 0, endOf: (subtree) => endOf[first + subtree] });
-    const gather = <A extends Int32Array | Float64Array>(lists: A): Promise<A> =>
-      gatherOwn({ lists, rowOf: held.rowOf }, { order, ranges, capacity }, control);
-    const { indices, distances } = state.nearest;
-    const lists = {
-      order,
-      indices: await gather(indices),
-      distances: limits.wantsDistances ? await gather(distances) : sharedFloat64(0),
-    };
-    return { ...found, lists };
+    const counts = cuts.positions.map(({ begin, end }) => end - begin);
+    return { ...found, lists: { ...state.nearest, members: held.membersOf(cuts.order), counts } };
   } finally {
     held?.close();
     team.release(shared);

@@ -7,13 +7,15 @@ import { kernelSource } from '#hmatrix/source/kernel-source.js';
 import { gaussian } from '#hmatrix/source/kernels/named.js';
 import { findNeighborRows, findNeighbors } from '#hmatrix/tree/neighbors.js';
 
-/** Lists by rows as lists by index. */
-function byIndex({ count, indices, rowOf, recall, iterations }) {
-  const lists = new Int32Array(indices.length);
+/** Lists of all ranks' rows as lists by index; how many were here. */
+function byIndex({ count, indices, rowOf, recall, iterations }, communicator) {
+  const lists = new Int32Array(rowOf.length * count);
   rowOf.forEach((row, i) => {
-    lists.set(indices.subarray(row * count, (row + 1) * count), i * count);
+    if (row >= 0) lists.set(indices.subarray(row * count, (row + 1) * count), i * count);
   });
-  return { indices: lists, distances: new Float64Array(0), recall, iterations };
+  // Each index is one rank's: all others have zeros there.
+  communicator.allreduce(lists, 'sum');
+  return { indices: lists, distances: new Float64Array(0), recall, iterations, held: indices.length };
 }
 
 /** Lists of this rank, what they say of themselves, and what was sent. */
@@ -23,11 +25,14 @@ export async function lists({ world, rank, data }) {
   const team = await Team.open({ workers: 1, communicator });
   const source = kernelSource(uniformPoints(size, dimension, 3), gaussian(1), { blas: team.blas });
   communicator.phase('search');
+  const rows = distances ? undefined : await findNeighborRows(source, 'geometric', { neighbors, seed: 5 }, { team });
   const found = distances
     ? await findNeighbors(source, 'geometric', { neighbors, targetRecall, maxIterations, seed: 5 }, { team })
-    : byIndex(await findNeighborRows(source, 'geometric', { neighbors, seed: 5 }, { team }));
+    : undefined;
+  communicator.phase('told');
+  const all = found ?? byIndex(rows, communicator);
   const { traffic } = communicator;
   await team.close();
   communicator.close();
-  return { ...found, traffic: traffic.search };
+  return { ...all, traffic: traffic.search };
 }

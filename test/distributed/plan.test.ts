@@ -49,8 +49,12 @@ describe('a plan of ranks in equal shares', () => {
       for (const stage of precision === 'f64' ? EXACT : EXACT.filter((one) => one !== 'factor'))
         for (const of of QUANTITIES)
           expect([stage, of, planned(plan, stage, of)]).toEqual([stage, of, most(found, stage, of)]);
+      // Who has neighbors with whom the points decide: from eight ranks on not every one with every other.
+      const messages = planned(plan, 'compress', 'messages') / most(found, 'compress', 'messages');
+      if (ranks < 8) expect(messages).toBe(1);
+      expect(messages).toBeGreaterThanOrEqual(1);
+      expect(messages).toBeLessThan(1.1);
       // Parts of so small a search are uneven.
-      expect(planned(plan, 'compress', 'messages')).toBe(most(found, 'compress', 'messages'));
       for (const of of ['sentBytes', 'receivedBytes'] as const)
         expect(Math.abs(planned(plan, 'compress', of) / most(found, 'compress', of) - 1)).toBeLessThan(0.1);
       const bytes = (part: string): number => plan.memory.factor.find((one) => one.part === part)!.bytes;

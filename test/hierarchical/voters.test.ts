@@ -53,8 +53,10 @@ describe('voters', () => {
         rowOf[i] = (i * 7) % SIZE;
         indices.set(list, rowOf[i] * COUNT);
       });
-      const { nearestBegin, nearestOf } = await findVoters(tree, leafOf, { indices, rowOf, count: COUNT }, { team });
-      const found = lists.map((_, i) => [...nearestOf.subarray(nearestBegin[i], nearestBegin[i + 1])]);
+      const neighbors = { indices, rowOf, count: COUNT };
+      const { nearestBegin, nearestOf } = await findVoters(tree, leafOf, neighbors, undefined, { team });
+      const of = (row: number): number[] => [...nearestOf.subarray(nearestBegin[row], nearestBegin[row + 1])];
+      const found = lists.map((_, i) => of(rowOf[i]));
       expect(found).toEqual(expected);
     } finally {
       await team.close();

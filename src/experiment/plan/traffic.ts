@@ -2,7 +2,9 @@
  * Messages and bytes of a plan, counted as a communicator that counts does (distributed/recorded.ts): of the rank that
  * has most, what it sends and what it gets.
  */
-import { LONERS, lonerLevel, VOTE_CHUNK } from '../../hierarchical/from-entries/voters.js';
+import { LEAVES as PILOT_LEAVES } from '../../hierarchical/from-entries/pilot.js';
+import { PARTNERS } from '../../hierarchical/from-entries/skeleton-state.js';
+import { LONERS, lonerLevel, NEAREST } from '../../hierarchical/from-entries/voters.js';
 import { comparisonBatches, MOST_WORST } from '../../hierarchical/measure/columns-error.js';
 import { NORM_COLUMNS } from '../../hierarchical/measure/norm-estimate.js';
 import { PANEL } from '../../hierarchical/measure/sampled-columns.js';
@@ -54,10 +56,18 @@ export const SEARCHED_TREES = 5;
 /** Rows that the recall of a search is measured on. */
 const RECALL_ROWS = 128;
 
+/** Of so many nearest of points that stand evenly, about 1 a unit of volume, the radius of their ball to its power. */
+const SPREAD = 0.6;
+/** The same of their mean distance along an axis, and of the length of a cut that is not straight. */
+const MEAN_SPREAD = 0.32;
+
+/** Of the lists that would stay by chance, one in P, those that do, as counted. */
+const STAYING = 1 / 3;
+
 /** Things that ranks compare before they compress: options, diagonal, points, a given tree. */
 const COMPARED = 4;
-/** Phases from the leaves of indices to the blocks, after each of which ranks hear whether one has failed. */
-const PHASES = 10;
+/** Phases from the lists to the blocks, after each of which ranks hear whether one has failed. */
+const PHASES = 14;
 
 /** Messages and bytes of each operation, for P ranks. */
 export class TrafficPlan {
@@ -95,10 +105,13 @@ export class TrafficPlan {
     return { messages: this.#tree.rounds, sentBytes: lacking, receivedBytes: lacking };
   }
 
-  /** ⌈log₂P⌉ messages, what the rank with fewest of so many equal tasks lacks of what is found by all, n bytes. */
+  /**
+   * ⌈log₂P⌉ messages, what a rank lacks of what is found by all, n bytes: the one with fewest of so many equal tasks,
+   * but for those without any, who have nothing else to send.
+   */
   portions(bytes: number, tasks: number): PlannedTraffic {
     const { ranks } = this.#setup;
-    const lacking = ranks === 1 ? 0 : bytes * (1 - Math.floor(tasks / ranks) / tasks);
+    const lacking = ranks === 1 ? 0 : bytes * (1 - Math.max(1, Math.floor(tasks / ranks)) / tasks);
     return { messages: this.#tree.rounds, sentBytes: lacking, receivedBytes: lacking };
   }
 
@@ -162,9 +175,8 @@ export class TrafficPlan {
   }
 
   /**
-   * Lists of κ neighbors, 4κN bytes, and the order that they stand in, 4N; and the boxes by which they are
-   * found, or above 4 dimensions, of each tree its cuts, and lists with their distances from where they were to where
-   * they are searched next.
+   * The boxes by which neighbors are found, and their order, 4N bytes; or above 4 dimensions, of each tree its cuts,
+   * and lists with their distances from where they were to where they are searched next. Lists stay where they are.
    */
   neighbors(): PlannedTraffic {
     const { size, ranks, dimension, neighbors } = this.#setup;
@@ -172,13 +184,12 @@ export class TrafficPlan {
     const depth = dimension <= MOST_DIMENSIONS ? boxDepth(size) : Math.floor(Math.log2(size / leafFor(neighbors)));
     const top = subtreeLevelFor(size, depth);
     const ofChunks = (bytes: number): PlannedTraffic => this.portions(bytes, 2 ** top);
-    const lists = ofChunks(4 * neighbors * size);
     const order = ofChunks(4 * size);
     if (dimension <= MOST_DIMENSIONS) {
       const boxes: PlannedTraffic[] = [];
       for (let level = top; level <= depth; level++) boxes.push(times(2, ofChunks(8 * dimension * 2 ** level)));
       const cuts = this.#cuts(top, 1, (nodes) => this.allreduce(16 * dimension * nodes));
-      return totalTraffic([cuts, times(5, this.#agreed()), order, ...boxes, lists]);
+      return totalTraffic([cuts, times(5, this.#agreed()), order, ...boxes]);
     }
     const cuts = this.#cuts(top, 2, (nodes) => this.allreduce(4 * CANDIDATES * nodes));
     const moving = (size * (ranks - 1)) / ranks / ranks;
@@ -192,8 +203,6 @@ export class TrafficPlan {
       times(SEARCHED_TREES, totalTraffic([cuts, times(2, this.#agreed()), this.allreduce(8)])),
       times(SEARCHED_TREES - 1, moved),
       times(5, this.#agreed()),
-      order,
-      lists,
       this.allgather(4 * neighbors * Math.min(size, RECALL_ROWS)),
       this.allgather(8 * neighbors * Math.min(size, RECALL_ROWS)),
     ]);
@@ -220,29 +229,62 @@ export class TrafficPlan {
     ]);
   }
 
-  /** Skeletons of siblings with their amplifications: 1 + 2·s numbers, s the rank limit. */
+  /**
+   * Skeletons of siblings with their amplifications and nearest neighbors: 1 + 10·s numbers, s the rank limit; and for
+   * each level above, votes for the rows around the sibling, 8 bytes each, and how many these are.
+   */
   skeletons(): LevelTraffic[] {
-    const most = Math.ceil(Math.max(...this.#setup.rankOfLevel));
-    return this.siblings(() => 8 * (1 + 2 * most));
+    const { neighbors, rankOfLevel } = this.#setup;
+    const most = Math.ceil(Math.max(...rankOfLevel));
+    const told = 8 * (1 + (2 + Math.min(PARTNERS, neighbors)) * most);
+    return this.#tree.levels.flatMap(({ level, sends, receives, size }) => {
+      if (sends + receives === 0) return [];
+      const above = level - 1;
+      const bytes = told + above * 8 * (1 + this.#around(size));
+      return [{ level, messages: (1 + 2 * above) * sends, sentBytes: sends * bytes, receivedBytes: receives * bytes }];
+    });
+  }
+
+  /** Rows around a node of n indices that these have for neighbors: those of a cube of points, so far as there are. */
+  #around(n: number): number {
+    const { size, dimension, neighbors } = this.#setup;
+    const width = SPREAD * (neighbors / n) ** (1 / dimension);
+    return Math.min(size - n, n * ((1 + 2 * width) ** dimension - 1) * this.#cutSides(size / n));
+  }
+
+  /** Of the sides of so many equal cubes, those with another one beyond. */
+  #cutSides(parts: number): number {
+    return 1 - parts ** (-1 / this.#setup.dimension);
+  }
+
+  /** Of a rank's own indices and their nearest neighbors, so many of each, the pairs that two ranks share. */
+  #crossing(nearest: number): number {
+    const { size, ranks, dimension } = this.#setup;
+    const own = (size * this.#tree.most) / 2 ** this.#tree.shareLevel;
+    const share = MEAN_SPREAD * dimension * (nearest / own) ** (1 / dimension) * this.#cutSides(ranks);
+    return own * nearest * Math.min(1 - 1 / ranks, share);
   }
 
   /**
-   * Who is whose neighbor, 8N bytes and a bit for each neighbor; lonely indices of each node; errors, attempts and
-   * ranks of all nodes, 24 bytes each; the order of leaves, 4N bytes, and counts of elements; whether phases failed.
+   * Lists of κ neighbors to the ranks that have their indices in the tree, 4κ + 4 bytes each; of neighbors that others
+   * have, 4 bytes each, and 8 for each of the NEAREST; lonely indices of each node; errors, attempts and ranks of all
+   * nodes, 24 bytes each; the order of leaves, 4N bytes, and counts of elements; whether phases failed.
    */
   structure(): PlannedTraffic {
     const { size, neighbors, depth } = this.#setup;
     const nodes = 2 ** (depth + 1) - 1;
-    const loners: PlannedTraffic[] = [];
-    const top = lonerLevel(depth);
-    for (let level = top; level <= depth; level++) loners.push(this.portions(4 * LONERS * 2 ** level, 2 ** top));
-    const chunks = Math.ceil(size / VOTE_CHUNK);
+    const { shareLevel } = this.#tree;
+    const top = lonerLevel(depth, shareLevel);
+    const loners = [this.positions(4 * LONERS * 2 ** top)];
+    for (let level = top; level <= depth; level++) loners.push(this.positions(4 * LONERS * 2 ** level));
+    const [known, asked] = [4 * this.#crossing(neighbors), 8 * this.#crossing(Math.min(NEAREST, neighbors))];
     return totalTraffic([
       ...loners,
-      times(PHASES + this.#tree.shareLevel, this.#agreed()),
-      this.allreduce(4 * size),
-      this.portions(4 * size * Math.ceil(neighbors / 32), chunks),
-      this.portions(4 * size, chunks),
+      times(PHASES + shareLevel, this.#agreed()),
+      ...this.#moved(),
+      ...this.#parts({ sent: known, received: known }),
+      ...this.#parts({ sent: asked, received: asked }),
+      this.allreduce(4 * Math.min(PILOT_LEAVES, 2 ** depth)),
       this.allreduce(8 * nodes),
       this.allreduce(8 * nodes),
       this.allreduce(4 * nodes),
@@ -250,6 +292,26 @@ export class TrafficPlan {
       this.positions(4 * size),
       this.allreduce(40),
     ]);
+  }
+
+  /** Numbers for others, and how many each gets (distributed/exchange-parts.ts). */
+  #parts({ sent, received }: { readonly sent: number; readonly received: number }): PlannedTraffic[] {
+    const peers = this.#setup.ranks - 1;
+    return [this.alltoall(peers, 4 * peers), { messages: peers, sentBytes: sent, receivedBytes: received }];
+  }
+
+  /** Lists from those who found them, which may be few, to those who have their indices in the tree: most move. */
+  #moved(): PlannedTraffic[] {
+    const { size, ranks, neighbors, dimension } = this.#setup;
+    if (ranks === 1) return [];
+    const { most, shareLevel } = this.#tree;
+    const exact = dimension <= MOST_DIMENSIONS;
+    const depth = exact ? boxDepth(size) : Math.floor(Math.log2(size / leafFor(Math.max(1, neighbors))));
+    const searching = Math.min(ranks, 2 ** subtreeLevelFor(size, depth));
+    const moving = 1 - STAYING / ranks;
+    const [sent, received] = [(moving * size) / searching, (moving * size * most) / 2 ** shareLevel];
+    const lists = { messages: ranks - 1, sentBytes: 4 * neighbors * sent, receivedBytes: 4 * neighbors * received };
+    return [...this.#parts({ sent: 4 * sent, received: 4 * received }), lists];
   }
 
   /**

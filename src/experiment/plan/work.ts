@@ -35,12 +35,14 @@ const NEIGHBOR_FLOPS = 3500;
 /** An index at a level of the tree, for each dimension. */
 const SPLIT_FLOPS = 2750;
 /** An index whose votes, and who votes for it, are found. */
-const VOTE_FLOPS = 4e4;
-/** An index in what every rank does for all of them, by all workers: its leaf, its list, marks of votes. */
-const EVERY_FLOPS = 3900;
+const VOTE_FLOPS = 3.6e4;
+/** An index in what every rank does for all of them, by all workers: its leaf, and where its list is. */
+const EVERY_FLOPS = 1100;
 /** The same by one thread: diagonals and first orders; and of own indices: orders and layouts. */
 const SERIAL_FLOPS = 225;
 const OWN_SERIAL_FLOPS = 2500;
+/** Of several ranks also: lists that move. */
+const MOVED_FLOPS = 2500;
 /** A node that is visited, and a number of a vector that is brought into the order of the tree, or back. */
 const NODE_FLOPS = 4e5;
 const NUMBER_FLOPS = 500;
@@ -148,12 +150,12 @@ export class WorkPlan {
     }, depth);
   }
 
-  /** Votes of each rank's indices; leaves and marks of all N, on every rank by all workers; the rest by one thread. */
+  /** Votes of each rank's indices; leaves of all N, on every rank by all workers; the rest by one thread. */
   structure(): PlannedWork[] {
     const { size, ranks } = this.#setup;
     return [
       this.#all((VOTE_FLOPS * size) / ranks + EVERY_FLOPS * size),
-      this.#all(SERIAL_FLOPS * size + OWN_SERIAL_FLOPS * size * this.#share, 1),
+      this.#all(SERIAL_FLOPS * size + (OWN_SERIAL_FLOPS + (ranks > 1 ? MOVED_FLOPS : 0)) * size * this.#share, 1),
     ];
   }
 

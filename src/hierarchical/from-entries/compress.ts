@@ -19,6 +19,7 @@ import { resolvedDistance } from '../../tree/distances/choose-distance.js';
 import { described, type Given } from '../../tree/given.js';
 import type { InteractionLists } from '../../tree/interaction-lists.js';
 import { interactionLists } from '../../tree/lists.js';
+import { ownLists } from '../../tree/own-lists.js';
 import { comparisonBytes } from '../measure/columns-error.js';
 import { fillBlock, fillTasks, type FillState } from './evaluate-blocks.js';
 import { layOut, type Layout, assemble } from '../matrix/layout.js';
@@ -27,7 +28,8 @@ import {
   exchangeOrders,
   exchangeSkeletons,
   gatherOrder,
-  ownLists,
+  ownInteractions,
+  rangesOnTeam,
   shareOnTeam,
 } from '../ranks/whole.js';
 import { eachOwnPair } from '../ranks/own-blocks.js';
@@ -208,13 +210,15 @@ async function compressOnce(
   { source, factor }: ScaledEntries,
   resolved: ResolvedOptions,
   round: Round,
-  { neighbors, perNeighbor, tree, normSquared, seconds }: Prepared,
+  { neighbors: found, perNeighbor, tree, normSquared, seconds }: Prepared,
   control: TeamControl,
 ): Promise<RoundResult> {
   const { distance, seed } = resolved;
   const { team } = control;
   const began = performance.now();
-  const lists = interactionLists(tree, neighbors, { budget: resolved.budget });
+  const neighbors = await ownLists(found, tree, rangesOnTeam(tree, resolved.format, team), control);
+  if (neighbors !== found) team.collect(letGo(found, LISTS));
+  const lists = interactionLists(tree, neighbors, { budget: resolved.budget }, team.communicator);
   const listed = performance.now();
   const needed = neededBases(tree, lists);
   const share = shareOnTeam(tree, lists, resolved.format, team);
@@ -222,7 +226,7 @@ async function compressOnce(
   const skeletons = await skeletonizeTree(source, resolved, input, normSquared, control);
   const skeletonized = performance.now();
   const { nested } = FORMAT_TABLE[resolved.format];
-  const own = share === undefined ? lists : ownLists(tree, lists, share);
+  const own = share === undefined ? lists : ownInteractions(tree, lists, share);
   if (share !== undefined) exchangeSkeletons(skeletons, share, team.communicator);
   const zero = await findZeros(source, own, skeletons, control);
   if (share !== undefined)
@@ -234,7 +238,7 @@ async function compressOnce(
     exchangeOrders(layout.skeletons, share, team.communicator);
     gatherOrder(layout.tree, share, team.communicator);
   }
-  const bytes = letGo(neighbors, ['indices', 'rowOf']);
+  const bytes = letGo(neighbors, LISTS);
   letGo(skeletons, VOTERS);
   team.collect(bytes);
   const data = await evaluateBlocks(
@@ -290,6 +294,8 @@ async function compressOnce(
   return { data, elements, draft, verdict };
 }
 
+/** Lists of neighbors, and where each one's stands. */
+const LISTS = ['indices', 'rowOf'] as const;
 /** What rows are drawn by, and what skeletonization found. */
 const VOTERS = ['neighbors', 'rowOf', 'nearestBegin', 'nearestOf', 'reach', 'leafOf'] as const;
 const FOUND = ['choice', 'skeletons', 'amplification', 'slots'] as const;

@@ -22,6 +22,8 @@ const COUNTED = 0.94;
 /** Rows of a node's sample for each candidate, and the numbers of memory for each of its entries. */
 const ROWS_PER_COLUMN = 2.5;
 const SAMPLE_COPIES = 1.5;
+/** Marks of each worker, of which rows are taken, and how many votes each has: bytes an index. */
+export const MARK_BYTES = 5;
 /** What modules, BLAS and the collector take for each thread while a compression runs. */
 const THREAD_BYTES = 1.9e7;
 /** Pages are committed whole. */
@@ -33,7 +35,7 @@ const neighborBytes = (size: number, { neighbors }: AskedOptions): number => 4 *
 
 /**
  * Bytes that the compression of N indices takes at the very least, whatever the ranks are: lists of neighbors, so many
- * bytes for each, and diagonal blocks of the `inner` indices that stand in leaves, shared by so many ranks.
+ * bytes for each, and diagonal blocks of the `inner` indices that stand in leaves, both shared by so many ranks.
  */
 export function leastBytes(
   size: number,
@@ -45,7 +47,7 @@ export function leastBytes(
   const { leafSize, dtype, tree } = options;
   const leaf = inner / 2 ** (tree?.depth ?? depthFor(inner, leafSize));
   const blocks = (NUMBER_BYTES[dtype] * inner * (leaf + 1)) / 2 / ranks;
-  return Math.max((bytesOfNeighbor / 4) * neighborBytes(size, options), blocks);
+  return Math.max(((bytesOfNeighbor / 4) * neighborBytes(size, options)) / ranks, blocks);
 }
 
 /**
@@ -96,7 +98,7 @@ export function forecastRanks(
 function scratchBytes(size: number, leafSize: number, rank: number, workers: number): number {
   const columns = Math.min(size, Math.max(leafSize, 2 * rank));
   const sample = SAMPLE_COPIES * Math.min(ROWS_PER_COLUMN * columns, size) * columns;
-  return workers * (8 * (sample + (3 * columns + 4 * rank) * columns) + 9 * size);
+  return workers * (8 * (sample + (3 * columns + 4 * rank) * columns) + MARK_BYTES * size);
 }
 
 /** What is known of a matrix before it is compressed. */
@@ -154,14 +156,14 @@ export function estimateCompression(
   const diagonal = (share * size * (pair / 2 + 1)) / 2;
   const values = width * (basis + coupling + near + diagonal);
 
-  const numbers = neighborBytes(size, options);
+  const numbers = neighborBytes(size, options) * share;
   const distances = (bytesOfNeighbor / 4 - 1) * numbers;
   const kept = isWorthCollecting(distances) ? 0 : distances;
   const most = Math.max(...ranks);
   const scratch = scratchBytes(size, leafSize, most, workers);
   const blocks = workers * 8 * Math.max(leafSize, most) ** 2;
-  // Orders, leaves and lists of indices, votes, diagonals.
-  const orders = 52 * size;
+  // Orders, leaves, diagonals, and where lists stand; and of own indices who votes for whom.
+  const orders = (24 + 28 * share) * size;
   const order = 24 * size;
   const comparison = comparisonBytes(size, width);
   // Both orders of a tree, what it is cut by, and members in brackets.

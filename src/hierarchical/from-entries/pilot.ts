@@ -4,10 +4,12 @@
  */
 import { firstOfLevel } from '../../core/indices.js';
 import { taskGraph, type TaskGraph } from '../../parallel/task-graph.js';
+import type { Communicator } from '../../distributed/communicator.js';
 import { type ClusterTree, leavesOf } from '../../tree/cluster-tree.js';
+import type { SkeletonState } from './skeleton-state.js';
 
 /** Leaves whose ranks tell how many rows the others begin with. */
-const LEAVES = 8;
+export const LEAVES = 8;
 /** Subtrees, and their levels above the leaves, whose ranks tell how much memory is needed. */
 const SUBTREES = 4;
 const HEIGHT = 3;
@@ -20,6 +22,21 @@ export const spreadOver = (level: number, count: number): Int32Array =>
 
 /** A few leaves, evenly spread over the tree. */
 export const pilotLeaves = (tree: ClusterTree): Int32Array => spreadOver(tree.depth, Math.min(LEAVES, leavesOf(tree)));
+
+/** What each of several ranks found of the nodes of a list, each of which one has done, to all of them. Collective. */
+export function tellTried(
+  communicator: Communicator,
+  list: Int32Array,
+  { ranks, done }: Pick<SkeletonState, 'ranks' | 'done'>,
+): void {
+  if (communicator.size === 1) return;
+  const found = Int32Array.from(list, (ν) => (done[ν] === 1 ? ranks[ν] : 0));
+  communicator.allreduce(found, 'sum');
+  list.forEach((ν, t) => {
+    ranks[ν] = found[t];
+    done[ν] = 1;
+  });
+}
 
 /** Nodes, children before parents, and the graph of their tasks: task t is node nodes[t]. */
 export interface PilotTasks {

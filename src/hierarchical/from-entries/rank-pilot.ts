@@ -3,7 +3,6 @@
  * are skeletonized from all of their indices, small ones first, and larger ones extrapolated (memory-estimate.ts).
  */
 import { sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
-import type { Communicator } from '../../distributed/communicator.js';
 import { ownPortion } from '../../distributed/portion.js';
 import { awaitTogether } from '../../distributed/together.js';
 import { independentTasks } from '../../parallel/task-graph.js';
@@ -13,10 +12,11 @@ import { sourceState } from '../../source/share-source.js';
 import { type ClusterTree, mostInLeaf, nodesOf } from '../../tree/cluster-tree.js';
 import { leafOfIndices } from '../../tree/leaf-of-indices.js';
 import { interactionLists } from '../../tree/lists.js';
+import { listsOfAll } from '../../tree/own-lists.js';
 import type { NeighborRows } from '../../tree/neighbors.js';
 import type { MeasuredRank } from '../matrix/chosen-options.js';
 import { forecastRanks } from './memory-estimate.js';
-import { spreadOver } from './pilot.js';
+import { spreadOver, tellTried } from './pilot.js';
 import type { SkeletonState } from './skeleton-state.js';
 import { skeletonizeNode } from './skeletonize.js';
 
@@ -41,7 +41,7 @@ const FULL_SHARE = 0.9;
 export interface PilotInput {
   /** Its leaves are the smallest nodes that are tried. */
   readonly tree: ClusterTree;
-  readonly neighbors: Pick<NeighborRows, 'count' | 'indices' | 'rowOf'>;
+  readonly neighbors: NeighborRows;
   /** ‖K‖_F². */
   readonly normSquared: number;
   readonly tolerance: number;
@@ -56,6 +56,22 @@ export interface PilotRanks {
   readonly ranks: Float64Array;
 }
 
+/** Nodes of a level that are tried, evenly spread over it. */
+function nodesToTry({ depth }: ClusterTree, level: number): Int32Array {
+  const most = Math.max(1, MOST_TRIED >> (depth - level));
+  return spreadOver(level, Math.min(most, Math.ceil(2 ** level / NODES_PER_TRIED)));
+}
+
+/** Most indices of a node that is tried, of so many in all, beyond the two deepest levels. */
+const mostTried = (all: number): number => Math.min(LARGEST_HIGH, HIGH_SMALL_SHARE * all);
+
+/** All nodes that may be tried. */
+function* nodesThatMay(tree: ClusterTree): Iterable<number> {
+  const all = tree.end[0] - tree.begin[0];
+  for (let level = tree.depth; level > 0; level--)
+    if (level > tree.depth - 2 || all / 2 ** level <= mostTried(all)) yield* nodesToTry(tree, level);
+}
+
 /** Throws NonFiniteError, AbortedError, what the source throws. */
 export async function pilotRanks(
   source: EntrySource,
@@ -64,19 +80,22 @@ export async function pilotRanks(
 ): Promise<PilotRanks> {
   const nodes = nodesOf(tree);
   const { handle, modules, solo } = sourceState(source);
+  const { communicator } = control.team;
   const { nearBegin, near } = interactionLists(tree, neighbors, { budget: 0 });
+  const listed = listsOfAll(neighbors, tree, nodesThatMay(tree), communicator);
   const largest = Math.max(LARGEST_HIGH + 1, mostInLeaf(tree));
   const state: SkeletonState = {
     source: handle,
     tree,
-    leafOf: await awaitTogether(control.team.communicator, () => leafOfIndices(tree, control)),
-    neighbors: neighbors.indices,
-    rowOf: neighbors.rowOf,
+    leafOf: await awaitTogether(communicator, () => leafOfIndices(tree, control)),
+    neighbors: listed.indices,
+    rowOf: listed.rowOf,
     neighborCount: neighbors.count,
     // Neighbors alone vote: who is whose one-sidedly is not found for a pilot.
-    nearestBegin: sharedInt32(tree.size + 1),
+    nearestBegin: sharedInt32(listed.indices.length / Math.max(1, neighbors.count) + 1),
     nearestOf: sharedInt32(0),
-    reach: sharedInt32(tree.size),
+    reach: sharedInt32(0),
+    first: 0,
     loners: sharedInt32(0),
     nearBegin,
     near,
@@ -100,7 +119,6 @@ export async function pilotRanks(
     ranksOnly: true,
     done: sharedInt32(nodes),
   };
-  const { communicator } = control.team;
   const all = tree.end[0] - tree.begin[0];
   const measured: MeasuredRank[] = [];
   const shared = await control.team.share(state, { modules, solo });
@@ -112,19 +130,18 @@ export async function pilotRanks(
       if (last !== undefined && measured.length > 1) {
         const share = last.rank / last.size;
         const high = share > HIGH_SHARE;
-        const limit = Math.min(high ? LARGEST_HIGH : LARGEST, (high ? HIGH_SMALL_SHARE : SMALL_SHARE) * all);
+        const limit = high ? mostTried(all) : Math.min(LARGEST, SMALL_SHARE * all);
         if (size > limit || share <= LOW_SHARE) break;
       }
-      const most = Math.max(1, MOST_TRIED >> (tree.depth - level));
-      const tried = Math.min(most, Math.ceil(ofLevel / NODES_PER_TRIED));
-      const list = spreadOver(level, tried);
+      const list = nodesToTry(tree, level);
+      const tried = list.length;
       state.forecast[0] = Math.ceil(GUESSED_SHARE * size);
       const { first, end } = ownPortion(communicator, tried);
       const nodes = list.slice(first, end);
       await awaitTogether(communicator, () =>
         control.team.run('try ranks', skeletonizeNode, shared, independentTasks(nodes.length), { nodes }, control),
       );
-      shareTried(communicator, list, state);
+      tellTried(communicator, list, state);
       const ranks = Array.from(list, (ν) => state.ranks[ν]);
       const indices = list.reduce((sum, ν) => sum + tree.end[ν] - tree.begin[ν], 0);
       measured.push({ level, size: indices / tried, rank: ranks.reduce((sum, rank) => sum + rank, 0) / tried });
@@ -137,15 +154,4 @@ export async function pilotRanks(
   if (last !== undefined && last.rank > FULL_SHARE * last.size)
     for (let level = last.level - 1; level > 0; level--) ranks[level] = last.rank * 2 ** (last.level - level);
   return { measured, ranks };
-}
-
-/** What each of several ranks found of the nodes of a list, to all of them. */
-function shareTried(communicator: Communicator, list: Int32Array, { ranks, done }: SkeletonState): void {
-  if (communicator.size === 1) return;
-  const found = Int32Array.from(list, (ν) => (done[ν] === 1 ? ranks[ν] : 0));
-  communicator.allreduce(found, 'sum');
-  list.forEach((ν, t) => {
-    ranks[ν] = found[t];
-    done[ν] = 1;
-  });
 }

@@ -20,23 +20,15 @@
  */
 import { leftChild, levelOf, parentOf } from '../../core/indices.js';
 import type { RandomStream } from '../../core/random.js';
-import { type ClusterTree, firstLeaf, nodesOf } from '../../tree/cluster-tree.js';
-import { LONERS, type Voters } from './voters.js';
+import { firstLeaf, nodesOf } from '../../tree/cluster-tree.js';
+import { LONERS } from './voters.js';
+import { markInside, Votes, type GivenVotes, type VotesState } from './votes.js';
 
-/** What the sampler reads: the tree, each index's neighbors, the near lists. */
-export interface RowSamplerState extends Voters {
-  readonly tree: ClusterTree;
-  /** Leaf number of each index; 2^depth where it is isolated. */
-  readonly leafOf: Int32Array;
-  /** κ neighbors of each index i, from rowOf[i]·κ on, nearest first, and κ. */
-  readonly neighbors: Int32Array;
-  readonly rowOf: Int32Array;
-  readonly neighborCount: number;
-  /**
-   * Near lists (tree/interaction-lists.ts): rows that are near to any leaf of a node never pass through its skeleton.
-   */
-  readonly nearBegin: Int32Array;
-  readonly near: Int32Array;
+/**
+ * What the sampler reads: the tree, neighbors of each index of the nodes it works on, the near lists. Rows that are
+ * near to any leaf of a node never pass through its skeleton.
+ */
+export interface RowSamplerState extends VotesState {
   /** Rows that every sample is to have: an earlier compression erred there. */
   readonly witnesses: Int32Array;
 }
@@ -82,9 +74,9 @@ export class RowSampler {
   /** 1 for leaves of the node, leaves near to it, and isolated rows: those are zero and tell nothing. */
   readonly #inside: Uint8Array;
   readonly #taken: Uint8Array;
+  readonly #voted: Votes;
+  /** Of every index. */
   readonly #votes: Int32Array;
-  readonly #touched: Int32Array;
-  #touchedCount = 0;
   /** Ranges of positions outside, ring by ring: where each begins, and how many positions of the ring stand before. */
   readonly #from: Int32Array;
   readonly #before: Int32Array;
@@ -115,8 +107,8 @@ export class RowSampler {
     this.#nearLeaves = new Int32Array(leaves);
     this.#inside = new Uint8Array(leaves + 1);
     this.#taken = new Uint8Array(size);
-    this.#votes = new Int32Array(size);
-    this.#touched = new Int32Array(size);
+    this.#voted = new Votes(size);
+    this.#votes = this.#voted.of;
     this.#from = new Int32Array(leaves);
     this.#before = new Int32Array(leaves);
     this.#level = new Uint8Array(leaves);
@@ -142,23 +134,26 @@ export class RowSampler {
     return { rows: this.rows.subarray(from, this.count), weights: this.weights.subarray(from, this.count) };
   }
 
-  /** Begins with node ν: no rows yet. */
-  open(ν: number): void {
+  /** Begins with node ν: no rows yet. Votes that are given were counted already, by several ranks. */
+  open(ν: number, given?: GivenVotes): void {
     for (let r = 0; r < this.count; r++) this.#taken[this.rows[r]] = FREE;
-    for (let t = 0; t < this.#touchedCount; t++) this.#votes[this.#touched[t]] = 0;
     for (let m = 0; m < this.#markedCount; m++) this.#mark[this.#marked[m]] = 0;
     this.count = 0;
     this.witnessed = 0;
-    this.#touchedCount = 0;
     this.#markedCount = 0;
     this.#exclude(ν);
-    const { tree } = this.#state;
+    const state = this.#state;
+    const { tree } = state;
     const leaf0 = firstLeaf(tree);
-    this.#vote(ν, levelOf(ν));
-    // Beyond near leaves, theirs are the next rows outside.
-    for (let k = 0; k < this.#nearCount; k++) this.#vote(this.#nearLeaves[k], tree.depth);
-    for (let t = 0; t < this.#touchedCount; t++)
-      this.#markUpwards(leaf0 + this.#state.leafOf[this.#touched[t]], OTHER, true);
+    const voted = this.#voted;
+    voted.clear();
+    if (given !== undefined) voted.give(given);
+    else {
+      voted.add(state, this.#inside, ν, levelOf(ν));
+      // Beyond near leaves, theirs are the next rows outside.
+      for (let k = 0; k < this.#nearCount; k++) voted.add(state, this.#inside, leaf0 + this.#nearLeaves[k], tree.depth);
+    }
+    for (let t = 0; t < voted.count; t++) this.#markUpwards(leaf0 + state.leafOf[voted.touched[t]], OTHER, true);
     this.#findRings(ν);
   }
 
@@ -166,20 +161,20 @@ export class RowSampler {
   takeNeighbors(most: number): number {
     const first = this.count;
     const votes = this.#votes;
-    const touched = this.#touchedCount;
-    if (touched <= most) {
-      for (let t = 0; t < touched; t++) this.#takeNeighbor(this.#touched[t]);
+    const { touched, count } = this.#voted;
+    if (count <= most) {
+      for (let t = 0; t < count; t++) this.#takeNeighbor(touched[t]);
     } else {
       let highest = 0;
-      for (let t = 0; t < touched; t++) highest = Math.max(highest, votes[this.#touched[t]]);
+      for (let t = 0; t < count; t++) highest = Math.max(highest, votes[touched[t]]);
       const histogram = new Int32Array(highest + 1);
-      for (let t = 0; t < touched; t++) histogram[votes[this.#touched[t]]]++;
+      for (let t = 0; t < count; t++) histogram[votes[touched[t]]]++;
       let bar = highest;
       let above = 0;
       while (bar > 0 && above + histogram[bar] <= most) above += histogram[bar--];
       let atBar = most - above;
-      for (let t = 0; t < touched; t++) {
-        const j = this.#touched[t];
+      for (let t = 0; t < count; t++) {
+        const j = touched[t];
         if (votes[j] > bar || (votes[j] === bar && atBar-- > 0)) this.#takeNeighbor(j);
       }
     }
@@ -248,12 +243,12 @@ export class RowSampler {
     return this.witnessed;
   }
 
-  /** The rows outside, not taken yet, among the `into.length` nearest neighbors of index i. Returns how many. */
-  freeNeighbors(i: number, into: Int32Array): number {
-    const { neighbors, rowOf, neighborCount, leafOf } = this.#state;
+  /** The rows outside, not taken yet, among these, which begin at number `from`. Returns how many. */
+  freeAmong(list: Int32Array, from: number, end: number, into: Int32Array): number {
+    const { leafOf } = this.#state;
     let count = 0;
-    for (let q = rowOf[i] * neighborCount, end = q + Math.min(into.length, neighborCount); q < end; q++) {
-      const j = neighbors[q];
+    for (let q = from; q < end; q++) {
+      const j = list[q];
       if (this.#inside[leafOf[j]] === 0 && this.#taken[j] === FREE) into[count++] = j;
     }
     return count;
@@ -317,65 +312,15 @@ export class RowSampler {
 
   /** Marks the node, its near leaves and what stands above them; counts the rows outside. */
   #exclude(ν: number): void {
-    const { tree, nearBegin, near } = this.#state;
-    const leaf0 = firstLeaf(tree);
-    let first = ν;
-    let last = ν;
-    while (first < leaf0) {
-      first = leftChild(first);
-      last = 2 * last + 2;
-    }
+    const { tree } = this.#state;
     this.population = tree.end[0] - tree.begin[0] - (tree.end[ν] - tree.begin[ν]);
-    this.#nearCount = 0;
     this.#markUpwards(ν, EXCLUDED, false);
-    const inside = this.#inside;
-    inside.fill(0);
-    inside[inside.length - 1] = 1;
-    inside.fill(1, first - leaf0, last - leaf0 + 1);
-    for (let e = nearBegin[first - leaf0]; e < nearBegin[last - leaf0 + 1]; e++) {
-      if (inside[near[e]] !== 0) continue;
-      inside[near[e]] = 1;
-      const leaf = leaf0 + near[e];
-      this.#nearLeaves[this.#nearCount++] = leaf;
+    this.#nearCount = markInside(this.#state, ν, this.#inside, this.#nearLeaves);
+    for (let k = 0; k < this.#nearCount; k++) {
+      const leaf = firstLeaf(tree) + this.#nearLeaves[k];
       this.#markUpwards(leaf, EXCLUDED, true);
       this.population -= tree.end[leaf] - tree.begin[leaf];
     }
-  }
-
-  /**
-   * Counts, for every row outside, how many indices of node μ, on this level, have it as a neighbor: each index as
-   * often as it has neighbors outside. One that is nearest to the row and does not know it counts as often as an index
-   * that has all its neighbors outside: outliers, in the node and outside, come first.
-   */
-  #vote(μ: number, level: number): void {
-    const { tree, leafOf, neighbors, rowOf, neighborCount, nearestBegin, nearestOf, reach } = this.#state;
-    const { order } = tree;
-    const end = tree.end[μ];
-    const votes = this.#votes;
-    const touched = this.#touched;
-    const inside = this.#inside;
-    let count = this.#touchedCount;
-    for (let p = tree.begin[μ]; p < end; p++) {
-      if (reach[p] >= level) continue;
-      const i = order[p];
-      const first = rowOf[i] * neighborCount;
-      const last = first + neighborCount;
-      let outside = 0;
-      for (let q = first; q < last; q++) outside += 1 - inside[leafOf[neighbors[q]]];
-      for (let q = outside === 0 ? last : first; q < last; q++) {
-        const j = neighbors[q];
-        if (inside[leafOf[j]] !== 0) continue;
-        if (votes[j] === 0) touched[count++] = j;
-        votes[j] += outside;
-      }
-      for (let q = nearestBegin[i], last = nearestBegin[i + 1]; q < last; q++) {
-        const j = nearestOf[q];
-        if (inside[leafOf[j]] !== 0) continue;
-        if (votes[j] === 0) touched[count++] = j;
-        votes[j] += neighborCount;
-      }
-    }
-    this.#touchedCount = count;
   }
 
   /** The rows outside as ranges of positions, ring by ring. */
@@ -397,9 +342,9 @@ export class RowSampler {
     }
     // Neighbors lie in the places of the last level, and are a ring of their own.
     this.#size.set(this.#places);
-    this.#size[rings - 2] -= this.#touchedCount;
-    this.#size[rings - 1] = this.#touchedCount;
-    this.#places[rings - 1] = this.#touchedCount;
+    this.#size[rings - 2] -= this.#voted.count;
+    this.#size[rings - 1] = this.#voted.count;
+    this.#places[rings - 1] = this.#voted.count;
     this.#free.set(this.#size);
   }
 
@@ -433,7 +378,7 @@ export class RowSampler {
   #takePlace(ring: number, place: number): void {
     let i: number;
     if (ring === this.#places.length - 1) {
-      i = this.#touched[place];
+      i = this.#voted.touched[place];
     } else {
       const before = this.#sortedBefore;
       let r = this.#range;

@@ -5,6 +5,17 @@ import type { Precision } from '../../dense/matrix.js';
 import type { SourceHandle } from '../../source/share-source.js';
 import type { RowSamplerState } from './row-sampler.js';
 import type { SplitMemory } from './split-sample.js';
+import type { GivenVotes } from './votes.js';
+
+/** So many of the nearest neighbors of a candidate, at most, may be rows that it is coupled to unnoticed. */
+export const PARTNERS = 8;
+
+/** What several ranks tell each other of a node near the root, for which each lacks lists of neighbors. */
+export interface SharedNode {
+  readonly votes: GivenVotes;
+  /** The nearest neighbors of each candidate, min(κ, PARTNERS) numbers. */
+  readonly partners: Int32Array;
+}
 
 /** What skeletonization reads and writes. */
 export interface SkeletonState extends RowSamplerState {

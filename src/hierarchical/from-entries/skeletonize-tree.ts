@@ -17,12 +17,14 @@ import type { InteractionLists } from '../../tree/interaction-lists.js';
 import { leafOfIndices } from '../../tree/leaf-of-indices.js';
 import type { NeighborRows } from '../../tree/neighbors.js';
 import { COMPRESSION_NEED } from '../matrix/memory.js';
+import { withNearLists } from '../ranks/near-lists.js';
 import { SkeletonExchange } from '../ranks/skeleton-exchange.js';
 import { heldNodes, shareOfLeaves, type Share } from '../ranks/share.js';
+import { VoteExchange } from '../ranks/vote-exchange.js';
 import { interpolationLimit } from './cost.js';
 import { estimateCompression, forecastRanks } from './memory-estimate.js';
 import type { ResolvedOptions } from './options.js';
-import { pilotLeaves, pilotSubtrees } from './pilot.js';
+import { pilotLeaves, pilotSubtrees, tellTried } from './pilot.js';
 import type { SkeletonState } from './skeleton-state.js';
 import { basisLevels, candidateLimit, evenRanks, skeletonizeNode } from './skeletonize.js';
 import { splitMemory } from './split-sample.js';
@@ -62,7 +64,7 @@ export interface SkeletonInput {
 export async function skeletonizeTree(
   source: EntrySource,
   options: ResolvedOptions,
-  { tree, lists, neighbors, perNeighbor, needed, round, share }: SkeletonInput,
+  { tree, lists: interactions, neighbors, perNeighbor, needed, round, share }: SkeletonInput,
   normSquared: number,
   control: TeamControl,
 ): Promise<SkeletonState> {
@@ -71,9 +73,10 @@ export async function skeletonizeTree(
   const { handle, modules, solo } = sourceState(source);
   const { communicator } = control.team;
   const leafOf = await awaitTogether(communicator, () => leafOfIndices(tree, control));
-  const voters = await findVoters(tree, leafOf, neighbors, control);
-  const pilot = pilotLeaves(tree);
-  const due = share === undefined ? needed : ownBases(needed, share, pilot);
+  const voters = await findVoters(tree, leafOf, neighbors, share, control);
+  const listed = { tree, neighbors: neighbors.indices, rowOf: neighbors.rowOf, neighborCount: neighbors.count };
+  const lists = share === undefined ? listed : withNearLists({ ...listed, ...voters }, share, communicator);
+  const due = share === undefined ? needed : ownBases(needed, share);
   const slotBegin = sharedFloat64(nodes);
   let slots = 0;
   for (let ν = 0; ν < nodes; ν++) {
@@ -85,12 +88,11 @@ export async function skeletonizeTree(
     source: handle,
     tree,
     leafOf,
-    neighbors: neighbors.indices,
-    rowOf: neighbors.rowOf,
     neighborCount: neighbors.count,
     ...voters,
-    nearBegin: lists.nearBegin,
-    near: lists.near,
+    ...lists,
+    nearBegin: interactions.nearBegin,
+    near: interactions.near,
     witnesses: round.witnesses,
     maxRank,
     leafSize,
@@ -116,21 +118,29 @@ export async function skeletonizeTree(
   // Nodes that several ranks hold wait for what others find.
   const above = due.slice(0, firstOfLevel(share?.level ?? 0));
   due.fill(0, 0, above.length);
+  // A few leaves first: their ranks are the forecast for the others, on every rank the same.
+  const pilot = pilotLeaves(tree);
+  const tried = pilot.filter((ν) => share?.held[ν] !== 0);
+  const tryLeaves = (): Promise<void> =>
+    control.team.run(
+      'forecast ranks',
+      skeletonizeNode,
+      shared,
+      independentTasks(tried.length),
+      { nodes: tried },
+      control,
+    );
   /** Everything but what several ranks share, in which nothing is communicated. */
   const begin = async (): Promise<void> => {
-    // A few leaves first: their ranks are the forecast for the others, on every rank the same.
-    const some = independentTasks(pilot.length);
-    await control.team.run('forecast ranks', skeletonizeNode, shared, some, { nodes: pilot }, control);
+    const least = pilot.reduce((size, ν) => Math.min(size, tree.end[ν] - tree.begin[ν]), Infinity);
     const ranks = Array.from(pilot, (ν) => state.ranks[ν]);
     state.forecast[0] = Math.max(...ranks);
-    if (share !== undefined) for (const ν of pilot) due[ν] &= share.held[ν];
-    const least = pilot.reduce((size, ν) => Math.min(size, tree.end[ν] - tree.begin[ν]), Infinity);
     state.forecast[1] = evenRanks(ranks, least) ? 1 : 0;
     // Then a few subtrees: whether what all need is there.
     const { nodes: below, graph } = pilotSubtrees(tree);
     await control.team.run('forecast ranks', skeletonizeNode, shared, graph, { nodes: below }, control);
     const expected = {
-      lists,
+      lists: interactions,
       needed: due,
       ranks: forecastRanks(tree, state, maxRank),
       bytesOfNeighbor: perNeighbor,
@@ -144,6 +154,8 @@ export async function skeletonizeTree(
     );
   };
   try {
+    await awaitTogether(communicator, tryLeaves);
+    tellTried(communicator, pilot, state);
     await awaitTogether(communicator, begin);
     if (share === undefined)
       await control.team.run('skeletonize', skeletonizeNode, shared, upwardTasks(nodes), {}, control);
@@ -154,11 +166,10 @@ export async function skeletonizeTree(
   return state;
 }
 
-/** What this rank's own nodes need, and the leaves that all ranks try. */
-function ownBases(needed: Int32Array, { held }: Share, pilot: Int32Array): Int32Array {
+/** What this rank's own nodes need. */
+function ownBases(needed: Int32Array, { held }: Share): Int32Array {
   const own = sharedInt32(needed.length);
   for (let ν = 0; ν < own.length; ν++) own[ν] = needed[ν] & held[ν];
-  for (const ν of pilot) own[ν] = needed[ν];
   return own;
 }
 
@@ -171,17 +182,25 @@ async function skeletonizeShare(
 ): Promise<void> {
   const { state } = shared;
   const { team } = control;
-  const exchange = new SkeletonExchange(team.communicator, share, state);
   await awaitTogether(team.communicator, () =>
     team.run('skeletonize', skeletonizeNode, shared, upwardTasks(state.needed.length), {}, control),
   );
   state.needed.set(above);
+  const exchange = new SkeletonExchange(team.communicator, share, state);
+  const votes = new VoteExchange(team.communicator, share, state);
   for (let level = share.level; level > 0; level--) {
     exchange.run(level);
+    // The root has no basis.
+    if (level === 1) break;
     const nodes = heldNodes(share, level - 1);
+    const given = votes.run(level - 1);
+    const known = Array.from(nodes, (ν) => ({ votes: given.get(ν)!, partners: exchange.partnersOf(ν) }));
     await awaitTogether(team.communicator, () =>
-      team.run('skeletonize', skeletonizeNode, shared, independentTasks(nodes.length), { nodes }, control),
+      team.run('skeletonize', skeletonizeNode, shared, independentTasks(nodes.length), { nodes, known }, control),
     );
+    nodes.forEach((ν, t) => {
+      exchange.keepPartners(ν, known[t].partners);
+    });
   }
   exchange.gather();
 }

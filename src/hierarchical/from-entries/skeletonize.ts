@@ -27,8 +27,9 @@ import { defineTask, type TaskBody, type WorkerContext } from '../../parallel/ta
 import type { EntrySource } from '../../source/entry-source.js';
 import { openHandle } from '../../source/share-source.js';
 import { NodeSample } from './node-sample.js';
+import { Partners } from './partners.js';
 import { RowSampler, type Batch } from './row-sampler.js';
-import type { SkeletonState } from './skeleton-state.js';
+import type { SharedNode, SkeletonState } from './skeleton-state.js';
 import { SplitSample } from './split-sample.js';
 import { Surroundings } from './surroundings.js';
 import { ScaledInterpolation } from './definite-interpolation.js';
@@ -85,8 +86,6 @@ const DEVIATIONS = 1;
 const STARTS = 4;
 const NEAREST_AROUND = 8;
 const STEPS = 6;
-/** A coupling is worth a look where it is more than this share of all that the sample holds of its column, squared. */
-const NEGLECTED = 1 / 100;
 const STREAM = 0x5e1e;
 
 /** Rows that the first sample of a leaf asks for where `rank` is forecast, `least` at least. */
@@ -127,13 +126,11 @@ class NodeSkeletonizer {
   readonly #source: EntrySource;
   readonly #sampler: RowSampler;
   readonly #around: Surroundings;
+  readonly #partners: Partners;
   readonly #split: SplitSample | undefined;
   readonly #sample: NodeSample;
   readonly #products: Pick<Blas, 'gemm'>;
   readonly #decomposition: InterpolativeDecomposition;
-  /** Rows that a column may be coupled to, and the couplings. */
-  readonly #partners = new Int32Array(NEAREST_AROUND);
-  readonly #couplings = new Float64Array(NEAREST_AROUND);
   readonly #candidates: Int32Array;
   readonly #amplification: Float64Array;
   readonly #ordered: Int32Array;
@@ -148,6 +145,7 @@ class NodeSkeletonizer {
     this.#source = openHandle(state.source, context);
     this.#sampler = new RowSampler(state);
     this.#around = new Surroundings(state, this.#source);
+    this.#partners = new Partners(state, this.#source);
     const split = state.split === undefined ? undefined : new SplitSample(state.split, this.#source, context);
     const products = split?.products ?? context.blas;
     this.#split = split;
@@ -163,7 +161,8 @@ class NodeSkeletonizer {
         : new ScaledInterpolation(this.#source, columns, state.maxRank, state.preserve, context.blas);
   }
 
-  run(ν: number): void {
+  /** Of nodes that several ranks have `known` tells what these have told each other. */
+  run(ν: number, known?: SharedNode): void {
     const state = this.#state;
     const { tree, maxRank, ranksOnly } = state;
     if (state.needed[ν] === 0 || state.done[ν] !== 0) return;
@@ -172,7 +171,7 @@ class NodeSkeletonizer {
     const random = new RandomStream(state.seed, STREAM, ν);
     const decomposition = this.#decomposition;
     const sampler = this.#sampler;
-    sampler.open(ν);
+    sampler.open(ν, known?.votes);
     this.#sample.begin(this.#candidates.subarray(0, columns), this.#amplification.subarray(0, columns));
     const guess = state.forecast[0] > 0 ? state.forecast[0] : FIRST_GUESS;
     const fair = leastRows(columns);
@@ -226,7 +225,10 @@ class NodeSkeletonizer {
         estimate = { ...estimate, sum: estimate.sum + lonely };
       }
       if (drawnMet && isMet(estimate))
-        estimate = { ...estimate, sum: estimate.sum + this.#tryPartners(threshold ** 2, wanted, tried) };
+        estimate = {
+          ...estimate,
+          sum: estimate.sum + this.#tryPartners({ allowed: threshold ** 2, most: wanted, known }, tried),
+        };
       // Near its limit a node has no rank left to spend on more rows.
       if ((drawnMet && isMet(estimate)) || rank >= NEAR_LIMIT * maxRank || this.#sample.rows >= mostRows(columns))
         break;
@@ -266,13 +268,11 @@ class NodeSkeletonizer {
     for (let step = 0; step < STEPS && at.length > 0; step++) {
       const from = this.#sampler.count;
       if (this.#around.take(this.#sampler, at, NEAREST_AROUND) === 0) break;
-      const batch = this.#sampler.batch(from);
-      const a = this.#sample.evaluate(batch);
-      tried.push({ batch, a, certain: true });
-      sum += this.#errorOf(a, batch.weights).sum;
-      starts = this.#worst(batch.rows.length, height);
+      sum += this.#tryTaken(from, tried);
+      const around = this.#sampler.batch(from).rows;
+      starts = this.#worst(around.length, height);
       if (starts.length > 0) height = this.#rowErrors[starts[0]];
-      at = starts.map((r) => batch.rows[r]);
+      at = starts.map((r) => around[r]);
     }
     return sum;
   }
@@ -280,32 +280,28 @@ class NodeSkeletonizer {
   /** The errors, squared, of the next lonely rows, `most` at most; what is evaluated joins `tried`. */
   #tryLoners(most: number, tried: Tried[]): number {
     const from = this.#sampler.count;
-    if (this.#sampler.takeLoners(most) === 0) return 0;
-    const batch = this.#sampler.batch(from);
-    const a = this.#sample.evaluate(batch);
-    tried.push({ batch, a, certain: true });
-    return this.#errorOf(a, batch.weights).sum;
+    this.#sampler.takeLoners(most);
+    return this.#tryTaken(from, tried);
   }
 
   /**
    * The errors, squared, of rows that a column is coupled to more than its sampled rows make believe: an index whose
    * one partner outside was not drawn looks as if it had none, and hands a partner on to all that is interpolated from
-   * it. What is evaluated joins `tried`, about `most` rows.
+   * it. What is evaluated joins `tried`.
    */
-  #tryPartners(allowed: number, most: number, tried: Tried[]): number {
-    const sampler = this.#sampler;
-    const from = sampler.count;
-    for (let j = 0; j < this.#sample.cols && sampler.count - from < most; j++) {
-      const count = sampler.freeNeighbors(this.#candidates[j], this.#partners);
-      if (count === 0) continue;
-      const rows = this.#partners.subarray(0, count);
-      this.#source.entries(rows, this.#candidates.subarray(j, j + 1), view(this.#couplings, 0, count, 1));
-      const least = Math.max(allowed, NEGLECTED * this.#sample.columnSquare(j));
-      for (let r = 0; r < count; r++)
-        if ((this.#couplings[r] * this.#amplification[j]) ** 2 > least) sampler.takeRow(rows[r]);
-    }
-    if (sampler.count === from) return 0;
-    const batch = sampler.batch(from);
+  #tryPartners(limits: Parameters<Partners['take']>[2], tried: Tried[]): number {
+    const from = this.#sampler.count;
+    const sample = this.#sample;
+    const candidates = this.#candidates.subarray(0, sample.cols);
+    const columns = { candidates, amplification: this.#amplification, square: (j: number) => sample.columnSquare(j) };
+    this.#partners.take(this.#sampler, columns, limits);
+    return this.#tryTaken(from, tried);
+  }
+
+  /** The errors, squared, of the rows that were taken from the one numbered so on; they join `tried`. */
+  #tryTaken(from: number, tried: Tried[]): number {
+    if (this.#sampler.count === from) return 0;
+    const batch = this.#sampler.batch(from);
     const a = this.#sample.evaluate(batch);
     tried.push({ batch, a, certain: true });
     return this.#errorOf(a, batch.weights).sum;
@@ -464,14 +460,20 @@ class NodeSkeletonizer {
   }
 }
 
+/** Nodes, one a task, and what is known of those that several ranks have. */
+export interface NodesToDo {
+  readonly nodes?: Int32Array;
+  readonly known?: readonly SharedNode[];
+}
+
 /** Skeletonizes node `task`, or the one that stands there in a list. */
-export const skeletonizeNode = defineTask<SkeletonState, { readonly nodes?: Int32Array }>(
+export const skeletonizeNode = defineTask<SkeletonState, NodesToDo>(
   import.meta.url,
   'skeletonizeNode',
   (state, context) => {
     const skeletonizer = new NodeSkeletonizer(state, context);
-    const body: TaskBody<{ readonly nodes?: Int32Array }> = (task, { nodes }) => {
-      skeletonizer.run(nodes === undefined ? task : nodes[task]);
+    const body: TaskBody<NodesToDo> = (task, { nodes, known }) => {
+      skeletonizer.run(nodes === undefined ? task : nodes[task], known?.[task]);
     };
     body.part = (owner, part) => {
       skeletonizer.part(owner, part);

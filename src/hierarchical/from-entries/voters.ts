@@ -6,16 +6,20 @@
 import { firstOfLevel, leftChild } from '../../core/indices.js';
 import { sharedInt32 } from '../../core/shared-array.js';
 import { inLargePages } from '../../dense/large-pages.js';
-import { gatherPortions, ownPortion, type Portion } from '../../distributed/portion.js';
+import type { Communicator } from '../../distributed/communicator.js';
+import { exchangeParts, partsOf } from '../../distributed/exchange-parts.js';
+import type { Portion } from '../../distributed/portion.js';
 import { awaitTogether } from '../../distributed/together.js';
 import { independentTasks } from '../../parallel/task-graph.js';
 import { defineTask, type TaskDefinition } from '../../parallel/task.js';
 import type { TeamControl } from '../../parallel/team-control.js';
-import { type ClusterTree, firstLeaf, nodesOf } from '../../tree/cluster-tree.js';
+import { type ClusterTree, nodesOf } from '../../tree/cluster-tree.js';
 import type { NeighborRows } from '../../tree/neighbors.js';
+import { rankOfLeaves } from '../../tree/own-lists.js';
+import { ownPositions, rangesOf, type HeldNodes } from '../ranks/share.js';
 
 /** So many of an index's neighbors, the nearest ones, know it in turn. */
-const NEAREST = 4;
+export const NEAREST = 4;
 /** Lonely indices that are known of each node. */
 export const LONERS = 16;
 /** Lonely: a neighbor of fewer than this share of as many as it has neighbors itself. */
@@ -26,72 +30,80 @@ const LONER_LEVELS = 5;
 /** Which indices vote for rows beside their neighbors, how far the votes of each reach, and which rows are lonely. */
 export interface Voters {
   /**
-   * Of which indices i is among the nearest neighbors, and they not among its own: nearestOf[nearestBegin[i] …
-   * nearestBegin[i + 1]).
+   * Of which indices the one of row r is among the nearest neighbors, and they not among its own:
+   * nearestOf[nearestBegin[r] … nearestBegin[r + 1]). Rows are those of the lists of neighbors.
    */
   readonly nearestBegin: Int32Array;
   readonly nearestOf: Int32Array;
-  /** By position: the level of the smallest node that holds the index there and all that it votes for. */
+  /** By position from `first` on: the level of the smallest node that holds the index and all that it votes for. */
   readonly reach: Int32Array;
+  readonly first: number;
   /** Of every node, its lonely indices, neighbors of few others, the loneliest first, LONERS at most; −1 for none. */
   readonly loners: Int32Array;
 }
 
 /** Positions of the tree's order that a task looks at. */
-export const VOTE_CHUNK = 4096;
+const VOTE_CHUNK = 4096;
 /** Neighbors whose marks stand in one number. */
 const MARKS = 32;
 /** Up to so many numbers are sorted by insertion. */
 const FEW = 32;
 
-/** What is looked at, and found. */
+/** What is looked at, and found. Rows are those of the lists: of several ranks, of the indices whose lists are here. */
 export interface VotersState extends Voters {
   readonly tree: ClusterTree;
   readonly leafOf: Int32Array;
-  /** Neighbors of index i from rowOf[i]·κ on, and κ. */
+  /** Neighbors of index i from rowOf[i]·κ on, and κ; −1 of indices whose list is elsewhere. */
   readonly neighbors: Int32Array;
   readonly rowOf: Int32Array;
   readonly count: number;
-  /** Of how many indices each is a neighbor. */
+  /** Of each row, of how many indices its own is a neighbor. */
   readonly known: Int32Array;
   /**
-   * Bit q mod 32 of number ⌊q/32⌋ of the `words` at position p: the index there votes for its q-th neighbor from the
-   * other side.
+   * Bit q mod 32 of number ⌊q/32⌋ of the `words` of a row: its index votes for its q-th neighbor from the other side,
+   * or where that one's list is elsewhere, asks whether it does.
    */
   readonly marks: Int32Array;
   readonly words: number;
-  /** Of each index how many it is among the nearest of, then where the next one goes. */
+  /**
+   * At first of each own position how many lists of its neighbors are elsewhere; then of each row how many its index is
+   * among the nearest of, and where the next one goes.
+   */
   readonly next: Int32Array;
-  /** Of each chunk of indices the same: how many, then where they begin. */
+  /** Of each chunk of rows the same: how many, then where they begin. */
   readonly chunkBegin: Int32Array;
+  /** The level of the subtrees whose lonely indices a task finds, and how well those of their roots are known. */
+  readonly top: number;
+  readonly lonersKnown: Int32Array;
 }
 
-/** The first of the chunks of positions, or of subtrees, that this rank looks at. */
-interface FirstChunk {
-  readonly firstChunk: number;
+/** The first of the subtrees that this rank looks at. */
+interface FirstSubtree {
+  readonly firstSubtree: number;
 }
 
-/** The level of the subtrees whose lonely indices are found by a task each. */
-export const lonerLevel = (depth: number): number => Math.max(0, depth - LONER_LEVELS);
+/** The level of the subtrees whose lonely indices are found by a task each: none is shared by ranks. */
+export const lonerLevel = (depth: number, shareLevel: number): number => Math.max(shareLevel, depth - LONER_LEVELS);
 
 /**
  * Finds of which indices each index is among the NEAREST nearest neighbors, or among all of them where those indices
- * are lonely, and where it is not theirs anyway. The same for any team; cost O(κN), shared by workers, and what looks
- * at lists by ranks: these gather 4(3 + ⌈κ/32⌉) bytes an index and 128 a leaf.
+ * are lonely, and where it is not theirs anyway. The same for any team; cost O(κN), shared by workers and ranks. Of
+ * several ranks each finds it for the indices of its own positions, whose lists it has: it tells others of 4 bytes for
+ * each neighbor that these have, and asks them by 8 for each of the nearest. All gather 128 bytes a leaf.
  */
 export async function findVoters(
   tree: ClusterTree,
   leafOf: Int32Array,
   { indices: neighbors, rowOf, count }: Pick<NeighborRows, 'indices' | 'rowOf' | 'count'>,
+  share: HeldNodes | undefined,
   { team, signal }: TeamControl,
 ): Promise<Voters> {
-  const { size } = tree;
   const { communicator } = team;
+  const { begin: first, end } = ownPositions(tree, share);
+  const rows = end - first;
   const words = Math.ceil(count / MARKS);
-  const chunks = Math.ceil(size / VOTE_CHUNK);
-  const all = { first: 0, end: chunks };
-  const own = ownPortion(communicator, chunks);
-  const top = lonerLevel(tree.depth);
+  const chunks = Math.ceil(rows / VOTE_CHUNK);
+  const top = lonerLevel(tree.depth, share?.level ?? 0);
   const indices = (length: number): Int32Array => inLargePages(sharedInt32(length));
   const state: VotersState = {
     tree,
@@ -99,20 +111,26 @@ export async function findVoters(
     neighbors,
     rowOf,
     count,
-    known: indices(size),
-    marks: indices(words * size),
+    known: indices(rows),
+    marks: indices(words * rows),
     words,
-    nearestBegin: indices(size + 1),
+    nearestBegin: indices(rows + 1),
     nearestOf: sharedInt32(0),
-    next: indices(size),
+    next: indices(rows),
     chunkBegin: sharedInt32(chunks),
-    reach: indices(size),
+    reach: indices(rows),
+    first,
     loners: sharedInt32(nodesOf(tree) * LONERS),
+    top,
+    lonersKnown: sharedInt32(2 ** top * LONERS),
   };
-  /** A task, the chunks that it is run for, and how ranks then put together what they found. */
-  type Step = readonly [TaskDefinition<VotersState, FirstChunk>, Portion, (() => void)?];
+  const others = share === undefined ? undefined : new OtherVoters(state, share, communicator);
+  const own = subtreesOf(share, top);
+  /** A task, how many there are, and what follows, in which ranks may exchange something. */
+  type Step = readonly [TaskDefinition<VotersState, FirstSubtree>, number, (() => void)?];
   const run = async (state: VotersState, steps: readonly Step[]): Promise<void> => {
     const shared = await team.share(state);
+    const args = { firstSubtree: own.first };
     try {
       let before: Step[] = [];
       for (const [k, step] of steps.entries()) {
@@ -120,15 +138,8 @@ export async function findVoters(
         if (step[2] === undefined && k < steps.length - 1) continue;
         const some = before;
         await awaitTogether(communicator, async () => {
-          for (const [task, { first, end }] of some)
-            await team.run(
-              'skeletonize',
-              task,
-              shared,
-              independentTasks(end - first),
-              { firstChunk: first },
-              { signal },
-            );
+          for (const [task, tasks] of some)
+            await team.run('skeletonize', task, shared, independentTasks(tasks), args, { signal });
         });
         step[2]?.();
         before = [];
@@ -137,24 +148,12 @@ export async function findVoters(
       team.release(shared);
     }
   };
-  const gather = (values: Int32Array, width: number): void => {
-    const endOf = (chunk: number): number => width * Math.min(size, (chunk + 1) * VOTE_CHUNK);
-    gatherPortions(communicator, values, chunks, { begin: 0, endOf });
-  };
-  const { known, marks, nearestBegin, chunkBegin, reach, loners } = state;
-  const gatherLoners = (): void => {
-    for (let level = top; level <= tree.depth; level++) {
-      const begin = LONERS * firstOfLevel(level);
-      const endOf = (subtree: number): number => begin + LONERS * (subtree + 1) * 2 ** (level - top);
-      gatherPortions(communicator, loners, 2 ** top, { begin, endOf });
-    }
-    for (let ν = firstOfLevel(top) - 1; ν >= 0; ν--) findLonersOf(state, ν);
-  };
+  const { nearestBegin, chunkBegin, reach, loners } = state;
   await run(state, [
-    [countKnown, own, () => communicator.allreduce(known, 'sum')],
-    [markOneSided, own, () => gather(marks, words)],
-    [countMarks, all],
-    [countOfChunk, all],
+    [countKnown, chunks, () => others?.tellKnown()],
+    [markOneSided, chunks, () => others?.ask()],
+    [countMarks, chunks, () => others?.countAsked()],
+    [countOfChunk, chunks],
   ]);
   let total = 0;
   for (let chunk = 0; chunk < chunks; chunk++) {
@@ -162,18 +161,110 @@ export async function findVoters(
     chunkBegin[chunk] = total;
     total += count;
   }
-  const nearestOf = indices(total);
-  await run({ ...state, nearestOf }, [
-    [placeNearest, all],
-    [fillNearest, all],
-    [sortNearest, all],
-    [findReach, own, () => gather(reach, 1)],
-    [findLoners, ownPortion(communicator, 2 ** top), gatherLoners],
+  const found = { ...state, nearestOf: indices(total) };
+  const { nearestOf } = found;
+  await run(found, [
+    [placeNearest, chunks],
+    [fillNearest, chunks, () => others?.fillAsked(nearestOf)],
+    [sortNearest, chunks],
+    [findReach, chunks],
+    [findLoners, own.end - own.first, () => gatherLoners(found, share, communicator)],
   ]);
-  return { nearestBegin, nearestOf, reach, loners };
+  return { nearestBegin, nearestOf, reach, first, loners };
 }
 
-/** Positions from … to − 1, and whether a single worker looks at all of them. */
+/** This rank's subtrees of a level at or below that of the nodes that are dealt out. */
+function subtreesOf(share: HeldNodes | undefined, level: number): Portion {
+  if (share === undefined) return { first: 0, end: 2 ** level };
+  const below = 2 ** (level - share.level);
+  return { first: below * share.bounds[share.rank], end: below * share.bounds[share.rank + 1] };
+}
+
+/** What indices of other ranks have to do with a rank's own lists. */
+class OtherVoters {
+  readonly #state: VotersState;
+  readonly #communicator: Communicator;
+  readonly #rankOf: Int32Array;
+  /** Pairs of an own index and one that votes for it. */
+  #asked = new Int32Array(0);
+
+  constructor(state: VotersState, share: HeldNodes, communicator: Communicator) {
+    this.#state = state;
+    this.#communicator = communicator;
+    this.#rankOf = rankOfLeaves(state.tree, rangesOf(state.tree, share));
+  }
+
+  /** Collective: of how many other ranks' indices each of the own ones is a neighbor. */
+  tellKnown(): void {
+    const { tree, first, neighbors, rowOf, leafOf, count, known, next } = this.#state;
+    const parts = partsOf(this.#communicator.size, 1, (put) => {
+      for (let at = 0; at < next.length; at++) {
+        if (next[at] === 0) continue;
+        const from = rowOf[tree.order[first + at]] * count;
+        for (let q = from; q < from + count; q++)
+          if (rowOf[neighbors[q]] < 0) put(this.#rankOf[leafOf[neighbors[q]]], neighbors[q]);
+      }
+    });
+    next.fill(0);
+    for (const i of exchangeParts(this.#communicator, parts).numbers) known[rowOf[i]]++;
+  }
+
+  /** Collective: asks others about marks of their indices, and finds out which of theirs are voters. */
+  ask(): void {
+    const { neighbors, rowOf, leafOf, count } = this.#state;
+    const own = { from: 0, to: this.#state.next.length };
+    const parts = partsOf(this.#communicator.size, 2, (put) => {
+      forMarked(this.#state, own, (j, i) => {
+        if (rowOf[i] < 0) put(this.#rankOf[leafOf[i]], i, j);
+      });
+    });
+    const { numbers } = exchangeParts(this.#communicator, parts);
+    let voters = 0;
+    for (let k = 0; k < numbers.length; k += 2) {
+      const from = rowOf[numbers[k]] * count;
+      if (neighbors.subarray(from, from + count).includes(numbers[k + 1])) continue;
+      numbers.copyWithin(voters, k, k + 2);
+      voters += 2;
+    }
+    this.#asked = numbers.slice(0, voters);
+  }
+
+  /** Counts them with the own ones. */
+  countAsked(): void {
+    const { next, rowOf } = this.#state;
+    for (let k = 0; k < this.#asked.length; k += 2) next[rowOf[this.#asked[k]]]++;
+  }
+
+  /** And lists them. */
+  fillAsked(nearestOf: Int32Array): void {
+    const { next, rowOf } = this.#state;
+    for (let k = 0; k < this.#asked.length; k += 2) nearestOf[next[rowOf[this.#asked[k]]]++] = this.#asked[k + 1];
+  }
+}
+
+/** Lonely indices of all nodes, of several ranks gathered. Collective. */
+function gatherLoners(state: VotersState, share: HeldNodes | undefined, communicator: Communicator): void {
+  const { tree, top, loners, lonersKnown } = state;
+  if (share !== undefined) {
+    const gather = (numbers: Int32Array, level: number): void => {
+      const width = LONERS * 2 ** (level - share.level);
+      const counts = Array.from({ length: share.ranks }, (_, r) => width * (share.bounds[r + 1] - share.bounds[r]));
+      communicator.allgather(undefined, numbers, counts);
+    };
+    for (let level = top; level <= tree.depth; level++) {
+      const begin = LONERS * firstOfLevel(level);
+      gather(loners.subarray(begin, begin + LONERS * 2 ** level), level);
+    }
+    gather(lonersKnown, top);
+  }
+  const known = new Map<number, number>();
+  loners.subarray(LONERS * firstOfLevel(top), LONERS * firstOfLevel(top + 1)).forEach((i, k) => {
+    known.set(i, lonersKnown[k]);
+  });
+  for (let ν = firstOfLevel(top) - 1; ν >= 0; ν--) keepLoners(loners, ν, ofChildren(loners, ν), (i) => known.get(i)!);
+}
+
+/** Own positions, or rows, from … to − 1, and whether a single worker looks at all of them. */
 interface Chunk {
   readonly from: number;
   readonly to: number;
@@ -182,11 +273,11 @@ interface Chunk {
 
 /** What a task does of its chunk. */
 const eachChunk =
-  (look: (state: VotersState, chunk: Chunk) => void): TaskDefinition<VotersState, FirstChunk>['bind'] =>
+  (look: (state: VotersState, chunk: Chunk) => void): TaskDefinition<VotersState, FirstSubtree>['bind'] =>
   (state, { workers }) =>
-  (task, { firstChunk }) => {
-    const from = (firstChunk + task) * VOTE_CHUNK;
-    look(state, { from, to: Math.min(state.tree.size, from + VOTE_CHUNK), alone: workers === 1 });
+  (task) => {
+    const from = task * VOTE_CHUNK;
+    look(state, { from, to: Math.min(state.next.length, from + VOTE_CHUNK), alone: workers === 1 });
   };
 
 /** Counts one more, whoever else does; returns how many there were. Atomic additions take several times as long. */
@@ -194,30 +285,43 @@ function countOne(counts: Int32Array, i: number, alone: boolean): number {
   return alone ? counts[i]++ : Atomics.add(counts, i, 1);
 }
 
-/** Per chunk, for its indices' neighbors: known to one more. Positions are those of the tree: lists are near by. */
-export const countKnown = defineTask<VotersState, FirstChunk>(
+/**
+ * Per chunk, for its indices' neighbors whose lists are here: known to one more. Positions are those of the tree: lists
+ * are near by.
+ */
+export const countKnown = defineTask<VotersState, FirstSubtree>(
   import.meta.url,
   'countKnown',
   eachChunk((state, { from, to, alone }) => {
     const {
       tree: { order },
+      first,
       neighbors,
       rowOf,
       count,
       known,
+      next,
     } = state;
-    for (let p = from; p < to; p++)
-      for (let q = rowOf[order[p]] * count, end = q + count; q < end; q++) countOne(known, neighbors[q], alone);
+    for (let at = from; at < to; at++) {
+      let elsewhere = 0;
+      for (let q = rowOf[order[first + at]] * count, end = q + count; q < end; q++) {
+        const row = rowOf[neighbors[q]];
+        if (row >= 0) countOne(known, row, alone);
+        else elsewhere++;
+      }
+      next[at] = elsewhere;
+    }
   }),
 );
 
 /** Per chunk: which neighbors of its indices are to learn that they are. */
-export const markOneSided = defineTask<VotersState, FirstChunk>(
+export const markOneSided = defineTask<VotersState, FirstSubtree>(
   import.meta.url,
   'markOneSided',
   eachChunk((state, { from, to }) => {
     const {
       tree: { order },
+      first,
       neighbors,
       rowOf,
       count,
@@ -226,14 +330,15 @@ export const markOneSided = defineTask<VotersState, FirstChunk>(
       words,
     } = state;
     for (let at = from; at < to; at++) {
-      const j = order[at];
-      const nearest = isLonely(known, j, count) ? count : Math.min(NEAREST, count);
-      const first = rowOf[j] * count;
+      const j = order[first + at];
+      const own = rowOf[j];
+      const nearest = isLonely(known[own], count) ? count : Math.min(NEAREST, count);
       for (let q = 0; q < nearest; q++) {
-        let p = rowOf[neighbors[first + q]] * count;
+        const row = rowOf[neighbors[own * count + q]];
+        let p = row * count;
         const end = p + count;
-        while (p < end && neighbors[p] !== j) p++;
-        if (p === end) marks[at * words + Math.floor(q / MARKS)] |= 1 << (q % MARKS);
+        while (row >= 0 && p < end && neighbors[p] !== j) p++;
+        if (row < 0 || p === end) marks[at * words + Math.floor(q / MARKS)] |= 1 << (q % MARKS);
       }
     }
   }),
@@ -241,29 +346,33 @@ export const markOneSided = defineTask<VotersState, FirstChunk>(
 
 /** Calls `act` with each index of the chunk and every neighbor that it has marked. */
 function forMarked(
-  { tree: { order }, neighbors, rowOf, count, marks, words }: VotersState,
-  { from, to }: Chunk,
+  { tree: { order }, first, neighbors, rowOf, count, marks, words }: VotersState,
+  { from, to }: Pick<Chunk, 'from' | 'to'>,
   act: (j: number, neighbor: number) => void,
 ): void {
   for (let at = from; at < to; at++)
     for (let word = 0; word < words; word++)
       for (let bits = marks[at * words + word]; bits !== 0; bits &= bits - 1) {
         const q = word * MARKS + 31 - Math.clz32(bits & -bits);
-        act(order[at], neighbors[rowOf[order[at]] * count + q]);
+        const j = order[first + at];
+        act(j, neighbors[rowOf[j] * count + q]);
       }
 }
 
-/** Per chunk: how many marks each index has. */
-export const countMarks = defineTask<VotersState, FirstChunk>(
+/** Per chunk: how many marks each index has whose list is here. */
+export const countMarks = defineTask<VotersState, FirstSubtree>(
   import.meta.url,
   'countMarks',
   eachChunk((state, chunk) => {
-    forMarked(state, chunk, (_, i) => countOne(state.next, i, chunk.alone));
+    const { next, rowOf } = state;
+    forMarked(state, chunk, (_, i) => {
+      if (rowOf[i] >= 0) countOne(next, rowOf[i], chunk.alone);
+    });
   }),
 );
 
-/** Per chunk of indices: how many marks they have. */
-export const countOfChunk = defineTask<VotersState, FirstChunk>(
+/** Per chunk of rows: how many marks their indices have. */
+export const countOfChunk = defineTask<VotersState, FirstSubtree>(
   import.meta.url,
   'countOfChunk',
   eachChunk(({ next, chunkBegin }, { from, to }) => {
@@ -273,35 +382,35 @@ export const countOfChunk = defineTask<VotersState, FirstChunk>(
   }),
 );
 
-/** Per chunk of indices: where those begin that have marked each. */
-export const placeNearest = defineTask<VotersState, FirstChunk>(
+/** Per chunk of rows: where those begin that have marked each. */
+export const placeNearest = defineTask<VotersState, FirstSubtree>(
   import.meta.url,
   'placeNearest',
-  eachChunk(({ next, chunkBegin, nearestBegin, tree: { size } }, { from, to }) => {
+  eachChunk(({ next, chunkBegin, nearestBegin }, { from, to }) => {
     let at = chunkBegin[from / VOTE_CHUNK];
     for (let i = from; i < to; i++) {
       nearestBegin[i] = at;
       at += next[i];
       next[i] = nearestBegin[i];
     }
-    if (to === size) nearestBegin[size] = at;
+    if (to === next.length) nearestBegin[to] = at;
   }),
 );
 
 /** Per chunk: who has marked an index, in any order. */
-export const fillNearest = defineTask<VotersState, FirstChunk>(
+export const fillNearest = defineTask<VotersState, FirstSubtree>(
   import.meta.url,
   'fillNearest',
   eachChunk((state, chunk) => {
-    const { nearestOf, next } = state;
+    const { nearestOf, next, rowOf } = state;
     forMarked(state, chunk, (j, i) => {
-      nearestOf[countOne(next, i, chunk.alone)] = j;
+      if (rowOf[i] >= 0) nearestOf[countOne(next, rowOf[i], chunk.alone)] = j;
     });
   }),
 );
 
-/** Per chunk of indices: the same in ascending order, whichever worker was first. */
-export const sortNearest = defineTask<VotersState, FirstChunk>(
+/** Per chunk of rows: the same in ascending order, whichever worker was first. */
+export const sortNearest = defineTask<VotersState, FirstSubtree>(
   import.meta.url,
   'sortNearest',
   eachChunk(({ nearestBegin, nearestOf }, { from, to }) => {
@@ -324,58 +433,66 @@ function sortRange(numbers: Int32Array, from: number, to: number): void {
 }
 
 /** Per chunk: how far votes reach. */
-export const findReach = defineTask<VotersState, FirstChunk>(
+export const findReach = defineTask<VotersState, FirstSubtree>(
   import.meta.url,
   'findReach',
   eachChunk((state, { from, to }) => {
-    const { tree, leafOf, neighbors, rowOf, count, nearestBegin, nearestOf, reach } = state;
+    const { tree, first, leafOf, neighbors, rowOf, count, nearestBegin, nearestOf, reach } = state;
     const isolated = 2 ** tree.depth;
-    for (let p = Math.max(from, tree.begin[0]); p < to; p++) {
-      const i = tree.order[p];
+    for (let at = Math.max(from, tree.begin[0] - first); at < to; at++) {
+      const i = tree.order[first + at];
       const own = leafOf[i];
+      const row = rowOf[i];
       // Bits in which the numbers of their leaves differ.
       let differ = 0;
-      for (let q = rowOf[i] * count, end = q + count; q < end; q++) {
+      for (let q = row * count, end = q + count; q < end; q++) {
         const leaf = leafOf[neighbors[q]];
         if (leaf !== isolated) differ |= own ^ leaf;
       }
-      for (let q = nearestBegin[i]; q < nearestBegin[i + 1]; q++) {
+      for (let q = nearestBegin[row]; q < nearestBegin[row + 1]; q++) {
         const leaf = leafOf[nearestOf[q]];
         if (leaf !== isolated) differ |= own ^ leaf;
       }
-      reach[p] = tree.depth - (32 - Math.clz32(differ));
+      reach[at] = tree.depth - (32 - Math.clz32(differ));
     }
   }),
 );
 
-const isLonely = (known: Int32Array, i: number, count: number): boolean => known[i] < LONELY * count;
+const isLonely = (known: number, count: number): boolean => known < LONELY * count;
 
-/** The lonely indices of a node (`Voters.loners`), of an inner one from its children's; none without neighbors. */
-function findLonersOf({ tree, known, count, loners }: VotersState, ν: number): void {
-  const { order, begin, end } = tree;
-  const some: number[] = [];
-  if (ν >= firstLeaf(tree)) {
-    for (let p = begin[ν]; p < end[ν]; p++) if (isLonely(known, order[p], count)) some.push(order[p]);
-  } else {
-    const first = leftChild(ν) * LONERS;
-    for (let q = first; q < first + 2 * LONERS; q++) if (loners[q] >= 0) some.push(loners[q]);
-  }
-  some.sort((a, b) => known[a] - known[b] || a - b);
+/** Keeps the loneliest of some as those of node ν (`Voters.loners`); none without neighbors. */
+function keepLoners(loners: Int32Array, ν: number, some: number[], knownOf: (i: number) => number): void {
+  some.sort((a, b) => knownOf(a) - knownOf(b) || a - b);
   for (let place = 0; place < LONERS; place++) loners[ν * LONERS + place] = some[place] ?? -1;
 }
 
-/** Per subtree: the lonely indices of its nodes. */
-export const findLoners = defineTask<VotersState, FirstChunk>(
+/** Lonely indices of a node's children. */
+const ofChildren = (loners: Int32Array, ν: number): number[] =>
+  Array.from(loners.subarray(leftChild(ν) * LONERS, (leftChild(ν) + 2) * LONERS)).filter((i) => i >= 0);
+
+/** Per subtree: the lonely indices of its nodes, and how well those of its root are known. */
+export const findLoners = defineTask<VotersState, FirstSubtree>(
   import.meta.url,
   'findLoners',
-  (state) =>
-    (task, { firstChunk }) => {
-      const { depth } = state.tree;
-      const top = lonerLevel(depth);
+  ({ tree, rowOf, known, count, loners, top, lonersKnown }) => {
+    const { depth, order, begin, end } = tree;
+    const knownOf = (i: number): number => known[rowOf[i]];
+    const isLonelyOne = (i: number): boolean => isLonely(knownOf(i), count);
+    return (task, { firstSubtree }) => {
+      const subtree = firstSubtree + task;
       for (let level = depth; level >= top; level--) {
         const nodes = 2 ** (level - top);
-        const first = firstOfLevel(level) + (firstChunk + task) * nodes;
-        for (let ν = first; ν < first + nodes; ν++) findLonersOf(state, ν);
+        const first = firstOfLevel(level) + subtree * nodes;
+        for (let ν = first; ν < first + nodes; ν++) {
+          const some =
+            level === depth ? Array.from(order.subarray(begin[ν], end[ν])).filter(isLonelyOne) : ofChildren(loners, ν);
+          keepLoners(loners, ν, some, knownOf);
+        }
       }
-    },
+      for (let place = subtree * LONERS; place < (subtree + 1) * LONERS; place++) {
+        const i = loners[firstOfLevel(top) * LONERS + place];
+        lonersKnown[place] = i < 0 ? 0 : knownOf(i);
+      }
+    };
+  },
 );

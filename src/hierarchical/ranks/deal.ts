@@ -11,7 +11,7 @@ import { placeBlocks, type Layout } from '../matrix/layout.js';
 import { ranksOf } from '../matrix/memory.js';
 import { eachOwnBlock, eachOwnPair } from './own-blocks.js';
 import { concerns, holdsLeaf, type Share } from './share.js';
-import { elementsOfAll, ownLists, shareOnTeam } from './whole.js';
+import { elementsOfAll, ownInteractions, shareOnTeam } from './whole.js';
 
 /**
  * What the team's rank keeps of a matrix that all ranks have whole, and the elements that all of them store; the
@@ -42,7 +42,7 @@ export function dealMatrix(
     gather.set(from.gather.subarray(from.begin[ν], from.begin[ν + 1]), begin[ν]);
   }
   const skeletons = { begin, indices, gather, picked: from.picked };
-  const own = ownLists(tree, lists, share);
+  const own = ownInteractions(tree, lists, share);
   const zero = new Int32Array(own.far.length / 2);
   eachOwnPair({ lists: own }, share, (f, pair) => {
     zero[pair] = zeros[f];

@@ -10,6 +10,7 @@ import { firstOfLevel, levelOf, parentOf } from '../../core/indices.js';
 import { sharedInt32 } from '../../core/shared-array.js';
 import { firstLeaf, nodesOf, type ClusterTree } from '../../tree/cluster-tree.js';
 import type { InteractionLists } from '../../tree/interaction-lists.js';
+import type { PositionRange } from '../../tree/split.js';
 
 /** How nodes are dealt out to ranks. Plain data. */
 export interface Dealing {
@@ -98,7 +99,8 @@ function holdersOf(share: Dealing, ν: number): { readonly first: number; readon
   return { first, end };
 }
 
-function ancestorOn(level: number, ν: number): number {
+/** The node of that level above ν, or ν. */
+export function ancestorOn(level: number, ν: number): number {
   let μ = ν;
   while (levelOf(μ) > level) μ = parentOf(μ);
   return μ;
@@ -133,15 +135,23 @@ export const shareOfLeaves = ({ bounds, rank, level }: HeldNodes): number =>
   (bounds[rank + 1] - bounds[rank]) / 2 ** level;
 
 /** Positions in tree order of the leaves that rank r holds, [begin, end). */
-export function positionsOf(
-  tree: ClusterTree,
-  { level, bounds }: Dealing,
-  r: number,
-): { readonly begin: number; readonly end: number } {
+export function positionsOf(tree: ClusterTree, { level, bounds }: Dealing, r: number): PositionRange {
   const first = firstOfLevel(level);
   if (bounds[r] === bounds[r + 1]) return { begin: tree.end[0], end: tree.end[0] };
   return { begin: tree.begin[first + bounds[r]], end: tree.end[first + bounds[r + 1] - 1] };
 }
+
+/** The positions that each rank has indices of: those of its leaves, and isolated ones before the first of all. */
+export function rangesOf(tree: ClusterTree, dealt: Dealing): PositionRange[] {
+  return Array.from({ length: dealt.ranks }, (_, r) => {
+    const { begin, end } = positionsOf(tree, dealt, r);
+    return { begin: begin === tree.begin[0] ? 0 : begin, end };
+  });
+}
+
+/** The positions that this rank has indices of; all of a process that is alone. */
+export const ownPositions = (tree: ClusterTree, share: HeldNodes | undefined): PositionRange =>
+  share === undefined ? { begin: 0, end: tree.size } : rangesOf(tree, share)[share.rank];
 
 /** Whether the first leaf is this rank's: isolated indices, which stand before it, count as its own. */
 export const hasFirst = (tree: ClusterTree, share: HeldNodes): boolean => share.held[firstLeaf(tree)] === 1;

@@ -7,13 +7,14 @@ import type { Communicator } from '../../distributed/communicator.js';
 import type { Team } from '../../parallel/team.js';
 import { firstLeaf, nodesOf, type ClusterTree } from '../../tree/cluster-tree.js';
 import type { InteractionLists } from '../../tree/interaction-lists.js';
+import type { PositionRange } from '../../tree/split.js';
 import type { SkeletonState } from '../from-entries/skeleton-state.js';
 import type { Skeletons } from '../matrix/data.js';
 import { FORMAT_TABLE, type HierarchicalFormat } from '../matrix/format.js';
 import type { Layout } from '../matrix/layout.js';
 import { blockLevel } from '../matrix/row-blocks.js';
 import { exchangeHalo, haloOf } from './halo.js';
-import { dealOut, positionsOf, type Share } from './share.js';
+import { dealing, dealOut, positionsOf, rangesOf, type Share } from './share.js';
 
 /**
  * What the team's rank has of a matrix; undefined where it is alone. Of bases that are not nested, which have rows of
@@ -26,7 +27,7 @@ export function shareOnTeam(
   { communicator: { rank, size } }: Team,
 ): Share | undefined {
   if (size === 1) return undefined;
-  const nodes = dealOut(tree, rank, size, FORMAT_TABLE[format].nested ? tree.depth : blockLevel(tree));
+  const nodes = dealOut(tree, rank, size, deepestLevel(tree, format));
   const halo = haloOf(tree, lists, nodes);
   return {
     ...nodes,
@@ -37,8 +38,19 @@ export function shareOnTeam(
   };
 }
 
+/** The deepest level whose nodes are dealt out. */
+const deepestLevel = (tree: ClusterTree, format: HierarchicalFormat): number =>
+  FORMAT_TABLE[format].nested ? tree.depth : blockLevel(tree);
+
+/** The positions of the tree that each of several ranks has indices of (`rangesOf`). */
+export const rangesOnTeam = (
+  tree: ClusterTree,
+  format: HierarchicalFormat,
+  { communicator: { size } }: Team,
+): PositionRange[] => rangesOf(tree, dealing(deepestLevel(tree, format), size));
+
 /** Of the lists the pairs with a node that this rank holds, whose blocks it stores; and every leaf with itself. */
-export function ownLists(tree: ClusterTree, lists: InteractionLists, { held }: Share): InteractionLists {
+export function ownInteractions(tree: ClusterTree, lists: InteractionLists, { held }: Share): InteractionLists {
   const leaf0 = firstLeaf(tree);
   const far: number[] = [];
   for (let f = 0; f < lists.far.length; f += 2)

@@ -1,0 +1,136 @@
+/**
+ * Votes of a node's indices, and of the leaves near to it, for the rows outside: how many of them have each for a
+ * neighbor.
+ */
+import { leftChild } from '../../core/indices.js';
+import { type ClusterTree, firstLeaf } from '../../tree/cluster-tree.js';
+import type { InteractionLists } from '../../tree/interaction-lists.js';
+import type { Voters } from './voters.js';
+
+/** What votes are counted from. */
+export interface VotesState extends Voters, Pick<InteractionLists, 'nearBegin' | 'near'> {
+  readonly tree: ClusterTree;
+  /** Leaf number of each index; 2^depth where it is isolated. */
+  readonly leafOf: Int32Array;
+  /** κ neighbors of each index i, from rowOf[i]·κ on, nearest first, and κ (tree/neighbors.ts, `NeighborRows`). */
+  readonly neighbors: Int32Array;
+  readonly rowOf: Int32Array;
+  readonly neighborCount: number;
+}
+
+/** Votes for rows outside a node, in the order in which each got its first one. */
+export interface GivenVotes {
+  readonly indices: Int32Array;
+  readonly votes: Int32Array;
+}
+
+/** First and last leaf below ν, numbered within their level. */
+export function leavesBelow(tree: ClusterTree, ν: number): { readonly first: number; readonly last: number } {
+  const leaf0 = firstLeaf(tree);
+  let [first, last] = [ν, ν];
+  while (first < leaf0) {
+    first = leftChild(first);
+    last = 2 * last + 2;
+  }
+  return { first: first - leaf0, last: last - leaf0 };
+}
+
+/**
+ * inside[leaf] ← 1 for the leaves of ν and those near to them, and for isolated rows, whose number is that of the
+ * leaves; else 0. Writes the near ones outside ν to `nearLeaves`, in the order in which leaves of ν list them, and to
+ * `listers` the first that does; returns how many they are.
+ */
+export function markInside(
+  { tree, nearBegin, near }: Pick<VotesState, 'tree' | 'nearBegin' | 'near'>,
+  ν: number,
+  inside: Uint8Array,
+  nearLeaves: Int32Array,
+  listers?: Int32Array,
+): number {
+  const { first, last } = leavesBelow(tree, ν);
+  inside.fill(0);
+  inside[inside.length - 1] = 1;
+  inside.fill(1, first, last + 1);
+  let count = 0;
+  for (let leaf = first; leaf <= last; leaf++)
+    for (let e = nearBegin[leaf]; e < nearBegin[leaf + 1]; e++) {
+      if (inside[near[e]] !== 0) continue;
+      inside[near[e]] = 1;
+      if (listers !== undefined) listers[count] = leaf;
+      nearLeaves[count++] = near[e];
+    }
+  return count;
+}
+
+/** Votes that were counted, and for whom, in the order in which each got its first one. */
+export class Votes {
+  /** Of every index. */
+  readonly of: Int32Array;
+  touched = new Int32Array(1024);
+  count = 0;
+
+  constructor(size: number) {
+    this.of = new Int32Array(size);
+  }
+
+  /** Nobody has any. */
+  clear(): void {
+    for (let t = 0; t < this.count; t++) this.of[this.touched[t]] = 0;
+    this.count = 0;
+  }
+
+  /** Gives so many to each of these. */
+  give({ indices, votes }: GivenVotes): void {
+    this.#makeRoom(indices.length);
+    for (let t = 0; t < indices.length; t++) {
+      const j = indices[t];
+      if (this.of[j] === 0) this.touched[this.count++] = j;
+      this.of[j] += votes[t];
+    }
+  }
+
+  /**
+   * Counts, for every row outside, how many indices of node μ, on this level, have it as a neighbor: each index as
+   * often as it has neighbors outside. One that is nearest to the row and does not know it counts as often as an index
+   * that has all its neighbors outside: outliers, in the node and outside, come first.
+   */
+  add(state: VotesState, inside: Uint8Array, μ: number, level: number): void {
+    const { tree, leafOf, neighbors, rowOf, neighborCount, nearestBegin, nearestOf, reach, first: from } = state;
+    const { order } = tree;
+    const end = tree.end[μ];
+    const votes = this.of;
+    for (let p = tree.begin[μ]; p < end; p++) {
+      // What is known of the index's own node alone; of leaves that another rank has nothing is.
+      if (p >= from && p - from < reach.length && reach[p - from] >= level) continue;
+      const row = rowOf[order[p]];
+      const first = row * neighborCount;
+      const last = first + neighborCount;
+      const lastNearest = nearestBegin[row + 1];
+      this.#makeRoom(neighborCount + lastNearest - nearestBegin[row]);
+      const touched = this.touched;
+      let count = this.count;
+      let outside = 0;
+      for (let q = first; q < last; q++) outside += 1 - inside[leafOf[neighbors[q]]];
+      for (let q = outside === 0 ? last : first; q < last; q++) {
+        const j = neighbors[q];
+        if (inside[leafOf[j]] !== 0) continue;
+        if (votes[j] === 0) touched[count++] = j;
+        votes[j] += outside;
+      }
+      for (let q = nearestBegin[row]; q < lastNearest; q++) {
+        const j = nearestOf[q];
+        if (inside[leafOf[j]] !== 0) continue;
+        if (votes[j] === 0) touched[count++] = j;
+        votes[j] += neighborCount;
+      }
+      this.count = count;
+    }
+  }
+
+  #makeRoom(more: number): void {
+    if (this.count + more <= this.touched.length) return;
+    const larger = new Int32Array(2 * (this.count + more));
+    larger.set(this.touched);
+    this.touched = larger;
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * Lists of neighbors to the ranks that have their indices in a cluster tree: each has the lists of its own leaves, and
+ * no others.
+ */
+import { sharedInt32 } from '../core/shared-array.js';
+import type { Communicator } from '../distributed/communicator.js';
+import { exchangeParts, partsOf, type Parts } from '../distributed/exchange-parts.js';
+import { awaitTogether } from '../distributed/together.js';
+import type { TeamControl } from '../parallel/team-control.js';
+import { firstLeaf, leavesOf, type ClusterTree } from './cluster-tree.js';
+import { alike, runCopy } from './copy-rows.js';
+import { leafOfIndices } from './leaf-of-indices.js';
+import type { NeighborRows } from './neighbors.js';
+import { rowsOfIndices } from './row-of.js';
+import type { PositionRange } from './split.js';
+
+/** The rank of each leaf, and of isolated indices behind them: who has a leaf has it whole. */
+export function rankOfLeaves(tree: ClusterTree, ranges: readonly PositionRange[]): Int32Array {
+  const leaves = leavesOf(tree);
+  const rankOf = new Int32Array(leaves + 1);
+  let rank = 0;
+  for (let leaf = 0; leaf < leaves; leaf++) {
+    const at = tree.begin[firstLeaf(tree) + leaf];
+    while (at < ranges[rank].begin || at >= ranges[rank].end) rank++;
+    rankOf[leaf] = rank;
+  }
+  rankOf[leaves] = rankOf[0];
+  return rankOf;
+}
+
+/** Lists of other ranks' indices are not here, wherever they are. */
+const isHere = (ranges: readonly PositionRange[], others: readonly PositionRange[] | undefined): boolean =>
+  others?.every(({ begin, end }, r) => begin === ranges[r].begin && end === ranges[r].end) === true;
+
+/**
+ * Collective: the lists of the indices at this rank's positions of the tree. Nothing is sent where they are there
+ * already, or one process has all. Cost: O(N) of all workers; three alltoalls of 4κ + 4 bytes a list that moves.
+ */
+export async function ownLists(
+  neighbors: NeighborRows,
+  tree: ClusterTree,
+  ranges: readonly PositionRange[],
+  control: TeamControl,
+): Promise<NeighborRows> {
+  const { communicator } = control.team;
+  const { indices: from, members, count } = neighbors;
+  if (members === undefined || communicator.size === 1 || isHere(ranges, neighbors.ranges)) return neighbors;
+  const rankOf = rankOfLeaves(tree, ranges);
+  const leafOf = await awaitTogether(communicator, () => leafOfIndices(tree, control));
+  const rows = partsOf(communicator.size, 1, (put) => {
+    for (let row = 0; row < members.length; row++) put(rankOf[leafOf[members[row]]], row);
+  });
+  const arrived = exchangeParts(communicator, { ...rows, numbers: rows.numbers.map((row) => members[row]) });
+  const own = sharedInt32(arrived.numbers.length);
+  own.set(arrived.numbers);
+  const packed = alike(from, count * members.length);
+  const order = sharedInt32(members.length);
+  order.set(rows.numbers);
+  const { team } = control;
+  const shared = await team.share({ capacity: count, order, from, rowOf: sharedInt32(0), to: from, packed });
+  try {
+    const pieces = [{ row: 0, position: 0, count: order.length }];
+    await awaitTogether(communicator, () => runCopy(team, shared, pieces, true));
+  } finally {
+    team.release(shared);
+  }
+  const indices = movedLists(packed, { going: rows, coming: arrived, count }, communicator);
+  const rowOf = await awaitTogether(communicator, () => rowsOfIndices(tree.size, own, control));
+  return { ...neighbors, indices, rowOf, members: own, ranges };
+}
+
+/**
+ * Collective: the lists of the indices of some nodes on every rank, whoever has them; all that there are where one
+ * process has all. 4κ + 4 bytes a list are gathered.
+ */
+export function listsOfAll(
+  { indices, rowOf, members, count }: NeighborRows,
+  tree: ClusterTree,
+  nodes: Iterable<number>,
+  communicator: Communicator,
+): Pick<NeighborRows, 'indices' | 'rowOf'> {
+  const { size } = communicator;
+  if (members === undefined || size === 1) return { indices, rowOf };
+  const own = new Set<number>();
+  for (const ν of nodes)
+    for (let p = tree.begin[ν]; p < tree.end[ν]; p++) if (rowOf[tree.order[p]] >= 0) own.add(tree.order[p]);
+  const counts = new Int32Array(size);
+  communicator.allgather(Int32Array.of(own.size), counts, new Array<number>(size).fill(1));
+  const rows = counts.reduce((sum, some) => sum + some, 0);
+  const all = { members: new Int32Array(rows), indices: sharedInt32(rows * count), rowOf: sharedInt32(tree.size) };
+  communicator.allgather(Int32Array.from(own), all.members, counts);
+  const lists = new Int32Array(own.size * count);
+  let at = 0;
+  for (const i of own) lists.set(indices.subarray(rowOf[i] * count, (rowOf[i] + 1) * count), count * at++);
+  communicator.allgather(
+    lists,
+    all.indices,
+    counts.map((some) => some * count),
+  );
+  all.rowOf.fill(-1);
+  all.members.forEach((i, row) => {
+    all.rowOf[i] = row;
+  });
+  return all;
+}
+
+/** Lists that are packed for the ranks they go to, as they come. */
+function movedLists(
+  packed: Int32Array,
+  { going, coming, count }: { readonly going: Parts; readonly coming: Parts; readonly count: number },
+  communicator: Communicator,
+): Int32Array {
+  const lists = alike(packed, count * coming.numbers.length);
+  const numbers = (counts: Int32Array): Int32Array => counts.map((lists) => count * lists);
+  communicator.alltoall(packed, numbers(going.counts), lists, numbers(coming.counts));
+  return lists;
+}

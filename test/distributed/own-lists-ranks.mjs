@@ -1,0 +1,38 @@
+/** Lists of neighbors of ranks that are threads, while they compress, for test/distributed/own-lists.test.ts. */
+import { uniformPoints } from '#datasets/points.js';
+import { threadCommunicator } from '#hmatrix/distributed/threads/transport.js';
+import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
+import { Team } from '#hmatrix/parallel/team.js';
+import { kernelSource } from '#hmatrix/source/kernel-source.js';
+import { matern32 } from '#hmatrix/source/kernels/named.js';
+
+/** Arrays that have numbers for each neighbor of an index, or for each index that a rank has lists of. */
+const LISTS = ['neighbors', 'indices', 'marks'];
+const OWN = ['nearestBegin', 'reach', 'known', 'next'];
+
+/** Rows of the largest of each that the team was given, κ neighbors each; the matrix's product with a vector. */
+export async function held({ world, rank, data }) {
+  const { size, dimension, ...options } = data;
+  const communicator = threadCommunicator(world, rank);
+  const team = await Team.open({ workers: 1, communicator });
+  const rows = {};
+  const share = team.share.bind(team);
+  team.share = (state, sharing) => {
+    const count = state.neighborCount ?? state.count ?? state.nearest?.capacity ?? state.capacity;
+    const found = { ...state, ...state.nearest };
+    const note = (name, some) => (rows[name] = Math.max(rows[name] ?? 0, some));
+    for (const name of LISTS)
+      if (found[name] instanceof Int32Array && count > 0)
+        note(name, found[name].length / (name === 'marks' ? 1 : count));
+    for (const name of OWN) if (found[name] instanceof Int32Array) note(name, found[name].length);
+    return share(state, sharing);
+  };
+  const source = kernelSource(uniformPoints(size, dimension, 1), matern32(0.1), { blas: team.blas });
+  const matrix = await compress(source, { tolerance: 1e-2, ...options }, { team });
+  const x = Float64Array.from({ length: size }, (_, k) => Math.sin(1.7 * k));
+  const y = Array.from(matrix.apply(x).data);
+  const own = matrix.own.length;
+  await team.close();
+  communicator.close();
+  return { rows, own, y };
+}

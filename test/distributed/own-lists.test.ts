@@ -1,0 +1,43 @@
+/** Ranks that compress together have the lists of neighbors of their own indices alone; the bits are those of one. */
+import { describe, expect, it } from 'vitest';
+import { runOnThreads } from '#hmatrix/distributed/threads/start.js';
+
+interface Held {
+  /** Rows of the largest array of each name. */
+  readonly rows: Readonly<Record<string, number>>;
+  readonly own: number;
+  readonly y: readonly number[];
+}
+
+const heldBy = (ranks: number, data: object): Promise<Held[]> =>
+  runOnThreads<object, Held>(ranks, { module: new URL('own-lists-ranks.mjs', import.meta.url), name: 'held', data });
+
+/** Ranks; by boxes, by projection trees, exhaustively; with near leaves of others; with fewer leaves than ranks. */
+const CASES = {
+  'in two dimensions': [5, { size: 2611, dimension: 2, leafSize: 40, maxRank: 24, neighbors: 16 }],
+  'in six dimensions': [2, { size: 2311, dimension: 6, leafSize: 80, maxRank: 24, neighbors: 8 }],
+  'of a basis that is not nested': [3, { size: 2050, dimension: 2, leafSize: 80, maxRank: 16, format: 'hodlr' }],
+  'with near leaves': [3, { size: 801, dimension: 2, leafSize: 40, maxRank: 16, format: 'fmm', budget: 0.2 }],
+  'with ranks without leaves': [5, { size: 55, dimension: 2, leafSize: 30, maxRank: 10 }],
+} as const;
+
+describe('lists of neighbors on several ranks', () => {
+  it.each(Object.entries(CASES))(
+    'are_on_the_ranks_that_have_their_indices_%s',
+    async (name, [ranks, data]) => {
+      const [one] = await heldBy(1, data);
+      expect(one.rows['neighbors']).toBe(data.size);
+      const found = await heldBy(ranks, data);
+      for (const { rows, own, y } of found) {
+        expect(y).toEqual(one.y);
+        // Near leaves of others have lists here, too.
+        const near = name === 'with near leaves' ? data.size / 2 : 0;
+        expect(rows['neighbors']).toBeLessThanOrEqual(own + near);
+        expect(rows['nearestBegin']).toBeLessThanOrEqual(own + near + 1);
+        for (const of of ['reach', 'known', 'next', 'marks']) expect(rows[of]).toBe(own);
+      }
+      expect(found.reduce((sum, { own }) => sum + own, 0)).toBe(data.size);
+    },
+    60_000,
+  );
+});
