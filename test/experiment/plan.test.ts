@@ -64,15 +64,14 @@ describe('a plan', () => {
     }
   });
 
-  it('scales_weakly_above_80_percent_at_64_ranks_but_for_gathering_results_and_lists_of_neighbors', () => {
+  it('scales_weakly_above_80_percent_at_64_ranks_but_for_gathering_results', () => {
     const { scaling } = planRanks({ ...LARGE, ranks: 64 });
     const last = scaling.at(-1)!;
     expect(last.ranks).toBe(64);
     for (const stage of ['product', 'factor', 'solve'] as const) expect(last.ownEfficiency[stage]).toBeGreaterThan(0.8);
     // What every rank has whole grows with all of them.
     expect(last.efficiency.product).toBeLessThan(0.5);
-    expect(last.efficiency.compress).toBeGreaterThan(0.65);
-    expect(last.efficiency.compress).toBeLessThan(0.8);
+    expect(last.efficiency.compress).toBeGreaterThan(0.8);
   });
 
   it('takes_longer_with_every_rate_that_is_worse', () => {

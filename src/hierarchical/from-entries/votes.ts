@@ -96,6 +96,8 @@ export class Votes {
    */
   add(state: VotesState, inside: Uint8Array, μ: number, level: number): void {
     const { tree, leafOf, neighbors, rowOf, neighborCount, nearestBegin, nearestOf, reach, first: from } = state;
+    // A tree that was given needs no neighbors: there are no lists.
+    if (neighborCount === 0) return;
     const { order } = tree;
     const end = tree.end[μ];
     const votes = this.of;
