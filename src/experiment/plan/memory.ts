@@ -1,7 +1,6 @@
 /**
  * Bytes of a plan, of the rank that has most: what every rank has whole, and what ranks share.
  */
-import { MARK_BYTES } from '../../hierarchical/from-entries/memory-estimate.js';
 import { vectorsAtATime } from '../../hierarchical/matrix/vector-chunks.js';
 import { MOST_DIMENSIONS } from '../../tree/point-neighbors.js';
 import type { PlannedTree, TreeLevel } from './levels.js';
@@ -43,14 +42,13 @@ export function vectorsInTurn({ size, width, memory, vectors }: PlanSetup): numb
 }
 
 /**
- * Memory of each stage. Every rank has whole: the points (8dN bytes), orders and diagonals (24N), marks of its workers
- * (5N each), and vectors (16Np in and out, twice N·w for each of those that are multiplied at a time). Ranks share
- * neighbors (4κN, above 4 dimensions 12κN) and votes (28N), interpolations, e·k numbers of each node and while they are
- * found as many of 8 bytes; couplings, k² of each pair; diagonal blocks, n(n + 1)/2; factors, e·c; Schur complements,
- * k² for each leaf.
+ * Memory of each stage. Every rank has whole: the points (8dN bytes), orders and diagonals (24N), and vectors (16Np in
+ * and out, twice N·w for each of those that are multiplied at a time). Ranks share neighbors (4κN, above 4 dimensions
+ * 12κN) and votes (28N), interpolations, e·k numbers of each node and while they are found as many of 8 bytes;
+ * couplings, k² of each pair; diagonal blocks, n(n + 1)/2; factors, e·c; Schur complements, k² for each leaf.
  */
 export function plannedMemory(setup: PlanSetup, { levels, shareLevel, most }: PlannedTree): PlannedMemory {
-  const { size, depth, width, dimension, neighbors, vectors, workers } = setup;
+  const { size, depth, width, dimension, neighbors, vectors } = setup;
   const share = most / 2 ** shareLevel;
   const sum = (of: (level: TreeLevel) => number): number =>
     levels.reduce((total, one) => total + one.nodes * of(one), 0);
@@ -81,7 +79,6 @@ export function plannedMemory(setup: PlanSetup, { levels, shareLevel, most }: Pl
     compress: [
       points,
       whole('orders and diagonals', STRUCTURE_BYTES * size),
-      whole('marks of rows', MARK_BYTES * workers * size),
       own('neighbors and votes', (bytesOfNeighbor * neighbors + VOTER_BYTES) * size * share),
       own('skeletons found', 8 * interpolations + sum(({ rank }) => 16 * rank)),
       blocks,

@@ -22,8 +22,6 @@ const COUNTED = 0.94;
 /** Rows of a node's sample for each candidate, and the numbers of memory for each of its entries. */
 const ROWS_PER_COLUMN = 2.5;
 const SAMPLE_COPIES = 1.5;
-/** Marks of each worker, of which rows are taken, and how many votes each has: bytes an index. */
-export const MARK_BYTES = 5;
 /** What modules, BLAS and the collector take for each thread while a compression runs. */
 const THREAD_BYTES = 1.9e7;
 /** Pages are committed whole. */
@@ -93,12 +91,12 @@ export function forecastRanks(
 
 /**
  * Bytes that all workers' skeletonizers have where ranks are at most so large: samples, Gram matrices of certain rows,
- * of the others and of both, the factor, the interpolation and its steps, and marks of rows.
+ * of the others and of both, the factor, the interpolation and its steps.
  */
 function scratchBytes(size: number, leafSize: number, rank: number, workers: number): number {
   const columns = Math.min(size, Math.max(leafSize, 2 * rank));
   const sample = SAMPLE_COPIES * Math.min(ROWS_PER_COLUMN * columns, size) * columns;
-  return workers * (8 * (sample + (3 * columns + 4 * rank) * columns) + MARK_BYTES * size);
+  return workers * 8 * (sample + (3 * columns + 4 * rank) * columns);
 }
 
 /** What is known of a matrix before it is compressed. */

@@ -18,6 +18,7 @@
  * measured on Gauss–Newton Hessians and is far worse: the rows with large diagonal entries are much alike, and mostly
  * uncoupled from the node.
  */
+import { IndexTable } from '../../core/index-table.js';
 import { leftChild, levelOf, parentOf } from '../../core/indices.js';
 import type { RandomStream } from '../../core/random.js';
 import { firstLeaf, nodesOf } from '../../tree/cluster-tree.js';
@@ -48,17 +49,11 @@ const WHOLE_SHARE = 0.5;
 /** Marks of nodes: what stands below them. */
 const OTHER = 1;
 const EXCLUDED = 2;
-/** Marks of indices. */
-const FREE = 0;
-const TAKEN = 1;
 
 /** Draws the rows of one node at a time, weighted. */
 export class RowSampler {
-  /** The rows taken so far (indices), and their weights, certain ones 1. */
-  rows: Int32Array;
+  /** Weights of the rows taken so far, certain ones 1. */
   weights: Float64Array;
-  /** How many rows stand in `rows`. */
-  count = 0;
   /** How many of them are witnesses. */
   witnessed = 0;
   /** Rows outside the node and its near leaves: what the sample stands for. */
@@ -73,10 +68,9 @@ export class RowSampler {
   #nearCount = 0;
   /** 1 for leaves of the node, leaves near to it, and isolated rows: those are zero and tell nothing. */
   readonly #inside: Uint8Array;
-  readonly #taken: Uint8Array;
-  readonly #voted: Votes;
-  /** Of every index. */
-  readonly #votes: Int32Array;
+  /** Rows taken so far. */
+  readonly #taken = new IndexTable();
+  readonly #voted = new Votes();
   /** Ranges of positions outside, ring by ring: where each begins, and how many positions of the ring stand before. */
   readonly #from: Int32Array;
   readonly #before: Int32Array;
@@ -97,18 +91,14 @@ export class RowSampler {
   #range = 0;
 
   constructor(state: RowSamplerState) {
-    const { size, depth } = state.tree;
+    const { depth } = state.tree;
     const leaves = 2 ** depth;
     this.#state = state;
-    this.rows = new Int32Array(Math.min(1024, size));
-    this.weights = new Float64Array(this.rows.length);
+    this.weights = new Float64Array(this.#taken.list.length);
     this.#mark = new Uint8Array(nodesOf(state.tree));
     this.#marked = new Int32Array(nodesOf(state.tree));
     this.#nearLeaves = new Int32Array(leaves);
     this.#inside = new Uint8Array(leaves + 1);
-    this.#taken = new Uint8Array(size);
-    this.#voted = new Votes(size);
-    this.#votes = this.#voted.of;
     this.#from = new Int32Array(leaves);
     this.#before = new Int32Array(leaves);
     this.#level = new Uint8Array(leaves);
@@ -124,6 +114,16 @@ export class RowSampler {
     this.#certain = new Int32Array(depth + 2);
   }
 
+  /** How many rows were taken so far. */
+  get count(): number {
+    return this.#taken.count;
+  }
+
+  /** Their indices, `count` at the beginning of the array. */
+  get rows(): Int32Array {
+    return this.#taken.list;
+  }
+
   /** Whether every row outside was taken. */
   get complete(): boolean {
     return this.count === this.population;
@@ -136,9 +136,8 @@ export class RowSampler {
 
   /** Begins with node ν: no rows yet. Votes that are given were counted already, by several ranks. */
   open(ν: number, given?: GivenVotes): void {
-    for (let r = 0; r < this.count; r++) this.#taken[this.rows[r]] = FREE;
+    this.#taken.clear();
     for (let m = 0; m < this.#markedCount; m++) this.#mark[this.#marked[m]] = 0;
-    this.count = 0;
     this.witnessed = 0;
     this.#markedCount = 0;
     this.#exclude(ν);
@@ -160,23 +159,20 @@ export class RowSampler {
   /** Takes the `most` rows with most votes, or all that have any: they count once. Returns how many. */
   takeNeighbors(most: number): number {
     const first = this.count;
-    const votes = this.#votes;
-    const { touched, count } = this.#voted;
+    const { touched, votes, count } = this.#voted;
     if (count <= most) {
       for (let t = 0; t < count; t++) this.#takeNeighbor(touched[t]);
     } else {
       let highest = 0;
-      for (let t = 0; t < count; t++) highest = Math.max(highest, votes[touched[t]]);
+      for (let t = 0; t < count; t++) highest = Math.max(highest, votes[t]);
       const histogram = new Int32Array(highest + 1);
-      for (let t = 0; t < count; t++) histogram[votes[touched[t]]]++;
+      for (let t = 0; t < count; t++) histogram[votes[t]]++;
       let bar = highest;
       let above = 0;
       while (bar > 0 && above + histogram[bar] <= most) above += histogram[bar--];
       let atBar = most - above;
-      for (let t = 0; t < count; t++) {
-        const j = touched[t];
-        if (votes[j] > bar || (votes[j] === bar && atBar-- > 0)) this.#takeNeighbor(j);
-      }
+      for (let t = 0; t < count; t++)
+        if (votes[t] > bar || (votes[t] === bar && atBar-- > 0)) this.#takeNeighbor(touched[t]);
     }
     return this.count - first;
   }
@@ -249,7 +245,7 @@ export class RowSampler {
     let count = 0;
     for (let q = from; q < end; q++) {
       const j = list[q];
-      if (this.#inside[leafOf[j]] === 0 && this.#taken[j] === FREE) into[count++] = j;
+      if (this.#inside[leafOf[j]] === 0 && this.#taken.placeOf(j) < 0) into[count++] = j;
     }
     return count;
   }
@@ -262,12 +258,10 @@ export class RowSampler {
   /** Takes row i where it lies outside and is not taken yet; it counts once. */
   #takeOnce(i: number): void {
     const leaf = this.#state.leafOf[i];
-    if (this.#inside[leaf] !== 0 || this.#taken[i] !== FREE) return;
-    const ring = this.#votes[i] > 0 ? this.#places.length - 1 : this.#ringOf(leaf);
-    this.#taken[i] = TAKEN;
+    if (this.#inside[leaf] !== 0 || !this.#put(i, 1)) return;
+    const ring = this.#voted.has(i) ? this.#places.length - 1 : this.#ringOf(leaf);
     this.#free[ring]--;
     this.#certain[ring]++;
-    this.#put(i, 1);
   }
 
   /** The ring of a leaf's rows, other than neighbors: the level of the smallest marked node above it. */
@@ -278,25 +272,23 @@ export class RowSampler {
   }
 
   #takeNeighbor(i: number): void {
-    this.#taken[i] = TAKEN;
+    this.#put(i, 1);
     this.#free[this.#free.length - 1]--;
     this.#certain[this.#free.length - 1]++;
-    this.#put(i, 1);
   }
 
-  #put(i: number, weight: number): void {
-    if (this.count === this.rows.length) this.#grow();
-    this.weights[this.count] = weight;
-    this.rows[this.count++] = i;
-  }
-
-  #grow(): void {
-    const length = Math.min(2 * this.rows.length, this.#taken.length);
-    const { rows, weights } = this;
-    this.rows = new Int32Array(length);
-    this.rows.set(rows);
-    this.weights = new Float64Array(length);
-    this.weights.set(weights);
+  /** Takes row i with that weight; false where it is taken already. */
+  #put(i: number, weight: number): boolean {
+    const taken = this.#taken;
+    const place = taken.count;
+    if (taken.add(i) < place) return false;
+    if (place >= this.weights.length) {
+      const larger = new Float64Array(taken.list.length);
+      larger.set(this.weights);
+      this.weights = larger;
+    }
+    this.weights[place] = weight;
+    return true;
   }
 
   /** Marks a node and those above it; `once` stops where one is marked so. */
@@ -388,12 +380,9 @@ export class RowSampler {
       while (r + 1 < end && before[r + 1] <= place) r++;
       this.#range = r;
       i = this.#state.tree.order[this.#sortedFrom[r] + place - before[r]];
-      if (this.#votes[i] > 0) return;
+      if (this.#voted.has(i)) return;
     }
-    if (this.#taken[i] !== FREE) return;
-    this.#taken[i] = TAKEN;
-    this.#free[ring]--;
-    this.#put(i, 1);
+    if (this.#put(i, 1)) this.#free[ring]--;
   }
 
   /**

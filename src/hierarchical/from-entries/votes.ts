@@ -2,6 +2,7 @@
  * Votes of a node's indices, and of the leaves near to it, for the rows outside: how many of them have each for a
  * neighbor.
  */
+import { IndexTable } from '../../core/index-table.js';
 import { leftChild } from '../../core/indices.js';
 import { type ClusterTree, firstLeaf } from '../../tree/cluster-tree.js';
 import type { InteractionLists } from '../../tree/interaction-lists.js';
@@ -64,29 +65,49 @@ export function markInside(
 
 /** Votes that were counted, and for whom, in the order in which each got its first one. */
 export class Votes {
-  /** Of every index. */
-  readonly of: Int32Array;
-  touched = new Int32Array(1024);
-  count = 0;
+  readonly #table = new IndexTable();
+  /** By place. */
+  #votes = new Int32Array(this.#table.list.length);
 
-  constructor(size: number) {
-    this.of = new Int32Array(size);
+  /** How many rows have any. */
+  get count(): number {
+    return this.#table.count;
+  }
+
+  /** Their indices, `count` at the beginning of the array. */
+  get touched(): Int32Array {
+    return this.#table.list;
+  }
+
+  /** How many each has. */
+  get votes(): Int32Array {
+    return this.#votes;
+  }
+
+  /** Whether row i has any. */
+  has(i: number): boolean {
+    return this.#table.placeOf(i) >= 0;
   }
 
   /** Nobody has any. */
   clear(): void {
-    for (let t = 0; t < this.count; t++) this.of[this.touched[t]] = 0;
-    this.count = 0;
+    this.#votes.fill(0, 0, this.#table.count);
+    this.#table.clear();
   }
 
   /** Gives so many to each of these. */
   give({ indices, votes }: GivenVotes): void {
-    this.#makeRoom(indices.length);
-    for (let t = 0; t < indices.length; t++) {
-      const j = indices[t];
-      if (this.of[j] === 0) this.touched[this.count++] = j;
-      this.of[j] += votes[t];
+    for (let t = 0; t < indices.length; t++) this.#give(indices[t], votes[t]);
+  }
+
+  #give(j: number, votes: number): void {
+    const place = this.#table.add(j);
+    if (place >= this.#votes.length) {
+      const larger = new Int32Array(this.#table.list.length);
+      larger.set(this.#votes);
+      this.#votes = larger;
     }
+    this.#votes[place] += votes;
   }
 
   /**
@@ -100,39 +121,18 @@ export class Votes {
     if (neighborCount === 0) return;
     const { order } = tree;
     const end = tree.end[μ];
-    const votes = this.of;
     for (let p = tree.begin[μ]; p < end; p++) {
       // What is known of the index's own node alone; of leaves that another rank has nothing is.
       if (p >= from && p - from < reach.length && reach[p - from] >= level) continue;
       const row = rowOf[order[p]];
       const first = row * neighborCount;
       const last = first + neighborCount;
-      const lastNearest = nearestBegin[row + 1];
-      this.#makeRoom(neighborCount + lastNearest - nearestBegin[row]);
-      const touched = this.touched;
-      let count = this.count;
       let outside = 0;
       for (let q = first; q < last; q++) outside += 1 - inside[leafOf[neighbors[q]]];
-      for (let q = outside === 0 ? last : first; q < last; q++) {
-        const j = neighbors[q];
-        if (inside[leafOf[j]] !== 0) continue;
-        if (votes[j] === 0) touched[count++] = j;
-        votes[j] += outside;
-      }
-      for (let q = nearestBegin[row]; q < lastNearest; q++) {
-        const j = nearestOf[q];
-        if (inside[leafOf[j]] !== 0) continue;
-        if (votes[j] === 0) touched[count++] = j;
-        votes[j] += neighborCount;
-      }
-      this.count = count;
+      for (let q = outside === 0 ? last : first; q < last; q++)
+        if (inside[leafOf[neighbors[q]]] === 0) this.#give(neighbors[q], outside);
+      for (let q = nearestBegin[row], end = nearestBegin[row + 1]; q < end; q++)
+        if (inside[leafOf[nearestOf[q]]] === 0) this.#give(nearestOf[q], neighborCount);
     }
-  }
-
-  #makeRoom(more: number): void {
-    if (this.count + more <= this.touched.length) return;
-    const larger = new Int32Array(2 * (this.count + more));
-    larger.set(this.touched);
-    this.touched = larger;
   }
 }

@@ -18,8 +18,7 @@ interface VotesOfPart {
 
 /** What a votes counter has, in order. */
 const takenFrom = (votes: Votes): GivenVotes => {
-  const indices = votes.touched.slice(0, votes.count);
-  const given = { indices, votes: indices.map((j) => votes.of[j]) };
+  const given = { indices: votes.touched.slice(0, votes.count), votes: votes.votes.slice(0, votes.count) };
   votes.clear();
   return given;
 };
@@ -39,11 +38,11 @@ export class VoteExchange {
   /**
    * Collective: votes for each of this rank's nodes of a level above that of the share, in the order in which one
    * process counts them, over shared memory. For each level between them two messages each way, of 8 bytes for each
-   * row outside that a part votes for. Scratch: 4 bytes an index.
+   * row outside that a part votes for.
    */
   run(level: number): Map<number, GivenVotes> {
     const { level: shared } = this.#share;
-    const votes = new Votes(this.#state.tree.size);
+    const votes = new Votes();
     const sum = (...some: readonly GivenVotes[]): GivenVotes => {
       for (const one of some) votes.give(one);
       return takenFrom(votes);
