@@ -72,7 +72,7 @@ export class ResidentWork<K extends WorkKind, P> implements PreparedWork<K> {
         const [{ unit, writes }, demand] = [operands[written], operands[other]];
         // Rows of vectors and numbers have no common measure: they stand in buffers of their own.
         const places = unit === demand.unit ? [demand.reads, demand.writes] : [writes];
-        const place = Math.max(...places.map((runs) => firstCommon(writes, runs)));
+        const place = firstCommon(writes, places);
         if (place < 0) return;
         throw new ShapeError(
           `The operands ${written} and ${other} of the launch are one buffer, and what is written to ${written} is ` +

@@ -51,19 +51,15 @@ const runsOf =
   (visit) => {
     for (const { [side]: places } of pieces) {
       const { offset, rows, columns } = places;
-      for (const column of columns) {
-        let begin = offset + column + rows[0];
-        let end = begin + 1;
-        for (let i = 1; i < rows.length; i++) {
-          const at = offset + column + rows[i];
-          if (at !== end) {
-            visit(begin, end);
-            begin = at;
-          }
-          end = at + 1;
-        }
-        if (rows.length > 0) visit(begin, end);
+      // Neighbors among the rows: first, last, first, last, …
+      const neighbors: number[] = [];
+      for (let i = 0; i < rows.length; i++) {
+        if (i === 0 || rows[i] !== rows[i - 1] + 1) neighbors.push(rows[i], rows[i]);
+        else neighbors[neighbors.length - 1]++;
       }
+      for (const column of columns)
+        for (let k = 0; k < neighbors.length; k += 2)
+          visit(offset + column + neighbors[k], offset + column + neighbors[k + 1] + 1);
     }
   };
 
