@@ -2,13 +2,13 @@
  * Lists of neighbors to the ranks that have their indices in a cluster tree: each has the lists of its own leaves, and
  * no others.
  */
-import { sharedInt32 } from '../core/shared-array.js';
+import { sharedInt32, toShared } from '../core/shared-array.js';
 import type { Communicator } from '../distributed/communicator.js';
 import { exchangeParts, partsOf, type Parts } from '../distributed/exchange-parts.js';
 import { awaitTogether } from '../distributed/together.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { firstLeaf, leavesOf, type ClusterTree } from './cluster-tree.js';
-import { alike, runCopy } from './copy-rows.js';
+import { alike, runCopy, type RowsState } from './copy-rows.js';
 import { leafOfIndices } from './leaf-of-indices.js';
 import type { NeighborRows } from './neighbors.js';
 import { rowsOfIndices } from './row-of.js';
@@ -34,12 +34,13 @@ const isHere = (ranges: readonly PositionRange[], others: readonly PositionRange
 
 /**
  * Collective: the lists of the indices at this rank's positions of the tree. Nothing is sent where they are there
- * already, or one process has all. Cost: O(N) of all workers; three alltoalls of 4κ + 4 bytes a list that moves.
+ * already, or one process has all. `keeps` says that what is given is read later, too; else lists that come may take
+ * its place. Cost: O(N) of all workers; three alltoalls of 4κ + 4 bytes a list that moves.
  */
 export async function ownLists(
   neighbors: NeighborRows,
   tree: ClusterTree,
-  ranges: readonly PositionRange[],
+  { ranges, keeps }: { readonly ranges: readonly PositionRange[]; readonly keeps: boolean },
   control: TeamControl,
 ): Promise<NeighborRows> {
   const { communicator } = control.team;
@@ -47,26 +48,38 @@ export async function ownLists(
   if (members === undefined || communicator.size === 1 || isHere(ranges, neighbors.ranges)) return neighbors;
   const rankOf = rankOfLeaves(tree, ranges);
   const leafOf = await awaitTogether(communicator, () => leafOfIndices(tree, control));
-  const rows = partsOf(communicator.size, 1, (put) => {
+  const going = partsOf(communicator.size, 1, (put) => {
     for (let row = 0; row < members.length; row++) put(rankOf[leafOf[members[row]]], row);
   });
-  const arrived = exchangeParts(communicator, { ...rows, numbers: rows.numbers.map((row) => members[row]) });
-  const own = sharedInt32(arrived.numbers.length);
-  own.set(arrived.numbers);
-  const packed = alike(from, count * members.length);
-  const order = sharedInt32(members.length);
-  order.set(rows.numbers);
-  const { team } = control;
-  const shared = await team.share({ capacity: count, order, from, rowOf: sharedInt32(0), to: from, packed });
+  const coming = exchangeParts(communicator, { ...going, numbers: going.numbers.map((row) => members[row]) });
+  const numbers = count * coming.numbers.length;
+  const to = keeps || numbers > from.length ? alike(from, numbers) : from.subarray(0, numbers);
+  await moveLists({ capacity: count, from, to }, going, coming, control);
+  // What they were packed in.
+  control.team.collect(from.byteLength);
+  const own = toShared(coming.numbers);
+  const rowOf = await awaitTogether(communicator, () => rowsOfIndices(tree.size, own, control));
+  return { ...neighbors, indices: to, rowOf, members: own, ranges };
+}
+
+/** Rows of `from` that go, and as they come, in `to`. Collective. */
+async function moveLists(
+  { capacity, from, to }: { readonly capacity: number; readonly from: Int32Array; readonly to: Int32Array },
+  going: Parts,
+  coming: Parts,
+  { team }: TeamControl,
+): Promise<void> {
+  const packed = alike(from, from.length);
+  const state = { capacity, order: toShared(going.numbers), from, rowOf: sharedInt32(0), to: from, packed };
+  const shared = await team.share<RowsState>(state);
   try {
-    const pieces = [{ row: 0, position: 0, count: order.length }];
-    await awaitTogether(communicator, () => runCopy(team, shared, pieces, true));
+    const pieces = [{ row: 0, position: 0, count: going.numbers.length }];
+    await awaitTogether(team.communicator, () => runCopy(team, shared, pieces, true));
   } finally {
     team.release(shared);
   }
-  const indices = movedLists(packed, { going: rows, coming: arrived, count }, communicator);
-  const rowOf = await awaitTogether(communicator, () => rowsOfIndices(tree.size, own, control));
-  return { ...neighbors, indices, rowOf, members: own, ranges };
+  const width = (counts: Int32Array): Int32Array => counts.map((lists) => capacity * lists);
+  team.communicator.alltoall(packed, width(going.counts), to, width(coming.counts));
 }
 
 /**
@@ -102,16 +115,4 @@ export function listsOfAll(
     all.rowOf[i] = row;
   });
   return all;
-}
-
-/** Lists that are packed for the ranks they go to, as they come. */
-function movedLists(
-  packed: Int32Array,
-  { going, coming, count }: { readonly going: Parts; readonly coming: Parts; readonly count: number },
-  communicator: Communicator,
-): Int32Array {
-  const lists = alike(packed, count * coming.numbers.length);
-  const numbers = (counts: Int32Array): Int32Array => counts.map((lists) => count * lists);
-  communicator.alltoall(packed, numbers(going.counts), lists, numbers(coming.counts));
-  return lists;
 }

@@ -216,7 +216,12 @@ async function compressOnce(
   const { distance, seed } = resolved;
   const { team } = control;
   const began = performance.now();
-  const neighbors = await ownLists(found, tree, rangesOnTeam(tree, resolved.format, team), control);
+  const neighbors = await ownLists(
+    found,
+    tree,
+    { ranges: rangesOnTeam(tree, resolved.format, team), keeps: true },
+    control,
+  );
   if (neighbors !== found) team.collect(letGo(found, LISTS));
   const lists = interactionLists(tree, neighbors, { budget: resolved.budget }, team.communicator);
   const listed = performance.now();

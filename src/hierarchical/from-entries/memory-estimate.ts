@@ -163,7 +163,7 @@ export function estimateCompression(
   // Orders, leaves, diagonals, and where lists stand; and of own indices who votes for whom.
   const orders = (24 + 28 * share) * size;
   const order = 24 * size;
-  const comparison = comparisonBytes(size, width);
+  const comparison = comparisonBytes(size, width) * share;
   // Both orders of a tree, what it is cut by, and members in brackets.
   const search = numbers + distances + (20 + 4 * workers) * size;
   const skeletonization = numbers + kept + orders + found + slots + scratch;
