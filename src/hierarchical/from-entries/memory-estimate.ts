@@ -164,8 +164,10 @@ export function estimateCompression(
   const orders = (24 + 28 * share) * size;
   const order = 24 * size;
   const comparison = comparisonBytes(size, width) * share;
+  // What lists of several ranks move by.
+  const moving = share === 1 ? 0 : bytesOfNeighbor > 4 ? 4 * numbers : numbers;
   // Both orders of a tree, what it is cut by, and members in brackets.
-  const search = numbers + distances + (20 + 4 * workers) * size;
+  const search = numbers + distances + moving + (20 + 4 * workers) * size;
   const skeletonization = numbers + kept + orders + found + slots + scratch;
   const dropped = isWorthCollecting(numbers);
   // What samples took stays with the C library, which serves other arrays from it.
