@@ -205,7 +205,16 @@ export async function training(name: string, { step, smoke, times, order }: Netw
   const what = `steps of Adam, an epoch of ${epoch} samples extrapolated from ${steps - warm}`;
   tell({ ...common, precision, what, batchSize, ms, epochSeconds });
   const { device, calls } = recording(card);
-  const options = { network, device, precision, batchSize, vectors: 0, regularization: 0, seed: 0 } as const;
+  const options = {
+    network,
+    device,
+    precision,
+    batchSize,
+    vectors: 0,
+    curvature: 'none',
+    regularization: 0,
+    seed: 0,
+  } as const;
   const objective = await DeviceObjective.open(options);
   objective.parameters.set(run.parameters);
   objective.put();

@@ -120,8 +120,9 @@ export interface TrainOptions {
    */
   readonly memoryLimit?: number | undefined;
   /**
-   * Where steps are made: a device as `openDevice` opens it, for first-order optimizers (adam, adamw, sgd, …). They are
-   * those of the processor but for rounding, in the device's precision. Default: the processor.
+   * Where steps are made: a device as `openDevice` opens it, for first-order optimizers (adam, adamw, sgd, …), lbfgs,
+   * newton-cg and gauss-newton-cg. They are those of the processor but for rounding, in the device's precision.
+   * Default: the processor.
    */
   readonly device?: Device | undefined;
   /** Data up to this many bytes is shuffled whole; beyond it, by chunks of at most this size. Default 2 GiB. */

@@ -195,7 +195,8 @@ async function openObjective(
     const own = onDevice(network, loss, settings, { code, team });
     const vectors = optimizer.spare(own, capacity) / vectorNumbers(own.parameters) + Number(average !== null);
     const precision = precisionOf(parameters);
-    const options = { network: own, device, precision, batchSize: capacity, vectors, regularization, seed };
+    const { curvature } = optimizer;
+    const options = { network: own, device, precision, batchSize: capacity, vectors, curvature, regularization, seed };
     const objective = await DeviceObjective.open(options);
     return { objective, begin: () => optimizer.onDevice!(objective) };
   }
@@ -240,7 +241,10 @@ function onDevice(
     throw new OptionError(`${what} does not train on a device: ${advice}, or leave out the device.`, {});
   };
   if (optimizer.onDevice === undefined)
-    refuse(optimizer.name, 'take adam, adamw, sgd, momentum, nesterov, adagrad or rmsprop');
+    refuse(
+      optimizer.name,
+      'take adam, adamw, sgd, momentum, nesterov, adagrad, rmsprop, lbfgs, newton-cg or gauss-newton-cg',
+    );
   if ((team?.communicator.size ?? 1) > 1) refuse('A run of several ranks', 'take one rank');
   if (code !== null) refuse("A perceptron's code", 'take a network of layers (variationalAutoencoder)');
   if (isGraphNetwork(network)) return network;

@@ -20,9 +20,9 @@ import { randomMatrix } from '../support.js';
 
 const SAMPLES = 53;
 
-function perceptron(): GivenModel {
+function perceptron(samples = SAMPLES): GivenModel {
   const network = defineNetwork({ widths: [6, 5, 6], activation: 'tanh' });
-  const inputs = randomMatrix(6, SAMPLES, 2);
+  const inputs = randomMatrix(6, samples, 2);
   const data = memoryDataSet(inputs, inputs, { samples: 'columns' });
   return { network, parameters: initialParameters(network, 1), loss: 'mse', data };
 }
@@ -49,6 +49,22 @@ const RUNS: Readonly<Record<string, TrainOptions>> = {
     clip: 0.5,
   },
   'one batch': { batchSize: 'all', schedule: constantSchedule(), optimizer: 'rmsprop' },
+};
+
+/** Directions by conjugate gradients and Steihaug's, negative curvature among them; each search; a history of pairs. */
+const CURVED: Readonly<Record<string, TrainOptions>> = {
+  'newton-cg, armijo': { optimizer: { name: 'newton-cg', iterations: 6 }, regularization: 0.05 },
+  'newton-cg, radius': { optimizer: { name: 'newton-cg', search: 'radius', iterations: 6, radius: 0.3 } },
+  'newton-cg, wolfe': { optimizer: { name: 'newton-cg', search: 'wolfe', iterations: 5 }, decay: 0.1 },
+  'gauss-newton-cg, ratio': { optimizer: { name: 'gauss-newton-cg', iterations: 8 }, clip: 0.4 },
+  'gauss-newton-cg, groups': {
+    optimizer: { name: 'gauss-newton-cg', search: 'fixed', learningRate: 0.5, iterations: 5 },
+    groups: [
+      { layers: [0], frozen: true },
+      { layers: [1], rate: 0.5, decay: 0.2, decayBias: true },
+    ],
+  },
+  lbfgs: { optimizer: { name: 'lbfgs', history: 3 }, epochs: 5 },
 };
 
 describe.each(['cuda', 'webgpu'] as const)('training on %s', (name) => {
@@ -107,6 +123,21 @@ describe.each(['cuda', 'webgpu'] as const)('training on %s', (name) => {
     await both(MODELS[network]() as unknown as GivenModel, { epochs: 1, ...RUNS[run] });
   });
 
+  it.each(name === 'cuda' ? Object.keys(CURVED) : ['newton-cg, armijo', 'gauss-newton-cg, ratio'])(
+    'takes_steps_by_curvature: %s',
+    async (of) => {
+      await both(perceptron(), { epochs: 2, batchSize: 'all', ...CURVED[of] });
+    },
+  );
+  // Batch norm and dropout, whose masks trials keep; tokens.
+  it.each(name === 'cuda' ? (['convolutional', 'language'] as const) : [])(
+    'takes_steps_by_curvature_in_networks_of_layers: %s',
+    async (of) => {
+      const model = MODELS[of]() as unknown as GivenModel;
+      await both(model, { optimizer: { name: 'gauss-newton-cg', iterations: 3 }, batchSize: 30, epochs: 1 });
+    },
+  );
+
   it('goes_on_from_a_checkpoint_to_the_same_parameters', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'hmatrix-device-'));
     try {
@@ -120,6 +151,33 @@ describe.each(['cuda', 'webgpu'] as const)('training on %s', (name) => {
     } finally {
       await rm(folder, { recursive: true });
     }
+  });
+
+  it('an_iteration_of_conjugate_gradients_moves_some_numbers_alone', async () => {
+    const moved = async (iterations: number): Promise<readonly [number, number]> => {
+      const before = device.counters;
+      const optimizer = { name: 'gauss-newton-cg', search: 'fixed', iterations, tolerance: 0 } as const;
+      const { lastStep } = await train(perceptron(), { optimizer, batchSize: 'all', steps: 1, device });
+      expect(lastStep!.cgIterations).toBe(iterations);
+      const after = device.counters;
+      return [after.uploaded - before.uploaded, after.downloaded - before.downloaded];
+    };
+    const [few, many] = [await moved(3), await moved(8)];
+    const width = name === 'cuda' ? 8 : 4;
+    // Three pairs of coefficients and the weight of a mean there; five sums back.
+    expect([many[0] - few[0], many[1] - few[1]]).toEqual([5 * 7 * width, 5 * 5 * width]);
+  });
+
+  // What launches take is much beside passes of so few samples in float32.
+  it.runIf(name === 'cuda')('passes_that_do_not_fit_are_made_again_in_each_product', async () => {
+    const asked = { optimizer: { name: 'gauss-newton-cg', iterations: 4 }, batchSize: 'all', steps: 2 } as const;
+    const whole = await train(perceptron(900), { ...asked, device });
+    const small = await openDevice(name, { memoryLimit: 0.6 * whole.memory.bytes });
+    const parts = await train(perceptron(900), { ...asked, device: small });
+    await small.close();
+    expect(parts.memory.bytes).toBeLessThan(0.6 * whole.memory.bytes);
+    expect(parts.lastStep!.cgIterations).toBe(whole.lastStep!.cgIterations);
+    expect(difference(parts.parameters, whole.parameters)).toBeLessThan(1e-12);
   });
 
   it('a_run_that_diverges_ends_with_the_last_good_parameters', async () => {

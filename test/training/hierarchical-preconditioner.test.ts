@@ -4,7 +4,9 @@ import { describe, expect, it } from 'vitest';
 import { AbortedError, NonFiniteError, OptionError } from '#hmatrix/core/errors.js';
 import type { FloatArray } from '#hmatrix/core/floats.js';
 import { availableMemory } from '#hmatrix/io/machine.js';
+import { onHost } from '#hmatrix/training/newton/newton-objective.js';
 import { Point } from '#hmatrix/training/newton/point.js';
+import { now } from '#hmatrix/training/newton/steps.js';
 import { hierarchicalCosts, matrixBytes } from '#hmatrix/training/newton/preconditioners/hierarchical-costs.js';
 import { hierarchicalPreconditioner } from '#hmatrix/training/newton/preconditioners/hierarchical.js';
 import { hessianFree, type HessianFreeOptions } from '#hmatrix/training/optimizers/hessian-free.js';
@@ -49,8 +51,8 @@ describe('the hierarchical preconditioner', () => {
         (await openCase(optimizer(), options)).objective,
         numbers,
       )!;
-      const point = new Point(objective);
-      point.begin(plan());
+      const point = new Point(onHost(objective));
+      now(point.begin(plan()));
       await preconditioner.ready!(30, 0.01, undefined);
       preconditioner.prepare(point, 30, 0.01);
       const solve = (): Float64Array => {

@@ -13,7 +13,8 @@ import { defineNetwork, type Network } from '#hmatrix/network/network.js';
 import type { Team } from '#hmatrix/parallel/team.js';
 import { PerceptronObjective } from '#hmatrix/training/objective/perceptron-objective.js';
 import type { Optimizer, StepPlan, Stepper } from '#hmatrix/training/optimizer.js';
-import type { NewtonCurvature } from '#hmatrix/training/newton/point.js';
+import type { NewtonCurvature } from '#hmatrix/training/newton/newton-objective.js';
+import { ready } from '#hmatrix/training/newton/steps.js';
 import { Vectors, type Product } from '#hmatrix/training/newton/vectors.js';
 
 export interface CaseOptions {
@@ -145,6 +146,7 @@ export function symmetricCase(values: readonly number[], seed: number): { a: Mat
         for (let j = 0; j < n; j++) sum += a.data[i + j * n] * v[j];
         out[i] = sum;
       }
+      return ready(undefined);
     },
   };
 }

@@ -1,10 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { RandomStream } from '#hmatrix/core/random.js';
 import { defaultBlas } from '#hmatrix/dense/default-blas.js';
-import { conjugateGradients } from '#hmatrix/training/newton/conjugate-gradients.js';
+import { conjugateGradients as conjugateGradientSteps } from '#hmatrix/training/newton/conjugate-gradients.js';
 import { LanczosBasis } from '#hmatrix/training/newton/lanczos-basis.js';
-import { steihaug } from '#hmatrix/training/newton/steihaug.js';
+import { steihaug as steihaugSteps } from '#hmatrix/training/newton/steihaug.js';
+import { now, ready } from '#hmatrix/training/newton/steps.js';
+import type { Product } from '#hmatrix/training/newton/vectors.js';
 import { denseSolve, distance, dot, norm, smallSpace, symmetricCase } from './newton-cases.js';
+
+const conjugateGradients = (...given: Parameters<typeof conjugateGradientSteps>) =>
+  now(conjugateGradientSteps(...given));
+const steihaug = (...given: Parameters<typeof steihaugSteps>) => now(steihaugSteps(...given));
 
 const normal = (n: number, seed: number): Float64Array => {
   const x = new Float64Array(n);
@@ -93,8 +99,9 @@ describe('conjugate gradients', () => {
     const n = 60;
     const { space, vector } = smallSpace(n);
     const diagonal = spread(n, 0.001, 100);
-    const product = (v: ArrayLike<number>, out: { [k: number]: number }): void => {
+    const product: Product = (v, out) => {
       for (let k = 0; k < n; k++) out[k] = diagonal[k] * v[k];
+      return ready(undefined);
     };
     const b = vector(normal(n, 6));
     const x = vector();

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { RandomStream } from '#hmatrix/core/random.js';
 import { nextDamping, nextRadius, reductionRatio } from '#hmatrix/training/newton/adaptation.js';
-import { armijo, wolfe } from '#hmatrix/training/newton/line-search.js';
+import { armijo, wolfe, type LineEnd, type LineStart } from '#hmatrix/training/newton/line-search.js';
+import { now, ready } from '#hmatrix/training/newton/steps.js';
 
 /** Smooth functions of one variable that fall at 0: waves on a bowl, walls, narrow valleys. */
 function randomLine(seed: number) {
@@ -30,7 +31,7 @@ describe('line searches', () => {
       const start = { value: value(0), slope: slope(0) };
       if (!(start.slope < 0)) continue;
       problems++;
-      const back = armijo(value, start);
+      const back = now(armijo((t) => ready(value(t)), start));
       if (back.rate > 0) {
         expect(back.met).toBe('armijo');
         expect(back.value).toBe(value(back.rate));
@@ -38,14 +39,16 @@ describe('line searches', () => {
       }
       let last = Number.NaN;
       let calls = 0;
-      const end = wolfe(
-        (t) => {
-          last = t;
-          calls++;
-          return { value: value(t), slope: slope(t) };
-        },
-        start,
-        { most: 40 },
+      const end = now(
+        wolfe(
+          (t) => {
+            last = t;
+            calls++;
+            return ready({ value: value(t), slope: slope(t) });
+          },
+          start,
+          { most: 40 },
+        ),
       );
       expect(end.evaluations).toBe(calls);
       if (end.met === 'strong-wolfe') {
@@ -63,22 +66,22 @@ describe('line searches', () => {
 
   it('give_up_where_nothing_falls', () => {
     const rising = { value: 0, slope: -1 };
-    expect(armijo(() => 1, rising).rate).toBe(0);
-    expect(armijo(() => Number.POSITIVE_INFINITY, rising)).toMatchObject({ rate: 0, met: 'none' });
-    expect(wolfe(() => ({ value: Infinity, slope: Number.NaN }), rising)).toMatchObject({ rate: 0, met: 'none' });
-    expect(armijo(() => -1, { value: 0, slope: 1 })).toMatchObject({ rate: 0, evaluations: 0 });
-    expect(wolfe(() => ({ value: -1, slope: 0 }), { value: 0, slope: 1 })).toMatchObject({ rate: 0, evaluations: 0 });
+    const back = (value: number, start: LineStart): LineEnd => now(armijo(() => ready(value), start));
+    const strong = (value: number, slope: number, start: LineStart): LineEnd =>
+      now(wolfe(() => ready({ value, slope }), start));
+    expect(back(1, rising).rate).toBe(0);
+    expect(back(Infinity, rising)).toMatchObject({ rate: 0, met: 'none' });
+    expect(strong(Infinity, Number.NaN, rising)).toMatchObject({ rate: 0, met: 'none' });
+    expect(back(-1, { value: 0, slope: 1 })).toMatchObject({ rate: 0, evaluations: 0 });
+    expect(strong(-1, 0, { value: 0, slope: 1 })).toMatchObject({ rate: 0, evaluations: 0 });
   });
 
   it('reach_far_and_near', () => {
     for (const center of [1e-6, 1e-3, 1, 1e3]) {
       const value = (t: number): number => (t - center) ** 2;
       const slope = (t: number): number => 2 * (t - center);
-      const end = wolfe(
-        (t) => ({ value: value(t), slope: slope(t) }),
-        { value: value(0), slope: slope(0) },
-        { curvature: 0.1 },
-      );
+      const start = { value: value(0), slope: slope(0) };
+      const end = now(wolfe((t) => ready({ value: value(t), slope: slope(t) }), start, { curvature: 0.1 }));
       expect(end.met).toBe('strong-wolfe');
       expect(end.rate / center).toBeCloseTo(1, 0);
     }

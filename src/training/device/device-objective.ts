@@ -12,14 +12,14 @@ import { DeviceTape } from '../../layers/device-tape.js';
 import { requireWords } from '../../layers/graph-model.js';
 import type { GraphNetwork } from '../../layers/graph-network.js';
 import { takeSamples } from '../../layers/place-samples.js';
+import type { MaskDraw } from '../../layers/mask.js';
 import { graphSliceFirst, graphSlices } from '../../layers/slices.js';
 import { divisorOf, lossWeight, rightCount, rightShare } from '../../layers/targets.js';
 import type { Batch } from '../../network/data-set.js';
 import type { Picks } from '../../network/sample-order.js';
-import { combineKernel, GATHER } from '../../tape/device/maps.js';
+import { FILL } from '../../tape/device/maps.js';
 import type { DeviceStep } from '../../tape/device/recorder.js';
 import { Launches } from '../../tape/device/tape.js';
-import { numbersOf, rowsOf } from '../../tape/shape.js';
 import { followStatistics } from '../graph/statistics.js';
 import { decays, statisticNumbers } from '../graph/workspace.js';
 import { copySamples } from '../objective/copy-samples.js';
@@ -27,16 +27,13 @@ import { maskStep } from '../objective/mask-step.js';
 import type { LoopObjective, Measure, TrainingMemory } from '../objective/objective.js';
 import type { TeamChoice } from '../objective/team-trial.js';
 import type { Update } from '../objective/update.js';
-import type { Span } from '../objective/workspace.js';
-import { deviceLayout, regionsOf, type DeviceLayout } from './layout.js';
-import {
-  FINISH_GRADIENT,
-  FOLLOW,
-  SETTING_NUMBERS,
-  settingsOf,
-  updateKernel,
-  WEIGHT_SQUARES,
-} from './update-kernels.js';
+import type { CurvatureKind, Span } from '../objective/workspace.js';
+import type { NewtonCurvature, NewtonObjective } from '../newton/newton-objective.js';
+import { DeviceVectors } from './device-vectors.js';
+import { copyStep, finishingSteps, lossStep, squareSteps, statisticSteps } from './launch-steps.js';
+import { deviceLayout, regionsOf, type DeviceLayout, type DeviceMode } from './layout.js';
+import { onDevice } from './newton-on-device.js';
+import { FOLLOW, SETTING_NUMBERS, settingsOf, updateKernel } from './update-kernels.js';
 
 /** What training on a device is opened with. */
 export interface DeviceObjectiveOptions {
@@ -47,6 +44,8 @@ export interface DeviceObjectiveOptions {
   readonly batchSize: number;
   /** Vectors laid out like θ that `vector` is to give. */
   readonly vectors: number;
+  /** Curvature whose products its optimizer asks for. */
+  readonly curvature: CurvatureKind;
   readonly regularization: number;
   readonly seed: number;
 }
@@ -67,11 +66,18 @@ export class DeviceObjective implements LoopObjective {
   readonly #memory: VectorMemory;
   /** Where the arrays here stand there: θ, then what `vector` gave. */
   readonly #places = new Map<FloatArray, number>();
+  /** Vectors that are there alone, by what stands for them. */
+  readonly #apart = new Map<FloatArray, number>();
   readonly #launches = new Map<string, Launches>();
   readonly #inputs: Matrix;
   readonly #targets: Matrix;
   #count = 0;
   #weight = 0;
+  /** The step of the last pass, and whether what its products need is kept. */
+  #step: number | null = null;
+  #passed = false;
+  /** Which data a trial of one slice has. */
+  #tried = '';
   readonly #carried = { loss: 0, weight: 0, parts: 0 };
 
   private constructor(options: DeviceObjectiveOptions, layout: DeviceLayout, buffer: DeviceBuffer) {
@@ -98,7 +104,8 @@ export class DeviceObjective implements LoopObjective {
     const precision = device.precisions.includes(options.precision) ? options.precision : 'f32';
     const layout = deviceLayout({ ...options, precision });
     const objective = new DeviceObjective(options, layout, await device.allocate(layout.numbers, precision));
-    for (const mode of ['training', 'evaluation'] as const) objective.#tape(mode, 0).sendConstants();
+    for (const mode of ['training', 'evaluation', 'trial'] as const)
+      if (mode !== 'trial' || layout.trial !== null) objective.#tape(mode, 0).sendConstants();
     return objective;
   }
 
@@ -106,13 +113,51 @@ export class DeviceObjective implements LoopObjective {
     return this.#weight;
   }
 
+  /** Samples of the loaded batch. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Whether f differs from step to step. */
+  get isRandom(): boolean {
+    return this.#layout.training.masks.length > 0;
+  }
+
   vector(): FloatArray {
-    const { vectors, network, precision } = this.#options;
-    const k = this.#places.size - 1;
-    if (k === vectors) throw new RangeError('All vectors of the objective are taken.');
+    const { network, precision } = this.#options;
+    const place = this.#nextPlace();
     const array = this.#memory.take(network.parameters, precision);
-    this.#places.set(array, this.#layout.at.vectors + k * this.#layout.vector);
+    this.#places.set(array, place);
     return array;
+  }
+
+  /** The objective as a Newton method takes it. */
+  newton(): NewtonObjective<DeviceVectors> {
+    const { at } = this.#layout;
+    const handle = (place: number): FloatArray => {
+      const own = floats(0, this.#precision);
+      this.#apart.set(own, place);
+      return own;
+    };
+    const space = new DeviceVectors(this.network.parameters, {
+      device: this.#options.device,
+      buffer: this.#buffer,
+      placeOf: (vector) => this.#placeOf(vector),
+      prepared: async (name, make) => this.#prepared(name, make),
+      coefficients: this.#shared,
+      parts: at.dots,
+    });
+    return onDevice(this, { space, gradient: handle(at.sum), vector: () => handle(this.#nextPlace()) });
+  }
+
+  #nextPlace(): number {
+    const taken = this.#places.size - 1 + [...this.#apart.values()].filter((at) => at !== this.#layout.at.sum).length;
+    if (taken === this.#options.vectors) throw new RangeError('All vectors of the objective are taken.');
+    return this.#layout.at.vectors + taken * this.#layout.vector;
+  }
+
+  #placeOf(vector: FloatArray): number {
+    return (this.#places.get(vector) ?? this.#apart.get(vector))!;
   }
 
   /** Where a vector stands on the device, for rules. */
@@ -155,7 +200,7 @@ export class DeviceObjective implements LoopObjective {
     const loss = await this.#pass(step, parts);
     const total = divisorOf(this.#weight + weight);
     this.#write([1 / total], this.#shared);
-    (await this.#prepared('finish', () => this.#finishing(this.#shared, this.#options.regularization))).run();
+    (await this.#prepared('finish', () => this.#finishing(at.sum, at.parameters))).run();
     return (loss + before) / total + penalty;
   }
 
@@ -182,7 +227,7 @@ export class DeviceObjective implements LoopObjective {
     const norm = Math.sqrt(squares.reduce((total, own, ℓ) => total + (frozen[ℓ] ? 0 : own), 0));
     if (norm > clip) {
       this.#write([clip / norm], this.#shared);
-      (await this.#prepared('clip', () => this.#finishing(this.#shared, 0))).run();
+      (await this.#prepared('clip', () => this.#finishing(sum, 0, 0))).run();
     }
     return norm;
   }
@@ -207,6 +252,51 @@ export class DeviceObjective implements LoopObjective {
     for (const launch of launches) launch.run();
   }
 
+  /** out ← C·v at the point of the last `evaluate`, on all of the batch. Rejects with DeviceError, DeviceLostError. */
+  async product(of: NewtonCurvature, v: FloatArray, out: FloatArray): Promise<void> {
+    const { at, training } = this.#layout;
+    const { trained } = this.network;
+    const [from, to] = [this.#placeOf(v), this.#placeOf(out)];
+    (await this.#prepared(`direction ${from}`, () => [copyStep(at.direction, from, trained)])).run();
+    for (const slice of this.#slices()) {
+      const { s, count } = slice;
+      const tape = this.#tape('training', at.parameters, s);
+      if (!this.#passed) await this.#forward(tape, slice, this.#step);
+      const launches = await this.#prepared(`${of} ${s} ${count}`, () => tape.prepare(training.phases.get(of)!, count));
+      launches.run();
+      const keep = s > 0 ? 1 : 0;
+      (await this.#prepared(`product ${keep} ${to}`, () => [copyStep(to, at.each, trained, keep)])).run();
+    }
+    this.#write([1 / divisorOf(this.#weight)], this.#shared);
+    (await this.#prepared(`finish ${from} ${to}`, () => this.#finishing(to, from))).run();
+    const rest = this.network.parameters - trained;
+    if (rest > 0) {
+      const clearing = { kernel: FILL, count: rest, integers: [to + trained, 0], reals: [0] };
+      (await this.#prepared(`clear ${to}`, () => [clearing])).run();
+    }
+  }
+
+  /** f of the batch at a vector with the masks of a step; passes of `evaluate` stay. Rejects as `product`. */
+  async trial(vector: FloatArray, step: number): Promise<number> {
+    const { at } = this.#layout;
+    const place = this.#placeOf(vector);
+    const penalty = await this.#penalty(place);
+    const tape = this.#tape('trial', place);
+    const slices = this.#slices();
+    for (const slice of slices) {
+      const { s, first, count } = slice;
+      const launches = await this.#prepared(`trial ${place} ${s} ${count}`, () =>
+        tape.prepare(0, count, [lossStep(tape, count, at.losses + s)]),
+      );
+      const data = slices.length === 1 ? `${this.loads} ${this.isRandom ? step : ''}` : '';
+      if (data === '' || data !== this.#tried)
+        tape.load(this.#batch(), { order: null, first, count }, this.#draw(maskStep(step, 0), first));
+      this.#tried = data;
+      launches.run();
+    }
+    return (await this.#losses()) / divisorOf(this.#weight) + penalty;
+  }
+
   async follow(averaged: FloatArray, keep: number): Promise<void> {
     const { parameters } = this.#layout.at;
     this.#write([keep], this.#shared);
@@ -219,16 +309,15 @@ export class DeviceObjective implements LoopObjective {
   async measure(vector: FloatArray = this.parameters): Promise<Measure> {
     const { device } = this.#options;
     const { at, outputs } = this.#layout;
-    const place = this.#places.get(vector)!;
+    const place = this.#placeOf(vector);
+    this.#passed = false;
     const penalty = await this.#penalty(place);
     const tape = this.#tape('evaluation', place);
     for (const slice of this.#slices()) {
       const { s, first, count } = slice;
       const launches = await this.#prepared(`evaluation ${place} ${s} ${count}`, async () => {
-        const output = tape.at(tape.plan.output);
-        const numbers = outputs * count;
-        const copy = { kernel: combineKernel(1), count: numbers, integers: [at.outputs + outputs * first, 0, output] };
-        return tape.prepare(0, count, [this.#lossOf(tape, slice), { ...copy, reals: [1] }]);
+        const copy = copyStep(at.outputs + outputs * first, tape.at(tape.plan.output), outputs * count);
+        return tape.prepare(0, count, [lossStep(tape, count, at.losses + s), copy]);
       });
       tape.load(this.#batch(), { order: null, first, count }, null);
       launches.run();
@@ -259,11 +348,11 @@ export class DeviceObjective implements LoopObjective {
     return this.#layout.at.settings + SETTING_NUMBERS * this.network.layers.length;
   }
 
-  #tape(mode: 'training' | 'evaluation', parameters: number): DeviceTape {
+  #tape(mode: DeviceMode, parameters: number, s = 0): DeviceTape {
     const { device } = this.#options;
-    const regions = regionsOf(this.#layout, mode, parameters);
+    const regions = regionsOf(this.#layout, mode, parameters, s);
     const place = { device, buffer: this.#buffer, precision: this.#precision, regions };
-    return new DeviceTape(this.#layout[mode], this.network.inputKinds, place);
+    return new DeviceTape(this.#layout[mode]!, this.network.inputKinds, place);
   }
 
   #batch(): Batch {
@@ -281,23 +370,16 @@ export class DeviceObjective implements LoopObjective {
 
   /** Forward and back, the gradient of the sum added to that of the parts before; resolves to the sum of losses. */
   async #pass(step: number, part: number): Promise<number> {
-    const { at } = this.#layout;
-    const tape = this.#tape('training', at.parameters);
-    const { seed } = this.#options;
-    for (const slice of this.#slices()) {
-      const { s, first, count } = slice;
-      const launches = await this.#prepared(`training ${s} ${count}`, () =>
-        tape.prepare(0, count, [this.#lossOf(tape, slice), ...this.#statisticsOf(tape, s)]),
-      );
-      const keep = part + s > 0 ? 1 : 0;
-      const integers = [at.sum, keep, at.each];
-      const sum = { kernel: combineKernel(1), count: this.network.trained, integers, reals: [1] };
-      const add = await this.#prepared(`add ${keep}`, () => [sum]);
-      const draw = { seed, step: maskStep(step, part)!, first };
-      tape.load(this.#batch(), { order: null, first, count }, draw);
-      launches.run();
-      add.run();
+    const { at, held } = this.#layout;
+    this.#step = maskStep(step, part);
+    this.#passed = false;
+    const slices = this.#slices();
+    for (const slice of slices) {
+      await this.#forward(this.#tape('training', at.parameters, slice.s), slice, this.#step);
+      const keep = part + slice.s > 0 ? 1 : 0;
+      (await this.#prepared(`add ${keep}`, () => [copyStep(at.sum, at.each, this.network.trained, keep)])).run();
     }
+    this.#passed = slices.length <= held;
     const loss = await this.#losses();
     if (!Number.isFinite(loss))
       throw new NonFiniteError('The loss is not finite on the device: the parameters have grown too large.', { loss });
@@ -305,24 +387,22 @@ export class DeviceObjective implements LoopObjective {
     return loss;
   }
 
-  /** The sum of a slice's losses, to its place. */
-  #lossOf(tape: DeviceTape, { s, count }: Slice): DeviceStep {
-    const { loss } = tape.plan;
-    const terms = numbersOf(loss.shape, count);
-    const integers = [this.#layout.at.losses + s, 0, terms, tape.at(loss), 1, 0, 1];
-    return { kernel: GATHER, count: 1, integers, reals: [1] };
+  /** A slice's data, its loss, its gradient, and what products need. */
+  async #forward(tape: DeviceTape, slice: Slice, step: number | null): Promise<void> {
+    const { at } = this.#layout;
+    const { s, first, count } = slice;
+    const launches = await this.#prepared(`training ${s} ${count}`, () =>
+      tape.prepare(0, count, [
+        lossStep(tape, count, at.losses + s),
+        ...statisticSteps(tape, at.statistics + s * statisticNumbers(tape.plan)),
+      ]),
+    );
+    tape.load(this.#batch(), { order: null, first, count }, this.#draw(step, first));
+    launches.run();
   }
 
-  /** The statistics of a slice, to their place. */
-  #statisticsOf(tape: DeviceTape, s: number): DeviceStep[] {
-    let to = this.#layout.at.statistics + s * statisticNumbers(tape.plan);
-    return tape.plan.updates.flatMap(({ mean, reciprocalDeviation }) =>
-      [mean, reciprocalDeviation].map((node): DeviceStep => {
-        const count = rowsOf(node.shape);
-        to += count;
-        return { kernel: combineKernel(1), count, integers: [to - count, 0, tape.at(node)], reals: [1] };
-      }),
-    );
+  #draw(step: number | null, first: number): MaskDraw {
+    return { seed: this.#options.seed, step: step!, first };
   }
 
   /** The sum of all slices' losses. */
@@ -342,23 +422,17 @@ export class DeviceObjective implements LoopObjective {
     const each = statisticNumbers(training);
     const numbers = floats(each * this.#slices().length, this.#precision);
     await this.#options.device.read(this.#buffer, numbers, at.statistics);
-    followStatistics(this.parameters, this.network, { updates, numbers, each, count: this.#count, slice });
     const { trained } = this.network;
+    const own = floats(this.network.parameters - trained, this.#precision);
+    await this.#options.device.read(this.#buffer, own, at.parameters + trained);
+    this.parameters.set(own, trained);
+    followStatistics(this.parameters, this.network, { updates, numbers, each, count: this.#count, slice });
     this.#write(this.parameters.subarray(trained), at.parameters + trained);
   }
 
-  /** g ← h[s]·g + λθ of all layers that have a gradient. */
-  #finishing(s: number, lambda: number): DeviceStep[] {
-    const { at } = this.#layout;
-    const { layers, trained } = this.network;
-    if (lambda === 0)
-      return [{ kernel: FINISH_GRADIENT, count: trained, integers: [at.sum, at.parameters, s, 1, 0], reals: [0] }];
-    return layers
-      .filter(({ offset }) => offset < trained)
-      .map(({ kind, offset, width, inputs, outputs }) => {
-        const integers = [at.sum + offset, at.parameters + offset, s, width, decays(kind) ? inputs : 0];
-        return { kernel: FINISH_GRADIENT, count: width * outputs, integers, reals: [lambda] };
-      });
+  /** A vector at `to` ← h[s]·itself + λ times the weights of that at `from`. */
+  #finishing(to: number, from: number, lambda = this.#options.regularization): DeviceStep[] {
+    return finishingSteps(this.network, { to, from, s: this.#shared, lambda });
   }
 
   /** (λ/2)‖W‖² of a vector. */
@@ -377,18 +451,14 @@ export class DeviceObjective implements LoopObjective {
   ): Promise<number[]> {
     const { at } = this.#layout;
     const { layers, trained } = this.network;
+    const isCounted = (layer: (typeof layers)[number]): boolean => layer.offset < trained && counts(layer);
     const launches = await this.#prepared(`squares of ${name}`, () =>
-      layers.flatMap((layer, ℓ): DeviceStep[] => {
-        const { offset, width, inputs, outputs } = layer;
-        if (offset >= trained || !counts(layer)) return [];
-        const integers = [at.squares + ℓ, width * outputs, place + offset, width, name === 'gradient' ? width : inputs];
-        return [{ kernel: WEIGHT_SQUARES, count: 1, integers, reals: [] }];
-      }),
+      squareSteps(layers, { to: at.squares, from: place, biases: name === 'gradient' }, isCounted),
     );
     launches.run();
     const squares = floats(layers.length, this.#precision);
     await this.#options.device.read(this.#buffer, squares, at.squares);
-    return layers.map((layer, ℓ) => (layer.offset < trained && counts(layer) ? squares[ℓ] : 0));
+    return layers.map((layer, ℓ) => (isCounted(layer) ? squares[ℓ] : 0));
   }
 
   /** Launches by name, prepared when they are first asked for. */

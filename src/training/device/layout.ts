@@ -6,12 +6,14 @@ import { refuseMemory } from '../../core/memory.js';
 import type { Device } from '../../device/device.js';
 import { MOST_NUMBERS } from '../../device/portable-kernel.js';
 import { sliceSamples, type GraphNetwork } from '../../layers/graph-network.js';
-import { constantNumbers, planNetwork, type NetworkPlan } from '../../layers/network-plan.js';
+import { constantNumbers, planNetwork, type NetworkPlan, type ProductPass } from '../../layers/network-plan.js';
 import { graphSlices } from '../../layers/slices.js';
 import { stepMemory, type DeviceRegions } from '../../tape/device/tape.js';
 import { aligned } from '../../tape/plan/plan.js';
 import { numbersEach } from '../../tape/shape.js';
 import { statisticNumbers } from '../graph/workspace.js';
+import type { CurvatureKind } from '../objective/workspace.js';
+import { DOT_NUMBERS } from './device-vectors.js';
 import { SETTING_NUMBERS } from './update-kernels.js';
 
 /** What training on a device is laid out for. */
@@ -23,12 +25,18 @@ export interface DeviceLayoutOptions {
   readonly batchSize: number;
   /** Vectors laid out like θ beside it and its gradient. */
   readonly vectors: number;
+  /** Curvature whose products are asked for, and trials of f at other vectors. */
+  readonly curvature: CurvatureKind;
 }
 
 /** The layout. */
 export interface DeviceLayout {
   readonly training: NetworkPlan;
   readonly evaluation: NetworkPlan;
+  /** f of training alone; null without curvature. */
+  readonly trial: NetworkPlan | null;
+  /** Slices whose passes are kept for products: all, or one at a time. */
+  readonly held: number;
   /** Most samples of a slice: a batch is worked on slice by slice. */
   readonly slice: number;
   /** Numbers of θ, rounded up: vectors are so far apart. */
@@ -54,22 +62,33 @@ const PARTS = [
   'settings',
   'trainingConstants',
   'evaluationConstants',
+  'trialConstants',
+  'direction',
+  'dots',
   'work',
   'scratch',
+  'trialKept',
   'kept',
 ] as const;
 
-function layOut({ network, batchSize, vectors }: DeviceLayoutOptions, slice: number): DeviceLayout {
-  const plan = (graph: GraphNetwork['training'], gradient: boolean): NetworkPlan =>
-    planNetwork(graph, network.layers, { gradient, passes: [], capacity: slice });
-  const training = plan(network.training, true);
+function layOut(options: DeviceLayoutOptions, slice: number, holdsAll: boolean): DeviceLayout {
+  const { network, batchSize, vectors, curvature } = options;
+  const products = curvature !== 'none';
+  const plan = (graph: GraphNetwork['training'], gradient: boolean, passes: readonly ProductPass[] = []): NetworkPlan =>
+    planNetwork(graph, network.layers, { gradient, passes, capacity: slice });
+  const training = plan(network.training, true, curvature === 'none' ? [] : [curvature]);
   const evaluation = plan(network.evaluation, false);
-  const both = (of: (plan: NetworkPlan) => number): number => Math.max(of(training), of(evaluation));
+  const trial = products ? plan(network.training, false) : null;
+  const plans = [training, evaluation, ...(trial === null ? [] : [trial])];
+  const most = (of: (plan: NetworkPlan) => number): number => Math.max(...plans.map(of));
   const vector = aligned(network.parameters);
   const slices = graphSlices(batchSize, slice);
   const outputs = numbersEach(training.output.shape);
   const layers = network.layers.length;
-  const [own, other] = [training, evaluation].map((one) => stepMemory(one.plan, slice));
+  const held = holdsAll ? slices : 1;
+  const steps = plans.map((one) => stepMemory(one.plan, slice));
+  const [own, other] = steps;
+  const lists = own.lists + 2 * other.lists + (steps[2]?.lists ?? 0);
   const sizes: Readonly<Record<(typeof PARTS)[number], number>> = {
     parameters: vector,
     each: vector,
@@ -82,9 +101,13 @@ function layOut({ network, batchSize, vectors }: DeviceLayoutOptions, slice: num
     settings: aligned(SETTING_NUMBERS * (layers + 1)),
     trainingConstants: aligned(constantNumbers(training)),
     evaluationConstants: aligned(constantNumbers(evaluation)),
-    work: aligned(both(({ plan: { work } }) => work)),
-    scratch: Math.max(own.scratch, other.scratch),
-    kept: aligned(both(({ plan: { kept } }) => kept)),
+    trialConstants: trial === null ? 0 : aligned(constantNumbers(trial)),
+    direction: products ? vector : 0,
+    dots: aligned(DOT_NUMBERS),
+    work: aligned(most(({ plan: { work } }) => work)),
+    scratch: Math.max(...steps.map(({ scratch }) => scratch)),
+    trialKept: trial === null ? 0 : aligned(trial.plan.kept),
+    kept: Math.max(held * aligned(training.plan.kept), aligned(evaluation.plan.kept)),
   };
   let numbers = 0;
   const at: Record<string, number> = {};
@@ -95,12 +118,14 @@ function layOut({ network, batchSize, vectors }: DeviceLayoutOptions, slice: num
   return {
     training,
     evaluation,
+    trial,
+    held,
     slice,
     vector,
     outputs,
     at: at as DeviceLayout['at'],
     numbers,
-    lists: slices * (own.lists + 2 * other.lists),
+    lists: slices * lists,
   };
 }
 
@@ -114,10 +139,14 @@ export function deviceLayout(options: DeviceLayoutOptions): DeviceLayout {
   const width = NUMBER_BYTES[precision];
   const fixed = network.training.updates.length > 0;
   for (let slice = fixed ? Math.min(batchSize, sliceSamples(network)) : batchSize; ; slice = Math.ceil(slice / 2)) {
-    const layout = layOut(options, slice);
-    const own = width * layout.numbers;
-    if (own <= bufferLimit && layout.numbers <= MOST_NUMBERS && own + layout.lists <= limit - bytes) return layout;
+    const fits = ({ numbers, lists }: DeviceLayout): boolean =>
+      width * numbers <= bufferLimit && numbers <= MOST_NUMBERS && width * numbers + lists <= limit - bytes;
+    const holding = layOut(options, slice, true);
+    if (options.curvature !== 'none' && fits(holding)) return holding;
+    const layout = layOut(options, slice, false);
+    if (fits(layout)) return layout;
     if (slice > 1 && !fixed) continue;
+    const own = width * layout.numbers;
     refuseMemory(own + layout.lists, Math.min(limit - bytes, bufferLimit, width * MOST_NUMBERS), {
       what: `Training takes, on the device ${device.name},`,
       advice: 'take a smaller batchSize, an optimizer with fewer vectors, or release what lies there.',
@@ -126,9 +155,15 @@ export function deviceLayout(options: DeviceLayoutOptions): DeviceLayout {
   }
 }
 
-/** The regions of a tape of training, or of evaluation, with θ at `parameters`. */
-export function regionsOf({ at }: DeviceLayout, mode: 'training' | 'evaluation', parameters: number): DeviceRegions {
-  const { work, scratch, kept, each } = at;
-  const constants = mode === 'training' ? at.trainingConstants : at.evaluationConstants;
-  return { parameters, gradient: each, result: each, direction: each, constants, work, scratch, kept };
+/** What is computed of a network: steps, evaluations, trials of a step. */
+export type DeviceMode = 'training' | 'evaluation' | 'trial';
+
+/** The regions of a tape of that mode, with θ at `parameters`, of slice `s`. */
+export function regionsOf(layout: DeviceLayout, mode: DeviceMode, parameters: number, s = 0): DeviceRegions {
+  const { at, held, training } = layout;
+  const { work, scratch, each, direction } = at;
+  const constants = at[`${mode}Constants`];
+  const first = mode === 'training' && held > 1 ? s : 0;
+  const kept = mode === 'trial' ? at.trialKept : at.kept + first * aligned(training.plan.kept);
+  return { parameters, gradient: each, result: each, direction, constants, work, scratch, kept };
 }

@@ -5,9 +5,10 @@ import { requireName } from '../../core/checks.js';
 import { OptionError } from '../../core/errors.js';
 import type { KeysOf } from '../../core/known-options.js';
 import type { Optimizer, Setting } from '../optimizer.js';
-import { newtonNumbers, NewtonStepper, SEARCHES, type SearchName } from './newton-stepper.js';
+import { here, there } from './method.js';
+import { onHost, type NewtonCurvature } from './newton-objective.js';
+import { newtonNumbers, NewtonStepper, SEARCHES, type NewtonSettings, type SearchName } from './newton-stepper.js';
 import { requireCount, requireNumber } from './option-checks.js';
-import type { NewtonCurvature } from './point.js';
 import type { SolverPlan } from './solver.js';
 
 /** Options of the searches. */
@@ -106,6 +107,17 @@ export function composeNewton(options: SearchOptions, composition: Composition):
     ...(search === 'ratio' || search === 'radius' ? { tries } : {}),
     ...(search === 'fixed' ? { learningRate } : {}),
   };
+  const { anywhere } = plan;
+  const stepping: NewtonSettings = {
+    curvature,
+    search,
+    damping,
+    rule: { increase, decrease, least: leastDamping, most: mostDamping },
+    learningRate,
+    radius,
+    mostRadius,
+    tries,
+  };
   return {
     name,
     settings: { ...used, ...settings },
@@ -114,16 +126,14 @@ export function composeNewton(options: SearchOptions, composition: Composition):
     batchSize,
     rotateInputs: () => false,
     spare: (network, size) => newtonNumbers(network) + plan.spare(network, size),
-    begin: (objective) =>
-      new NewtonStepper(objective, plan, {
-        curvature,
-        search,
-        damping,
-        rule: { increase, decrease, least: leastDamping, most: mostDamping },
-        learningRate,
-        radius,
-        mostRadius,
-        tries,
-      }),
+    begin: (objective) => here(new NewtonStepper(onHost(objective), plan.begin(objective), stepping)),
+    ...(anywhere === undefined
+      ? {}
+      : {
+          onDevice: (objective) => {
+            const own = objective.newton();
+            return there(new NewtonStepper(own, anywhere(own), stepping), own);
+          },
+        }),
   };
 }

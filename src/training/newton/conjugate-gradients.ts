@@ -9,7 +9,8 @@
  * in one last step along p, which goes down in φ, and the curvature is told.
  */
 import type { FloatArray } from '../../core/floats.js';
-import type { Product, Vectors } from './vectors.js';
+import type { Steps } from './steps.js';
+import type { Product, Space } from './vectors.js';
 
 /** z ← M⁻¹r of a symmetric positive definite M. */
 export type Precondition = (r: FloatArray, z: FloatArray) => void;
@@ -67,31 +68,37 @@ const GROWTH = 1.3;
  */
 const LEAST_SHARE = 0.1;
 
-/** x ← an approximate solution of Ax = b. A product, 10N flops and the preconditioner an iteration. */
-export function conjugateGradients(
-  space: Vectors,
+/**
+ * x ← an approximate solution of Ax = b. A product, 10N flops and the preconditioner an iteration, which waits for
+ * numbers twice, with a preconditioner three times.
+ */
+export function* conjugateGradients(
+  space: Space,
   product: Product,
   { b, x }: { readonly b: FloatArray; readonly x: FloatArray },
   { r, p, q, z: zPlace }: CgPlaces,
   options: CgOptions,
-): CgOutcome {
+): Steps<CgOutcome> {
   const { iterations, tolerance = 0, progress = 0, precondition, warm = false, keep = [] } = options;
   const z = precondition === undefined ? r : zPlace;
-  const norm = space.norm(b);
   const models: number[] = [];
   const kept: KeptIterate[] = [];
   let products = 0;
   space.copy(b, r);
   if (warm) {
-    product(x, q);
+    yield* product(x, q);
     products++;
     space.add(-1, q, r);
-  } else x.fill(0);
-  const modelNow = (): number => -0.5 * (space.dot(x, b) + space.dot(x, r));
-  models.push(warm ? modelNow() : 0);
+  } else space.clear(x);
+  precondition?.(r, z);
+  space.copy(z, p);
+  const modelOf = (xb: number, xr: number): number => -0.5 * (xb + xr);
+  const [bb, xb, xr, square, first] = yield* space.dots([b, b], [x, b], [x, r], [r, r], [r, z]);
+  const norm = Math.sqrt(bb);
+  models.push(warm ? modelOf(xb, xr) : 0);
   let negativeCurvature: number | null = null;
   let stop: CgOutcome['stop'] = 'limit';
-  let residual = norm === 0 ? 0 : space.norm(r) / norm;
+  let residual = norm === 0 ? 0 : Math.sqrt(square) / norm;
   let next = 1;
   let i = 0;
   const save = (): void => {
@@ -102,9 +109,7 @@ export function conjugateGradients(
     kept.push({ at, iteration: i, model: models[i] });
     next = Math.max(i + 1, Math.ceil(GROWTH * i));
   };
-  precondition?.(r, z);
-  space.copy(z, p);
-  let rz = space.dot(r, z);
+  let rz = first;
   let largest = 0;
   if (residual <= tolerance) stop = 'tolerance';
   while (stop === 'limit' && i < iterations) {
@@ -112,24 +117,24 @@ export function conjugateGradients(
       stop = residual <= tolerance || rz === 0 ? 'tolerance' : 'breakdown';
       break;
     }
-    product(p, q);
+    yield* product(p, q);
     products++;
-    const bend = space.dot(p, q);
-    const square = space.dot(p, p);
-    const curvature = bend / square;
+    const [bend, pp] = yield* space.dots([p, q], [p, p]);
+    const curvature = bend / pp;
     if (!Number.isFinite(curvature)) {
       stop = 'breakdown';
       break;
     }
     largest = Math.max(largest, Math.abs(curvature));
     const negative = bend <= 0;
-    const taken = negative ? square * Math.max(-curvature, LEAST_SHARE * largest, Number.MIN_VALUE) : bend;
+    const taken = negative ? pp * Math.max(-curvature, LEAST_SHARE * largest, Number.MIN_VALUE) : bend;
     const alpha = Math.min(rz / taken, Number.MAX_VALUE ** 0.25);
     space.add(alpha, p, x);
     space.add(-alpha, q, r);
     i++;
-    models.push(modelNow());
-    residual = space.norm(r) / norm;
+    const [xb, xr, rr] = yield* space.dots([x, b], [x, r], [r, r]);
+    models.push(modelOf(xb, xr));
+    residual = Math.sqrt(rr) / norm;
     if (negative) {
       negativeCurvature = curvature;
       stop = 'negative-curvature';
@@ -150,7 +155,7 @@ export function conjugateGradients(
     if (i >= next) save();
     if (i === iterations) break;
     precondition?.(r, z);
-    const after = space.dot(r, z);
+    const [after] = z === r ? [rr] : yield* space.dots([r, z]);
     space.combine(1, z, after / rz, p);
     rz = after;
   }

@@ -19,7 +19,9 @@ import type { ParameterLayout } from '../../network/parameter-layout.js';
 import type { Objective } from '../objective/objective.js';
 import { PerceptronObjective } from '../objective/perceptron-objective.js';
 import { vectorNumbers } from '../objective/workspace.js';
-import type { NewtonCurvature, Point } from './point.js';
+import type { NewtonCurvature } from './newton-objective.js';
+import type { Point } from './point.js';
+import { ready, type Steps } from './steps.js';
 import type { Bound, Solved, Solver, SolverPlan } from './solver.js';
 
 /** What becomes of negative eigenvalues. */
@@ -59,6 +61,7 @@ function requireDense({ parameters }: ParameterLayout, most: number): void {
 
 class DenseSolver implements Solver {
   readonly rule: string;
+  readonly #objective: Objective;
   readonly #blas: Blas;
   readonly #settings: DenseSettings;
   readonly #unit: FloatArray;
@@ -78,6 +81,7 @@ class DenseSolver implements Solver {
   constructor(objective: Objective, settings: DenseSettings) {
     const n = objective.network.parameters;
     this.rule = `dense ${settings.curvature}`;
+    this.#objective = objective;
     this.#blas = objective.blas;
     this.#settings = settings;
     this.#unit = objective.vector();
@@ -90,7 +94,7 @@ class DenseSolver implements Solver {
     this.#dead = new Int32Array(n);
   }
 
-  prepare(point: Point): void {
+  *prepare(point: Point): Steps<void> {
     this.#sort(point);
     const m = this.#size;
     const c = this.#matrix;
@@ -99,7 +103,7 @@ class DenseSolver implements Solver {
     unit.fill(0);
     for (let j = 0; j < m; j++) {
       unit[this.#live[j]] = 1;
-      point.product(this.#settings.curvature, 0, { v: unit, out: column });
+      yield* point.product(this.#settings.curvature, 0, { v: unit, out: column });
       unit[this.#live[j]] = 0;
       for (let i = 0; i < m; i++) c[j * m + i] = column[this.#live[i]];
     }
@@ -111,7 +115,8 @@ class DenseSolver implements Solver {
   }
 
   /** Which parameters have rows: those of free layers, but for weights of inputs that are zero in the batch. */
-  #sort({ objective, plan }: Point): void {
+  #sort({ plan }: Point): void {
+    const objective = this.#objective;
     this.#size = 0;
     this.#deadCount = 0;
     const a = objective instanceof PerceptronObjective ? objective.inputsOf(0) : null;
@@ -129,7 +134,11 @@ class DenseSolver implements Solver {
     });
   }
 
-  solve(point: Point, bound: Bound, d: FloatArray): Solved {
+  solve(point: Point, bound: Bound, d: FloatArray): Steps<Solved> {
+    return ready(this.#solved(point, bound, d));
+  }
+
+  #solved(point: Point, bound: Bound, d: FloatArray): Solved {
     if (!('damping' in bound)) throw new OptionError('A dense solver takes a damping, not a radius.', {});
     const λ = bound.damping;
     const m = this.#size;
@@ -152,7 +161,7 @@ class DenseSolver implements Solver {
       d[this.#live[j]] = x[j];
       slope += x[j] * g[this.#live[j]];
     }
-    const μ = point.objective.regularization;
+    const μ = this.#objective.regularization;
     for (let k = 0; k < this.#deadCount && μ > 0; k++) {
       const j = this.#dead[k];
       d[j] = -g[j] / (μ + λ);

@@ -21,7 +21,9 @@ import { layerWeights } from '../../network/network.js';
 import type { ParameterLayout } from '../../network/parameter-layout.js';
 import { requirePerceptron, type PerceptronObjective } from '../objective/perceptron-objective.js';
 import { vectorNumbers } from '../objective/workspace.js';
+import type { StepPlan } from '../optimizer.js';
 import type { Point } from './point.js';
+import { ready, type Steps } from './steps.js';
 import type { Bound, Solved, Solver, SolverPlan } from './solver.js';
 
 /** Residual from which on a solution is refined, and how often at most. */
@@ -100,7 +102,13 @@ class DualSolver implements Solver {
     this.#y = new Float64Array(rows);
   }
 
-  prepare({ plan }: Point): void {
+  prepare({ plan }: Point): Steps<void> {
+    this.#gather(plan);
+    return ready(undefined);
+  }
+
+  /** The matrix of the dual system. */
+  #gather(plan: StepPlan): void {
     const { network, count, blas } = this.#objective;
     const r = network.outputs;
     const rows = count * r;
@@ -155,7 +163,7 @@ class DualSolver implements Solver {
     }
   }
 
-  solve(point: Point, bound: Bound, d: FloatArray): Solved {
+  *solve(point: Point, bound: Bound, d: FloatArray): Steps<Solved> {
     if (!('damping' in bound) || !(bound.damping > 0))
       throw new OptionError('A dual solver takes a damping above 0.', { bound });
     const λ = bound.damping;
@@ -166,7 +174,7 @@ class DualSolver implements Solver {
     this.#solve(point, λ, b, d);
     let residual = Infinity;
     for (let turn = 0; turn < MOST_TURNS; turn++) {
-      point.product('gauss-newton', λ, { v: d, out: b });
+      yield* point.product('gauss-newton', λ, { v: d, out: b });
       space.combine(-1, point.gradient, -1, b);
       const before = residual;
       residual = point.gradientNorm === 0 ? 0 : space.norm(b) / point.gradientNorm;

@@ -7,13 +7,16 @@ import type { AbortSignalLike } from '../../core/context.js';
 import type { FloatArray } from '../../core/floats.js';
 import type { ParameterLayout } from '../../network/parameter-layout.js';
 import type { Objective } from '../objective/objective.js';
-import type { StepPlan, StepReport, Stepper } from '../optimizer.js';
+import type { StepPlan, StepReport } from '../optimizer.js';
 import { nextDamping, reductionRatio, type DampingRule } from './adaptation.js';
 import { conjugateGradients, type CgOutcome, type CgPlaces } from './conjugate-gradients.js';
 import { armijo } from './line-search.js';
+import type { NewtonMethod } from './method.js';
+import { onHost } from './newton-objective.js';
 import { vectorNumbers } from '../objective/workspace.js';
 import { Point } from './point.js';
 import type { Preconditioner, PreconditionerPlan } from './preconditioners/preconditioner.js';
+import type { Steps } from './steps.js';
 
 /** Settings of {@link HessianFreeStepper}. */
 export interface HessianFreeSettings {
@@ -35,7 +38,7 @@ const KEPT = 16;
 export const hessianFreeNumbers = ({ parameters }: ParameterLayout): number => (KEPT + 8) * vectorNumbers(parameters);
 
 /** Hessian-free optimization on one objective. */
-export class HessianFreeStepper implements Stepper {
+export class HessianFreeStepper implements NewtonMethod {
   readonly arrays: Readonly<Record<string, FloatArray>>;
   readonly numbers: Record<string, number>;
   readonly rules: readonly string[];
@@ -51,7 +54,7 @@ export class HessianFreeStepper implements Stepper {
 
   constructor(objective: Objective, settings: HessianFreeSettings) {
     this.#settings = settings;
-    this.#point = new Point(objective);
+    this.#point = new Point(onHost(objective));
     const vector = (): FloatArray => objective.vector();
     this.#places = { r: vector(), p: vector(), q: vector(), z: vector() };
     this.#b = vector();
@@ -76,17 +79,17 @@ export class HessianFreeStepper implements Stepper {
     return Math.max(1, Math.round(this.#settings.curvatureShare * this.#point.objective.count));
   }
 
-  step(plan: StepPlan): StepReport {
+  *steps(plan: StepPlan): Steps<StepReport> {
     const point = this.#point;
     const { numbers } = this;
     const { damping } = numbers;
-    point.begin(plan);
+    yield* point.begin(plan);
     if (point.gradientNorm === 0) return point.report(0, { slope: 0, square: 0 });
     const { space } = point;
     const samples = this.#samples;
     const preconditioner = this.#preconditioner;
     preconditioner?.prepare(point, samples, damping);
-    const found = this.#solve(samples, damping);
+    const found = yield* this.#solve(samples, damping);
     preconditioner?.took?.(found.iterations);
     if (!space.finite(this.#x)) {
       // Nothing of it can be used: the next step begins at zero with more damping.
@@ -97,16 +100,17 @@ export class HessianFreeStepper implements Stepper {
       return { ...point.report(0, { slope: 0, square: 0 }), damping, note: 'conjugate gradients broke down' };
     }
     numbers['warm'] = 1;
-    const { value, model } = this.#backtrack(found, damping);
+    const { value, model } = yield* this.#backtrack(found, damping);
     const ratio = reductionRatio(point.loss, value, model);
     this.#adapt(ratio);
-    let slopes = point.slopes(this.#d);
+    let slopes = yield* point.slopes(this.#d);
     let rate = value < point.loss ? 1 : 0;
-    if (!point.shape(this.#d) || rate === 0) {
-      slopes = point.slopes(this.#d);
-      rate = armijo((α) => point.tryStep(α, this.#d), { value: point.loss, slope: slopes.slope }).rate;
+    if (!(yield* point.shape(this.#d)) || rate === 0) {
+      slopes = yield* point.slopes(this.#d);
+      const start = { value: point.loss, slope: slopes.slope };
+      ({ rate } = yield* armijo((α) => point.tryStep(α, this.#d), start));
     }
-    if (rate > 0) point.take(rate, this.#d);
+    if (rate > 0) yield* point.take(rate, this.#d);
     else {
       this.#x.fill(0);
       numbers['warm'] = 0;
@@ -131,18 +135,16 @@ export class HessianFreeStepper implements Stepper {
     if (rule !== null) this.numbers['damping'] = nextDamping(this.numbers['damping'], ratio, rule);
   }
 
-  #solve(samples: number, damping: number): CgOutcome {
+  *#solve(samples: number, damping: number): Steps<CgOutcome> {
     const point = this.#point;
     const { space } = point;
     const { warmStart, iterations, progress } = this.#settings;
     const preconditioner = this.#preconditioner;
     space.combine(-1, point.gradient, 0, this.#b);
-    const run = (warm: boolean): CgOutcome =>
+    const run = (warm: boolean): Steps<CgOutcome> =>
       conjugateGradients(
         space,
-        (v, out) => {
-          point.product('gauss-newton', damping, { v, out }, samples);
-        },
+        (v, out) => point.product('gauss-newton', damping, { v, out }, samples),
         { b: this.#b, x: this.#x },
         this.#places,
         {
@@ -160,27 +162,28 @@ export class HessianFreeStepper implements Stepper {
               }),
         },
       );
-    if (this.numbers['warm'] === 0 || warmStart === 0) return run(false);
+    if (this.numbers['warm'] === 0 || warmStart === 0) return yield* run(false);
     space.scale(warmStart, this.#x);
     point.mask(this.#x);
-    const found = run(true);
+    const found = yield* run(true);
     // A start that leads to no reduction of the model is dropped.
-    return found.model < 0 && space.dot(this.#x, point.gradient) < 0 ? found : run(false);
+    return found.model < 0 && space.dot(this.#x, point.gradient) < 0 ? found : yield* run(false);
   }
 
   /** d ← the kept iterate, going backwards, after which f rises; f there and the model without damping. */
-  #backtrack({ kept, model: last }: CgOutcome, damping: number): { value: number; model: number } {
+  *#backtrack({ kept, model: last }: CgOutcome, damping: number): Steps<{ value: number; model: number }> {
     const point = this.#point;
     const { space } = point;
     if (kept.length === 0) {
       // The start itself was good enough.
       space.copy(this.#x, this.#d);
-      return { value: point.tryStep(1, this.#d), model: last - 0.5 * damping * space.dot(this.#d, this.#d) };
+      const value = yield* point.tryStep(1, this.#d);
+      return { value, model: last - 0.5 * damping * space.dot(this.#d, this.#d) };
     }
     let best = kept.length - 1;
-    let value = point.tryStep(1, this.#kept[kept[best].at]);
+    let value = yield* point.tryStep(1, this.#kept[kept[best].at]);
     for (let k = best - 1; k >= 0; k--) {
-      const before = point.tryStep(1, this.#kept[kept[k].at]);
+      const before = yield* point.tryStep(1, this.#kept[kept[k].at]);
       if (!(before < value) && value < Infinity) break;
       best = k;
       value = before;

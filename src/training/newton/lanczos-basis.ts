@@ -9,7 +9,7 @@ import type { Blas } from '../../dense/blas.js';
 import { view, zeros } from '../../dense/matrix.js';
 import { symmetricEigen } from '../../dense/symmetric-eigen.js';
 import { smallTrustRegion, type SmallModel, type SmallSolution } from './small-trust-region.js';
-import type { Product, Vectors } from './vectors.js';
+import type { Vectors } from './vectors.js';
 
 /** A basis in places that are given: as many as it can have vectors. */
 export class LanczosBasis {
@@ -41,7 +41,7 @@ export class LanczosBasis {
    * `tolerance` and T is positive definite. A product and 8N·k flops for vector k. Throws FactorizationError.
    */
   build(
-    product: Product,
+    product: (v: FloatArray, out: FloatArray) => void,
     g: FloatArray,
     { most, tolerance }: { readonly most: number; readonly tolerance: number },
   ): void {

@@ -5,12 +5,15 @@
  */
 import type { FloatArray } from '../../core/floats.js';
 import type { ParameterLayout } from '../../network/parameter-layout.js';
-import type { Objective } from '../objective/objective.js';
-import type { StepPlan, StepReport, Stepper } from '../optimizer.js';
+import type { StepPlan, StepReport } from '../optimizer.js';
 import type { LineEnd } from './line-search.js';
+import type { NewtonMethod } from './method.js';
+import type { NewtonObjective } from './newton-objective.js';
 import { lineNote, wolfeAlong } from './newton-stepper.js';
 import { vectorNumbers } from '../objective/workspace.js';
 import { Point, type Slopes } from './point.js';
+import type { Steps } from './steps.js';
+import type { Space } from './vectors.js';
 
 /** Least cosine of s and y of a pair that is kept. */
 const LEAST_COSINE = 1e-10;
@@ -19,13 +22,13 @@ const LEAST_COSINE = 1e-10;
 export const lbfgsNumbers = ({ parameters }: ParameterLayout, history: number): number =>
   (2 * history + 5) * vectorNumbers(parameters);
 
-/** L-BFGS on one objective. */
-export class LbfgsStepper implements Stepper {
+/** L-BFGS on one objective, with vectors in S. */
+export class LbfgsStepper<S extends Space> implements NewtonMethod {
   readonly arrays: Readonly<Record<string, FloatArray>>;
   /** `pairs` of the history are used, the newest of which is `newest`; `loss` is f where `ended` is θ. */
   readonly numbers: Record<string, number> = { pairs: 0, newest: -1, loss: 0, skipped: 0, rejections: 0 };
   readonly rules: readonly string[];
-  readonly #point: Point;
+  readonly #point: Point<S>;
   readonly #curvature: number;
   readonly #s: readonly FloatArray[];
   readonly #y: readonly FloatArray[];
@@ -37,12 +40,16 @@ export class LbfgsStepper implements Stepper {
   readonly #weights: Float64Array;
   #loads = -1;
 
-  constructor(objective: Objective, { history, curvature }: { readonly history: number; readonly curvature: number }) {
+  constructor(
+    objective: NewtonObjective<S>,
+    { history, curvature }: { readonly history: number; readonly curvature: number },
+  ) {
     this.#point = new Point(objective);
     this.#curvature = curvature;
     const vector = (): FloatArray => objective.vector();
-    this.#s = Array.from({ length: history }, vector);
-    this.#y = Array.from({ length: history }, vector);
+    const state = (): FloatArray => objective.state();
+    this.#s = Array.from({ length: history }, state);
+    this.#y = Array.from({ length: history }, state);
     this.#d = vector();
     this.#origin = vector();
     this.#ended = vector();
@@ -59,18 +66,18 @@ export class LbfgsStepper implements Stepper {
     this.#loads = -1;
   }
 
-  step(plan: StepPlan): StepReport {
+  *steps(plan: StepPlan): Steps<StepReport> {
     const point = this.#point;
     const { space } = point;
-    this.#begin(plan);
+    yield* this.#begin(plan);
     if (point.gradientNorm === 0) return point.report(0, { slope: 0, square: 0 });
     space.copy(point.gradient, this.#gradient);
-    let fell = this.#search(this.#direct());
+    let fell = yield* this.#search(yield* this.#direct());
     if (fell.end.rate === 0 && this.numbers['pairs'] > 0) {
       // The history belongs to another place: once more down the gradient.
       this.numbers['pairs'] = 0;
       space.copy(this.#gradient, point.gradient);
-      fell = this.#search(this.#direct());
+      fell = yield* this.#search(yield* this.#direct());
     }
     const { end, slopes } = fell;
     if (end.rate === 0) {
@@ -78,7 +85,7 @@ export class LbfgsStepper implements Stepper {
       this.numbers['rejections']++;
       return { ...point.report(0, slopes), ...lineNote('wolfe', end) };
     }
-    const negative = this.#learn(end.rate);
+    const negative = yield* this.#learn(end.rate);
     this.numbers['loss'] = end.value;
     space.copy(point.objective.parameters, this.#ended);
     space.copy(point.gradient, this.#gradient);
@@ -92,36 +99,45 @@ export class LbfgsStepper implements Stepper {
   }
 
   /** The gradient at θ: that with which the last step ended, where batch and θ are still those. */
-  #begin(plan: StepPlan): void {
+  *#begin(plan: StepPlan): Steps<void> {
     const point = this.#point;
     const { objective, space } = point;
-    const same = this.#loads === objective.loads && !objective.isRandom && equal(objective.parameters, this.#ended);
-    if (!same) {
-      point.begin(plan);
+    const loaded = this.#loads === objective.loads && !objective.isRandom;
+    if (!loaded || !(yield* this.#isAtEnd())) {
+      yield* point.begin(plan);
       return;
     }
     space.copy(this.#gradient, point.gradient);
-    point.resume(plan, this.numbers['loss']);
+    yield* point.resume(plan, this.numbers['loss']);
+  }
+
+  /** Whether θ is what the last step ended with. */
+  *#isAtEnd(): Steps<boolean> {
+    const { objective, space } = this.#point;
+    space.copy(objective.parameters, this.#d);
+    space.add(-1, this.#ended, this.#d);
+    const [square] = yield* space.dots([this.#d, this.#d]);
+    return square === 0;
   }
 
   /** d ← −Hg; a history by which that does not go down is dropped. */
-  #direct(): Slopes {
+  *#direct(): Steps<Slopes> {
     const point = this.#point;
     const { space } = point;
-    this.#recursion();
-    point.shape(this.#d);
+    yield* this.#recursion();
+    yield* point.shape(this.#d);
     if (this.numbers['pairs'] > 0) {
-      const slope = space.dot(point.gradient, this.#d);
+      const [slope] = yield* space.dots([point.gradient, this.#d]);
       if (!(slope < 0) || !Number.isFinite(slope)) {
         this.numbers['pairs'] = 0;
-        this.#recursion();
-        point.shape(this.#d);
+        yield* this.#recursion();
+        yield* point.shape(this.#d);
       }
     }
-    return point.slopes(this.#d);
+    return yield* point.slopes(this.#d);
   }
 
-  #recursion(): void {
+  *#recursion(): Steps<void> {
     const { space, gradient } = this.#point;
     const { pairs, newest } = this.numbers;
     const history = this.#s.length;
@@ -129,25 +145,27 @@ export class LbfgsStepper implements Stepper {
     space.combine(-1, gradient, 0, d);
     for (let k = 0; k < pairs; k++) {
       const at = (newest - k + history) % history;
-      this.#weights[at] = space.dot(this.#s[at], d) / space.dot(this.#s[at], this.#y[at]);
+      const [sd, sy] = yield* space.dots([this.#s[at], d], [this.#s[at], this.#y[at]]);
+      this.#weights[at] = sd / sy;
       space.add(-this.#weights[at], this.#y[at], d);
     }
     if (pairs > 0) {
       const y = this.#y[newest];
-      space.scale(space.dot(this.#s[newest], y) / space.dot(y, y), d);
+      const [sy, yy] = yield* space.dots([this.#s[newest], y], [y, y]);
+      space.scale(sy / yy, d);
     }
     for (let k = pairs - 1; k >= 0; k--) {
       const at = (newest - k + history) % history;
-      const back = space.dot(this.#y[at], d) / space.dot(this.#s[at], this.#y[at]);
-      space.add(this.#weights[at] - back, this.#s[at], d);
+      const [yd, sy] = yield* space.dots([this.#y[at], d], [this.#s[at], this.#y[at]]);
+      space.add(this.#weights[at] - yd / sy, this.#s[at], d);
     }
   }
 
-  #search(slopes: Slopes): { readonly end: LineEnd; readonly slopes: Slopes } {
+  *#search(slopes: Slopes): Steps<{ readonly end: LineEnd; readonly slopes: Slopes }> {
     const point = this.#point;
     // Without a history the length of d means nothing: the first step is at most 1 long.
     const first = this.numbers['pairs'] > 0 ? 1 : Math.min(1, 1 / Math.sqrt(slopes.square));
-    const end = wolfeAlong(
+    const end = yield* wolfeAlong(
       point,
       { origin: this.#origin, d: this.#d },
       { value: point.loss, slope: slopes.slope },
@@ -157,7 +175,7 @@ export class LbfgsStepper implements Stepper {
   }
 
   /** The pair of this step into the history; its curvature where that is not positive. */
-  #learn(rate: number): number | null {
+  *#learn(rate: number): Steps<number | null> {
     const { space, gradient } = this.#point;
     const { numbers } = this;
     const at = (numbers['newest'] + 1) % this.#s.length;
@@ -168,9 +186,8 @@ export class LbfgsStepper implements Stepper {
     space.combine(rate, this.#d, 0, s);
     space.copy(gradient, y);
     space.add(-1, this.#gradient, y);
-    const sy = space.dot(s, y);
-    const ss = space.dot(s, s);
-    if (!(sy > LEAST_COSINE * Math.sqrt(ss * space.dot(y, y)))) {
+    const [sy, ss, yy] = yield* space.dots([s, y], [s, s], [y, y]);
+    if (!(sy > LEAST_COSINE * Math.sqrt(ss * yy))) {
       numbers['skipped']++;
       return sy / ss;
     }
@@ -178,9 +195,4 @@ export class LbfgsStepper implements Stepper {
     numbers['newest'] = at;
     return null;
   }
-}
-
-function equal(x: FloatArray, y: FloatArray): boolean {
-  for (let k = 0; k < x.length; k++) if (x[k] !== y[k]) return false;
-  return true;
 }

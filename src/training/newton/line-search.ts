@@ -7,6 +7,8 @@
  *   curvature             |φ′(α)| ≤ c₂|φ′(0)|
  */
 
+import type { Steps } from './steps.js';
+
 /** φ(0) and φ′(0). */
 export interface LineStart {
   readonly value: number;
@@ -30,19 +32,19 @@ const MOST_SHRINK = 0.5;
  * From `first` down until the decrease is sufficient; each next rate minimizes the parabola through what is known,
  * within [0.1, 0.5] of the one before.
  */
-export function armijo(
-  φ: (alpha: number) => number,
+export function* armijo(
+  φ: (alpha: number) => Steps<number>,
   { value, slope }: LineStart,
   {
     first = 1,
     most = 20,
     decrease = ARMIJO,
   }: { readonly first?: number; readonly most?: number; decrease?: number } = {},
-): LineEnd {
+): Steps<LineEnd> {
   let alpha = first;
   if (!(slope < 0)) return { rate: 0, value, evaluations: 0, met: 'none' };
   for (let k = 1; k <= most; k++) {
-    const at = φ(alpha);
+    const at = yield* φ(alpha);
     if (at <= value + decrease * alpha * slope) return { rate: alpha, value: at, evaluations: k, met: 'armijo' };
     const parabola = (-0.5 * slope * alpha * alpha) / (at - value - slope * alpha);
     const next = Number.isFinite(parabola) ? parabola : 0;
@@ -84,29 +86,29 @@ export interface WolfeOptions {
  * evaluations run out, the lowest rate with sufficient decrease, and `met` says so. The last call of φ is at the rate
  * that is returned, unless that is 0.
  */
-export function wolfe(
-  φ: (alpha: number) => { readonly value: number; readonly slope: number },
+export function* wolfe(
+  φ: (alpha: number) => Steps<{ readonly value: number; readonly slope: number }>,
   { value, slope }: LineStart,
   { first = 1, decrease = ARMIJO, curvature = 0.9, most = 25, longest = 1e10 }: WolfeOptions = {},
-): LineEnd {
+): Steps<LineEnd> {
   let evaluations = 0;
   let last = Number.NaN;
-  const at = (alpha: number): Tried => {
+  const at = function* (alpha: number): Steps<Tried> {
     evaluations++;
     last = alpha;
-    return { alpha, ...φ(alpha) };
+    return { alpha, ...(yield* φ(alpha)) };
   };
   const start: Tried = { alpha: 0, value, slope };
   const low = (t: Tried): boolean => t.value <= value + decrease * t.alpha * slope;
   const flat = (t: Tried): boolean => Math.abs(t.slope) <= -curvature * slope;
-  const end = (t: Tried, met: LineEnd['met']): LineEnd => {
-    if (t.alpha > 0 && last !== t.alpha) at(t.alpha);
+  const end = function* (t: Tried, met: LineEnd['met']): Steps<LineEnd> {
+    if (t.alpha > 0 && last !== t.alpha) yield* at(t.alpha);
     return { rate: t.alpha, value: t.value, evaluations, met };
   };
   if (!(slope < 0)) return { rate: 0, value, evaluations, met: 'none' };
 
   /** Between `lo`, the lowest with sufficient decrease, and `hi`, where φ rises again. */
-  const zoom = (lo: Tried, hi: Tried): LineEnd => {
+  const zoom = function* (lo: Tried, hi: Tried): Steps<LineEnd> {
     while (evaluations < most) {
       const width = Math.abs(hi.alpha - lo.alpha);
       if (!(width > 1e-14 * Math.max(lo.alpha, hi.alpha))) break;
@@ -114,28 +116,28 @@ export function wolfe(
       let next = Number.isFinite(hi.value) ? cubicMinimizer(lo, hi) : Number.NaN;
       // Too near an end the interval would not shrink.
       if (!(next >= from + 0.1 * width && next <= from + 0.9 * width)) next = from + 0.5 * width;
-      const t = at(next);
+      const t = yield* at(next);
       if (!low(t) || t.value >= lo.value) hi = t;
       else {
-        if (flat(t)) return end(t, 'strong-wolfe');
+        if (flat(t)) return yield* end(t, 'strong-wolfe');
         if (t.slope * (hi.alpha - lo.alpha) >= 0) hi = lo;
         lo = t;
       }
     }
-    return end(lo, lo.alpha > 0 ? 'armijo' : 'none');
+    return yield* end(lo, lo.alpha > 0 ? 'armijo' : 'none');
   };
 
   let before = start;
   let alpha = Math.min(first, longest);
   while (evaluations < most) {
-    const t = at(alpha);
-    if (!low(t) || (before.alpha > 0 && t.value >= before.value)) return zoom(before, t);
-    if (flat(t)) return end(t, 'strong-wolfe');
-    if (t.slope >= 0) return zoom(t, before);
-    if (alpha >= longest) return end(t, 'armijo');
+    const t = yield* at(alpha);
+    if (!low(t) || (before.alpha > 0 && t.value >= before.value)) return yield* zoom(before, t);
+    if (flat(t)) return yield* end(t, 'strong-wolfe');
+    if (t.slope >= 0) return yield* zoom(t, before);
+    if (alpha >= longest) return yield* end(t, 'armijo');
     const cubic = cubicMinimizer(before, t);
     before = t;
     alpha = Math.min(longest, cubic > 1.5 * t.alpha && cubic < 10 * t.alpha ? cubic : 2 * t.alpha);
   }
-  return end(before, before.alpha > 0 ? 'armijo' : 'none');
+  return yield* end(before, before.alpha > 0 ? 'armijo' : 'none');
 }

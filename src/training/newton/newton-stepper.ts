@@ -12,13 +12,16 @@
 import { NonFiniteError } from '../../core/errors.js';
 import type { FloatArray } from '../../core/floats.js';
 import type { ParameterLayout } from '../../network/parameter-layout.js';
-import type { Objective } from '../objective/objective.js';
-import type { StepPlan, StepReport, Stepper } from '../optimizer.js';
+import type { StepPlan, StepReport } from '../optimizer.js';
 import { nextDamping, nextRadius, reductionRatio, type DampingRule } from './adaptation.js';
 import { armijo, wolfe, type LineEnd } from './line-search.js';
 import { vectorNumbers } from '../objective/workspace.js';
-import { Point, type NewtonCurvature, type Slopes } from './point.js';
-import type { Bound, Solved, Solver, SolverPlan } from './solver.js';
+import type { NewtonMethod } from './method.js';
+import type { NewtonCurvature, NewtonObjective } from './newton-objective.js';
+import { Point, type Slopes } from './point.js';
+import type { Bound, Solved, Solver } from './solver.js';
+import type { Steps } from './steps.js';
+import type { Space } from './vectors.js';
 
 /** The searches by name. */
 export const SEARCHES = ['fixed', 'armijo', 'wolfe', 'ratio', 'radius'] as const;
@@ -52,20 +55,20 @@ interface Direction {
   readonly model: number;
 }
 
-/** Solver and search on one objective. */
-export class NewtonStepper implements Stepper {
+/** Solver and search on one objective, with vectors in S. */
+export class NewtonStepper<S extends Space> implements NewtonMethod {
   readonly arrays: Readonly<Record<string, FloatArray>>;
   readonly numbers: Record<string, number>;
   readonly rules: readonly string[];
   readonly #settings: NewtonSettings;
-  readonly #solver: Solver;
-  readonly #point: Point;
+  readonly #solver: Solver<S>;
+  readonly #point: Point<S>;
   readonly #d: FloatArray;
   readonly #place: FloatArray;
 
-  constructor(objective: Objective, plan: SolverPlan, settings: NewtonSettings) {
+  constructor(objective: NewtonObjective<S>, solver: Solver<S>, settings: NewtonSettings) {
     this.#settings = settings;
-    this.#solver = plan.begin(objective);
+    this.#solver = solver;
     this.#point = new Point(objective);
     this.#d = objective.vector();
     this.#place = objective.vector();
@@ -74,60 +77,62 @@ export class NewtonStepper implements Stepper {
     this.rules = objective.network.layers.map(() => this.#solver.rule);
   }
 
-  step(plan: StepPlan): StepReport {
+  *steps(plan: StepPlan): Steps<StepReport> {
     const point = this.#point;
-    point.begin(plan);
+    yield* point.begin(plan);
     if (point.gradientNorm === 0) return point.report(0, { slope: 0, square: 0 });
-    this.#solver.prepare(point);
+    yield* this.#solver.prepare(point);
     const { search } = this.#settings;
-    const report = search === 'ratio' || search === 'radius' ? this.#byTrust(search) : this.#alongLine(search);
+    const byTrust = search === 'ratio' || search === 'radius';
+    const report = byTrust ? yield* this.#byTrust(search) : yield* this.#alongLine(search);
     if (report.rejected === true) this.numbers['rejections']++;
     if (report.negativeCurvature !== undefined) this.numbers['negativeCurvatures']++;
     return report;
   }
 
   /** Solves and shapes; throws NonFiniteError. */
-  #direction(bound: Bound): Direction {
+  *#direction(bound: Bound): Steps<Direction> {
     const point = this.#point;
     const d = this.#d;
-    const solved = this.#solver.solve(point, bound, d);
-    const same = point.shape(d);
-    const slopes = point.slopes(d);
+    const solved = yield* this.#solver.solve(point, bound, d);
+    const same = yield* point.shape(d);
+    const slopes = yield* point.slopes(d);
     let { model } = solved;
     if (!same || model === null) {
-      point.product(this.#settings.curvature, 0, { v: d, out: this.#place });
-      model = slopes.slope + 0.5 * point.space.dot(d, this.#place);
+      yield* point.product(this.#settings.curvature, 0, { v: d, out: this.#place });
+      const [bend] = yield* point.space.dots([d, this.#place]);
+      model = slopes.slope + 0.5 * bend;
     }
     return { solved, slopes, model };
   }
 
-  #alongLine(search: 'fixed' | 'armijo' | 'wolfe'): StepReport {
+  *#alongLine(search: 'fixed' | 'armijo' | 'wolfe'): Steps<StepReport> {
     const point = this.#point;
     const d = this.#d;
     const damping = this.numbers['damping'];
-    const { solved, slopes } = this.#direction({ damping });
+    const { solved, slopes } = yield* this.#direction({ damping });
     const told = { ...solverReport(solved), damping };
     if (search === 'fixed') {
       const α = this.#settings.learningRate * point.plan.factor;
-      point.take(α, d, this.#settings.learningRate);
+      yield* point.take(α, d, this.#settings.learningRate);
       return { ...point.report(α, slopes), ...told };
     }
     const start = { value: point.loss, slope: slopes.slope };
     let end: LineEnd;
     if (search === 'armijo') {
-      end = armijo((α) => point.tryStep(α, d), start);
-      if (end.rate > 0) point.take(end.rate, d);
-    } else end = this.#wolfe(start);
+      end = yield* armijo((α) => point.tryStep(α, d), start);
+      if (end.rate > 0) yield* point.take(end.rate, d);
+    } else end = yield* this.#wolfe(start);
     return { ...point.report(end.rate, slopes), ...told, ...lineNote(search, end) };
   }
 
-  #wolfe(start: { readonly value: number; readonly slope: number }): LineEnd {
-    const end = wolfeAlong(this.#point, { origin: this.#place, d: this.#d }, start);
+  *#wolfe(start: { readonly value: number; readonly slope: number }): Steps<LineEnd> {
+    const end = yield* wolfeAlong(this.#point, { origin: this.#place, d: this.#d }, start);
     if (end.rate > 0) this.#point.decay();
     return end;
   }
 
-  #byTrust(search: 'ratio' | 'radius'): StepReport {
+  *#byTrust(search: 'ratio' | 'radius'): Steps<StepReport> {
     const { rule, tries, mostRadius } = this.#settings;
     const point = this.#point;
     const numbers = this.numbers;
@@ -137,7 +142,7 @@ export class NewtonStepper implements Stepper {
       const bound = search === 'ratio' ? { damping } : { radius };
       let direction: Direction;
       try {
-        direction = this.#direction(bound);
+        direction = yield* this.#direction(bound);
       } catch (error) {
         // A damping that is too small for the precision is raised, once a try.
         if (!(error instanceof NonFiniteError) || search === 'radius' || k + 1 === tries) throw error;
@@ -145,7 +150,7 @@ export class NewtonStepper implements Stepper {
         continue;
       }
       const { solved, slopes, model } = direction;
-      const after = point.tryStep(1, this.#d);
+      const after = yield* point.tryStep(1, this.#d);
       const ratio = reductionRatio(point.loss, after, model);
       if (search === 'ratio') numbers['damping'] = nextDamping(damping, ratio, rule);
       else {
@@ -153,7 +158,7 @@ export class NewtonStepper implements Stepper {
         numbers['radius'] = nextRadius(radius, { ratio, length, boundary: solved.boundary === true, most: mostRadius });
       }
       const taken = ratio > 0 && after < point.loss;
-      if (taken) point.take(1, this.#d);
+      if (taken) yield* point.take(1, this.#d);
       report = {
         ...point.report(taken ? 1 : 0, slopes),
         ...solverReport(solved),
@@ -186,22 +191,23 @@ export function lineNote(search: 'armijo' | 'wolfe', { rate, met }: LineEnd): { 
  * The strong Wolfe conditions along d from θ: θ is then the end, `gradient` its gradient. Where no decrease was found
  * θ is as before, and the gradient is not to be used.
  */
-export function wolfeAlong(
-  point: Point,
+export function* wolfeAlong<S extends Space>(
+  point: Point<S>,
   { origin, d }: { readonly origin: FloatArray; readonly d: FloatArray },
   start: { readonly value: number; readonly slope: number },
   options: { readonly first?: number; readonly curvature?: number } = {},
-): LineEnd {
+): Steps<LineEnd> {
   const { parameters } = point.objective;
   point.space.copy(parameters, origin);
   const restore = (): void => {
     point.space.copy(origin, parameters);
   };
   try {
-    const end = wolfe(
-      (α) => {
-        const value = point.moveTo(origin, α, d);
-        return { value, slope: value < Infinity ? point.space.dot(point.gradient, d) : Number.NaN };
+    const end = yield* wolfe(
+      function* (α) {
+        const value = yield* point.moveTo(origin, α, d);
+        const [slope] = value < Infinity ? yield* point.space.dots([point.gradient, d]) : [Number.NaN];
+        return { value, slope };
       },
       start,
       options,

@@ -4,12 +4,10 @@
  */
 import { NonFiniteError } from '../../core/errors.js';
 import type { FloatArray } from '../../core/floats.js';
-import type { Objective } from '../objective/objective.js';
 import type { StepPlan, StepReport } from '../optimizer.js';
-import { Vectors } from './vectors.js';
-
-/** Curvature that a Newton method goes by. */
-export type NewtonCurvature = 'gauss-newton' | 'hessian';
+import type { NewtonCurvature, NewtonObjective } from './newton-objective.js';
+import type { Steps } from './steps.js';
+import { partOf, type Space, type Vectors } from './vectors.js';
 
 /** A direction d at a point: gᵀd, dᵀd. */
 export interface Slopes {
@@ -17,10 +15,10 @@ export interface Slopes {
   readonly square: number;
 }
 
-/** A step's point. */
-export class Point {
-  readonly objective: Objective;
-  readonly space: Vectors;
+/** A step's point, with vectors in S. */
+export class Point<S extends Space = Vectors> {
+  readonly objective: NewtonObjective<S>;
+  readonly space: S;
   /** ∇f, zero in frozen layers: the objective's own array. */
   readonly gradient: FloatArray;
   /** Where trials are made, and θ while the gradient at a trial is taken. */
@@ -32,9 +30,9 @@ export class Point {
   #plan: StepPlan = { step: 0, factor: 1, layers: [], clip: null };
 
   /** Takes one vector of the objective. */
-  constructor(objective: Objective) {
+  constructor(objective: NewtonObjective<S>) {
     this.objective = objective;
-    this.space = new Vectors(objective.network.parameters, objective.kernels);
+    this.space = objective.space;
     this.gradient = objective.gradient;
     this.other = objective.vector();
   }
@@ -44,26 +42,27 @@ export class Point {
   }
 
   /** Loss and gradient at θ. Throws NonFiniteError, θ as it was. */
-  begin(plan: StepPlan): void {
+  *begin(plan: StepPlan): Steps<void> {
     this.#plan = plan;
     this.products = 0;
     this.evaluations = 0;
-    this.loss = this.objective.evaluate({ step: plan.step });
-    this.#take();
+    this.loss = yield* this.objective.evaluate(plan.step);
+    yield* this.#take();
   }
 
   /** Takes a gradient that stands already: that of θ on this batch. */
-  resume(plan: StepPlan, loss: number): void {
+  *resume(plan: StepPlan, loss: number): Steps<void> {
     this.#plan = plan;
     this.products = 0;
     this.evaluations = 0;
     this.loss = loss;
-    this.#take();
+    yield* this.#take();
   }
 
-  #take(): void {
+  *#take(): Steps<void> {
     this.mask(this.gradient);
-    this.gradientNorm = this.space.norm(this.gradient);
+    const [square] = yield* this.space.dots([this.gradient, this.gradient]);
+    this.gradientNorm = Math.sqrt(square);
     if (!Number.isFinite(this.gradientNorm))
       throw new NonFiniteError('The gradient is not finite: the parameters have grown too large.', { loss: this.loss });
   }
@@ -71,9 +70,7 @@ export class Point {
   /** x ← 0 in frozen layers. */
   mask(x: FloatArray): void {
     this.#plan.layers.forEach((layer, ℓ) => {
-      if (layer !== null) return;
-      const { offset, width, outputs } = this.objective.network.layers[ℓ];
-      x.fill(0, offset, offset + width * outputs);
+      if (layer === null) this.space.clear(x, partOf(this.objective.network.layers[ℓ]));
     });
   }
 
@@ -83,22 +80,21 @@ export class Point {
   }
 
   /** out ← (C + λI)v, C of the first `samples`; frozen layers left out. v has zeros there. */
-  product(
+  *product(
     of: NewtonCurvature,
     damping: number,
     { v, out }: { readonly v: FloatArray; readonly out: FloatArray },
     samples: number = this.objective.count,
-  ): void {
-    this.objective.product(of, v, out, samples);
+  ): Steps<void> {
+    yield* this.objective.product(of, v, out, samples);
     this.products++;
     this.mask(out);
     if (damping !== 0) this.space.add(damping, v, out);
   }
 
   /** gᵀd and dᵀd. Throws NonFiniteError where d is not finite. */
-  slopes(d: FloatArray): Slopes {
-    const slope = this.space.dot(this.gradient, d);
-    const square = this.space.dot(d, d);
+  *slopes(d: FloatArray): Steps<Slopes> {
+    const [slope, square] = yield* this.space.dots([this.gradient, d], [d, d]);
     if (!Number.isFinite(slope) || !Number.isFinite(square))
       throw new NonFiniteError('The direction of a Newton step is not finite: its damping is too small.', { slope });
     return { slope, square };
@@ -108,13 +104,16 @@ export class Point {
    * d's layers by their factors, and all of it as the longest gradient that is taken says. Where that makes a direction
    * that does not go down, d ← −g by the same factors. Returns whether d still is what it was.
    */
-  shape(d: FloatArray): boolean {
+  *shape(d: FloatArray): Steps<boolean> {
     const { clip } = this.#plan;
     if (this.uniform && (clip === null || this.gradientNorm <= clip)) return true;
     this.#weigh(d);
-    if (!this.uniform && !(this.space.dot(this.gradient, d) < 0)) {
-      this.space.combine(-1, this.gradient, 0, d);
-      this.#weigh(d);
+    if (!this.uniform) {
+      const [slope] = yield* this.space.dots([this.gradient, d]);
+      if (!(slope < 0)) {
+        this.space.combine(-1, this.gradient, 0, d);
+        this.#weigh(d);
+      }
     }
     return false;
   }
@@ -123,24 +122,22 @@ export class Point {
     const { clip, layers } = this.#plan;
     if (clip !== null && this.gradientNorm > clip) this.space.scale(clip / this.gradientNorm, d);
     layers.forEach((layer, ℓ) => {
-      if (layer === null || layer.factor === 1) return;
-      const { offset, width, outputs } = this.objective.network.layers[ℓ];
-      const part = d.subarray(offset, offset + width * outputs);
-      this.space.kernels.combine(part.length, layer.factor, part, 0, part);
+      if (layer !== null && layer.factor !== 1)
+        this.space.scale(layer.factor, d, partOf(this.objective.network.layers[ℓ]));
     });
   }
 
   /** other ← θ + αd; f there, Infinity where it is not finite. */
-  tryStep(alpha: number, d: FloatArray): number {
+  *tryStep(alpha: number, d: FloatArray): Steps<number> {
     this.space.copy(this.objective.parameters, this.other);
     this.space.add(alpha, d, this.other);
-    return this.measure(this.other);
+    return yield* this.measure(this.other);
   }
 
   /** f at a vector of the objective with this step's masks, Infinity where it is not finite. */
-  measure(θ: FloatArray): number {
+  *measure(θ: FloatArray): Steps<number> {
     this.evaluations++;
-    const { loss } = this.objective.measure(θ, this.#plan.step);
+    const loss = yield* this.objective.measure(θ, this.#plan.step);
     return Number.isFinite(loss) ? loss : Infinity;
   }
 
@@ -148,15 +145,15 @@ export class Point {
    * f at `origin` + αd, by which θ itself is replaced, and its gradient in `gradient`; Infinity where they are not
    * finite.
    */
-  moveTo(origin: FloatArray, alpha: number, d: FloatArray): number {
+  *moveTo(origin: FloatArray, alpha: number, d: FloatArray): Steps<number> {
     const { parameters } = this.objective;
     this.space.copy(origin, parameters);
     this.space.add(alpha, d, parameters);
     this.evaluations++;
     try {
-      const loss = this.objective.evaluate({ step: this.#plan.step });
+      const loss = yield* this.objective.evaluate(this.#plan.step);
       this.mask(this.gradient);
-      return this.space.finite(this.gradient) ? loss : Infinity;
+      return (yield* this.space.isFinite(this.gradient)) ? loss : Infinity;
     } catch (error) {
       if (error instanceof NonFiniteError) return Infinity;
       throw error;
@@ -164,11 +161,11 @@ export class Point {
   }
 
   /** θ ← θ + αd, then the plan's decoupled decay at that learning rate. Throws NonFiniteError before θ is touched. */
-  take(alpha: number, d: FloatArray, learningRate = 1): void {
+  *take(alpha: number, d: FloatArray, learningRate = 1): Steps<void> {
     const { parameters } = this.objective;
     this.space.copy(parameters, this.other);
     this.space.add(alpha, d, this.other);
-    if (!this.space.finite(this.other))
+    if (!(yield* this.space.isFinite(this.other)))
       throw new NonFiniteError('A Newton step leaves the range of numbers: its damping is too small.', { alpha });
     this.space.copy(this.other, parameters);
     this.decay(learningRate);
@@ -181,11 +178,7 @@ export class Point {
     layers.forEach((plan, ℓ) => {
       if (plan === null || plan.decay === 0) return;
       const keep = 1 - learningRate * factor * plan.factor * plan.decay;
-      const { offset, width, inputs, outputs } = network.layers[ℓ];
-      for (let p = 0; p < outputs; p++) {
-        const unit = θ.subarray(offset + p * width, offset + p * width + (plan.decayBias ? width : inputs));
-        for (let k = 0; k < unit.length; k++) unit[k] *= keep;
-      }
+      this.space.shrink(θ, network.layers[ℓ], keep, plan.decayBias);
     });
   }
 

@@ -5,7 +5,8 @@
  */
 import type { FloatArray } from '../../core/floats.js';
 import type { CgPlaces } from './conjugate-gradients.js';
-import type { Product, Vectors } from './vectors.js';
+import type { Steps } from './steps.js';
+import type { Product, Space } from './vectors.js';
 
 /** How the iteration ended. */
 export interface SteihaugOutcome {
@@ -20,8 +21,8 @@ export interface SteihaugOutcome {
 }
 
 /** d ← the approximate minimizer. A product and 12N flops an iteration. */
-export function steihaug(
-  space: Vectors,
+export function* steihaug(
+  space: Space,
   product: Product,
   { g, d }: { readonly g: FloatArray; readonly d: FloatArray },
   { r, p, q }: CgPlaces,
@@ -30,27 +31,24 @@ export function steihaug(
     iterations,
     tolerance,
   }: { readonly radius: number; readonly iterations: number; readonly tolerance: number },
-): SteihaugOutcome {
-  d.fill(0);
+): Steps<SteihaugOutcome> {
+  space.clear(d);
   space.combine(-1, g, 0, r);
   space.copy(r, p);
-  let rr = space.dot(r, r);
+  let [rr] = yield* space.dots([r, r]);
   const norm = Math.sqrt(rr);
   let model = 0;
   let i = 0;
   let stop: SteihaugOutcome['stop'] = norm === 0 ? 'tolerance' : 'limit';
   let negativeCurvature: number | null = null;
   while (stop === 'limit' && i < iterations) {
-    product(p, q);
+    yield* product(p, q);
     i++;
-    const bend = space.dot(p, q);
-    const pp = space.dot(p, p);
+    const [bend, pp, dp, dd] = yield* space.dots([p, q], [p, p], [d, p], [d, d]);
     if (!Number.isFinite(bend)) {
       stop = 'breakdown';
       break;
     }
-    const dp = space.dot(d, p);
-    const dd = space.dot(d, d);
     const alpha = rr / bend;
     const outside = !(bend > 0) || dd + 2 * alpha * dp + alpha * alpha * pp >= radius * radius;
     // The root τ > 0 of ‖d + τp‖ = Δ, by the form without cancellation.
@@ -66,7 +64,7 @@ export function steihaug(
       break;
     }
     space.add(-alpha, q, r);
-    const after = space.dot(r, r);
+    const [after] = yield* space.dots([r, r]);
     if (Math.sqrt(after) <= tolerance * norm) stop = 'tolerance';
     else space.combine(1, r, after / rr, p);
     rr = after;

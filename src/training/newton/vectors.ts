@@ -1,18 +1,98 @@
 /**
- * The vectors that the Newton methods work on: arrays of one linear memory, of one length, with its kernels. Dot
- * products are in double precision.
+ * The vectors that the Newton methods work on: of one length, here (arrays of one linear memory) or on a device, where
+ * the arrays stand for what lies there. Dot products are in double precision; on a device their last sums are.
  */
 import type { FloatArray } from '../../core/floats.js';
 import type { VectorKernels } from '../../dense/vector-memory.js';
+import type { LayerBlock } from '../../network/parameter-layout.js';
+import { ready, type Steps } from './steps.js';
 
-/** Arithmetic on vectors of one length. */
-export class Vectors {
+/** Numbers of a vector: from `first` on `length`. */
+export interface Part {
+  readonly first: number;
   readonly length: number;
+}
+
+/** The numbers of a layer. */
+export const partOf = ({ offset, width, outputs }: LayerBlock): Part => ({ first: offset, length: width * outputs });
+
+/** Two vectors. */
+export type Pair = readonly [FloatArray, FloatArray];
+
+/** Arithmetic on vectors of one length, wherever they lie. */
+export abstract class Space {
+  readonly length: number;
+
+  constructor(length: number) {
+    this.length = length;
+  }
+
+  /** y ← αx + βy, where β = 0 y is not read; of a part alone where one is given. */
+  abstract combine(alpha: number, x: FloatArray, beta: number, y: FloatArray, part?: Part): void;
+
+  /** x ← 0, or a part of it. */
+  abstract clear(x: FloatArray, part?: Part): void;
+
+  /** x ← keep·x in a layer's weights, with `biases` in all of it. */
+  abstract shrink(x: FloatArray, layer: LayerBlock, keep: number, biases: boolean): void;
+
+  /** xᵀy of each pair: on a device all of them come at once. */
+  abstract dots(...pairs: readonly Pair[]): Steps<readonly number[]>;
+
+  /** Whether all numbers are finite. */
+  abstract isFinite(x: FloatArray): Steps<boolean>;
+
+  /** y ← x */
+  copy(x: FloatArray, y: FloatArray): void {
+    this.combine(1, x, 0, y);
+  }
+
+  /** y ← αx + y */
+  add(alpha: number, x: FloatArray, y: FloatArray): void {
+    this.combine(alpha, x, 1, y);
+  }
+
+  /** x ← αx */
+  scale(alpha: number, x: FloatArray, part?: Part): void {
+    this.combine(alpha, x, 0, x, part);
+  }
+}
+
+/** Vectors here: what they come to is known at once. */
+export class Vectors extends Space {
   readonly kernels: VectorKernels;
 
   constructor(length: number, kernels: VectorKernels) {
-    this.length = length;
+    super(length);
     this.kernels = kernels;
+  }
+
+  combine(alpha: number, x: FloatArray, beta: number, y: FloatArray, part?: Part): void {
+    if (part === undefined) {
+      this.kernels.combine(this.length, alpha, x, beta, y);
+      return;
+    }
+    const own = (vector: FloatArray): FloatArray => vector.subarray(part.first, part.first + part.length);
+    this.kernels.combine(part.length, alpha, own(x), beta, own(y));
+  }
+
+  clear(x: FloatArray, { first, length }: Part = { first: 0, length: this.length }): void {
+    x.fill(0, first, first + length);
+  }
+
+  shrink(x: FloatArray, { offset, width, inputs, outputs }: LayerBlock, keep: number, biases: boolean): void {
+    for (let p = 0; p < outputs; p++) {
+      const unit = x.subarray(offset + p * width, offset + p * width + (biases ? width : inputs));
+      for (let k = 0; k < unit.length; k++) unit[k] *= keep;
+    }
+  }
+
+  dots(...pairs: readonly Pair[]): Steps<readonly number[]> {
+    return ready(pairs.map(([x, y]) => this.dot(x, y)));
+  }
+
+  isFinite(x: FloatArray): Steps<boolean> {
+    return ready(this.finite(x));
   }
 
   /** xᵀy */
@@ -24,30 +104,10 @@ export class Vectors {
     return Math.sqrt(this.dot(x, x));
   }
 
-  /** y ← x */
-  copy(x: FloatArray, y: FloatArray): void {
-    this.kernels.combine(this.length, 1, x, 0, y);
-  }
-
-  /** y ← αx + y */
-  add(alpha: number, x: FloatArray, y: FloatArray): void {
-    this.kernels.combine(this.length, alpha, x, 1, y);
-  }
-
-  /** x ← αx */
-  scale(alpha: number, x: FloatArray): void {
-    this.kernels.combine(this.length, alpha, x, 0, x);
-  }
-
-  /** y ← αx + βy */
-  combine(alpha: number, x: FloatArray, beta: number, y: FloatArray): void {
-    this.kernels.combine(this.length, alpha, x, beta, y);
-  }
-
   finite(x: FloatArray): boolean {
     return this.kernels.finite(this.length, x);
   }
 }
 
 /** out ← A·v of a symmetric matrix A. */
-export type Product = (v: FloatArray, out: FloatArray) => void;
+export type Product = (v: FloatArray, out: FloatArray) => Steps<void>;

@@ -7,7 +7,7 @@ import type { Optimizer } from '../optimizer.js';
 import { composeNewton, SEARCH_KEYS, type SearchOptions } from '../newton/compose.js';
 import { denseSolver, type NegativeEigenvalues } from '../newton/dense-solver.js';
 import { requireCount } from '../newton/option-checks.js';
-import type { NewtonCurvature } from '../newton/point.js';
+import type { NewtonCurvature } from '../newton/newton-objective.js';
 
 /** Most parameters of a dense matrix where the caller doesn't say: 0.5 GB. */
 const MOST_PARAMETERS = 8000;

@@ -6,6 +6,7 @@ import { OptionError } from '../../core/errors.js';
 import { requireSeed } from '../../core/checks.js';
 import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
 import { HessianFreeStepper, hessianFreeNumbers } from '../newton/hessian-free-stepper.js';
+import { here } from '../newton/method.js';
 import { requireCount, requireFlag, requireNumber } from '../newton/option-checks.js';
 import { diagonalPreconditioner } from '../newton/preconditioners/diagonal.js';
 import { hierarchicalPreconditioner } from '../newton/preconditioners/hierarchical.js';
@@ -149,14 +150,16 @@ export function hessianFree(options: HessianFreeOptions = {}): Optimizer {
     rotateInputs: () => false,
     spare: (network, batchSize) => hessianFreeNumbers(network) + plan.spare(network, batchSize),
     begin: (objective) =>
-      new HessianFreeStepper(objective, {
-        damping,
-        rule: adapt ? { increase, decrease, least: leastDamping, most: mostDamping } : null,
-        iterations,
-        progress,
-        warmStart,
-        curvatureShare,
-        preconditioner: plan,
-      }),
+      here(
+        new HessianFreeStepper(objective, {
+          damping,
+          rule: adapt ? { increase, decrease, least: leastDamping, most: mostDamping } : null,
+          iterations,
+          progress,
+          warmStart,
+          curvatureShare,
+          preconditioner: plan,
+        }),
+      ),
   };
 }

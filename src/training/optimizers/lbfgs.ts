@@ -3,6 +3,8 @@
  */
 import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
 import { LbfgsStepper, lbfgsNumbers } from '../newton/lbfgs-stepper.js';
+import { here, there } from '../newton/method.js';
+import { onHost } from '../newton/newton-objective.js';
 import { requireCount, requireNumber } from '../newton/option-checks.js';
 import type { Optimizer } from '../optimizer.js';
 
@@ -32,6 +34,10 @@ export function lbfgs(options: LbfgsOptions = {}): Optimizer {
     batchSize: 'all',
     rotateInputs: () => false,
     spare: (network) => lbfgsNumbers(network, history),
-    begin: (objective) => new LbfgsStepper(objective, { history, curvature }),
+    begin: (objective) => here(new LbfgsStepper(onHost(objective), { history, curvature })),
+    onDevice: (objective) => {
+      const own = objective.newton();
+      return there(new LbfgsStepper(own, { history, curvature }), own);
+    },
   };
 }

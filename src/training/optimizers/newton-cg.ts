@@ -8,7 +8,7 @@ import type { Optimizer } from '../optimizer.js';
 import { cgSolver, lanczosSolver } from '../newton/cg-solver.js';
 import { composeNewton, SEARCH_KEYS, type SearchOptions } from '../newton/compose.js';
 import { requireCount, requireNumber } from '../newton/option-checks.js';
-import type { NewtonCurvature } from '../newton/point.js';
+import type { NewtonCurvature } from '../newton/newton-objective.js';
 
 /** Options of {@link newtonCg} and {@link gaussNewtonCg}. */
 export interface NewtonCgOptions extends SearchOptions {

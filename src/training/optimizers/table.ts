@@ -46,7 +46,7 @@ interface Entry<T> {
   readonly keys: KeysOf<T>;
   readonly grids: Grids<T>;
 }
-const entry = <T>(make: (options?: T) => Optimizer, keys: KeysOf<T>, grids: Grids<T>): Entry<T> => ({
+const entry = <T>(make: (options?: T) => Optimizer, keys: KeysOf<T>, grids: Grids<NoInfer<T>>): Entry<T> => ({
   make,
   keys,
   grids,

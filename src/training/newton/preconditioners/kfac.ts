@@ -40,7 +40,8 @@ class KfacPreconditioner implements Preconditioner {
     this.#scratch = new Float64Array(Math.max(...sides(objective.network)) ** 2);
   }
 
-  prepare({ plan, objective }: Point, samples: number, damping: number): void {
+  prepare({ plan }: Point, samples: number, damping: number): void {
+    const objective = this.#objective;
     const { layers } = objective.network;
     this.#frozen = layers.map((_, ℓ) => plan.layers[ℓ] === null);
     objective.draw(plan.step, samples);

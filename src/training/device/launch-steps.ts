@@ -1,0 +1,65 @@
+/**
+ * What training on a device launches besides passes and updates: copies, sums of losses, statistics, squares.
+ */
+import type { DeviceTape } from '../../layers/device-tape.js';
+import type { GraphNetwork } from '../../layers/graph-network.js';
+import { combineKernel, GATHER } from '../../tape/device/maps.js';
+import type { DeviceStep } from '../../tape/device/recorder.js';
+import { numbersOf, rowsOf } from '../../tape/shape.js';
+import { decays } from '../graph/workspace.js';
+import { FINISH_GRADIENT, WEIGHT_SQUARES } from './update-kernels.js';
+
+/** Numbers at `to` ← keep·themselves + those at `from`. */
+export const copyStep = (to: number, from: number, count: number, keep = 0): DeviceStep => ({
+  kernel: combineKernel(1),
+  count,
+  integers: [to, keep, from],
+  reals: [1],
+});
+
+/** The sum of a tape's losses of so many samples, to a place. */
+export function lossStep(tape: DeviceTape, samples: number, to: number): DeviceStep {
+  const { loss } = tape.plan;
+  const integers = [to, 0, numbersOf(loss.shape, samples), tape.at(loss), 1, 0, 1];
+  return { kernel: GATHER, count: 1, integers, reals: [1] };
+}
+
+/** A tape's statistics, to a place: of each norm means, then reciprocal deviations. */
+export function statisticSteps(tape: DeviceTape, begin: number): DeviceStep[] {
+  let to = begin;
+  return tape.plan.updates.flatMap(({ mean, reciprocalDeviation }) =>
+    [mean, reciprocalDeviation].map((node) => {
+      const count = rowsOf(node.shape);
+      to += count;
+      return copyStep(to - count, tape.at(node), count);
+    }),
+  );
+}
+
+/** A vector at `to` ← h[s]·itself + λ times the weights of that at `from`, in all layers that are trained. */
+export function finishingSteps(
+  { layers, trained }: GraphNetwork,
+  { to, from, s, lambda }: { readonly to: number; readonly from: number; readonly s: number; readonly lambda: number },
+): DeviceStep[] {
+  if (lambda === 0) return [{ kernel: FINISH_GRADIENT, count: trained, integers: [to, from, s, 1, 0], reals: [0] }];
+  return layers
+    .filter(({ offset }) => offset < trained)
+    .map(({ kind, offset, width, inputs, outputs }) => {
+      const integers = [to + offset, from + offset, s, width, decays(kind) ? inputs : 0];
+      return { kernel: FINISH_GRADIENT, count: width * outputs, integers, reals: [lambda] };
+    });
+}
+
+/** Σ of squares of the layers that count of a vector at `from`, of weights or with biases of all, to `to` + layer. */
+export function squareSteps(
+  layers: GraphNetwork['layers'],
+  { to, from, biases }: { readonly to: number; readonly from: number; readonly biases: boolean },
+  counts: (layer: GraphNetwork['layers'][number]) => boolean,
+): DeviceStep[] {
+  return layers.flatMap((layer, ℓ): DeviceStep[] => {
+    const { offset, width, inputs, outputs } = layer;
+    if (!counts(layer)) return [];
+    const integers = [to + ℓ, width * outputs, from + offset, width, biases ? width : inputs];
+    return [{ kernel: WEIGHT_SQUARES, count: 1, integers, reals: [] }];
+  });
+}

@@ -1,0 +1,54 @@
+/**
+ * An objective on a device as the Newton methods take it: what they ask for runs in the order they ask.
+ */
+import type { FloatArray } from '../../core/floats.js';
+import type { GraphNetwork } from '../../layers/graph-network.js';
+import type { NewtonCurvature, NewtonObjective } from '../newton/newton-objective.js';
+import { awaited } from '../newton/steps.js';
+import type { DeviceVectors } from './device-vectors.js';
+
+/** What is asked of an objective on a device. */
+export interface AskedObjective {
+  readonly network: GraphNetwork;
+  readonly parameters: FloatArray;
+  readonly count: number;
+  readonly loads: number;
+  readonly isRandom: boolean;
+  vector(): FloatArray;
+  evaluate(step: number): Promise<number>;
+  trial(vector: FloatArray, step: number): Promise<number>;
+  product(of: NewtonCurvature, v: FloatArray, out: FloatArray): Promise<void>;
+}
+
+/** The objective; products are those of the whole batch. */
+export function onDevice(
+  objective: AskedObjective,
+  {
+    space,
+    gradient,
+    vector,
+  }: { readonly space: DeviceVectors; readonly gradient: FloatArray; readonly vector: () => FloatArray },
+): NewtonObjective<DeviceVectors> {
+  const { network, parameters } = objective;
+  return {
+    network,
+    space,
+    parameters,
+    gradient,
+    get count() {
+      return objective.count;
+    },
+    get loads() {
+      return objective.loads;
+    },
+    get isRandom() {
+      return objective.isRandom;
+    },
+    vector,
+    state: () => objective.vector(),
+    evaluate: (step) => awaited(space.ask(async () => objective.evaluate(step))),
+    measure: (θ, step) => awaited(space.ask(async () => objective.trial(θ, step))),
+    product: (of, v, out) => awaited(space.ask(async () => objective.product(of, v, out))),
+    end: () => awaited(space.ask(async () => undefined)),
+  };
+}
