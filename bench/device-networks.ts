@@ -1,6 +1,6 @@
 /**
- * Networks on a card: a deep autoencoder's loss, gradient and curvature, training of ResNet-18 and of a transformer, on
- * data made here. Each result is held against the team's, each rate against cuBLAS's.
+ * Networks on a card: a deep autoencoder's loss, gradient, curvature and Newton steps, training of ResNet-18 and of a
+ * transformer, on data made here. Each result is held against the team's, each rate against cuBLAS's.
  */
 import type { FloatArray, Precision } from '../src/core/floats.js';
 import { floats, PRECISIONS } from '../src/core/floats.js';
@@ -88,7 +88,12 @@ export async function curvature({ step, smoke, times, order }: NetworkStep): Pro
   const product = apply(operator, v);
   const teamMs = await waited(async () => apply(operator, v), times);
   operator.release();
+  const newton = { optimizer: { name: 'gauss-newton-cg', iterations: 5 }, batchSize: 'all' } as const;
+  const began = performance.now();
+  const stepped = await train(model, { ...newton, steps: 1 }, { team });
+  const teamStepMs = performance.now() - began;
   await team.close();
+  const wanted = change(stepped.parameters, model.parameters);
   for (const precision of PRECISIONS) {
     const { value: gemmRate, reason } = await gemm(found, precision, order);
     const common = { step, network: (smoke ? SMOKE_WIDTHS : WIDTHS).join('-'), samples: model.data.samples, precision };
@@ -109,9 +114,24 @@ export async function curvature({ step, smoke, times, order }: NetworkStep): Pro
     const ms = await waited(() => onDevice.apply(v), times);
     tell({ ...common, what: 'Gauss–Newton product', ms, teamMs, ...ofProduct, ...moved });
     onDevice.release();
+    const own = { ...model, parameters: rounded(model.parameters, precision) };
+    const first = await train(own, { ...newton, steps: 1, device: card });
+    const error = difference(change(first.parameters, own.parameters), wanted);
+    judge({ ...common, check: 'a step of Gauss–Newton', error }, WRONG_STEPS[precision]);
+    const run = await train(own, { ...newton, steps: 1 + times, evaluateEvery: 1, device: card });
+    const stepMs = (1000 * (run.seconds - run.evaluations[0].seconds)) / times;
+    const iterations = run.lastStep!.cgIterations;
+    tell({ ...common, what: 'steps of Gauss–Newton', ms: stepMs, teamMs: teamStepMs, iterations });
     await card.close();
   }
 }
+
+/** How far parameters went. */
+const change = (parameters: FloatArray, begin: FloatArray): FloatArray =>
+  floats(begin.length, 'f64').map((_, k) => parameters[k] - begin[k]);
+
+const rounded = (parameters: FloatArray, precision: Precision): FloatArray =>
+  precision === 'f64' ? parameters : Float32Array.from(parameters);
 
 /** What is trained: samples of a step, and of the epoch that is extrapolated to. */
 interface Trained {
@@ -185,8 +205,6 @@ export async function training(name: string, { step, smoke, times, order }: Netw
   const asked = { optimizer, steps: 2, batchSize: few };
   const host = await train(modelOf(few, 'f64'), asked, { team });
   await team.close();
-  const change = (parameters: FloatArray, begin: FloatArray): FloatArray =>
-    floats(begin.length, 'f64').map((_, k) => parameters[k] - begin[k]);
   for (const precision of PRECISIONS) {
     const model = modelOf(few, precision);
     const { parameters } = await train(model, { ...asked, device: card });

@@ -40,9 +40,9 @@ describe.skipIf(STAND_IN === undefined)('bench/device.sh', () => {
     ]);
     const judged = lines.filter((line) => 'right' in line);
     // Both precisions: 13 checks, two of work, of products one with transfers and one of each width, one factorization,
-    // loss and product of the autoencoder, steps of both trained networks. Of the table the Hessian's products, and
-    // those of the hierarchical matrix at both shares.
-    expect(judged).toHaveLength(2 * (13 + 2 + 5 + 2 + 2) + 3);
+    // loss, product and Newton step of the autoencoder, steps of both trained networks. Of the table products with the
+    // Hessian, and with the hierarchical matrix at both shares.
+    expect(judged).toHaveLength(2 * (13 + 2 + 5 + 3 + 2) + 3);
     expect(judged.filter(({ right }) => right !== true)).toEqual([]);
     const rates = lines.filter(({ step }) => step === 'rates');
     expect(rates.every(({ value }) => typeof value === 'number' && value > 0)).toBe(true);
