@@ -142,6 +142,43 @@ function works(precision: Precision): readonly (readonly [Work, Record<string, F
       ] as const,
     ]),
     [
+      {
+        kind: 'qr',
+        blocks: [300, 33, 64].map((rows, i) => ({
+          a: { offset: 10_000 * i, ld: 310 },
+          r: { offset: 1000 * i, ld: 30 },
+          rows,
+          columns: 25,
+        })),
+      },
+      { values: numbers(30_000, 11), triangles: floats(3000, precision) },
+      'values',
+      3000,
+    ],
+    [
+      {
+        kind: 'interpolations',
+        blocks: [300, 33, 64].map((rows, i) => ({
+          a: { offset: 20_000 * i, ld: 310 },
+          rows,
+          columns: 60,
+          threshold: 0,
+          maxRank: 20,
+          order: 60 * i,
+          t: { offset: 1200 * i, ld: 20 },
+          outcome: 2 * i,
+        })),
+      },
+      {
+        values: numbers(60_000, 12),
+        order: floats(180, precision),
+        interpolations: floats(3600, precision),
+        outcomes: floats(6, precision),
+      },
+      'interpolations',
+      3000,
+    ],
+    [
       { kind: 'innerProducts', products: [{ x: 0, y: 1, count: 700, to: 1 }] },
       { x: numbers(3600, 6), y: numbers(3600, 7), out: floats(10, precision) },
       'out',

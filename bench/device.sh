@@ -63,7 +63,7 @@ run() {
   }
   if [ "$1" = smoke ]; then
     for name in describe checks rates work curvature 'training transformer' 'training resnet-18' 'apply 600' \
-      'solve 600' table; do
+      'solve 600' 'solve 600 hodlr' table; do
       step 60 $name --smoke
     done
   else
@@ -76,6 +76,7 @@ run() {
     step 75 training resnet-18
     step 40 apply 65536
     step 40 solve 65536
+    step 60 solve 65536 hodlr
     step 90 table
     step 60 apply 262144
     step 75 solve 262144

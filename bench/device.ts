@@ -6,8 +6,9 @@
  *   checks      launches of every kind beside the team's;
  *   rates       how fast the card copies, and cuBLAS multiplies: what the rest is held against;
  *   work        factorizations, substitutions and products of many blocks;
- *   apply N     products with a hierarchical matrix of N points, by 1, 64 and 512 vectors;
- *   solve N     its factorization, and solves;
+ *   apply N     products with a hierarchical matrix of N points, by 1, 64 and 512 vectors; its blocks sent, and
+ *               evaluated there;
+ *   solve N [FORMAT]   its factorization, and solves; hss or hodlr;
  *   curvature   loss, gradient and Gauss–Newton products of a deep autoencoder;
  *   training NAME   steps of resnet-18 or transformer;
  *   table       approximations of the Gauss–Newton Hessian of 784-50-784, held against its products there.
@@ -23,9 +24,11 @@ import type { Factorization } from '../src/hierarchical/factor/factorization.js'
 import type { DeviceFactorization } from '../src/hierarchical/factor/device/device-factorization.js';
 import { compress } from '../src/hierarchical/from-entries/compress.js';
 import type { HierarchicalMatrix } from '../src/hierarchical/matrix/hierarchical-matrix.js';
+import type { HierarchicalFormat } from '../src/hierarchical/matrix/format.js';
 import { view } from '../src/dense/matrix.js';
 import { describeMachine } from '../src/io/machine.js';
 import { Team } from '../src/parallel/team.js';
+import type { EntrySource } from '../src/source/entry-source.js';
 import { kernelSource } from '../src/source/kernel-source.js';
 import { matern32 } from '../src/source/kernels/named.js';
 import { checks, randomNumbers } from './device-checks.js';
@@ -39,7 +42,7 @@ const { values: args, positionals } = parseArgs({
   allowPositionals: true,
 });
 const { smoke } = args;
-const [step, size = '1000'] = positionals;
+const [step, size = '1000', format = 'hss'] = positionals;
 /** Times that what is measured is repeated. */
 const TIMES = smoke ? 1 : 10;
 /** The order of the product whose rate is the card's. */
@@ -60,20 +63,21 @@ function sendScaled(device: Device, vectors: DeviceBuffer, x: FloatArray, width:
 /** A matrix of n points, a card, and a team for both; they are closed when `work` is done. */
 async function withMatrix(
   n: number,
-  work: (matrix: HierarchicalMatrix, card: Device, team: Team) => Promise<void>,
+  work: (matrix: HierarchicalMatrix, card: Device, team: Team, source: EntrySource) => Promise<void>,
 ): Promise<void> {
   const team = await Team.open(smoke ? { workers: 2 } : {});
   const card = await openDevice('cuda');
   const began = performance.now();
   const source = kernelSource(uniformPoints(n, 2, 1), matern32(0.1), { blas: team.blas });
-  const matrix = await compress(source, { tolerance: 1e-4, leafSize: 256, maxRank: 256, format: 'hss' }, { team });
-  tell({ step, n, compressSeconds: (performance.now() - began) / 1000 });
-  await work(matrix, card, team);
+  const options = { tolerance: 1e-4, leafSize: 256, maxRank: 256, format: format as HierarchicalFormat };
+  const matrix = await compress(source, options, { team });
+  tell({ step, n, format, compressSeconds: (performance.now() - began) / 1000 });
+  await work(matrix, card, team, source);
   await card.close();
   await team.close();
 }
 
-async function apply(matrix: HierarchicalMatrix, card: Device): Promise<void> {
+async function apply(matrix: HierarchicalMatrix, card: Device, _: Team, source: EntrySource): Promise<void> {
   const n = matrix.size;
   const x = randomNumbers(n, 'f64', 3) as Float64Array;
   const onTeam = performance.now();
@@ -81,7 +85,14 @@ async function apply(matrix: HierarchicalMatrix, card: Device): Promise<void> {
   const teamMilliseconds = performance.now() - onTeam;
   for (const precision of PRECISIONS) {
     const { device, calls } = recording(card);
+    const start = performance.now();
     const onDevice = await matrix.to(device, { precision });
+    const sendSeconds = (performance.now() - start) / 1000;
+    const evaluated = await matrix.to(card, { precision, source });
+    const evaluateSeconds = (performance.now() - start) / 1000 - sendSeconds;
+    const error = evaluated.evaluationError!;
+    judge({ step, n, precision, check: 'blocks evaluated from points', sendSeconds, evaluateSeconds, error });
+    evaluated.release();
     const got = await onDevice.apply(x);
     const launches = calls.map(({ rows }) => rows!);
     judge({ step, n, precision, check: 'apply, 1 vector', error: difference(got.data, expected.data) });
@@ -150,7 +161,7 @@ async function solve(matrix: HierarchicalMatrix, card: Device, team: Team): Prom
     const first = await secondsOf(async () => (there = await onDevice.factor({ shift })));
     // Once more, by kernels that are compiled and launches that are planned.
     const factorSeconds = await secondsOf(() => there!.refactor(shift));
-    judge({ step, n, precision, first, factorSeconds, teamFactorSeconds, error: there!.residual });
+    judge({ step, n, format, precision, first, factorSeconds, teamFactorSeconds, error: there!.residual });
     for (const width of smoke ? [1] : [1, 64]) {
       const b = view(randomNumbers(n * width, 'f64', 5) as Float64Array, 0, n, width);
       await there!.solve(b);

@@ -355,6 +355,7 @@ function allKernels(): Map<string, KernelSource> {
     return { kind: 'combination', x: 0, y: 0, count: 1, alpha: { constant: 1 }, beta, diagonal };
   };
   const piece = placesOfBlock(0, 1, 1, 1);
+  const place = { a: { offset: 0, ld: 9 } };
   const works: Work[] = [
     ...[16, 512, 1024].map(product),
     { kind: 'gathers', alpha: 1, keep: true, pieces: [{ from: piece, to: piece }] },
@@ -369,7 +370,11 @@ function allKernels(): Map<string, KernelSource> {
       combine(0, diagonal, 1),
     ]),
     { kind: 'innerProducts', products: [{ x: 0, y: 0, count: 2000, to: 0 }] },
-    { kind: 'qr', blocks: [{ a: { offset: 0, ld: 9 }, r: { offset: 0, ld: 2 }, rows: 9, columns: 2 }] },
+    { kind: 'qr', blocks: [{ ...place, r: { offset: 0, ld: 2 }, rows: 9, columns: 2 }] },
+    {
+      kind: 'interpolations',
+      blocks: [{ ...place, rows: 9, columns: 2, threshold: 0, maxRank: 2, order: 0, t: place.a, outcome: 0 }],
+    },
   ];
   const kernels = PRECISIONS.flatMap((precision) => [
     ...TILE_HEIGHTS.flatMap((height) => TILE_WIDTHS.map((width) => rowsKernel({ precision, height, width }))),
@@ -405,7 +410,7 @@ describe('kernels', () => {
       execFileSync('sh', ['-c', `nvcc -cubin -std=c++14 -Xptxas -v -arch=sm_80 -o ${file}.bin ${file} 2>${log}`]);
       told += readFileSync(log, 'utf8');
       const spills = [...told.matchAll(/(\d+) bytes spill stores, (\d+) bytes spill loads/g)];
-      expect(sources).toHaveLength(2 * 28);
+      expect(sources).toHaveLength(2 * 29);
       expect(spills).toHaveLength(sources.length * architectures.length + rounding.length);
       expect(spills.filter(([, stores, loads]) => stores !== '0' || loads !== '0').map(([text]) => text)).toEqual([]);
       expect(told.split('\n').filter((line) => line.includes('warning'))).toEqual([]);

@@ -8,6 +8,7 @@ import { ofRows } from '../work/triangles.js';
 import { listsOfWork, type Work, type WorkKind, type WorkKinds } from '../work/work.js';
 import { panelTasks, type KernelArguments, type KernelState } from './kernel-state.js';
 import { gatherPieces, multiplyBlocks } from './products.js';
+import { interpolateBlocks } from './interpolations.js';
 import { factorBlocks } from './qr.js';
 import { factorTriangles, substituteSystems } from './triangles.js';
 import { COMBINED_ROWS, combineRows, sumProducts } from './vectors.js';
@@ -46,6 +47,7 @@ const PLANS: { readonly [K in WorkKind]: (work: WorkKinds[K]) => Plan } = {
     settings: { transposed: work.transposed, rows: ofRows(work) },
     tasks: panelTasks(work.systems.map(({ x }) => (x.block === undefined ? 1 : x.columns))),
   }),
+  interpolations: ({ blocks }) => ({ task: interpolateBlocks, settings: undefined, tasks: blocks.length }),
   qr: ({ blocks }) => ({ task: factorBlocks, settings: undefined, tasks: blocks.length }),
   combination: (work) => ({ task: combineRows, settings: work, tasks: Math.ceil(work.count / COMBINED_ROWS) }),
   innerProducts: ({ products }) => ({ task: sumProducts, settings: undefined, tasks: products.length }),

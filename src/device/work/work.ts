@@ -4,6 +4,7 @@
  */
 import type { WorkDemand, WorkLists } from './demand.js';
 import { demandOfGathers, listsOfGathers, type Gathers } from './gathers.js';
+import { demandOfInterpolations, listsOfInterpolations, type Interpolations } from './interpolations.js';
 import { demandOfProducts, listsOfProducts, type BlockProducts } from './products.js';
 import { demandOfQrs, listsOfQrs, type Qrs } from './qr.js';
 import {
@@ -29,6 +30,7 @@ export interface WorkKinds {
   readonly cholesky: Choleskys;
   readonly substitutions: Substitutions;
   readonly qr: Qrs;
+  readonly interpolations: Interpolations;
   readonly combination: Combination;
   readonly innerProducts: InnerProducts;
 }
@@ -39,6 +41,7 @@ export interface WorkOperands<B> {
   readonly cholesky: { readonly values: B; readonly status: B };
   readonly substitutions: { readonly triangles: B; readonly x: B };
   readonly qr: { readonly values: B; readonly triangles: B };
+  readonly interpolations: { readonly values: B; readonly order: B; readonly interpolations: B; readonly outcomes: B };
   readonly combination: {
     readonly x: B;
     readonly y: B;
@@ -63,6 +66,7 @@ const WORK_TABLE: {
   cholesky: { demand: demandOfCholeskys, lists: listsOfCholeskys },
   substitutions: { demand: demandOfSubstitutions, lists: listsOfSubstitutions },
   qr: { demand: demandOfQrs, lists: listsOfQrs },
+  interpolations: { demand: demandOfInterpolations, lists: listsOfInterpolations },
   combination: { demand: demandOfCombination, lists: () => ({}) },
   innerProducts: { demand: demandOfInnerProducts, lists: listsOfInnerProducts },
 };

@@ -9,7 +9,8 @@ import { stepKernel, type Step } from './step.js';
 const THREADS = 256;
 const WARPS = THREADS / 32;
 
-const WARP_SUM = (value: string): string =>
+/** Sums what the threads of a warp have. */
+export const WARP_SUM = (value: string): string =>
   `for (int mask = 16; mask > 0; mask /= 2) ${value} += __shfl_xor_sync(~0u, ${value}, mask);`;
 
 /** Columns behind column k: what reflection k makes of them. `start` is what row k of a column holds. */

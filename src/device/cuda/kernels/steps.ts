@@ -4,6 +4,7 @@
 import { planSteps, type StepPlan, type StepTable } from '../../work/steps.js';
 import type { Work } from '../../work/work.js';
 import { gatherSteps, productSteps } from './products.js';
+import { interpolationSteps } from './interpolations.js';
 import { qrSteps } from './qr.js';
 import type { RowsStep, Step } from './step.js';
 import { choleskySteps, substitutionSteps } from './triangles.js';
@@ -15,6 +16,7 @@ const STEPS: StepTable<Step | RowsStep> = {
   cholesky: choleskySteps,
   substitutions: substitutionSteps,
   qr: qrSteps,
+  interpolations: interpolationSteps,
   combination: combinationSteps,
   innerProducts: innerProductSteps,
 };
