@@ -120,7 +120,7 @@ export async function findNeighbors(
  */
 export interface NeighborRows extends Pick<Neighbors, 'count' | 'indices' | 'recall' | 'iterations'> {
   readonly rowOf: Int32Array;
-  /** The index of each row; row i is that of index i where there are none. */
+  /** Of several ranks the index of each row. */
   readonly members?: Int32Array | undefined;
   /** Of several ranks the positions of a tree whose indices' lists each has, once they have moved (own-lists.ts). */
   readonly ranges?: readonly PositionRange[] | undefined;
@@ -142,7 +142,7 @@ export async function findNeighborRows(
   const { communicator } = control.team;
   const { indices, members } = lists;
   const rowOf = await awaitTogether(communicator, () => rowsOfIndices(source.size, members, control));
-  return { ...rest, indices, rowOf, members };
+  return communicator.size === 1 ? { ...rest, indices, rowOf } : { ...rest, indices, rowOf, members };
 }
 
 /** Lists, and what is to be said of them. */
