@@ -30,10 +30,10 @@ import type { Update } from '../objective/update.js';
 import type { CurvatureKind, Span } from '../objective/workspace.js';
 import type { NewtonCurvature, NewtonObjective } from '../newton/newton-objective.js';
 import { DeviceVectors } from './device-vectors.js';
-import { copyStep, finishingSteps, lossStep, squareSteps, statisticSteps } from './launch-steps.js';
+import { copyStep, finishingSteps, lossStep, squareSteps, statisticSteps, sumsOfParts } from './launch-steps.js';
 import { deviceLayout, regionsOf, type DeviceLayout, type DeviceMode } from './layout.js';
 import { onDevice } from './newton-on-device.js';
-import { FOLLOW, SETTING_NUMBERS, settingsOf, updateKernel } from './update-kernels.js';
+import { FOLLOW, SETTING_NUMBERS, settingsOf, SQUARE_PARTS, updateKernel } from './update-kernels.js';
 
 /** What training on a device is opened with. */
 export interface DeviceObjectiveOptions {
@@ -456,8 +456,9 @@ export class DeviceObjective implements LoopObjective {
       squareSteps(layers, { to: at.squares, from: place, biases: name === 'gradient' }, isCounted),
     );
     launches.run();
-    const squares = floats(layers.length, this.#precision);
-    await this.#options.device.read(this.#buffer, squares, at.squares);
+    const parts = floats(SQUARE_PARTS * layers.length, this.#precision);
+    await this.#options.device.read(this.#buffer, parts, at.squares);
+    const squares = sumsOfParts(parts, SQUARE_PARTS);
     return layers.map((layer, ℓ) => (isCounted(layer) ? squares[ℓ] : 0));
   }
 

@@ -12,6 +12,7 @@ import type { DeviceStep } from '../../tape/device/recorder.js';
 import type { Launches } from '../../tape/device/tape.js';
 import { awaited, type Steps } from '../newton/steps.js';
 import { Space, type Pair, type Part } from '../newton/vectors.js';
+import { sumsOfParts } from './launch-steps.js';
 
 /** Parts of a dot product, and how many are made at once. */
 const PARTS = 256;
@@ -150,10 +151,6 @@ export class DeviceVectors extends Space {
     }
     const numbers = floats(count * pairs.length, buffer.precision);
     await device.read(buffer, numbers, at);
-    return pairs.map((_, k) => {
-      let sum = 0;
-      for (const value of numbers.subarray(k * count, (k + 1) * count)) sum += value;
-      return sum;
-    });
+    return sumsOfParts(numbers, count);
   }
 }

@@ -1,13 +1,22 @@
 /**
  * What training on a device launches besides passes and updates: copies, sums of losses, statistics, squares.
  */
+import type { FloatArray } from '../../core/floats.js';
 import type { DeviceTape } from '../../layers/device-tape.js';
 import type { GraphNetwork } from '../../layers/graph-network.js';
 import { combineKernel, GATHER } from '../../tape/device/maps.js';
 import type { DeviceStep } from '../../tape/device/recorder.js';
 import { numbersOf, rowsOf } from '../../tape/shape.js';
 import { decays } from '../graph/workspace.js';
-import { FINISH_GRADIENT, WEIGHT_SQUARES } from './update-kernels.js';
+import { FINISH_GRADIENT, SQUARE_PARTS, WEIGHT_SQUARES } from './update-kernels.js';
+
+/** Sums of so many numbers each, in double precision. */
+export const sumsOfParts = (numbers: FloatArray, parts: number): number[] =>
+  Array.from({ length: numbers.length / parts }, (_, k) => {
+    let sum = 0;
+    for (const value of numbers.subarray(k * parts, (k + 1) * parts)) sum += value;
+    return sum;
+  });
 
 /** Numbers at `to` ← keep·themselves + those at `from`. */
 export const copyStep = (to: number, from: number, count: number, keep = 0): DeviceStep => ({
@@ -50,7 +59,7 @@ export function finishingSteps(
     });
 }
 
-/** Σ of squares of the layers that count of a vector at `from`, of weights or with biases of all, to `to` + layer. */
+/** Parts of Σ of squares of the layers that count of a vector at `from`, of weights or, with biases, of all. */
 export function squareSteps(
   layers: GraphNetwork['layers'],
   { to, from, biases }: { readonly to: number; readonly from: number; readonly biases: boolean },
@@ -59,7 +68,9 @@ export function squareSteps(
   return layers.flatMap((layer, ℓ): DeviceStep[] => {
     const { offset, width, inputs, outputs } = layer;
     if (!counts(layer)) return [];
-    const integers = [to + ℓ, width * outputs, from + offset, width, biases ? width : inputs];
-    return [{ kernel: WEIGHT_SQUARES, count: 1, integers, reals: [] }];
+    const n = width * outputs;
+    const chunk = Math.ceil(n / SQUARE_PARTS);
+    const integers = [to + SQUARE_PARTS * ℓ, chunk, from + offset, n, width, biases ? width : inputs];
+    return [{ kernel: WEIGHT_SQUARES, count: SQUARE_PARTS, integers, reals: [] }];
   });
 }

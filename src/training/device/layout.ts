@@ -14,7 +14,7 @@ import { numbersEach } from '../../tape/shape.js';
 import { statisticNumbers } from '../graph/workspace.js';
 import type { CurvatureKind } from '../objective/workspace.js';
 import { DOT_NUMBERS } from './device-vectors.js';
-import { SETTING_NUMBERS } from './update-kernels.js';
+import { SETTING_NUMBERS, SQUARE_PARTS } from './update-kernels.js';
 
 /** What training on a device is laid out for. */
 export interface DeviceLayoutOptions {
@@ -97,7 +97,7 @@ function layOut(options: DeviceLayoutOptions, slice: number, holdsAll: boolean):
     losses: aligned(slices),
     statistics: aligned(slices * statisticNumbers(training)),
     outputs: aligned(batchSize * outputs),
-    squares: aligned(layers),
+    squares: aligned(SQUARE_PARTS * layers),
     settings: aligned(SETTING_NUMBERS * (layers + 1)),
     trainingConstants: aligned(constantNumbers(training)),
     evaluationConstants: aligned(constantNumbers(evaluation)),

@@ -80,11 +80,19 @@ h[d + i] = own;`,
 /** averaged ← keep·averaged + (1 − keep)·θ, keep at s. */
 export const FOLLOW = writing('follow', ['y', 'x', 's'], 'h[y + i] = h[s] * h[y + i] + (1.0 - h[s]) * h[x + i];');
 
-/** h[y] ← Σ of squares of a layer's weights. */
+/** Parts of a layer's sum of squares, which are made at once. */
+export const SQUARE_PARTS = 64;
+
+/** h[y + part] ← Σ of squares of a layer's weights, of `chunk` of its numbers. */
 export const WEIGHT_SQUARES: PortableKernel = {
   name: 'weight squares',
   buffers: ['h'],
-  integers: ['y', 'terms', 'x', 'width', 'inputs'],
-  sum: { terms: 'terms', text: 'if (k % width < inputs) { value = h[x + k] * h[x + k]; }', join: 'sum' },
+  integers: ['y', 'chunk', 'x', 'n', 'width', 'inputs'],
+  sum: {
+    terms: 'chunk',
+    text: `int at = i * chunk + k;
+if (at < n && at % width < inputs) { value = h[x + at] * h[x + at]; }`,
+    join: 'sum',
+  },
   body: 'h[y + i] = total;',
 };
