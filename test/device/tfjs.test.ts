@@ -7,9 +7,12 @@ import type { Device, DeviceBuffer, PreparedWork } from '#hmatrix/device/device.
 import { describeDevices, openDevice } from '#hmatrix/device/open.js';
 import type { TensorFlow } from '#hmatrix/device/tfjs/api.js';
 import type { Work } from '#hmatrix/device/work/work.js';
+import { factor } from '#hmatrix/hierarchical/factor/factor.js';
+import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
 import { memoryDataSet } from '#hmatrix/network/data-set.js';
 import { initialParameters } from '#hmatrix/network/initialize.js';
 import { defineNetwork } from '#hmatrix/network/network.js';
+import { gaussianSource } from '../support.js';
 import { sharedTeam } from '../teams.js';
 import { exampleOf, excess, numbersOf, plain } from './block-rows.js';
 import { NO_TENSORFLOW, tensorFlow } from './tensorflow.js';
@@ -233,6 +236,19 @@ describe.skipIf(tensorFlow === undefined)('tfjs', () => {
     lose({ message: 'unplugged' });
     for (const one of waiting) await expect(one).rejects.toThrow(/was lost \(unplugged\)/);
     expect(() => card.multiply(rows, operands, 2)).toThrow(DeviceLostError);
+  });
+
+  it('leaves_factoring_hodlr_to_the_team_whose_factors_solve_there', async () => {
+    const team = await sharedTeam(2);
+    const matrix = await compress(gaussianSource(60, 2, 1, team.blas), { format: 'hodlr', leafSize: 16 }, { team });
+    const device = await open();
+    const onDevice = await matrix.to(device);
+    const there = device.memory;
+    await expect(onDevice.factor({ shift: 1 }, { team })).rejects.toThrow(/no operations for the launches qr/);
+    expect(device.memory).toEqual(there);
+    const inverse = await (await factor(matrix, { shift: 1 }, { team })).to(device);
+    expect(inverse.residual).toBeLessThan(1e-5);
+    for (const one of [inverse, onDevice]) one.release();
   });
 });
 if (tensorFlow === undefined) it.skip(NO_TENSORFLOW, () => undefined);
