@@ -168,7 +168,7 @@ describe.each(['cuda', 'webgpu'] as const)('training on %s', (name) => {
     expect([many[0] - few[0], many[1] - few[1]]).toEqual([5 * 7 * width, 5 * 5 * width]);
   });
 
-  // What launches take is much beside passes of so few samples in float32.
+  // A software adapter takes long for so many samples.
   it.runIf(name === 'cuda')('passes_that_do_not_fit_are_made_again_in_each_product', async () => {
     const asked = { optimizer: { name: 'gauss-newton-cg', iterations: 4 }, batchSize: 'all', steps: 2 } as const;
     const whole = await train(perceptron(900), { ...asked, device });

@@ -13,8 +13,8 @@ import { Recorder, type DeviceStep } from './recorder.js';
 /** Where regions begin, in numbers of the buffer. */
 export type DeviceRegions = Readonly<Record<Region | 'scratch', number>>;
 
-/** Bytes that a launch, a target and a term take on a device at most, for lists and parameters. */
-const LAUNCH_BYTES = 256;
+/** Bytes that a launch takes on a device at most, for lists and parameters; besides, each target and each term. */
+export const LAUNCH_BYTES = 256;
 const TARGET_BYTES = 128;
 const TERM_BYTES = 64;
 

@@ -260,9 +260,10 @@ export class DeviceObjective implements LoopObjective {
     (await this.#prepared(`direction ${from}`, () => [copyStep(at.direction, from, trained)])).run();
     for (const slice of this.#slices()) {
       const { s, count } = slice;
+      const phase = training.phases.get(of)!;
       const tape = this.#tape('training', at.parameters, s);
       if (!this.#passed) await this.#forward(tape, slice, this.#step);
-      const launches = await this.#prepared(`${of} ${s} ${count}`, () => tape.prepare(training.phases.get(of)!, count));
+      const launches = await this.#prepared(`${of} ${this.#placeOfSlice(slice)}`, () => tape.prepare(phase, count));
       launches.run();
       const keep = s > 0 ? 1 : 0;
       (await this.#prepared(`product ${keep} ${to}`, () => [copyStep(to, at.each, trained, keep)])).run();
@@ -285,14 +286,14 @@ export class DeviceObjective implements LoopObjective {
     const slices = this.#slices();
     for (const slice of slices) {
       const { s, first, count } = slice;
-      const launches = await this.#prepared(`trial ${place} ${s} ${count}`, () =>
-        tape.prepare(0, count, [lossStep(tape, count, at.losses + s)]),
-      );
+      const launches = await this.#prepared(`trial ${place} ${count}`, () => tape.prepare(0, count));
+      const sum = await this.#prepared(`loss of ${s} ${count}`, () => [lossStep(tape, count, at.losses + s)]);
       const data = slices.length === 1 ? `${this.loads} ${this.isRandom ? step : ''}` : '';
       if (data === '' || data !== this.#tried)
         tape.load(this.#batch(), { order: null, first, count }, this.#draw(maskStep(step, 0), first));
       this.#tried = data;
       launches.run();
+      sum.run();
     }
     return (await this.#losses()) / divisorOf(this.#weight) + penalty;
   }
@@ -315,12 +316,14 @@ export class DeviceObjective implements LoopObjective {
     const tape = this.#tape('evaluation', place);
     for (const slice of this.#slices()) {
       const { s, first, count } = slice;
-      const launches = await this.#prepared(`evaluation ${place} ${s} ${count}`, async () => {
-        const copy = copyStep(at.outputs + outputs * first, tape.at(tape.plan.output), outputs * count);
-        return tape.prepare(0, count, [lossStep(tape, count, at.losses + s), copy]);
-      });
+      const launches = await this.#prepared(`evaluation ${place} ${count}`, () => tape.prepare(0, count));
+      const results = await this.#prepared(`outputs ${s} ${count} ${first}`, () => [
+        lossStep(tape, count, at.losses + s),
+        copyStep(at.outputs + outputs * first, tape.at(tape.plan.output), outputs * count),
+      ]);
       tape.load(this.#batch(), { order: null, first, count }, null);
       launches.run();
+      results.run();
     }
     const total = await this.#losses();
     const raw = floats(outputs * this.#count, this.#precision);
@@ -391,14 +394,19 @@ export class DeviceObjective implements LoopObjective {
   async #forward(tape: DeviceTape, slice: Slice, step: number | null): Promise<void> {
     const { at } = this.#layout;
     const { s, first, count } = slice;
-    const launches = await this.#prepared(`training ${s} ${count}`, () =>
-      tape.prepare(0, count, [
-        lossStep(tape, count, at.losses + s),
-        ...statisticSteps(tape, at.statistics + s * statisticNumbers(tape.plan)),
-      ]),
-    );
+    const launches = await this.#prepared(`training ${this.#placeOfSlice(slice)}`, () => tape.prepare(0, count));
+    const results = await this.#prepared(`results ${s} ${count}`, () => [
+      lossStep(tape, count, at.losses + s),
+      ...statisticSteps(tape, at.statistics + s * statisticNumbers(tape.plan)),
+    ]);
     tape.load(this.#batch(), { order: null, first, count }, this.#draw(step, first));
     launches.run();
+    results.run();
+  }
+
+  /** Slices of one size that are worked on in one place have the same launches. */
+  #placeOfSlice({ s, count }: Slice): string {
+    return `${this.#layout.held > 1 ? s : 0} ${count}`;
   }
 
   #draw(step: number | null, first: number): MaskDraw {

@@ -8,7 +8,7 @@ import { MOST_NUMBERS } from '../../device/portable-kernel.js';
 import { sliceSamples, type GraphNetwork } from '../../layers/graph-network.js';
 import { constantNumbers, planNetwork, type NetworkPlan, type ProductPass } from '../../layers/network-plan.js';
 import { graphSlices } from '../../layers/slices.js';
-import { stepMemory, type DeviceRegions } from '../../tape/device/tape.js';
+import { LAUNCH_BYTES, stepMemory, type DeviceRegions } from '../../tape/device/tape.js';
 import { aligned } from '../../tape/plan/plan.js';
 import { numbersEach } from '../../tape/shape.js';
 import { statisticNumbers } from '../graph/workspace.js';
@@ -71,6 +71,9 @@ const PARTS = [
   'kept',
 ] as const;
 
+/** Bytes of the launches that bring a slice's results to their places. */
+const sliceLists = ({ updates }: NetworkPlan): number => LAUNCH_BYTES * (5 + 2 * updates.length);
+
 function layOut(options: DeviceLayoutOptions, slice: number, holdsAll: boolean): DeviceLayout {
   const { network, batchSize, vectors, curvature } = options;
   const products = curvature !== 'none';
@@ -125,7 +128,7 @@ function layOut(options: DeviceLayoutOptions, slice: number, holdsAll: boolean):
     outputs,
     at: at as DeviceLayout['at'],
     numbers,
-    lists: slices * lists,
+    lists: (held > 1 ? slices : Math.min(slices, 2)) * lists + slices * sliceLists(training),
   };
 }
 
