@@ -11,11 +11,8 @@ import {
   NOISE,
   type Interpolations,
 } from '../../work/interpolations.js';
-import { WARP_SUM } from './qr.js';
+import { MAKE_REFLECTION, THREADS, WARP_SUM, WARPS } from './qr.js';
 import { stepKernel, type Step } from './step.js';
-
-const THREADS = 256;
-const WARPS = THREADS / 32;
 
 const INTERPOLATE = (noise: number): string => `
   __shared__ real norms[${MOST_COLUMNS}], largest[${THREADS}], sums[${THREADS}], part[${WARPS}];
@@ -68,21 +65,7 @@ const INTERPOLATE = (noise: number): string => `
     if (rank == most || !(total > target)) break;
     real* column = a + pivot * ld;
     sum = 0;
-    for (int i = rank + 1 + thread; i < rows; i += ${THREADS}) sum += column[i] * column[i];
-    ${WARP_SUM('sum')}
-    if (lane == 0) part[warp] = sum;
-    __syncthreads();
-    sum = 0;
-    for (int w = 0; w < ${WARPS}; w++) sum += part[w];
-    const real alpha = column[rank];
-    real beta = alpha, tau = 0, scale = 0;
-    if (sum > 0) {
-      beta = alpha > 0 ? -sqrt(alpha * alpha + sum) : sqrt(alpha * alpha + sum);
-      tau = (beta - alpha) / beta;
-      scale = 1 / (alpha - beta);
-    }
-    __syncthreads();
-    for (int i = rank + 1 + thread; i < rows; i += ${THREADS}) column[i] *= scale;
+    ${MAKE_REFLECTION('rank')}
     if (thread == 0) {
       column[rank] = beta;
       columnAt[rank] = pivot;

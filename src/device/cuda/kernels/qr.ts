@@ -6,12 +6,35 @@
 import { listsOfQrs, QR_WORDS, type Qrs } from '../../work/qr.js';
 import { stepKernel, type Step } from './step.js';
 
-const THREADS = 256;
-const WARPS = THREADS / 32;
+/** Threads of a block. */
+export const THREADS = 256;
+/** Warps of a block. */
+export const WARPS = THREADS / 32;
 
 /** Sums what the threads of a warp have. */
 export const WARP_SUM = (value: string): string =>
   `for (int mask = 16; mask > 0; mask /= 2) ${value} += __shfl_xor_sync(~0u, ${value}, mask);`;
+
+/**
+ * Reflection k of a column by all threads, with `sum` 0 before: its `tau`, `beta` at row k, and below it the vector,
+ * whose first number is 1, in place.
+ */
+export const MAKE_REFLECTION = (k: string): string => `
+    for (int i = ${k} + 1 + thread; i < rows; i += ${THREADS}) sum += column[i] * column[i];
+    ${WARP_SUM('sum')}
+    if (lane == 0) part[warp] = sum;
+    __syncthreads();
+    sum = 0;
+    for (int w = 0; w < ${WARPS}; w++) sum += part[w];
+    const real alpha = column[${k}];
+    real beta = alpha, tau = 0, scale = 0;
+    if (sum > 0) {
+      beta = alpha > 0 ? -sqrt(alpha * alpha + sum) : sqrt(alpha * alpha + sum);
+      tau = (beta - alpha) / beta;
+      scale = 1 / (alpha - beta);
+    }
+    __syncthreads();
+    for (int i = ${k} + 1 + thread; i < rows; i += ${THREADS}) column[i] *= scale;`;
 
 /** Columns behind column k: what reflection k makes of them. `start` is what row k of a column holds. */
 const REFLECT = (start: string, end: string): string => `
@@ -36,21 +59,7 @@ const QR = `
   for (int k = 0; k < columns; k++) {
     real* column = a + k * ld;
     real sum = 0;
-    for (int i = k + 1 + thread; i < rows; i += ${THREADS}) sum += column[i] * column[i];
-    ${WARP_SUM('sum')}
-    if (lane == 0) part[warp] = sum;
-    __syncthreads();
-    sum = 0;
-    for (int w = 0; w < ${WARPS}; w++) sum += part[w];
-    const real alpha = column[k];
-    real beta = alpha, tau = 0, scale = 0;
-    if (sum > 0) {
-      beta = alpha > 0 ? -sqrt(alpha * alpha + sum) : sqrt(alpha * alpha + sum);
-      tau = (beta - alpha) / beta;
-      scale = 1 / (alpha - beta);
-    }
-    __syncthreads();
-    for (int i = k + 1 + thread; i < rows; i += ${THREADS}) column[i] *= scale;
+    ${MAKE_REFLECTION('k')}
     for (int i = k + 1 + thread; i < columns; i += ${THREADS}) r[i + k * step] = 0;
     if (thread == 0) {
       column[k] = tau;

@@ -11,13 +11,9 @@ import {
   NOISE,
   type Interpolations,
 } from '../../work/interpolations.js';
+import { COLUMNS, LANES, makeReflection, THREADS } from './qr.js';
 import { wordOfFloat, type Kernel } from './shader.js';
 import { wordsOf, type Step } from './step.js';
-
-/** Threads that share a column, and columns at a time. */
-const LANES = 32;
-const COLUMNS = 4;
-const THREADS = LANES * COLUMNS;
 
 const INTERPOLATE: Kernel = {
   name: 'interpolate',
@@ -114,25 +110,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
     if (workgroupUniformLoad(&going) == 0u) { break; }
     let column = a + pivot * ld;
     sum = 0.0;
-    for (var i = k + 1u + thread; i < rows; i += ${THREADS}u) {
-      sum += ${values}[column + i] * ${values}[column + i];
-    }
-    sums[thread] = sum;
-    workgroupBarrier();
-    sum = 0.0;
-    for (var l = 0u; l < ${THREADS}u; l++) { sum += sums[l]; }
-    let alpha = ${values}[column + k];
-    var beta = alpha;
-    var tau = 0.0;
-    var scale = 0.0;
-    if (sum > 0.0) {
-      beta = select(1.0, -1.0, alpha > 0.0) * sqrt(alpha * alpha + sum);
-      tau = (beta - alpha) / beta;
-      scale = 1.0 / (alpha - beta);
-    }
-    storageBarrier();
-    workgroupBarrier();
-    for (var i = k + 1u + thread; i < rows; i += ${THREADS}u) { ${values}[column + i] *= scale; }
+    ${makeReflection(values)}
     if (thread == 0u) {
       ${values}[column + k] = beta;
       columnAt[k] = pivot;

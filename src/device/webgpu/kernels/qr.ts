@@ -7,10 +7,37 @@ import { listsOfQrs, QR_WORDS, type Qrs } from '../../work/qr.js';
 import type { Kernel } from './shader.js';
 import { wordsOf, type Step } from './step.js';
 
-/** Threads that share a column, and columns at a time. */
-const LANES = 32;
-const COLUMNS = 4;
-const THREADS = LANES * COLUMNS;
+/** Threads that share a column. */
+export const LANES = 32;
+/** Columns at a time. */
+export const COLUMNS = 4;
+/** Threads of a workgroup. */
+export const THREADS = LANES * COLUMNS;
+
+/**
+ * Reflection k of a column by all threads, with `sum` 0 before: its `tau`, `beta` at row k, and below it the vector,
+ * whose first number is 1, in place.
+ */
+export const makeReflection = (values: string): string => `
+    for (var i = k + 1u + thread; i < rows; i += ${THREADS}u) {
+      sum += ${values}[column + i] * ${values}[column + i];
+    }
+    sums[thread] = sum;
+    workgroupBarrier();
+    sum = 0.0;
+    for (var l = 0u; l < ${THREADS}u; l++) { sum += sums[l]; }
+    let alpha = ${values}[column + k];
+    var beta = alpha;
+    var tau = 0.0;
+    var scale = 0.0;
+    if (sum > 0.0) {
+      beta = select(1.0, -1.0, alpha > 0.0) * sqrt(alpha * alpha + sum);
+      tau = (beta - alpha) / beta;
+      scale = 1.0 / (alpha - beta);
+    }
+    storageBarrier();
+    workgroupBarrier();
+    for (var i = k + 1u + thread; i < rows; i += ${THREADS}u) { ${values}[column + i] *= scale; }`;
 
 const QR: Kernel = {
   name: 'qr',
@@ -57,25 +84,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   for (var k = 0u; k < columns; k++) {
     let column = a + k * ld;
     var sum = 0.0;
-    for (var i = k + 1u + thread; i < rows; i += ${THREADS}u) {
-      sum += ${values}[column + i] * ${values}[column + i];
-    }
-    sums[thread] = sum;
-    workgroupBarrier();
-    sum = 0.0;
-    for (var l = 0u; l < ${THREADS}u; l++) { sum += sums[l]; }
-    let alpha = ${values}[column + k];
-    var beta = alpha;
-    var tau = 0.0;
-    var scale = 0.0;
-    if (sum > 0.0) {
-      beta = select(1.0, -1.0, alpha > 0.0) * sqrt(alpha * alpha + sum);
-      tau = (beta - alpha) / beta;
-      scale = 1.0 / (alpha - beta);
-    }
-    storageBarrier();
-    workgroupBarrier();
-    for (var i = k + 1u + thread; i < rows; i += ${THREADS}u) { ${values}[column + i] *= scale; }
+    ${makeReflection(values)}
     for (var i = k + 1u + thread; i < columns; i += ${THREADS}u) { ${triangles}[r + i + k * step] = 0.0; }
     if (thread == 0u) {
       ${values}[column + k] = tau;
