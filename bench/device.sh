@@ -52,7 +52,12 @@ run() {
     shift
     case ",${STEPS:-$1}," in *",$1,"*) ;; *) return 0 ;; esac
     left=$((470 - $(date +%s) + began))
-    if [ "$limit" -gt "$left" ]; then limit=$((left > 1 ? left : 1)); fi
+    if [ "$left" -lt 2 ]; then
+      lines="{\"step\":\"$*\",\"leftOut\":true}"
+      if [ -n "$results" ]; then echo "$lines" | tee -a "$results/device.jsonl"; else echo "$lines"; fi
+      return 0
+    fi
+    if [ "$limit" -gt "$left" ]; then limit=$left; fi
     lines=$(timeout -k 5 "$limit" "$node" --no-warnings "$root/dist/bench/device.js" "$@") && code=0 || code=$?
     if [ "$code" -ne 0 ]; then
       status=1

@@ -6,6 +6,8 @@
 
 /** Indices that there is room for at first. */
 const ROOM = 512;
+/** Room that is kept when all are taken out. */
+const KEPT = 2 ** 16;
 /** 2³² over the golden ratio, odd. */
 const FACTOR = 0x9e3779b1;
 
@@ -50,17 +52,23 @@ export class IndexTable {
 
   /** Takes all out. Cost: O(1) for each. */
   clear(): void {
-    for (let place = 0; place < this.count; place++) this.#slots[this.#slotOf[place]] = 0;
+    if (this.list.length > KEPT) this.#makeRoom(ROOM);
+    else for (let place = 0; place < this.count; place++) this.#slots[this.#slotOf[place]] = 0;
     this.count = 0;
   }
 
   #grow(): void {
     const { list, count } = this;
-    this.list = new Int32Array(2 * count);
-    this.#slotOf = new Int32Array(2 * count);
-    this.#slots = new Int32Array(4 * count);
-    this.#shift--;
+    this.#makeRoom(2 * count);
     this.count = 0;
     for (let place = 0; place < count; place++) this.add(list[place]);
+  }
+
+  /** Room for so many, a power of two, and nothing in it. */
+  #makeRoom(room: number): void {
+    this.list = new Int32Array(room);
+    this.#slotOf = new Int32Array(room);
+    this.#slots = new Int32Array(2 * room);
+    this.#shift = Math.clz32(2 * room) + 1;
   }
 }

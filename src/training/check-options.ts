@@ -229,9 +229,11 @@ export function checkTrainOptions(options: TrainOptions, model: Model | GraphMod
   };
   if (settings.resume && settings.checkpoint === null)
     throw new OptionError('resume needs the folder of the checkpoint to go on from: name it as checkpoint.', {});
-  if (settings.accumulate > 1 && optimizer.curvature !== 'none')
+  // A step that evaluates more than once would compare sums over all parts with those of the last one.
+  if (settings.accumulate > 1 && (optimizer.curvature !== 'none' || optimizer.batchSize === 'all'))
     throw new OptionError(
-      `accumulate is for optimizers without curvature; ${optimizer.name} uses it: take a smaller batchSize.`,
+      `accumulate is for optimizers without curvature that evaluate once a step; ${optimizer.name} is none: take a ` +
+        'smaller batchSize.',
       { accumulate: settings.accumulate, optimizer: optimizer.name },
     );
   return settings;

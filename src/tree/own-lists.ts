@@ -2,6 +2,7 @@
  * Lists of neighbors to the ranks that have their indices in a cluster tree: each has the lists of its own leaves, and
  * no others.
  */
+import { ShapeError } from '../core/errors.js';
 import { sharedInt32, toShared } from '../core/shared-array.js';
 import type { Communicator } from '../distributed/communicator.js';
 import { exchangeParts, partsOf, type Parts } from '../distributed/exchange-parts.js';
@@ -28,6 +29,16 @@ export function rankOfLeaves(tree: ClusterTree, ranges: readonly PositionRange[]
   return rankOf;
 }
 
+/** Numbers of lists are counted in 32 bits, as MPI counts them. Throws ShapeError. */
+function requireCounted(numbers: number): void {
+  if (numbers >= 2 ** 31)
+    throw new ShapeError(
+      `Lists of neighbors of one rank have ${numbers} numbers, and fewer than 2³¹ can move: take more ranks, or ` +
+        'fewer neighbors.',
+      { numbers },
+    );
+}
+
 /** Lists of other ranks' indices are not here, wherever they are. */
 const isHere = (ranges: readonly PositionRange[], others: readonly PositionRange[] | undefined): boolean =>
   others?.every(({ begin, end }, r) => begin === ranges[r].begin && end === ranges[r].end) === true;
@@ -47,7 +58,11 @@ export async function ownLists(
   const { indices: from, members, count } = neighbors;
   if (members === undefined || communicator.size === 1 || isHere(ranges, neighbors.ranges)) return neighbors;
   const rankOf = rankOfLeaves(tree, ranges);
-  const leafOf = await awaitTogether(communicator, () => leafOfIndices(tree, control));
+  const { begin, end } = ranges[communicator.rank];
+  const leafOf = await awaitTogether(communicator, () => {
+    requireCounted(count * Math.max(members.length, end - begin));
+    return leafOfIndices(tree, control);
+  });
   const going = partsOf(communicator.size, 1, (put) => {
     for (let row = 0; row < members.length; row++) put(rankOf[leafOf[members[row]]], row);
   });

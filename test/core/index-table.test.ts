@@ -26,4 +26,13 @@ describe('a table of indices', () => {
       for (const i of places.keys()) expect(table.placeOf(i)).toBe(-1);
     }
   });
+
+  it('keeps_no_room_for_very_many_when_they_are_taken_out', () => {
+    const table = new IndexTable();
+    for (let k = 0; k < 70_000; k++) table.add(3 * k);
+    expect(table.list.length).toBeGreaterThanOrEqual(70_000);
+    table.clear();
+    expect(table.list.length).toBeLessThan(1000);
+    expect([table.placeOf(6), table.add(9), table.add(6), table.placeOf(6)]).toEqual([-1, 0, 1, 1]);
+  });
 });

@@ -125,10 +125,12 @@ describe.each(DEVICES)('%s in %s', (name, precision) => {
     const numbers = { order: 2, interpolations: 4, outcomes: 2 };
     const zeros = Object.entries(numbers).map(([of, length]) => [of, floats(length, precision)] as const);
     const values = floats(6, precision).fill(1);
-    values[4] = NaN;
     const work = { kind: 'interpolations', blocks: [whole] } as const;
-    const { outcomes } = await runWork(device, work, { values, ...Object.fromEntries(zeros) });
-    expect([...outcomes]).toEqual([0, NaN]);
+    for (const wrong of [NaN, Infinity]) {
+      values[4] = wrong;
+      const { outcomes } = await runWork(device, work, { values, ...Object.fromEntries(zeros) });
+      expect([...outcomes]).toEqual([0, NaN]);
+    }
     const refused = (changes: object): Promise<unknown> =>
       device.plan({ kind: 'interpolations', blocks: [{ ...whole, ...changes }] });
     await expect(refused({ columns: 1025 })).rejects.toThrow(/1025 columns to interpolate: at most 1024/);

@@ -83,6 +83,8 @@ describe.each(DEVICES)('%s in %s', (name, precision) => {
     });
     const flat = { ...blocks[0], rows: 1, columns: 2 };
     await expect(device.plan({ kind: 'qr', blocks: [flat] })).rejects.toThrow(/1 × 2 for QR: at least as many rows/);
+    const broken = { ...blocks[0], rows: blocks[0].columns + 0.5 };
+    await expect(device.plan({ kind: 'qr', blocks: [broken] })).rejects.toThrow(/a block whose rows are/);
     await device.close();
   });
 });

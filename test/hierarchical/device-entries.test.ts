@@ -38,6 +38,8 @@ const everything = async (): Promise<Kernel> =>
     ),
     scaleKernel(ard(sumKernels(family('matern52'), family('polynomial', { degree: 3 })), [1, 2, 3]), 0.5),
     await expressionKernel('max(0, 1 - r/9)^4*(4*r/9 + 1) + (r < 1 ? 0 : exp(-r^2)) + 1/(1 + abs(r)^3)'),
+    // Powers of what is below zero, and of zero.
+    await expressionKernel('(r - 3)^6/1e3 + max(-1, (1 - r)^5) + min(1, r^-1.5) + min(1, r^-3)'),
   );
 const points = (): Points => {
   const { coordinates, ...of } = normalPoints(230, 3, 4);
@@ -106,5 +108,14 @@ describe.each(FEW_DEVICES)('on %s in %s', (name, precision) => {
     );
     await expect(of(kernelSource(points(), family('laplace')))).rejects.toThrow(/not what this matrix was compressed/);
     await expect(of(kernelSource(normalPoints(9, 3, 1), family('laplace')))).rejects.toThrow(/has 9 points/);
+    // However large the diagonal is.
+    const ridge = 1e5;
+    const heavy = await compress(
+      kernelSource(points(), family('gaussian'), { ridge, blas: team.blas }),
+      { ...small, format: 'hss' },
+      { team },
+    );
+    const laplace = kernelSource(points(), family('laplace'), { ridge, blas: team.blas });
+    await expect(heavy.to(device, { source: laplace })).rejects.toThrow(/not what this matrix was compressed/);
   });
 });

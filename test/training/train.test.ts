@@ -10,6 +10,7 @@ import { accuracy } from '#hmatrix/network/predict.js';
 import type { Model } from '#hmatrix/network/model.js';
 import { defineNetwork } from '#hmatrix/network/network.js';
 import { adam, momentum, sgd } from '#hmatrix/training/optimizers/first-order.js';
+import { lbfgs } from '#hmatrix/training/optimizers/lbfgs.js';
 import { train } from '#hmatrix/training/train.js';
 import type { TrainOptions } from '#hmatrix/training/train-options.js';
 import { normalMatrix, smallModel } from '../network/models.js';
@@ -361,6 +362,7 @@ describe('what a run refuses', () => {
     const groups = [{ layers: [1], frozen: true }];
     await expect(train(model, { optimizer, groups }, control)).rejects.toThrow(/Layer 1 is frozen behind layer 0/);
     await expect(train(model, { optimizer, accumulate: 2 }, control)).rejects.toThrow(/without curvature/);
+    await expect(train(model, { optimizer: lbfgs(), accumulate: 2 }, control)).rejects.toThrow(/lbfgs is none/);
     for (const make of [() => sgd({ learningRate: 0 }), () => adam({ beta1: 1 }), () => adam({ epsilon: Number.NaN })])
       expect(make).toThrow(OptionError);
   });

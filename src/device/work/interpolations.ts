@@ -29,7 +29,10 @@ export interface InterpolationBlock {
   readonly order: number;
   /** Where T goes, a row for each of S, a column for each other one; ld ≥ the smallest of maxRank, rows and columns. */
   readonly t: { readonly offset: number; readonly ld: number };
-  /** Where the rank goes, and behind it ‖A − A(:, S)·[I T]‖_F; NaN where A holds what is no number. */
+  /**
+   * Where the rank goes, and behind it ‖A − A(:, S)·[I T]‖_F; NaN where A holds what is no finite number,
+   * on cards also where the square of ‖A‖ is none. Numbers whose squares vanish there count as zeros.
+   */
   readonly outcome: number;
 }
 

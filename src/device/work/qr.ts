@@ -4,7 +4,7 @@
  *   A_i = Q_i·R_i,   Q_iᵀ·Q_i = I,
  *
  * by Householder reflections, whatever the rank of A_i: Q_i replaces A_i, R_i goes to a place of its own, with zeros
- * below its diagonal.
+ * below its diagonal. Numbers whose squares vanish in the device's precision count as zeros.
  */
 import { ShapeError } from '../../core/errors.js';
 import { demandOf, requireCount, visitBlock, type Runs, type WorkDemand, type WorkLists } from './demand.js';
@@ -31,6 +31,7 @@ export function demandOfQrs({ blocks }: Qrs): WorkDemand {
   let flops = 0;
   for (const { rows, columns } of blocks) {
     requireCount(columns, 'a block whose columns are', 1);
+    requireCount(rows, 'a block whose rows are', 1);
     if (!(rows >= columns))
       throw new ShapeError(`The launch has a block of ${rows} × ${columns} for QR: at least as many rows as columns.`, {
         rows,

@@ -131,8 +131,9 @@ export class DeviceMatrix implements ResidentOperator {
   }
 
   /**
-   * ‖Y′ − Y‖_F/‖Y‖_F of products with seeded vectors, Y′ by blocks that the device evaluated from points, Y by those
-   * of the matrix: measured when it was put there; undefined where blocks were sent.
+   * ‖Y′ − Y‖_F/‖Y‖_F of products with seeded vectors, Y′ on the device by blocks that it evaluated from points, Y by
+   * the matrix here, rounding to the device's precision included: measured when it was put there; undefined where
+   * blocks were sent.
    */
   get evaluationError(): number | undefined {
     return this.#evaluationError;
@@ -271,16 +272,25 @@ export class DeviceMatrix implements ResidentOperator {
   }
 }
 
-/** Throws MemoryError where the device has no room for the blocks, before any is sent. */
-function requireBlocks({ elements }: ProductPlan, device: Device, precision: Precision): void {
-  const { limit, bytes, bufferLimit } = device.memory;
-  const width = NUMBER_BYTES[precision];
-  const need = width * PARTS.reduce((sum, part) => sum + elements[part], 0);
-  requireMemory(need, limit - bytes, {
-    what: `The blocks take, on the device ${device.name},`,
+/** Numbers of all blocks. */
+const needOf = ({ elements }: ProductPlan): number => PARTS.reduce((sum, part) => sum + elements[part], 0);
+
+/** Throws MemoryError where the device has no room for so many bytes of blocks and what they are made of. */
+function requireRoom(bytes: number, { name, memory }: Device): void {
+  requireMemory(bytes, memory.limit - memory.bytes, {
+    what: `The blocks take, on the device ${name},`,
     advice: 'release what lies there, raise memoryLimit, or compress with lower ranks or leaves.',
-    data: { device: device.name },
+    data: { device: name },
   });
+}
+
+/** Throws MemoryError where the device has no room for the blocks, before any is sent. */
+function requireBlocks(plan: ProductPlan, device: Device, precision: Precision): void {
+  const { elements } = plan;
+  const { bufferLimit } = device.memory;
+  const width = NUMBER_BYTES[precision];
+  const need = width * needOf(plan);
+  requireRoom(need, device);
   for (const part of PARTS)
     requireMemory(width * elements[part], bufferLimit, {
       what: `The ${part} blocks take one buffer of the device ${device.name} of`,
@@ -306,6 +316,7 @@ async function upload(
   const evaluated: readonly PlanPart[] = source === undefined || kernels === null ? [] : ['coupling', 'leaf'];
   const blocks = evaluated.flatMap((part) => plan.blocks[part]);
   const entries = source === undefined || kernels === null ? undefined : new EntryKernels(source, data, blocks);
+  if (entries !== undefined) requireRoom(NUMBER_BYTES[precision] * (needOf(plan) + entries.scratch), device);
   const buffers: Partial<Record<PlanPart, DeviceBuffer>> = {};
   try {
     for (const part of PARTS) {

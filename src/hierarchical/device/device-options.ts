@@ -28,8 +28,8 @@ export interface DeviceMatrixOptions extends DevicePrecisionOptions {
   readonly arithmetic?: Arithmetic | undefined;
   /**
    * The kernel source that the matrix was compressed from: a card then evaluates near blocks and couplings from its
-   * points, which are sent instead of them. `DeviceMatrix.evaluationError` tells what that costs. Devices that evaluate
-   * none (cpu, tfjs) are sent the blocks. Default: blocks are sent.
+   * points, which are sent instead of them. `DeviceMatrix.evaluationError` tells what that and the precision cost.
+   * Devices that evaluate none (cpu, tfjs) are sent the blocks. Default: blocks are sent.
    */
   readonly source?: EntrySource | undefined;
 }

@@ -6,7 +6,7 @@
  * centred in float64 first, so that float32 loses as little as may be.
  */
 import { NonFiniteError, OptionError } from '../../core/errors.js';
-import { firstNonFinite, floats, type FloatArray, type Precision } from '../../core/floats.js';
+import { firstNonFinite, floats, precisionOf, ROUNDOFF, type FloatArray, type Precision } from '../../core/floats.js';
 import { view } from '../../dense/matrix.js';
 import type { Device, DeviceBuffer, KernelDevice } from '../../device/device.js';
 import { MOST_NUMBERS, type KernelArguments, type PortableKernel } from '../../device/portable-kernel.js';
@@ -23,7 +23,7 @@ const HALF = 2 ** 16;
 const WORDS = 7;
 /** Numbers that are sent at a time. */
 const CHUNK = 2 ** 20;
-/** Blocks whose first entry is compared with the source's, and how far they may be apart, of the largest. */
+/** Blocks of which one entry is compared with the source's, and how far they may be apart, of the largest. */
 const COMPARED = 64;
 const ALIKE = 1e-5;
 
@@ -32,6 +32,7 @@ export class EntryKernels {
   readonly #source: KernelSource;
   readonly #text: KernelText;
   readonly #data: HierarchicalData;
+  readonly #blocks: number;
 
   /** Throws OptionError for a source whose entries a card cannot evaluate, or that is not the matrix's. */
   constructor(source: EntrySource, data: HierarchicalData, blocks: readonly PackedBlock[]) {
@@ -43,6 +44,7 @@ export class EntryKernels {
       );
     this.#source = source;
     this.#data = data;
+    this.#blocks = blocks.length;
     this.#text = kernelText(source.kernel);
     this.#requireOwn(blocks);
     const most = blocks.reduce((sum, { rows, columns }) => sum + rows * columns, this.numbers);
@@ -57,6 +59,11 @@ export class EntryKernels {
   get numbers(): number {
     const { dimensions, noise } = this.#shape();
     return this.#points * dimensions.reduce((sum, d) => sum + d, 0) + noise;
+  }
+
+  /** Numbers that lie there beside the blocks while they are evaluated. */
+  get scratch(): number {
+    return this.numbers + 2 * this.#skeletons.length + WORDS * this.#blocks;
   }
 
   /**
@@ -220,23 +227,29 @@ values[i] = value;`;
       );
     };
     if (this.#source.size !== this.#size) refuse(`it has ${this.#source.size} points, the matrix ${this.#size} rows`);
+    const { noise } = this.#source;
+    const noiseAt = (index: number): number => (typeof noise === 'number' ? noise : noise[index]);
     const one = new Float64Array(1);
     const indexOf = (point: number): number =>
       point < this.#size ? tree.order[point] : this.#skeletons[point - this.#size];
     const step = Math.max(1, Math.floor(blocks.length / COMPARED));
     for (let b = 0; b < blocks.length; b += step) {
-      const { offset, points } = blocks[b];
-      const [row, column] = points!.map(indexOf);
+      const { kind, offset, ld, rows, columns, points } = blocks[b];
+      // A corner off the diagonal: kernels have like diagonals.
+      const [r, c] = kind === 'upper' ? [0, columns - 1] : [rows - 1, 0];
+      const stored = values[offset + r + c * ld];
+      const [row, column] = [indexOf(points![0] + r), indexOf(points![1] + c)];
       this.#source.entries(Int32Array.of(row), Int32Array.of(column), view(one, 0, 1, 1));
       const [entry] = one;
-      // The largest entry of these two indices.
+      // The largest entry of these two indices, but for what is added to the diagonal.
       let largest = 0;
       for (const index of [row, column]) {
         this.#source.entries(Int32Array.of(index), Int32Array.of(index), view(one, 0, 1, 1));
-        largest = Math.max(largest, Math.abs(one[0]));
+        largest = Math.max(largest, Math.abs(one[0] - noiseAt(index)));
       }
-      if (!(Math.abs(values[offset] - entry) <= ALIKE * largest))
-        refuse(`entry (${row}, ${column}) is ${entry} there, and ${values[offset]} here`);
+      const rounding = 4 * ROUNDOFF[precisionOf(values)] * Math.abs(entry);
+      if (!(Math.abs(stored - entry) <= ALIKE * largest + rounding))
+        refuse(`entry (${row}, ${column}) is ${entry} there, and ${stored} here`);
     }
   }
 }

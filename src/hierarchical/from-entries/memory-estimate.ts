@@ -168,7 +168,9 @@ export function estimateCompression(
   const moving = share === 1 ? 0 : bytesOfNeighbor > 4 ? 4 * numbers : numbers;
   // Both orders of a tree, what it is cut by, and members in brackets.
   const search = numbers + distances + moving + (20 + 4 * workers) * size;
-  const skeletonization = numbers + kept + orders + found + slots + scratch;
+  // Those of near leaves of other ranks stand behind a copy of the own ones.
+  const copied = share < 1 && near > 0 ? numbers : 0;
+  const skeletonization = numbers + copied + kept + orders + found + slots + scratch;
   const dropped = isWorthCollecting(numbers);
   // What samples took stays with the C library, which serves other arrays from it.
   const left = scratch + (dropped ? 0 : numbers + kept + orders - order);

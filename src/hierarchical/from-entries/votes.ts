@@ -93,6 +93,7 @@ export class Votes {
   clear(): void {
     this.#votes.fill(0, 0, this.#table.count);
     this.#table.clear();
+    if (this.#votes.length > this.#table.list.length) this.#votes = new Int32Array(this.#table.list.length);
   }
 
   /** Gives so many to each of these. */

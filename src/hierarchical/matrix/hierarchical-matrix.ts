@@ -2,6 +2,7 @@
  * The hierarchical matrix: what `compress` returns.
  */
 import { OptionError, ShapeError } from '../../core/errors.js';
+import { ROUNDOFF } from '../../core/floats.js';
 import type { Matrix, Precision, FlatVector, FloatArray, Vectors } from '../../dense/matrix.js';
 import type { Device } from '../../device/device.js';
 import type { LinearOperator, OwnRowsOperator } from '../../operator/linear-operator.js';
@@ -33,6 +34,9 @@ import { VectorChunks } from './vector-chunks.js';
 import { firstLeaf, leavesOf } from '../../tree/cluster-tree.js';
 
 /** Releases what workers hold for matrices that have been garbage-collected; `release` does it at once. */
+/** Products by blocks that were sent to a device are off by so many units of rounding. */
+const SENT_ROUNDING = 16;
+
 const abandoned = new FinalizationRegistry<() => void>((letGo) => letGo());
 
 /** A workspace, and what runs products over it. */
@@ -182,10 +186,11 @@ export class HierarchicalMatrix<R extends CompressionReport = CompressionReport>
     const made = await DeviceMatrix.make(this.data, device, options, (x) => this.apply(x));
     const { evaluationError: error = 0, precision } = made;
     const { tolerance } = this.report;
-    if (error > tolerance)
+    // Products with blocks that were sent have as much of rounding.
+    if (error > Math.max(tolerance, SENT_ROUNDING * ROUNDOFF[precision]))
       warn(
         'device-entries',
-        `Blocks that the device evaluated in ${precision} are ${error.toExponential(0)} away in products, more than ` +
+        `Products with blocks that the device evaluated in ${precision} are ${error.toExponential(0)} off, more than ` +
           `the tolerance ${tolerance}: scale or centre the points, or leave { source } out.`,
       );
     return made;

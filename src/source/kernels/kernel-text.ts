@@ -34,8 +34,6 @@ const UNARY: Readonly<Record<string, string>> = {
   square: 'x * x',
   cube: 'x * x * x',
   fourthPower: 'x * x * (x * x)',
-  // Of r, which is not negative.
-  power: 'select(exp(c * log(x)), select(0.0, 1.0, c == 0.0), x == 0.0)',
   sqrt: 'sqrt(x)',
   exp: 'exp(x)',
   abs: 'abs(x)',
@@ -63,6 +61,18 @@ const BINARY: Readonly<Record<string, string>> = {
   equal: 'select(0.0, 1.0, x == y)',
   unequal: 'select(1.0, 0.0, x == y)',
 };
+
+/** What stands for 1/0, which cards need not have: float32 holds it. */
+const HUGE = '3.0e38';
+
+/** x to the power c, of x below 0 too where c is whole. */
+function powerText(c: number): string {
+  if (c === 0) return '1.0';
+  const atZero = c < 0 ? HUGE : '0.0';
+  if (!Number.isInteger(c)) return `select(exp(c * log(x)), ${atZero}, x == 0.0)`;
+  const magnitude = `select(exp(c * log(abs(x))), ${atZero}, x == 0.0)`;
+  return c % 2 === 0 ? magnitude : `${magnitude} * select(1.0, -1.0, x < 0.0)`;
+}
 
 class Writer {
   readonly numbers: number[] = [];
@@ -125,10 +135,11 @@ class Writer {
       } else if (Object.hasOwn(BINARY, operation)) {
         const [y, x] = [stack.pop()!, stack.pop()!];
         text = BINARY[operation].replace(/\b[xy]\b/g, (name) => (name === 'x' ? x : y));
-      } else if (Object.hasOwn(UNARY, operation)) {
+      } else if (operation === 'power' || Object.hasOwn(UNARY, operation)) {
         const x = stack.pop()!;
-        const c = /\bc\b/.test(UNARY[operation]) ? this.#number(value) : '';
-        text = UNARY[operation].replace(/\b[xc]\b/g, (name) => (name === 'x' ? x : c));
+        const form = operation === 'power' ? powerText(value) : UNARY[operation];
+        const c = /\bc\b/.test(form) ? this.#number(value) : '';
+        text = form.replace(/\b[xc]\b/g, (name) => (name === 'x' ? x : c));
       } else return this.#refuse(`takes ${operation}`);
       const name = `t${this.#variables++}`;
       stack.push(name);

@@ -95,7 +95,8 @@ const INTERPOLATE = (noise: number): string => `
     int next = rank;
     for (int c = 0; c < columns; c++) if (norms[c] != -1) columnAt[next++] = c;
     outcome[0] = rank;
-    outcome[1] = sqrt(total);
+    // The difference of infinities is no number.
+    outcome[1] = sqrt(total) + (total - total);
   }
   __syncthreads();
   for (int j = thread; j < columns; j += ${THREADS}) order[j] = columnAt[j];

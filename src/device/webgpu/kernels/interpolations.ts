@@ -152,7 +152,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
       if (chosen[c] == 0u) { columnAt[next] = c; next++; }
     }
     ${outcomes}[blocks[block + 8u]] = f32(rank);
-    ${outcomes}[blocks[block + 8u] + 1u] = sqrt(total);
+    let bits = bitcast<u32>(total);
+    ${outcomes}[blocks[block + 8u] + 1u] = select(sqrt(total), bitcast<f32>(bits | 0x400000u), bits >= 0x7f800000u);
   }
   workgroupBarrier();
   for (var j = thread; j < columns; j += ${THREADS}u) { ${order}[blocks[block + 5u] + j] = f32(columnAt[j]); }

@@ -115,7 +115,7 @@ class Planner {
   /** The level whose nodes' rows are blocks of a node on `level`: their ranks have room in each. */
   #blockLevelOf(level: number): number {
     const { depth, size } = this.#data.tree;
-    const most = Math.max(...this.#level(level).map((ν) => this.#rank(ν)));
+    const most = this.#level(level).reduce((largest, ν) => Math.max(largest, this.#rank(ν)), 0);
     const fits = (at: number): boolean => this.#level(at).every((g) => this.#rowsOf(g) >= 2 * most);
     let at = Math.max(level, Math.min(depth, Math.floor(Math.log2(size / BLOCK_ROWS))));
     while (at > level && !fits(at)) at--;
