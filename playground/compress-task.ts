@@ -1,26 +1,16 @@
 /**
  * One kernel matrix compressed, multiplied and measured.
  */
-import { compress, type HierarchicalMatrix } from 'hmatrix/hierarchical';
+import { compress } from 'hmatrix/hierarchical';
 import { blockStructure } from '#hmatrix/hierarchical/matrix/block-structure.js';
 import type { CompressTask, OwnPoints } from './protocol.js';
 import { matrixOf, type Run } from './run.js';
+import { timed } from './timed.js';
 
 /** Columns that are compared with exact ones. */
 const COLUMNS = 128;
 /** Products that are timed. */
 const PRODUCTS = 7;
-
-/** Seconds of a product, the median. */
-function timeOfProduct(matrix: HierarchicalMatrix): number {
-  const vector = new Float64Array(matrix.size).fill(1);
-  const times = Array.from({ length: PRODUCTS }, () => {
-    const began = performance.now();
-    matrix.apply(vector);
-    return performance.now() - began;
-  });
-  return times.sort((a, b) => a - b)[PRODUCTS >> 1] / 1000;
-}
 
 /** The first two coordinates of the points in tree order; of points on a line, the second is 0. */
 function planeOf(order: Int32Array, { dimension, coordinates }: OwnPoints): Float64Array {
@@ -40,6 +30,8 @@ export async function compressTask(task: CompressTask, { control, answer }: Run)
   const matrix = await compress(source, { format, tolerance, leafSize: Math.min(leafSize, points.count) }, control);
   const seconds = (performance.now() - began) / 1000;
   try {
+    const vector = new Float64Array(matrix.size).fill(1);
+    const product = await timed(() => matrix.apply(vector), PRODUCTS);
     answer({
       kind: 'compressed',
       structure: blockStructure(matrix),
@@ -47,7 +39,7 @@ export async function compressTask(task: CompressTask, { control, answer }: Run)
       memory: matrix.memory(),
       plane: planeOf(matrix.data.tree.order, points),
       seconds,
-      productSeconds: timeOfProduct(matrix),
+      productSeconds: product.seconds,
       workers: control.team.workers,
     });
     const columns = Math.min(COLUMNS, points.count);

@@ -1,16 +1,12 @@
 /** Block products by tiles of each size, and of two sizes: the sums are those of plain loops. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { floats } from '#hmatrix/core/floats.js';
 import type { Device } from '#hmatrix/device/device.js';
-import { openDevice } from '#hmatrix/device/open.js';
 import type { Block } from '#hmatrix/device/work/demand.js';
 import type { BlockProducts, ProductTarget } from '#hmatrix/device/work/products.js';
 import { productTiles } from '#hmatrix/device/work/tiles.js';
 import { randomMatrix } from '../support.js';
-import { useStandIn } from './cuda-stand-in/stand-in.js';
-import { FEW_DEVICES, whatIsMissing } from './devices.js';
-
-const CARDS = FEW_DEVICES.filter(([name]) => name !== 'cpu');
+import { CARDS, useDevice } from './devices.js';
 
 /** Targets of those shapes: A as it stands, B transposed, one behind the other. */
 function productsOf(shapes: readonly (readonly [rows: number, columns: number, depth: number])[]): {
@@ -33,17 +29,8 @@ function productsOf(shapes: readonly (readonly [rows: number, columns: number, d
 }
 
 describe.each(CARDS)('tiles on %s in %s', (name, precision) => {
-  const missing = whatIsMissing(name);
-  if (missing !== undefined) {
-    it.skip(missing);
-    return;
-  }
-  if (name === 'cuda') useStandIn();
   let device: Device;
-  beforeAll(async () => {
-    device = await openDevice(name);
-  });
-  afterAll(async () => device.close());
+  if (!useDevice(name, (opened) => (device = opened))) return;
 
   const check = async (sizes: readonly number[], shapes: Parameters<typeof productsOf>[0]): Promise<void> => {
     const { work, lengths } = productsOf(shapes);

@@ -3,12 +3,11 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { floats, PRECISIONS, type FloatArray, type Precision } from '#hmatrix/core/floats.js';
 import { RandomStream } from '#hmatrix/core/random.js';
 import { portableHead, portableText } from '#hmatrix/device/cuda/portable-text.js';
 import type { Device } from '#hmatrix/device/device.js';
-import { openDevice } from '#hmatrix/device/open.js';
 import type { PortableKernel } from '#hmatrix/device/portable-kernel.js';
 import { recordSteps } from '#hmatrix/tape/device/lower.js';
 import { Recorder } from '#hmatrix/tape/device/recorder.js';
@@ -16,8 +15,7 @@ import { Launches, nodeAt, stepMemory, stepsOfPhase } from '#hmatrix/tape/device
 import type { Node } from '#hmatrix/tape/node.js';
 import { aligned, makePlan } from '#hmatrix/tape/plan/plan.js';
 import { numbersOf } from '#hmatrix/tape/shape.js';
-import { useStandIn } from '../device/cuda-stand-in/stand-in.js';
-import { FEW_DEVICES, whatIsMissing } from '../device/devices.js';
+import { CARDS, useDevice } from '../device/devices.js';
 import { hasNvcc } from '../device/nvcc.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
 import { CASES, makeCase } from './cases.js';
@@ -84,21 +82,9 @@ function compare(a: readonly Float64Array[], b: readonly Float64Array[]): { diff
   return { difference, size };
 }
 
-/** Cards; kernels of CUDA are compiled one by one here, and are the same text in either precision. */
-const CARDS = FEW_DEVICES.filter(([name]) => name !== 'cpu');
-
 describe.each(CARDS)('the tape on %s in %s', (name, precision) => {
-  const missing = whatIsMissing(name);
-  if (missing !== undefined) {
-    it.skip(missing);
-    return;
-  }
-  if (name === 'cuda') useStandIn();
   let device: Device;
-  beforeAll(async () => {
-    device = await openDevice(name);
-  });
-  afterAll(async () => device.close());
+  if (!useDevice(name, (opened) => (device = opened))) return;
 
   /** The case and its derivatives, there and here. */
   const check = async (of: string, seed: number, samples?: number): Promise<void> => {

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { OptionError } from '#hmatrix/core/errors.js';
 import type { Device } from '#hmatrix/device/device.js';
 import { openDevice } from '#hmatrix/device/open.js';
@@ -14,8 +14,7 @@ import { train } from '#hmatrix/training/train.js';
 import type { TrainOptions } from '#hmatrix/training/train-options.js';
 import { constantSchedule, cosineSchedule } from '#hmatrix/training/schedules.js';
 import { convolutional, language } from '../curvature/graphs/models.js';
-import { useStandIn } from '../device/cuda-stand-in/stand-in.js';
-import { whatIsMissing } from '../device/devices.js';
+import { useDevice } from '../device/devices.js';
 import { randomMatrix } from '../support.js';
 
 const SAMPLES = 53;
@@ -68,17 +67,8 @@ const CURVED: Readonly<Record<string, TrainOptions>> = {
 };
 
 describe.each(['cuda', 'webgpu'] as const)('training on %s', (name) => {
-  const missing = whatIsMissing(name);
-  if (missing !== undefined) {
-    it.skip(missing);
-    return;
-  }
-  if (name === 'cuda') useStandIn();
   let device: Device;
-  beforeAll(async () => {
-    device = await openDevice(name);
-  });
-  afterAll(async () => device.close());
+  if (!useDevice(name, (opened) => (device = opened))) return;
 
   const both = async (model: GivenModel, options: TrainOptions): Promise<void> => {
     const asked: TrainOptions = { epochs: 2, batchSize: 20, ...options };
