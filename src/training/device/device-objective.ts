@@ -68,6 +68,8 @@ export class DeviceObjective implements LoopObjective {
   readonly #places = new Map<FloatArray, number>();
   /** Vectors that are there alone, by what stands for them. */
   readonly #apart = new Map<FloatArray, number>();
+  /** How many of the vectors are taken. */
+  #taken = 0;
   readonly #launches = new Map<string, Launches>();
   readonly #inputs: Matrix;
   readonly #targets: Matrix;
@@ -151,9 +153,8 @@ export class DeviceObjective implements LoopObjective {
   }
 
   #nextPlace(): number {
-    const taken = this.#places.size - 1 + [...this.#apart.values()].filter((at) => at !== this.#layout.at.sum).length;
-    if (taken === this.#options.vectors) throw new RangeError('All vectors of the objective are taken.');
-    return this.#layout.at.vectors + taken * this.#layout.vector;
+    if (this.#taken === this.#options.vectors) throw new RangeError('All vectors of the objective are taken.');
+    return this.#layout.at.vectors + this.#taken++ * this.#layout.vector;
   }
 
   #placeOf(vector: FloatArray): number {
