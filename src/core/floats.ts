@@ -28,6 +28,11 @@ export const floats = (length: number, precision: Precision): FloatArray =>
 export const sharedFloats = (length: number, precision: Precision): FloatArray =>
   precision === 'f64' ? sharedFloat64(length) : sharedFloat32(length);
 
+/** out[k] ← values[indices[k]]. */
+export function copyAt(values: FloatArray, indices: ArrayLike<number>, out: FloatArray): void {
+  for (let k = 0; k < indices.length; k++) out[k] = values[indices[k]];
+}
+
 /** The place of the first number that is NaN or infinite; −1 where there is none. */
 export function firstNonFinite(values: FloatArray): number {
   // x·0 is 0 of a finite x and NaN of any other; four sums, for additions of one would wait for each other.

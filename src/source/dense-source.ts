@@ -144,6 +144,11 @@ export class DenseSource implements EntrySource {
     const { data, offset, ld } = this.#matrix;
     for (let i = 0; i < this.size; i++) out[i] = data[offset + i * (ld + 1)];
   }
+
+  diagonalAt(indices: Indices, out: Float64Array): void {
+    const { data, offset, ld } = this.#matrix;
+    for (let k = 0; k < indices.length; k++) out[k] = data[offset + indices[k] * (ld + 1)];
+  }
 }
 
 // One loop per element type, so that each stays monomorphic.

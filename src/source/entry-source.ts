@@ -48,6 +48,11 @@ export interface EntrySource {
   entries(rows: Indices, cols: Indices, out: Matrix): void;
   /** out[i] ← K(i, i), i = 0 … size − 1. */
   diagonal(out: Float64Array): void;
+  /**
+   * out[k] ← K(i, i) of i = indices[k], to the bits of `diagonal`. Where it is given, nothing keeps the diagonal, and
+   * each of several ranks reads its own part alone.
+   */
+  diagonalAt?(indices: Indices, out: Float64Array): void;
   /** Where the indices lie, if they lie somewhere: opens the geometric distance. */
   readonly points?: Points | undefined;
   /** Exact products, if there is a cheaper way to them than entries. */

@@ -203,10 +203,17 @@ export class KernelSource implements EntrySource {
   }
 
   diagonal(out: Float64Array): void {
-    this.#values(out);
+    this.#values(out, undefined);
     const noise = this.#noise;
     if (noise !== null) for (let i = 0; i < this.size; i++) out[i] += noise[i];
     else if (this.#ridge !== 0) for (let i = 0; i < this.size; i++) out[i] += this.#ridge;
+  }
+
+  diagonalAt(indices: Indices, out: Float64Array): void {
+    this.#values(out, indices);
+    const noise = this.#noise;
+    if (noise !== null) for (let k = 0; k < indices.length; k++) out[k] += noise[indices[k]];
+    else if (this.#ridge !== 0) for (let k = 0; k < indices.length; k++) out[k] += this.#ridge;
   }
 
   /**
@@ -226,7 +233,7 @@ export class KernelSource implements EntrySource {
       [value] = one;
     } else {
       const values = new Float64Array(this.size);
-      this.#values(values);
+      this.#values(values, undefined);
       point = Math.max(
         0,
         values.findIndex((one) => !Number.isFinite(one)),
@@ -242,20 +249,20 @@ export class KernelSource implements EntrySource {
     );
   }
 
-  /** out[i] ← k(x_i, x_i). */
-  #values(out: Float64Array): void {
+  /** out[k] ← k(x_i, x_i) of i = indices[k], or of every point, i = k. */
+  #values(out: Float64Array, indices: Indices | undefined): void {
     const blocks = this.#blocks;
     if (blocks.length === 1) {
-      blocks[0].diagonal(out);
+      blocks[0].diagonal(out, 0, indices);
       return;
     }
-    const { size } = this;
-    const values = new Float64Array(blocks.length * size);
+    const count = indices?.length ?? this.size;
+    const values = new Float64Array(blocks.length * count);
     blocks.forEach((one, g) => {
-      one.diagonal(values, g * size);
+      one.diagonal(values, g * count, indices);
     });
-    this.kernel.evaluate(values, 0, size);
-    out.set(values.subarray(0, size));
+    this.kernel.evaluate(values, 0, count);
+    out.set(values.subarray(0, count));
   }
 
   /** Square tiles, so that those of a block are those of its transpose. */

@@ -12,6 +12,7 @@
  * bits (symmetric-block.ts).
  */
 import { NonFiniteError } from '../core/errors.js';
+import { copyAt } from '../core/floats.js';
 import type { Indices } from '../core/indices.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
@@ -87,16 +88,18 @@ export class PairBlocks {
     else this.#byProducts.fill(rows, cols, out);
   }
 
-  /** out[offset + i] ← k(x_i, x_i) for every point. */
-  diagonal(out: Float64Array, offset = 0): void {
-    const { count } = this.#points;
+  /** out[offset + k] ← k(x_i, x_i) of i = indices[k], or of every point, i = k. */
+  diagonal(out: Float64Array, offset: number, indices: Indices | undefined): void {
+    const count = indices?.length ?? this.#points.count;
+    if (count === 0) return;
     if (this.#distances) {
       // At distance 0 all points are alike.
       out[offset] = 0;
       this.#evaluate(out, offset, 1);
       out.fill(out[offset], offset, offset + count);
     } else {
-      out.set(this.#norms, offset);
+      if (indices === undefined) out.set(this.#norms, offset);
+      else copyAt(this.#norms, indices, out.subarray(offset));
       this.#evaluate(out, offset, count);
     }
   }

@@ -30,6 +30,7 @@ class ScaledSource implements EntrySource {
   readonly points?: Points | undefined;
   readonly operator?: LinearOperator | undefined;
   readonly descriptor?: SourceDescriptor | undefined;
+  readonly diagonalAt?: (indices: Indices, out: Float64Array) => void;
   readonly #source: EntrySource;
   readonly #factor: number;
 
@@ -39,6 +40,11 @@ class ScaledSource implements EntrySource {
     if (source.operator !== undefined) this.operator = scaled(source.operator, factor);
     if (source.descriptor !== undefined)
       this.descriptor = { ...source.descriptor, factor: factor * (source.descriptor.factor ?? 1) };
+    if (source.diagonalAt !== undefined)
+      this.diagonalAt = (indices, out) => {
+        source.diagonalAt!(indices, out);
+        for (let k = 0; k < indices.length; k++) out[k] *= factor;
+      };
     this.#source = source;
     this.#factor = factor;
   }

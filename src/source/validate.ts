@@ -2,12 +2,12 @@
  * Checks of a source before it is compressed: what a sample of its entries can show.
  */
 import { AsymmetryError, HmatrixError, NonFiniteError, NotPositiveDefiniteError, ShapeError } from '../core/errors.js';
-import { firstNonFinite } from '../core/floats.js';
 import { describe } from '../core/kind.js';
 import { RandomStream } from '../core/random.js';
 import { inLargePages } from '../dense/large-pages.js';
 import { view } from '../dense/matrix.js';
 import { diagonalSums, type DiagonalSums } from './diagonal-sums.js';
+import { findOnDiagonal, readDiagonal, storedDiagonal, type Diagonal } from './diagonal.js';
 import type { EntrySource } from './entry-source.js';
 
 const SAMPLE_SIZE = 48;
@@ -44,19 +44,23 @@ const entryTooLarge = (row: number, column: number, value: number, bound: number
 /**
  * Throws unless, as far as up to 48 × 48 entries and the diagonal show it, the source is a symmetric positive
  * semidefinite matrix: size a whole number ≥ 1 (ShapeError), finite (NonFiniteError), K_ij = K_ji to 1e-6·√(K_ii K_jj)
- * (AsymmetryError), K_ii ≥ 0 and K_ij² ≤ K_ii K_jj (NotPositiveDefiniteError), diagonal() and entries() telling the
- * same. Pass the diagonal where it is known already. That a source is pure cannot be checked. Returns the diagonal.
- * Cost: three blocks of entries and one diagonal.
+ * (AsymmetryError), K_ii ≥ 0 and K_ij² ≤ K_ii K_jj (NotPositiveDefiniteError), diagonal(), diagonalAt() and entries()
+ * telling the same. Pass the diagonal where it is known already. That a source is pure cannot be checked. Returns the
+ * diagonal. Cost: four blocks of entries (eight of a source with diagonalAt) and one diagonal.
  */
-export const validateSource = (source: EntrySource, seed: number, diagonal?: Float64Array): Float64Array =>
-  validated(source, seed, diagonal).diagonal;
+export function validateSource(source: EntrySource, seed: number, diagonal?: Float64Array): Float64Array {
+  requireSize(source);
+  const values = diagonal ?? inLargePages(new Float64Array(source.size));
+  if (diagonal === undefined) source.diagonal(values);
+  const stored = storedDiagonal(values.subarray(0, source.size));
+  const sums = diagonalSums(stored);
+  requireEntries(source, seed, stored, sums);
+  if (source.diagonalAt !== undefined) requireEntries(source, seed, readDiagonal(source), sums);
+  return values;
+}
 
-/** As `validateSource`; with the diagonal what it tells. */
-export function validated(
-  source: EntrySource,
-  seed: number,
-  diagonal?: Float64Array,
-): { readonly diagonal: Float64Array; readonly sums: DiagonalSums } {
+/** Throws ShapeError unless the size is a whole number ≥ 1, and that of the points, where there are any. */
+export function requireSize(source: EntrySource): void {
   const { size } = source;
   if (!Number.isInteger(size) || size < 1 || size > 0x7fffffff)
     throw new ShapeError(`The source's size must be a whole number from 1 to 2³¹ − 1, not ${describe(size)}.`, {
@@ -67,59 +71,61 @@ export function validated(
       size,
       points: source.points.count,
     });
-  const diag = diagonal ?? inLargePages(new Float64Array(size));
-  if (diagonal === undefined) source.diagonal(diag);
-  const sums = checkDiagonal(diag.subarray(0, size));
-  const largest = largestOf(sums);
-  const random = new RandomStream(seed, STREAM);
-  const rows = sample(size, random);
-  const cols = sample(size, random);
-  checkBlock(source, rows, cols, diag, largest);
-  // A block on the diagonal: entries() against diagonal(), too.
-  checkBlock(source, rows, rows, diag, largest);
-  return { diagonal: diag, sums };
 }
 
-/** What a diagonal tells. Throws NonFiniteError. */
-function finiteSums(diag: Float64Array): DiagonalSums {
-  const sums = diagonalSums(diag);
-  if (!sums.finite) {
-    const i = firstNonFinite(diag);
-    throw new NonFiniteError(`Diagonal entry ${i} is ${diag[i]}; every entry must be a finite number.`, {
-      row: i,
-      column: i,
-      value: diag[i],
-    });
-  }
-  return sums;
+/** What `validateSource` throws of a source of good size, whose diagonal is known, and what that tells. */
+export function requireEntries(source: EntrySource, seed: number, diagonal: Diagonal, sums: DiagonalSums): void {
+  requireDiagonal(diagonal, sums);
+  const largest = largestOf(sums);
+  const random = new RandomStream(seed, STREAM);
+  const rows = sample(source.size, random);
+  const cols = sample(source.size, random);
+  checkBlock(source, rows, cols, diagonal, largest);
+  // A block on the diagonal: entries() against diagonal(), too.
+  checkBlock(source, rows, rows, diagonal, largest);
+}
+
+/** Throws NonFiniteError. */
+function requireFinite(diagonal: Diagonal, { finite }: DiagonalSums): void {
+  if (finite) return;
+  const { index, value } = findOnDiagonal(diagonal, (d) => !Number.isFinite(d))!;
+  throw new NonFiniteError(`Diagonal entry ${index} is ${value}; every entry must be a finite number.`, {
+    row: index,
+    column: index,
+    value,
+  });
 }
 
 /** max |K_ii|. */
 const largestOf = ({ least, largest }: DiagonalSums): number => Math.max(-least, largest);
 
-/** As `finiteSums`; throws NotPositiveDefiniteError where an entry is below 0 by more than rounding. */
-function checkDiagonal(diag: Float64Array): DiagonalSums {
-  const sums = finiteSums(diag);
-  const largest = largestOf(sums);
-  if (sums.least < -ENTRY_FLOOR * largest) {
-    const i = diag.findIndex((value) => value < -ENTRY_FLOOR * largest);
-    throw new NotPositiveDefiniteError(
-      `Diagonal entry ${i} is ${diag[i]}: a positive semidefinite matrix has none below 0.`,
-      { row: i, column: i, value: diag[i] },
-    );
-  }
-  return sums;
+/** Throws NonFiniteError; NotPositiveDefiniteError where an entry is below 0 by more than rounding. */
+function requireDiagonal(diagonal: Diagonal, sums: DiagonalSums): void {
+  requireFinite(diagonal, sums);
+  const least = -ENTRY_FLOOR * largestOf(sums);
+  if (sums.least >= least) return;
+  const { index, value } = findOnDiagonal(diagonal, (d) => d < least)!;
+  throw new NotPositiveDefiniteError(
+    `Diagonal entry ${index} is ${value}: a positive semidefinite matrix has none below 0.`,
+    { row: index, column: index, value },
+  );
 }
+
+/** The entries of a diagonal at these indices. */
+const valuesAt = (diagonal: Diagonal, indices: Int32Array): Float64Array =>
+  Float64Array.from(indices, (i) => diagonal.part(i, i + 1)[0]);
 
 function checkBlock(
   source: EntrySource,
   rows: Int32Array,
   cols: Int32Array,
-  diag: Float64Array,
+  diagonal: Diagonal,
   largest: number,
 ): void {
   const m = rows.length;
   const n = cols.length;
+  const ofRows = valuesAt(diagonal, rows);
+  const ofCols = valuesAt(diagonal, cols);
   const block = new Float64Array(m * n);
   const transposed = new Float64Array(m * n);
   source.entries(rows, cols, view(block, 0, m, n));
@@ -130,15 +136,15 @@ function checkBlock(
       const column = cols[b];
       const value = block[a + b * m];
       const other = transposed[b + a * n];
-      const bound = Math.sqrt(Math.max(diag[row], 0)) * Math.sqrt(Math.max(diag[column], 0));
+      const bound = Math.sqrt(Math.max(ofRows[a], 0)) * Math.sqrt(Math.max(ofCols[b], 0));
       const slack = ENTRY_TOLERANCE * bound + ENTRY_FLOOR * largest;
       checkPair(row, column, { value, other }, slack);
-      if (row === column && Math.abs(value - diag[row]) > slack) {
+      if (row === column && Math.abs(value - ofRows[a]) > slack) {
         throw new HmatrixError(
           'inconsistent-source',
-          `The source contradicts itself: entries() gives ${value} for (${row}, ${row}), diagonal() gives ` +
-            `${diag[row]}.`,
-          { row, column, value, diagonal: diag[row] },
+          `The source contradicts itself: entries() gives ${value} for (${row}, ${row}), diagonal() or diagonalAt() ` +
+            `${ofRows[a]}.`,
+          { row, column, value, diagonal: ofRows[a] },
         );
       }
       if (Math.abs(value) > bound + slack) throw entryTooLarge(row, column, value, bound);
@@ -152,13 +158,15 @@ function checkBlock(
  * NonFiniteError. K may be indefinite, its diagonal zero. Cost: two blocks of entries and one diagonal.
  */
 export function requireSymmetric(source: EntrySource, seed: number): void {
-  const diagonal = new Float64Array(source.size);
-  source.diagonal(diagonal);
-  let largest = largestOf(finiteSums(diagonal));
+  const diagonal = readDiagonal(source);
+  const sums = diagonalSums(diagonal);
+  requireFinite(diagonal, sums);
+  let largest = largestOf(sums);
   const random = new RandomStream(seed, STREAM);
   const rows = sample(source.size, random);
   const cols = sample(source.size, random);
   const [m, n] = [rows.length, cols.length];
+  const [ofRows, ofCols] = [valuesAt(diagonal, rows), valuesAt(diagonal, cols)];
   const block = new Float64Array(m * n);
   const transposed = new Float64Array(m * n);
   source.entries(rows, cols, view(block, 0, m, n));
@@ -169,7 +177,7 @@ export function requireSymmetric(source: EntrySource, seed: number): void {
     for (let a = 0; a < m; a++) {
       const [row, column] = [rows[a], cols[b]];
       const pair = { value: block[a + b * m], other: transposed[b + a * n] };
-      const scale = Math.sqrt(Math.abs(diagonal[row])) * Math.sqrt(Math.abs(diagonal[column]));
+      const scale = Math.sqrt(Math.abs(ofRows[a])) * Math.sqrt(Math.abs(ofCols[b]));
       const size = Math.max(scale, Math.abs(pair.value), Math.abs(pair.other));
       checkPair(row, column, pair, ENTRY_TOLERANCE * size + ENTRY_FLOOR * largest);
     }

@@ -13,6 +13,7 @@ import { awaitTogether, together } from '../distributed/together.js';
 import { onTeam, type Control } from '../parallel/default-team.js';
 import { independentTasks } from '../parallel/task-graph.js';
 import type { TeamControl } from '../parallel/team-control.js';
+import { readDiagonal, RUN, runOf, runsOf, type Diagonal, type DiagonalSource } from '../source/diagonal.js';
 import { type EntrySource, requireSource } from '../source/entry-source.js';
 import type { ClusterTree } from './cluster-tree.js';
 import { chooseDistance, type DistanceState } from './distances/choose-distance.js';
@@ -65,7 +66,7 @@ type Resolved = { readonly [K in keyof ClusterTreeOptions]-?: number };
 
 /** What is known of a source's diagonal: its entries, and how many are not zero. */
 interface KnownDiagonal {
-  readonly diagonal?: Float64Array | undefined;
+  readonly diagonal?: Diagonal | undefined;
   readonly nonzero?: number | undefined;
 }
 
@@ -86,7 +87,7 @@ export async function treeOf(
   const isWhole = place !== undefined || nonzero !== size;
   if (isWhole) {
     for (let i = 0; i < size; i++) order[place === undefined ? i : place[i]] = i;
-    isolated = moveZeros(order, diagonal ?? diagonalOf(source));
+    isolated = moveZeros(order, diagonal ?? readDiagonal(source));
   }
   const ranges = halvedRanges(size - isolated, depthFor(size - isolated, leafSize), isolated);
   if (place !== undefined) return { size, ...ranges, order };
@@ -163,21 +164,19 @@ async function splitTop(
  * Moves the indices whose diagonal entry is zero to the front, the order kept otherwise; returns how many, 0 where all
  * are zero.
  */
-export function isolateZeros(order: Int32Array, source: Pick<EntrySource, 'size' | 'diagonal'>): number {
-  return moveZeros(order, diagonalOf(source));
+export function isolateZeros(order: Int32Array, source: DiagonalSource): number {
+  return moveZeros(order, readDiagonal(source));
 }
 
-function diagonalOf(source: Pick<EntrySource, 'size' | 'diagonal'>): Float64Array {
-  const diagonal = new Float64Array(source.size);
-  source.diagonal(diagonal);
-  return diagonal;
-}
-
-function moveZeros(order: Int32Array, diagonal: Float64Array): number {
-  if (!diagonal.includes(0)) return 0;
-  const zeros = order.filter((i) => diagonal[i] === 0);
-  if (zeros.length === order.length) return 0;
-  const rest = order.filter((i) => diagonal[i] !== 0);
+function moveZeros(order: Int32Array, diagonal: Diagonal): number {
+  const isZero = new Uint8Array(diagonal.size);
+  for (let run = 0; run < runsOf(diagonal.size); run++)
+    runOf(diagonal, run).forEach((d, k) => {
+      if (d === 0) isZero[run * RUN + k] = 1;
+    });
+  const zeros = order.filter((i) => isZero[i] === 1);
+  if (zeros.length === 0 || zeros.length === order.length) return 0;
+  const rest = order.filter((i) => isZero[i] === 0);
   order.set(zeros);
   order.set(rest, zeros.length);
   return zeros.length;

@@ -28,11 +28,16 @@ export async function held({ world, rank, data }) {
     return share(state, sharing);
   };
   const source = kernelSource(uniformPoints(size, dimension, 1), matern32(0.1), { blas: team.blas });
+  // Of several ranks none asks for all of it.
+  let wholeDiagonals = 0;
+  source.diagonal = () => {
+    wholeDiagonals++;
+  };
   const matrix = await compress(source, { tolerance: 1e-2, ...options }, { team });
   const x = Float64Array.from({ length: size }, (_, k) => Math.sin(1.7 * k));
   const y = Array.from(matrix.apply(x).data);
   const own = matrix.own.length;
   await team.close();
   communicator.close();
-  return { rows, own, y };
+  return { rows, own, y, wholeDiagonals };
 }

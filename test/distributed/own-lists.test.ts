@@ -1,4 +1,4 @@
-/** Ranks that compress together have the lists of neighbors of their own indices alone; the bits are those of one. */
+/** Ranks that compress together have the lists of neighbors of their own indices alone, and no diagonal; same bits. */
 import { describe, expect, it } from 'vitest';
 import { runOnThreads } from '#hmatrix/distributed/threads/start.js';
 
@@ -6,6 +6,7 @@ interface Held {
   /** Rows of the largest array of each name. */
   readonly rows: Readonly<Record<string, number>>;
   readonly own: number;
+  readonly wholeDiagonals: number;
   readonly y: readonly number[];
 }
 
@@ -28,8 +29,9 @@ describe('lists of neighbors on several ranks', () => {
       const [one] = await heldBy(1, data);
       expect(one.rows['neighbors']).toBe(data.size);
       const found = await heldBy(ranks, data);
-      for (const { rows, own, y } of found) {
+      for (const { rows, own, y, wholeDiagonals } of found) {
         expect(y).toEqual(one.y);
+        expect(wholeDiagonals).toBe(0);
         // Near leaves of others have lists here, too.
         const near = name === 'with near leaves' ? data.size / 2 : 0;
         expect(rows['neighbors']).toBeLessThanOrEqual(own + near);

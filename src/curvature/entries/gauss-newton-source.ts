@@ -8,6 +8,7 @@ import { requireRole, quoted } from '../../core/kind.js';
 import { requireMemoryLimit } from '../../core/checks.js';
 import { OptionError } from '../../core/errors.js';
 import { refuseMemory } from '../../core/memory.js';
+import { copyAt } from '../../core/floats.js';
 import type { Indices } from '../../core/indices.js';
 import { type KeysOf, requireKnownOptions } from '../../core/known-options.js';
 import { asIndices } from '../../core/numbers.js';
@@ -221,6 +222,10 @@ class StoredSource implements GaussNewtonSource {
     out.set(this.#data.diagonal);
   }
 
+  diagonalAt(indices: Indices, out: Float64Array): void {
+    copyAt(this.#data.diagonal, indices, out);
+  }
+
   #block(rows: Indices, cols: Indices, out: Matrix): void {
     const { arrays, diagonal, lastBlock } = this.#data;
     fill(out, 0);
@@ -275,6 +280,10 @@ class RecomputedSource implements GaussNewtonSource {
 
   diagonal(out: Float64Array): void {
     out.set(this.#sums.diagonal);
+  }
+
+  diagonalAt(indices: Indices, out: Float64Array): void {
+    copyAt(this.#sums.diagonal, indices, out);
   }
 
   #forEachBatch(visit: (arrays: GramArrays) => void): void {

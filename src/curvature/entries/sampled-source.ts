@@ -8,6 +8,7 @@
 import { NonFiniteError, OptionError, ShapeError } from '../../core/errors.js';
 import { requireRole, describe } from '../../core/kind.js';
 import { requireMemory } from '../../core/memory.js';
+import { copyAt } from '../../core/floats.js';
 import type { Indices } from '../../core/indices.js';
 import type { KeysOf } from '../../core/known-options.js';
 import { asIndices } from '../../core/numbers.js';
@@ -239,6 +240,10 @@ export class SampledGaussNewtonSource implements EntrySource {
 
   diagonal(out: Float64Array): void {
     out.set(this.#data.diagonal);
+  }
+
+  diagonalAt(indices: Indices, out: Float64Array): void {
+    copyAt(this.#data.diagonal, indices, out);
   }
 
   #weight(index: number): Weight {

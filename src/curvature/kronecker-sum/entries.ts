@@ -5,6 +5,7 @@
  * u_QᵀS_jU′_Q′ is formed for the inputs Q and Q′ that occur in a block, by two GEMMs a panel, and M̂_j for the units
  * that occur: a block costs a pass over the stored numbers of the pair, and a single entry as much.
  */
+import { copyAt } from '../../core/floats.js';
 import type { Indices } from '../../core/indices.js';
 import { asIndices } from '../../core/numbers.js';
 import type { Blas } from '../../dense/blas.js';
@@ -302,6 +303,10 @@ export class KroneckerSumSource implements EntrySource {
 
   diagonal(out: Float64Array): void {
     out.set(this.#of.diagonal);
+  }
+
+  diagonalAt(indices: Indices, out: Float64Array): void {
+    copyAt(this.#of.diagonal, indices, out);
   }
 }
 

@@ -26,10 +26,10 @@ export interface PlannedMemory {
 export const sumOfBytes = (parts: readonly PlannedBytes[]): number => parts.reduce((sum, { bytes }) => sum + bytes, 0);
 
 /**
- * While skeletons are found, for each index: orders, leaves, diagonals, where lists stand; and of a rank's own indices
- * who votes for whom.
+ * While skeletons are found, for each index: orders, leaves, where lists stand; and of a rank's own indices who votes
+ * for whom.
  */
-const STRUCTURE_BYTES = 24;
+const STRUCTURE_BYTES = 16;
 const VOTER_BYTES = 28;
 /** Orders and places of the compressed matrix, and of the tree that it was compressed by, for each index. */
 const ORDER_BYTES = 12;
@@ -42,7 +42,7 @@ export function vectorsInTurn({ size, width, memory, vectors }: PlanSetup): numb
 }
 
 /**
- * Memory of each stage. Every rank has whole: the points (8dN bytes), orders and diagonals (24N), and vectors (16Np in
+ * Memory of each stage. Every rank has whole: the points (8dN bytes), orders and places (16N), and vectors (16Np in
  * and out, twice N·w for each of those that are multiplied at a time). Ranks share neighbors (4κN, above 4 dimensions
  * 12κN) and votes (28N), interpolations, e·k numbers of each node and while they are found as many of 8 bytes;
  * couplings, k² of each pair; diagonal blocks, n(n + 1)/2; factors, e·c; Schur complements, k² for each leaf.
@@ -78,7 +78,7 @@ export function plannedMemory(setup: PlanSetup, { levels, shareLevel, most }: Pl
   return {
     compress: [
       points,
-      whole('orders and diagonals', STRUCTURE_BYTES * size),
+      whole('orders and places', STRUCTURE_BYTES * size),
       own('neighbors and votes', (bytesOfNeighbor * neighbors + VOTER_BYTES) * size * share),
       own('skeletons found', 8 * interpolations + sum(({ rank }) => 16 * rank)),
       blocks,

@@ -8,6 +8,8 @@ import { LONERS, lonerLevel, NEAREST } from '../../hierarchical/from-entries/vot
 import { comparisonBatches, MOST_WORST } from '../../hierarchical/measure/columns-error.js';
 import { NORM_COLUMNS } from '../../hierarchical/measure/norm-estimate.js';
 import { PANEL } from '../../hierarchical/measure/sampled-columns.js';
+import { RUN_NUMBERS } from '../../source/diagonal-sums.js';
+import { runsOf } from '../../source/diagonal.js';
 import { CANDIDATES } from '../../tree/neighbor-search.js';
 import { leafFor } from '../../tree/neighbors.js';
 import { boxDepth, MOST_DIMENSIONS } from '../../tree/point-neighbors.js';
@@ -67,7 +69,7 @@ const STAYING = 1 / 3;
 /** Things that ranks compare before they compress: options, diagonal, points, a given tree. */
 const COMPARED = 4;
 /** Phases from the lists to the blocks, after each of which ranks hear whether one has failed. */
-const PHASES = 14;
+const PHASES = 16;
 
 /** Messages and bytes of each operation, for P ranks. */
 export class TrafficPlan {
@@ -266,9 +268,10 @@ export class TrafficPlan {
   }
 
   /**
-   * Lists of κ neighbors to the ranks that have their indices in the tree, 4κ + 4 bytes each; of neighbors that others
-   * have, 4 bytes each, and 8 for each of the NEAREST; lonely indices of each node; errors, attempts and ranks of all
-   * nodes, 24 bytes each; the order of leaves, 4N bytes, and counts of elements; whether phases failed.
+   * What runs of the diagonal tell. Lists of κ neighbors to the ranks that have their indices in the tree, 4κ + 4 bytes
+   * each; of neighbors that others have, 4 bytes each, and 8 for each of the NEAREST; lonely indices of each node;
+   * errors, attempts and ranks of all nodes, 24 bytes each; the order of leaves, 4N bytes, and counts of elements;
+   * whether phases failed.
    */
   structure(): PlannedTraffic {
     const { size, neighbors, depth } = this.#setup;
@@ -279,6 +282,7 @@ export class TrafficPlan {
     for (let level = top; level <= depth; level++) loners.push(this.positions(4 * LONERS * 2 ** level));
     const [known, asked] = [4 * this.#crossing(neighbors), 8 * this.#crossing(Math.min(NEAREST, neighbors))];
     return totalTraffic([
+      this.positions(8 * RUN_NUMBERS * runsOf(size)),
       ...loners,
       times(PHASES + shareLevel, this.#agreed()),
       ...this.#moved(),

@@ -38,9 +38,8 @@ const SPLIT_FLOPS = 2750;
 const VOTE_FLOPS = 3.6e4;
 /** An index in what every rank does for all of them, by all workers: its leaf, and where its list is. */
 const EVERY_FLOPS = 1100;
-/** The same by one thread: diagonals and first orders; and of own indices: orders and layouts. */
-const SERIAL_FLOPS = 225;
-const OWN_SERIAL_FLOPS = 2500;
+/** An own index by one thread: its diagonal entry, orders and layouts. */
+const OWN_SERIAL_FLOPS = 2725;
 /** Of several ranks also: lists that move. */
 const MOVED_FLOPS = 2500;
 /** A node that is visited, and a number of a vector that is brought into the order of the tree, or back. */
@@ -150,12 +149,12 @@ export class WorkPlan {
     }, depth);
   }
 
-  /** Votes of each rank's indices; leaves of all N, on every rank by all workers; the rest by one thread. */
+  /** Votes of each rank's indices; leaves of all N, on every rank by all workers; the rest of its own by one thread. */
   structure(): PlannedWork[] {
     const { size, ranks } = this.#setup;
     return [
       this.#all((VOTE_FLOPS * size) / ranks + EVERY_FLOPS * size),
-      this.#all(SERIAL_FLOPS * size + (OWN_SERIAL_FLOPS + (ranks > 1 ? MOVED_FLOPS : 0)) * size * this.#share, 1),
+      this.#all((OWN_SERIAL_FLOPS + (ranks > 1 ? MOVED_FLOPS : 0)) * size * this.#share, 1),
     ];
   }
 

@@ -1,14 +1,11 @@
 /**
  * From a matrix source to a hierarchical matrix: neighbors, tree, lists, skeletons, blocks.
  */
-import { throwIfAborted } from '../../core/context.js';
 import { type FloatArray, sharedFloats } from '../../core/floats.js';
 import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
 import { sharedInt32, toShared } from '../../core/shared-array.js';
 import { inLargePages } from '../../dense/large-pages.js';
-import { agreedMemory } from '../../distributed/agreed-memory.js';
-import { requireAlike } from '../../distributed/alike.js';
-import { awaitTogether, together } from '../../distributed/together.js';
+import { awaitTogether } from '../../distributed/together.js';
 import { onTeam, type Control } from '../../parallel/default-team.js';
 import { runOnceWith } from '../../parallel/run-once.js';
 import { independentTasks } from '../../parallel/task-graph.js';
@@ -38,16 +35,10 @@ import { HierarchicalMatrix } from '../matrix/hierarchical-matrix.js';
 import type { EntriesReport } from '../matrix/report.js';
 import { warnIfMissed } from '../matrix/tolerance-advice.js';
 import { Leftover } from './leftover.js';
-import {
-  COMPRESS_KEYS,
-  MOST_RANK,
-  resolveOptions,
-  type AskedOptions,
-  type CompressOptions,
-  type ResolvedOptions,
-} from './options.js';
+import { COMPRESS_KEYS, MOST_RANK, type AskedOptions, type CompressOptions, type ResolvedOptions } from './options.js';
 import type { SkeletonState } from './skeleton-state.js';
-import { chooseByPilot, prepare, scaledEntries, withLeaves, type Prepared, type ScaledEntries } from './prepare.js';
+import { chooseByPilot, prepare, withLeaves, type Prepared } from './prepare.js';
+import { askedEntries, type ScaledEntries } from './scaled-entries.js';
 import { neededBases, skeletonizeTree, type Round } from './skeletonize-tree.js';
 import type { ChosenOptions } from '../matrix/chosen-options.js';
 import { limitsOfMatrix } from '../matrix/tolerance-limits.js';
@@ -108,20 +99,8 @@ export async function compressEntries(
   control: TeamControl,
   leftover: Leftover = new Leftover(),
 ): Promise<HierarchicalMatrix<EntriesReport>> {
-  const { communicator } = control.team;
   const start = performance.now();
-  const { asked, entries } = together(communicator, () => {
-    throwIfAborted(control.signal);
-    const asked = resolveOptions(options);
-    return { asked, entries: scaledEntries(source, asked.seed) };
-  });
-  const { memoryLimit, tree, ...alike } = asked;
-  const { coordinates } = source.points ?? {};
-  const { diagonal } = entries;
-  // Some are not looked at yet, and may be anything.
-  const texts = Object.entries(alike).map(([key, value]) => `${key} ${String(value)}`);
-  requireAlike(communicator, 'compress', { options: texts.join(), diagonal, coordinates, tree: tree?.order });
-  const resolved = { ...asked, memoryLimit: agreedMemory(communicator, memoryLimit) };
+  const { asked, entries } = askedEntries(source, options, 'compress', control);
   const ready = async (options: AskedOptions): Promise<Prepared> => {
     const kept = leftover.take(source, options);
     if (kept !== undefined) return kept;
@@ -129,7 +108,7 @@ export async function compressEntries(
     leftover.keep(source, options, prepared);
     return prepared;
   };
-  return compressScaled(entries, resolved, { start, ready }, control);
+  return compressScaled(entries, asked, { start, ready }, control);
 }
 
 /** Rounds of a compression begin so. */

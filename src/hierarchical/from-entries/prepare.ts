@@ -5,10 +5,6 @@ import { ShapeError } from '../../core/errors.js';
 import { requireMemory } from '../../core/memory.js';
 import { availableMemory } from '../../io/machine.js';
 import type { TeamControl } from '../../parallel/team-control.js';
-import { diagonalSums, type DiagonalSums } from '../../source/diagonal-sums.js';
-import type { EntrySource } from '../../source/entry-source.js';
-import { scaledSource, unitFactor } from '../../source/unit-source.js';
-import { validated } from '../../source/validate.js';
 import { depthFor, treeOf } from '../../tree/build.js';
 import type { ClusterTree } from '../../tree/cluster-tree.js';
 import { chooseDistance } from '../../tree/distances/choose-distance.js';
@@ -25,24 +21,7 @@ import { rangesOnTeam } from '../ranks/whole.js';
 import { leastBytes } from './memory-estimate.js';
 import type { AskedOptions, ResolvedOptions } from './options.js';
 import { pilotRanks } from './rank-pilot.js';
-
-/** factor·K, its diagonal, and what that tells. */
-export interface ScaledEntries {
-  readonly source: EntrySource;
-  readonly diagonal: Float64Array;
-  readonly sums: DiagonalSums;
-  readonly factor: number;
-}
-
-/** The entries as they are worked on. Throws what `validateSource` throws. */
-export function scaledEntries(source: EntrySource, seed: number): ScaledEntries {
-  const { diagonal: entries, sums } = validated(source, seed);
-  // What is decided by squares is decided on a matrix whose squares stay in range; what is stored is K's own.
-  const factor = unitFactor(sums.largest);
-  if (factor === 1) return { source, diagonal: entries, sums, factor };
-  const diagonal = entries.map((d) => factor * d);
-  return { source: scaledSource(source, factor), diagonal, sums: diagonalSums(diagonal), factor };
-}
+import type { ScaledEntries } from './scaled-entries.js';
 
 /** What is known of a matrix before it is skeletonized. */
 export interface Prepared {

@@ -1,16 +1,15 @@
 /**
  * The choice of leaf size and rank limit alone, without the compression.
  */
-import { throwIfAborted } from '../../core/context.js';
 import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
-import { agreedMemory } from '../../distributed/agreed-memory.js';
 import { onTeam, type Control } from '../../parallel/default-team.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import { type EntrySource, requireSource } from '../../source/entry-source.js';
 import { described, type Given } from '../../tree/given.js';
 import type { ChosenOptions } from '../matrix/chosen-options.js';
-import { COMPRESS_KEYS, resolveOptions, type CompressOptions } from './options.js';
-import { chooseByPilot, prepare, scaledEntries } from './prepare.js';
+import { COMPRESS_KEYS, type CompressOptions } from './options.js';
+import { chooseByPilot, prepare } from './prepare.js';
+import { askedEntries } from './scaled-entries.js';
 
 /**
  * What {@link compress} would choose with these options: costs by leaf size as predicted from the ranks of a few nodes,
@@ -37,9 +36,6 @@ export async function tuneEntries(
   options: CompressOptions,
   control: TeamControl,
 ): Promise<ChosenOptions> {
-  throwIfAborted(control.signal);
-  const { communicator } = control.team;
-  const asked = resolveOptions({ ...options, memoryLimit: agreedMemory(communicator, options.memoryLimit) });
-  const entries = scaledEntries(source, asked.seed);
+  const { asked, entries } = askedEntries(source, options, 'tune', control);
   return chooseByPilot(entries, asked, await prepare(entries, asked, control), control);
 }

@@ -3,7 +3,8 @@
  */
 import { RandomStream } from '../../core/random.js';
 import type { TeamControl } from '../../parallel/team-control.js';
-import { diagonalSums, RUN, type DiagonalSums } from '../../source/diagonal-sums.js';
+import { diagonalSums, type DiagonalSums } from '../../source/diagonal-sums.js';
+import { RUN, runOf, type Diagonal } from '../../source/diagonal.js';
 import type { EntrySource } from '../../source/entry-source.js';
 import { columnNorms, unitVectors } from './sampled-columns.js';
 
@@ -18,7 +19,7 @@ const NORM_STREAM = 0x4042;
  */
 export async function estimateNorm(
   source: EntrySource,
-  diagonal: Float64Array,
+  diagonal: Diagonal,
   seed: number,
   control: TeamControl,
   sums = diagonalSums(diagonal),
@@ -30,34 +31,37 @@ export async function estimateNorm(
   const columns = every
     ? Int32Array.from({ length: size }, (_, j) => j)
     : columnsByDiagonal(diagonal, sums, new RandomStream(seed, NORM_STREAM));
+  const own = Float64Array.from(columns, (j) => diagonal.part(j, j + 1)[0]);
   const phase = 'estimate norm';
   const { exact } = await columnNorms(source, unitVectors(columns), [], { width: columns.length, phase }, control);
   let outside = 0;
-  columns.forEach((j, q) => {
-    const weight = every ? 1 : trace / (NORM_COLUMNS * diagonal[j]);
-    outside += Math.max(0, exact[q] ** 2 - diagonal[j] * diagonal[j]) * weight;
+  columns.forEach((_, q) => {
+    const weight = every ? 1 : trace / (NORM_COLUMNS * own[q]);
+    outside += Math.max(0, exact[q] ** 2 - own[q] * own[q]) * weight;
   });
   return squares + outside;
 }
 
 /** Ascending; a column that holds more than a share of the trace may stand there more than once. */
-function columnsByDiagonal(diagonal: Float64Array, { traces, trace }: DiagonalSums, random: RandomStream): Int32Array {
+function columnsByDiagonal(diagonal: Diagonal, { traces, trace }: DiagonalSums, random: RandomStream): Int32Array {
   const columns = new Int32Array(NORM_COLUMNS);
-  let last = diagonal.length - 1;
-  while (!(diagonal[last] > 0)) last--;
-  const lastRun = Math.floor(last / RUN);
+  let lastRun = traces.length - 1;
+  while (traces[lastRun] === 0) lastRun--;
   let run = 0;
   let belowRun = 0;
   for (let t = 0; t < NORM_COLUMNS; t++) {
     const place = ((t + random.uniform()) / NORM_COLUMNS) * trace;
     // Rounding of the sum may leave the last place beyond it.
-    while (run < lastRun && traces[run] <= place - belowRun) belowRun += traces[run++];
-    let j = run * RUN;
+    while (run < lastRun && (traces[run] === 0 || traces[run] <= place - belowRun)) belowRun += traces[run++];
+    const values = runOf(diagonal, run);
+    let last = values.length - 1;
+    while (!(values[last] > 0)) last--;
+    let j = 0;
     for (let sum = 0; j < last; j++) {
-      if (diagonal[j] > 0) sum += diagonal[j];
+      if (values[j] > 0) sum += values[j];
       if (sum > place - belowRun) break;
     }
-    columns[t] = j;
+    columns[t] = run * RUN + j;
   }
   return columns;
 }

@@ -20,6 +20,8 @@ import { scaled } from '../../operator/scaled.js';
 import { defineTask } from '../../parallel/task.js';
 import { independentTasks } from '../../parallel/task-graph.js';
 import type { TeamControl } from '../../parallel/team-control.js';
+import { diagonalSums } from '../../source/diagonal-sums.js';
+import { readDiagonal } from '../../source/diagonal.js';
 import type { EntrySource } from '../../source/entry-source.js';
 import { openHandle, sourceState, type SourceHandle } from '../../source/share-source.js';
 import { scaledSource, unitFactor } from '../../source/unit-source.js';
@@ -135,10 +137,8 @@ export async function estimateTreeErrors(
     if (tree.size !== size)
       throw new ShapeError(`Tree ${k} has ${tree.size} indices, the source ${size}.`, { tree: tree.size, size });
   });
-  const diagonal = new Float64Array(size);
-  given.diagonal(diagonal);
-  const factor = unitFactor(diagonal.reduce((most, d) => Math.max(most, Math.abs(d)), 0));
-  if (factor !== 1) for (let i = 0; i < size; i++) diagonal[i] *= factor;
+  const { least, largest } = diagonalSums(readDiagonal(given));
+  const factor = unitFactor(Math.max(-least, largest));
   const source = scaledSource(given, factor);
   const products = factor === 1 ? operator : scaled(operator, factor);
   const columns = Math.min(size, Math.max(LEAST_COLUMNS, COLUMNS_PER_RANK * rank));
@@ -151,7 +151,7 @@ export async function estimateTreeErrors(
   }
   const energies = await tails(source, samples, { rank: Math.min(rank, columns), most: { columns, rows } }, control);
 
-  const normSquared = await estimateNorm(source, diagonal, seed, control);
+  const normSquared = await estimateNorm(source, readDiagonal(source), seed, control);
   const sums = new Map<ClusterTree, number>(trees.map((tree) => [tree, 0]));
   nodes.forEach(({ tree, multiplicity }, t) => {
     sums.set(tree, sums.get(tree)! + multiplicity * samples[t].scale * energies[t]);

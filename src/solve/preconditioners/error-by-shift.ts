@@ -9,6 +9,7 @@ import { view, zeros } from '../../dense/matrix.js';
 import { estimateNorm } from '../../hierarchical/measure/norm-estimate.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
 import type { TeamControl } from '../../parallel/team-control.js';
+import { readDiagonal } from '../../source/diagonal.js';
 import type { PreconditionerOptions } from './kind.js';
 import { LEAF_SIZE, rankLimit, toleranceFor } from './predict-hierarchical.js';
 import { SampledRanks } from './sampled-ranks.js';
@@ -40,9 +41,7 @@ export async function makingByShift(
     const total = normByProducts(operator, seed);
     return { ...options, tolerance: least > 0 ? toleranceFor(least, total) : WITHOUT_SHIFT };
   }
-  const diagonal = new Float64Array(source.size);
-  source.diagonal(diagonal);
-  const total = Math.sqrt(await estimateNorm(source, diagonal, seed, control));
+  const total = Math.sqrt(await estimateNorm(source, readDiagonal(source), seed, control));
   const tolerance = least > 0 ? toleranceFor(least, total) : WITHOUT_SHIFT;
   if (options.maxRank !== undefined) return { ...options, tolerance };
   const leafSize = Math.max(2, Math.min(options.leafSize ?? LEAF_SIZE, source.size));

@@ -12,17 +12,17 @@ const APART = 2;
 export const angle = entryDistance({
   description: '1 − K_ij²/(K_ii K_jj)',
   weight: (d) => (d > 0 ? 1 / Math.sqrt(d) : 0),
-  transform: (weights, rows, cols, out) => {
+  transform: (ofRows, ofCols, out) => {
     const { data, rows: m, cols: n } = out;
     for (let b = 0; b < n; b++) {
-      const own = weights[cols[b]];
+      const own = ofCols[b];
       const column = out.offset + b * out.ld;
       if (own > 0)
         for (let a = 0; a < m; a++) {
-          const weight = weights[rows[a]];
+          const weight = ofRows[a];
           data[column + a] = weight > 0 ? 1 - Math.abs(data[column + a] * weight * own) : APART;
         }
-      else for (let a = 0; a < m; a++) data[column + a] = weights[rows[a]] === own ? 0 : APART;
+      else for (let a = 0; a < m; a++) data[column + a] = ofRows[a] === own ? 0 : APART;
     }
   },
   // sin² from 1 − |cos|.

@@ -3,9 +3,11 @@
  * Each is a function of K_ij, K_ii, K_jj, so a block of distances is a block of entries and one pass over it.
  */
 import { NonFiniteError } from '../../core/errors.js';
+import { copyAt } from '../../core/floats.js';
 import type { Indices } from '../../core/indices.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
 import { view, type Matrix } from '../../dense/matrix.js';
+import { findOnDiagonal, readDiagonal, type Diagonal } from '../../source/diagonal.js';
 import type { EntrySource } from '../../source/entry-source.js';
 import { openHandle, sourceState, type SourceHandle } from '../../source/share-source.js';
 import type { Distance, SearchedDistance } from './distance.js';
@@ -16,8 +18,8 @@ import type { Distance, SearchedDistance } from './distance.js';
 const SAMPLE = 64;
 /** Members whose block of distances to a sample is formed at a time: it stays in the second-level cache. */
 const PANEL = 256;
-/** In place: K(rows[a], cols[b]) → δ; weights[i] is the weight of index i. */
-type Transform = (weights: Float64Array, rows: Indices, cols: Indices, out: Matrix) => void;
+/** In place: K(i, j) → δ; ofRows[a] is the weight of the index of row a, ofCols[b] that of column b. */
+type Transform = (ofRows: Float64Array, ofCols: Float64Array, out: Matrix) => void;
 
 /** What tells one distance by entries from another. */
 export interface EntryForm extends Pick<SearchedDistance, 'description' | 'fromDissimilarity'> {
@@ -30,7 +32,8 @@ export interface EntryForm extends Pick<SearchedDistance, 'description' | 'fromD
 /** What distances from entries are evaluated from. */
 export interface EntryData {
   readonly handle: SourceHandle;
-  readonly diagonal: Float64Array;
+  /** Of a source that does not give entries anywhere on its diagonal. */
+  readonly diagonal: Float64Array | undefined;
 }
 
 /** A distance that is a function of K_ij, K_ii and K_jj. */
@@ -44,43 +47,55 @@ export const entryDistance = ({
   needs: 'entries',
   prepare(source) {
     const { handle, modules, solo } = sourceState(source);
-    return { data: { handle, diagonal: sharedDiagonal(source) }, modules, solo };
+    const diagonal = readDiagonal(source, sharedFloat64);
+    requireFinite(diagonal);
+    const stored = source.diagonalAt === undefined ? diagonal.part(0, source.size) : undefined;
+    return { data: { handle, diagonal: stored }, modules, solo };
   },
-  open: ({ handle, diagonal }, context) =>
-    new EntryDistance(openHandle(handle, context), diagonal.map(weight), transform),
+  open: ({ handle, diagonal }, context) => new EntryDistance(openHandle(handle, context), diagonal, weight, transform),
   fromDissimilarity,
 });
 
-function sharedDiagonal(source: EntrySource): Float64Array {
-  const diagonal = sharedFloat64(source.size);
-  source.diagonal(diagonal);
-  const bad = diagonal.findIndex((d) => !Number.isFinite(d));
-  if (bad >= 0)
-    throw new NonFiniteError(
-      `The diagonal entry ${bad} of the source is ${diagonal[bad]}: distances need finite entries.`,
-      { index: bad, value: diagonal[bad] },
-    );
-  return diagonal;
+function requireFinite(diagonal: Diagonal): void {
+  const bad = findOnDiagonal(diagonal, (d) => !Number.isFinite(d));
+  if (bad === undefined) return;
+  const { index, value } = bad;
+  throw new NonFiniteError(`The diagonal entry ${index} of the source is ${value}: distances need finite entries.`, {
+    index,
+    value,
+  });
 }
 
 class EntryDistance implements Distance {
   readonly tabulated = true;
   readonly sampleSize = SAMPLE;
   readonly #source: EntrySource;
-  readonly #weights: Float64Array;
+  readonly #diagonal: Float64Array | undefined;
+  readonly #weight: EntryForm['weight'];
   readonly #transform: Transform;
   readonly #pair = new Int32Array(2);
   #rows: Indices = this.#pair;
   #cols: Indices = this.#pair;
+  /** Their weights. */
+  #ofRows: Float64Array = new Float64Array(0);
+  #ofCols: Float64Array = new Float64Array(0);
   #scratch = new Float64Array(0);
 
-  constructor(source: EntrySource, weights: Float64Array, transform: Transform) {
+  constructor(
+    source: EntrySource,
+    diagonal: Float64Array | undefined,
+    weight: EntryForm['weight'],
+    transform: Transform,
+  ) {
     this.#source = source;
-    this.#weights = weights;
+    this.#diagonal = diagonal;
+    this.#weight = weight;
     this.#transform = transform;
   }
 
   load(rows: Indices, cols: Indices): void {
+    this.#ofRows = this.#weigh(rows, this.#ofRows);
+    this.#ofCols = this.#weigh(cols, this.#ofCols);
     this.#rows = rows;
     this.#cols = cols;
   }
@@ -89,7 +104,7 @@ class EntryDistance implements Distance {
     const rows = this.#rows.subarray(firstRow, firstRow + out.rows);
     const cols = this.#cols.subarray(firstCol, firstCol + out.cols);
     this.#source.entries(rows, cols, out);
-    this.#transform(this.#weights, rows, cols, out);
+    this.#transform(this.#ofRows.subarray(firstRow), this.#ofCols.subarray(firstCol), out);
   }
 
   toTwo(p: number, q: number, indices: Indices, out: Float64Array, at: number): void {
@@ -109,6 +124,15 @@ class EntryDistance implements Distance {
       for (let s = 0, p = 0; s < sample.length; s++)
         for (let a = at + from; a < at + from + rows.length; a++) out[a] += scale * block[p++];
     }
+  }
+
+  /** The weights of these indices, in `into` or a larger array. */
+  #weigh(indices: Indices, into: Float64Array): Float64Array {
+    const weights = into.length < indices.length ? new Float64Array(indices.length) : into;
+    if (this.#diagonal !== undefined) copyAt(this.#diagonal, indices, weights);
+    else this.#source.diagonalAt!(indices, weights);
+    for (let k = 0; k < indices.length; k++) weights[k] = this.#weight(weights[k]);
+    return weights;
   }
 
   #block(rows: Indices, cols: Indices): Float64Array {

@@ -5,12 +5,12 @@ import { entryDistance } from './entry-distance.js';
 export const gram = entryDistance({
   description: '√(K_ii + K_jj − 2K_ij)',
   weight: (d) => d,
-  transform: (weights, rows, cols, out) => {
+  transform: (ofRows, ofCols, out) => {
     const { data, rows: m, cols: n } = out;
     for (let b = 0; b < n; b++) {
-      const own = weights[cols[b]];
+      const own = ofCols[b];
       const column = out.offset + b * out.ld;
-      for (let a = 0; a < m; a++) data[column + a] = weights[rows[a]] + own - 2 * data[column + a];
+      for (let a = 0; a < m; a++) data[column + a] = ofRows[a] + own - 2 * data[column + a];
     }
   },
   fromDissimilarity: Math.sqrt,
