@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { OptionError } from '#hmatrix/core/errors.js';
 import type { Device } from '#hmatrix/device/device.js';
 import { openDevice } from '#hmatrix/device/open.js';
@@ -143,19 +143,26 @@ describe.each(['cuda', 'webgpu'] as const)('training on %s', (name) => {
     }
   });
 
-  it('an_iteration_of_conjugate_gradients_moves_some_numbers_alone', async () => {
-    const moved = async (iterations: number): Promise<readonly [number, number]> => {
+  it.each([
+    // Coefficients, the weight of a mean and the rule of a step there; its length, what that was made of, sums back.
+    ['fixed', [5, 11]],
+    ['radius', [5, 9]],
+  ] as const)('an_iteration_of_conjugate_gradients_waits_once_for_some_numbers: %s', async (search, numbers) => {
+    const moved = async (iterations: number): Promise<readonly number[]> => {
       const before = device.counters;
-      const optimizer = { name: 'gauss-newton-cg', search: 'fixed', iterations, tolerance: 0 } as const;
-      const { lastStep } = await train(perceptron(), { optimizer, batchSize: 'all', steps: 1, device });
+      const reads = vi.spyOn(device, 'read');
+      const optimizer = { name: 'gauss-newton-cg', search, iterations, tolerance: 0, mostRadius: 1e3, radius: 1e3 };
+      const asked = { optimizer, batchSize: 'all', steps: 1, device } as TrainOptions;
+      const { lastStep } = await train(perceptron(), asked);
       expect(lastStep!.cgIterations).toBe(iterations);
       const after = device.counters;
-      return [after.uploaded - before.uploaded, after.downloaded - before.downloaded];
+      const waits = reads.mock.calls.length;
+      reads.mockRestore();
+      return [waits, after.uploaded - before.uploaded, after.downloaded - before.downloaded];
     };
     const [few, many] = [await moved(3), await moved(8)];
     const width = name === 'cuda' ? 8 : 4;
-    // Three pairs of coefficients and the weight of a mean there; five sums back.
-    expect([many[0] - few[0], many[1] - few[1]]).toEqual([5 * 7 * width, 5 * 5 * width]);
+    expect(many.map((own, k) => own - few[k])).toEqual([5, ...numbers.map((each) => 5 * each * width)]);
   });
 
   // A software adapter takes long for so many samples.

@@ -147,7 +147,7 @@ export class DeviceObjective implements LoopObjective {
       placeOf: (vector) => this.#placeOf(vector),
       prepared: async (name, make) => this.#prepared(name, make),
       coefficients: this.#shared,
-      parts: at.dots,
+      dots: at.dots,
     });
     return onDevice(this, { space, gradient: handle(at.sum), vector: () => handle(this.#nextPlace()) });
   }

@@ -3,22 +3,29 @@
  * dot products are summed there in PARTS parts, those here in double precision, so that each wait costs one read of
  * some hundred numbers.
  */
-import { floats, type FloatArray, type Precision } from '../../core/floats.js';
+import { floats, type FloatArray } from '../../core/floats.js';
 import type { Device, DeviceBuffer } from '../../device/device.js';
 import type { PortableKernel } from '../../device/portable-kernel.js';
 import type { LayerBlock } from '../../network/parameter-layout.js';
-import { combineKernel, FILL, writing } from '../../tape/device/maps.js';
+import { combineKernel, FILL, GATHER, writing } from '../../tape/device/maps.js';
 import type { DeviceStep } from '../../tape/device/recorder.js';
 import type { Launches } from '../../tape/device/tape.js';
 import { awaited, type Steps } from '../newton/steps.js';
-import { Space, type Pair, type Part } from '../newton/vectors.js';
+import { pairsOf, Space, type Advanced, type CgStep, type Pair, type Part } from '../newton/vectors.js';
 import { sumsOfParts } from './launch-steps.js';
+import { LENGTH_NUMBERS, lengthStep, MOST, RULE_NUMBERS, ruleNumbers } from './step-kernel.js';
 
-/** Parts of a dot product, and how many are made at once. */
+/** Parts of a dot product, how many are made at once, and how many tell the length of a step. */
 const PARTS = 256;
 const MOST_DOTS = 5;
-/** Numbers for the parts of dot products. */
-export const DOT_NUMBERS = PARTS * MOST_DOTS;
+const STEP_DOTS = 4;
+/** Where numbers of dot products stand: parts of those of a step, its rule, its length, their sums; parts of others. */
+const RULE = PARTS * STEP_DOTS;
+const LENGTH = RULE + RULE_NUMBERS;
+const SUMS = LENGTH + LENGTH_NUMBERS;
+const OTHERS = SUMS + STEP_DOTS;
+/** Numbers for dot products. */
+export const DOT_NUMBERS = OTHERS + PARTS * MOST_DOTS;
 /** A part has so many numbers at least. */
 const LEAST_PART = 1024;
 
@@ -30,6 +37,12 @@ const COMBINE = writing(
 if (h[s + 1] != 0.0) { result = result + h[s + 1] * h[y + i]; }
 h[y + i] = result;`,
 );
+const combineStep = (integers: readonly number[], count: number): DeviceStep => ({
+  kernel: COMBINE,
+  count,
+  integers,
+  reals: [],
+});
 /** x ← h[s]·x in rows below `inputs`. */
 const SHRINK = writing(
   'shrink weights',
@@ -48,7 +61,6 @@ const partial = (name: string, text: string, reals: readonly string[] = []): Por
 const DOT = partial('parts of a dot product', 'h[x + at] * h[y + at]');
 /** How many numbers are not finite. */
 const UNBOUNDED = partial('numbers beyond', 'select(1.0, 0.0, abs(h[x + at]) <= most)', ['most']);
-const MOST: Readonly<Record<Precision, number>> = { f64: Number.MAX_VALUE, f32: 2 ** 127 * (2 - 2 ** -23) };
 
 /** What the vectors lie in, and what is done there. */
 export interface VectorPlaces {
@@ -58,9 +70,9 @@ export interface VectorPlaces {
   readonly placeOf: (vector: FloatArray) => number;
   /** Launches by name, made when they are first asked for. */
   readonly prepared: (name: string, make: () => DeviceStep[]) => Promise<Launches>;
-  /** Two numbers for coefficients, and DOT_NUMBERS for parts of dot products. */
+  /** Two numbers for coefficients, and DOT_NUMBERS for dot products. */
   readonly coefficients: number;
-  readonly parts: number;
+  readonly dots: number;
 }
 
 /** The vectors. */
@@ -87,10 +99,7 @@ export class DeviceVectors extends Space {
     if (Math.abs(alpha) === 1 && (beta === 0 || beta === 1)) {
       const step = { kernel: combineKernel(1), count: length, integers: [to, beta, from], reals: [alpha] };
       this.#hand(`combine ${alpha} ${beta} ${name}`, step);
-    } else {
-      const step = { kernel: COMBINE, count: length, integers: [to, from, coefficients], reals: [] };
-      this.#hand(`combine ${name}`, step, [alpha, beta]);
-    }
+    } else this.#hand(`combine ${name}`, combineStep([to, from, coefficients], length), [alpha, beta]);
   }
 
   clear(x: FloatArray, { first, length }: Part = { first: 0, length: this.length }): void {
@@ -115,6 +124,12 @@ export class DeviceVectors extends Space {
     return beyond === 0;
   }
 
+  advance(step: CgStep, between: () => void, after: readonly Pair[]): Steps<Advanced> {
+    this.#then(async () => this.#take(step));
+    between();
+    return awaited(this.ask(async () => this.#told(after)));
+  }
+
   /** What `work` comes to, after what was asked before. */
   async ask<T>(work: () => Promise<T>): Promise<T> {
     const asked = this.#turn.then(work);
@@ -125,32 +140,84 @@ export class DeviceVectors extends Space {
   }
 
   #hand(name: string, step: DeviceStep, coefficients?: readonly number[]): void {
-    const { device, buffer, prepared, coefficients: at } = this.#places;
-    this.#turn = this.#turn.then(async () => {
+    const { prepared, coefficients: at } = this.#places;
+    this.#then(async () => {
       const launches = await prepared(name, () => [step]);
-      if (coefficients !== undefined) {
-        const numbers = floats(coefficients.length, buffer.precision);
-        numbers.set(coefficients);
-        device.write(buffer, numbers, at);
-      }
+      if (coefficients !== undefined) this.#write(coefficients, at);
       launches.run();
     });
+  }
+
+  #then(work: () => Promise<void>): void {
+    this.#turn = this.#turn.then(work);
     // Told to who asks next.
     this.#turn.catch(() => undefined);
   }
 
-  async #sums(kernel: PortableKernel, pairs: readonly Pair[], reals: readonly number[]): Promise<number[]> {
-    const { device, buffer, prepared, placeOf, parts: at } = this.#places;
+  #write(values: readonly number[], at: number): void {
+    const { device, buffer } = this.#places;
+    const numbers = floats(values.length, buffer.precision);
+    numbers.set(values);
+    device.write(buffer, numbers, at);
+  }
+
+  /** Parts of the sums that tell a step's length, that length, and x and r by it. */
+  async #take(step: CgStep): Promise<void> {
+    const { buffer, prepared, placeOf, dots } = this.#places;
+    const { x, r, p, q, rule } = step;
+    const pairs = pairsOf(step);
+    const [sums, length, ball] = [dots + SUMS, dots + LENGTH, rule.radius !== undefined];
     const n = this.length;
-    const chunk = Math.max(LEAST_PART, Math.ceil(n / PARTS));
-    const count = Math.ceil(n / chunk);
+    await this.#parts(DOT, pairs, [], dots);
+    this.#write(ruleNumbers(rule), dots + RULE);
+    const launches = await prepared(`step ${[x, r, p, q].map(placeOf).join(' ')} ${ball}`, () => [
+      { kernel: GATHER, count: pairs.length, integers: [sums, 0, this.#count, dots, 1, this.#count, 1], reals: [1] },
+      lengthStep({ to: length, from: sums, rule: dots + RULE, ball }, buffer.precision),
+      combineStep([placeOf(x), placeOf(p), length], n),
+      combineStep([placeOf(r), placeOf(q), length + 2], n),
+    ]);
+    launches.run();
+  }
+
+  /** What a step told, and sums behind it. */
+  async #told(after: readonly Pair[]): Promise<Advanced> {
+    const { device, buffer, dots } = this.#places;
+    await this.#parts(DOT, after, [], dots + OTHERS);
+    const numbers = floats(OTHERS - LENGTH + this.#count * after.length, buffer.precision);
+    await device.read(buffer, numbers, dots + LENGTH);
+    const [along, , across] = numbers;
+    return {
+      length: { along, across: -across },
+      before: Array.from(numbers.subarray(SUMS - LENGTH, OTHERS - LENGTH)),
+      after: sumsOfParts(numbers.subarray(OTHERS - LENGTH), this.#count),
+    };
+  }
+
+  async #sums(kernel: PortableKernel, pairs: readonly Pair[], reals: readonly number[]): Promise<number[]> {
+    const { device, buffer, dots } = this.#places;
+    await this.#parts(kernel, pairs, reals, dots + OTHERS);
+    const numbers = floats(this.#count * pairs.length, buffer.precision);
+    await device.read(buffer, numbers, dots + OTHERS);
+    return sumsOfParts(numbers, this.#count);
+  }
+
+  /** Numbers of a part, and how many parts a sum has. */
+  get #chunk(): number {
+    return Math.max(LEAST_PART, Math.ceil(this.length / PARTS));
+  }
+
+  get #count(): number {
+    return Math.ceil(this.length / this.#chunk);
+  }
+
+  /** Parts of the sums of pairs, from `at` on. */
+  async #parts(kernel: PortableKernel, pairs: readonly Pair[], reals: readonly number[], at: number): Promise<void> {
+    const { prepared, placeOf } = this.#places;
+    const count = this.#count;
     for (const [k, [x, y]] of pairs.entries()) {
-      const integers = [at + k * count, chunk, placeOf(x), placeOf(y), n];
+      const integers = [at + k * count, this.#chunk, placeOf(x), placeOf(y), this.length];
       const name = `${kernel.name} ${integers.join(' ')}`;
       (await prepared(name, () => [{ kernel, count, integers, reals }])).run();
     }
-    const numbers = floats(count * pairs.length, buffer.precision);
-    await device.read(buffer, numbers, at);
-    return sumsOfParts(numbers, count);
   }
 }

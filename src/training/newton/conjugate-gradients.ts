@@ -6,11 +6,11 @@
  *   α = rᵀz/pᵀAp,  x ← x + αp,  r ← r − αAp,  φ = −½xᵀ(b + r),  p ← z + (r₊ᵀz₊/rᵀz)p
  *
  * Where pᵀAp ≤ 0 the matrix is not positive definite: |pᵀAp|, or a tenth of the largest curvature met, takes its place
- * in one last step along p, which goes down in φ, and the curvature is told.
+ * in one last step along p (step-length.ts), which goes down in φ, and the curvature is told.
  */
 import type { FloatArray } from '../../core/floats.js';
 import type { Steps } from './steps.js';
-import type { Product, Space } from './vectors.js';
+import type { Pair, Product, Space } from './vectors.js';
 
 /** z ← M⁻¹r of a symmetric positive definite M. */
 export type Precondition = (r: FloatArray, z: FloatArray) => void;
@@ -62,15 +62,10 @@ export interface CgOutcome {
 }
 
 const GROWTH = 1.3;
-/**
- * Curvature below this share of the largest one met counts as that share in the last step along p: where there is next
- * to none, the step would be as long as a line search allows.
- */
-const LEAST_SHARE = 0.1;
 
 /**
  * x ← an approximate solution of Ax = b. A product, 10N flops and the preconditioner an iteration, which waits for
- * numbers twice, with a preconditioner three times.
+ * numbers once.
  */
 export function* conjugateGradients(
   space: Space,
@@ -119,23 +114,28 @@ export function* conjugateGradients(
     }
     yield* product(p, q);
     products++;
-    const [bend, pp] = yield* space.dots([p, q], [p, p]);
+    const pairs: Pair[] = [
+      [x, b],
+      [x, r],
+      [r, r],
+    ];
+    if (z !== r) pairs.push([r, z]);
+    const { before, after } = yield* space.advance(
+      { x, r, p, q, rule: { rz, largest } },
+      () => precondition?.(r, z),
+      pairs,
+    );
+    const [[bend, pp], [xb, xr, rr, following = rr]] = [before, after];
     const curvature = bend / pp;
     if (!Number.isFinite(curvature)) {
       stop = 'breakdown';
       break;
     }
     largest = Math.max(largest, Math.abs(curvature));
-    const negative = bend <= 0;
-    const taken = negative ? pp * Math.max(-curvature, LEAST_SHARE * largest, Number.MIN_VALUE) : bend;
-    const alpha = Math.min(rz / taken, Number.MAX_VALUE ** 0.25);
-    space.add(alpha, p, x);
-    space.add(-alpha, q, r);
     i++;
-    const [xb, xr, rr] = yield* space.dots([x, b], [x, r], [r, r]);
     models.push(modelOf(xb, xr));
     residual = Math.sqrt(rr) / norm;
-    if (negative) {
+    if (bend <= 0) {
       negativeCurvature = curvature;
       stop = 'negative-curvature';
       break;
@@ -154,10 +154,8 @@ export function* conjugateGradients(
     }
     if (i >= next) save();
     if (i === iterations) break;
-    precondition?.(r, z);
-    const [after] = z === r ? [rr] : yield* space.dots([r, z]);
-    space.combine(1, z, after / rz, p);
-    rz = after;
+    space.combine(1, z, following / rz, p);
+    rz = following;
   }
   if (i > 0) save();
   return { stop, iterations: i, products, residual, model: models[i], negativeCurvature, kept };

@@ -20,7 +20,7 @@ export interface SteihaugOutcome {
   readonly negativeCurvature: number | null;
 }
 
-/** d ← the approximate minimizer. A product and 12N flops an iteration. */
+/** d ← the approximate minimizer. A product and 12N flops an iteration, which waits for numbers once. */
 export function* steihaug(
   space: Space,
   product: Product,
@@ -44,30 +44,25 @@ export function* steihaug(
   while (stop === 'limit' && i < iterations) {
     yield* product(p, q);
     i++;
-    const [bend, pp, dp, dd] = yield* space.dots([p, q], [p, p], [d, p], [d, d]);
-    if (!Number.isFinite(bend)) {
+    const step = { x: d, r, p, q, rule: { rz: rr, radius } };
+    const { length, before, after } = yield* space.advance(step, () => undefined, [[r, r]]);
+    const [bend, pp] = before;
+    if (!Number.isFinite(bend / pp)) {
       stop = 'breakdown';
       break;
     }
-    const alpha = rr / bend;
-    const outside = !(bend > 0) || dd + 2 * alpha * dp + alpha * alpha * pp >= radius * radius;
-    // The root τ > 0 of ‖d + τp‖ = Δ, by the form without cancellation.
-    const gap = Math.max(0, radius * radius - dd);
-    const root = Math.sqrt(dp * dp + pp * gap);
-    const τ = outside ? (dp > 0 ? gap / (dp + root) : (root - dp) / pp) : alpha;
+    const { along, across } = length;
     // Along p the model changes by −τ rᵀp + ½τ² pᵀAp, and rᵀp = rᵀr.
-    model += -τ * rr + 0.5 * τ * τ * bend;
-    space.add(τ, p, d);
-    if (outside) {
+    model += -along * rr + 0.5 * along * along * bend;
+    if (across === 0) {
       if (!(bend > 0)) negativeCurvature = bend / pp;
       stop = bend > 0 ? 'boundary' : 'negative-curvature';
       break;
     }
-    space.add(-alpha, q, r);
-    const [after] = yield* space.dots([r, r]);
-    if (Math.sqrt(after) <= tolerance * norm) stop = 'tolerance';
-    else space.combine(1, r, after / rr, p);
-    rr = after;
+    const [following] = after;
+    if (Math.sqrt(following) <= tolerance * norm) stop = 'tolerance';
+    else space.combine(1, r, following / rr, p);
+    rr = following;
   }
   return {
     stop,

@@ -5,6 +5,7 @@
 import type { FloatArray } from '../../core/floats.js';
 import type { VectorKernels } from '../../dense/vector-memory.js';
 import type { LayerBlock } from '../../network/parameter-layout.js';
+import { stepLength, type LengthRule, type StepLength } from './step-length.js';
 import { ready, type Steps } from './steps.js';
 
 /** Numbers of a vector: from `first` on `length`. */
@@ -18,6 +19,34 @@ export const partOf = ({ offset, width, outputs }: LayerBlock): Part => ({ first
 
 /** Two vectors. */
 export type Pair = readonly [FloatArray, FloatArray];
+
+/** A step of conjugate gradients along p: x ← x + along·p, r ← r − across·q with q = Ap (step-length.ts). */
+export interface CgStep {
+  readonly x: FloatArray;
+  readonly r: FloatArray;
+  readonly p: FloatArray;
+  readonly q: FloatArray;
+  readonly rule: LengthRule;
+}
+
+/** How far it went, and what it told: the products of `pairsOf` before it, and those asked for behind it. */
+export interface Advanced {
+  readonly length: StepLength;
+  readonly before: readonly number[];
+  readonly after: readonly number[];
+}
+
+/** The pairs whose products tell a step's length: p and q, p and p, within a radius x and p, x and x. */
+export const pairsOf = ({ x, p, q, rule }: CgStep): readonly Pair[] => [
+  [p, q],
+  [p, p],
+  ...(rule.radius === undefined
+    ? []
+    : ([
+        [x, p],
+        [x, x],
+      ] as const)),
+];
 
 /** Arithmetic on vectors of one length, wherever they lie. */
 export abstract class Space {
@@ -38,6 +67,9 @@ export abstract class Space {
 
   /** xᵀy of each pair: on a device all of them come at once. */
   abstract dots(...pairs: readonly Pair[]): Steps<readonly number[]>;
+
+  /** The step, then what `between` asks for, then the products of `after`: on a device all of it comes at once. */
+  abstract advance(step: CgStep, between: () => void, after: readonly Pair[]): Steps<Advanced>;
 
   /** Whether all numbers are finite. */
   abstract isFinite(x: FloatArray): Steps<boolean>;
@@ -88,7 +120,16 @@ export class Vectors extends Space {
   }
 
   dots(...pairs: readonly Pair[]): Steps<readonly number[]> {
-    return ready(pairs.map(([x, y]) => this.dot(x, y)));
+    return ready(this.#dots(pairs));
+  }
+
+  advance(step: CgStep, between: () => void, after: readonly Pair[]): Steps<Advanced> {
+    const before = this.#dots(pairsOf(step));
+    const length = stepLength(step.rule, before);
+    if (length.along !== 0) this.add(length.along, step.p, step.x);
+    if (length.across !== 0) this.add(-length.across, step.q, step.r);
+    between();
+    return ready({ length, before, after: this.#dots(after) });
   }
 
   isFinite(x: FloatArray): Steps<boolean> {
@@ -106,6 +147,10 @@ export class Vectors extends Space {
 
   finite(x: FloatArray): boolean {
     return this.kernels.finite(this.length, x);
+  }
+
+  #dots(pairs: readonly Pair[]): number[] {
+    return pairs.map(([x, y]) => this.dot(x, y));
   }
 }
 
