@@ -15,7 +15,13 @@ import type { BlockNumbers, BlockSolution } from './block-solution.js';
 import { DeviceGroup, type GroupOutcome } from './device-group.js';
 import { DeviceIterates, requireOneOrder, type DeviceSystem } from './device-system.js';
 import type { Tolerances } from './solution.js';
-import { checkVectors, largestEntry, resolveTolerances, type ResolvedTolerances } from './solver-checks.js';
+import {
+  checkVectors,
+  largestEntry,
+  requireKeep,
+  resolveTolerances,
+  type ResolvedTolerances,
+} from './solver-checks.js';
 
 /** Options of {@link deviceConjugateGradients}. */
 export interface DeviceSolverOptions extends Tolerances, RunControl {
@@ -25,6 +31,11 @@ export interface DeviceSolverOptions extends Tolerances, RunControl {
   readonly preconditioner?: ResidentOperator | ArrayLike<number> | undefined;
   /** x₀, which may be x itself; default zero. */
   readonly guess?: Vectors | undefined;
+  /**
+   * Which x is handed back where the iteration ends without convergence, of each column: the last iterate (default), or
+   * the one of least residual, which is never worse than the start.
+   */
+  readonly keep?: 'last' | 'best' | undefined;
   /** After each step: its number and the largest estimated relative residual. */
   readonly onIteration?: ((iteration: number, residual: number) => void) | undefined;
 }
@@ -38,6 +49,7 @@ const DEVICE_SOLVER_KEYS: KeysOf<DeviceSolverOptions & { readonly team?: unknown
   shift: 'number',
   preconditioner: true,
   guess: true,
+  keep: true,
   onIteration: 'function',
   signal: true,
   onProgress: 'function',
@@ -65,7 +77,8 @@ interface Asked {
  * k and either precision; outcomes are data, as those of `blockConjugateGradientSolver`. Right-hand sides and solutions
  * go there and back once; a step moves six numbers a column. Everything is computed in the device's precision, true
  * residuals too: in float32 they are told to some 10⁻⁷·‖A‖‖x‖/‖b‖, and the default tolerance is 10⁻⁶ (10⁻⁸ in float64);
- * `refine` goes beyond. Memory there: 4 vectors of N numbers for each of up to 32 columns, 5 with a diagonal. A step
+ * `refine` goes beyond. Memory there: 4 vectors of N numbers for each of up to 32 columns, 5 with a diagonal, and one
+ * more with `keep: 'best'`, which brings x back as a cycle begins. A step
  * takes a product with A, one with M, and 5 to 8 launches more. Rejects with ShapeError, OptionError, NonFiniteError,
  * MemoryError, DeviceError, DeviceLostError.
  */
@@ -88,8 +101,9 @@ function checked(operator: ResidentOperator, given: Vectors, x: Matrix, options:
   requireRole(operator, 'operator on a device', NAME);
   requireKnownOptions(options, DEVICE_SOLVER_KEYS, NAME);
   const { precision, layout } = operator;
-  const { shift = 0, preconditioner } = options;
+  const { shift = 0, preconditioner, keep = 'last' } = options;
   if (!Number.isFinite(shift)) throw new OptionError(`shift must be a finite number, not ${shift}.`, { shift });
+  requireKeep(keep);
   const size = layout.place.length;
   const b = asVectors(given, 'b');
   checkView(b, 'b');
@@ -139,7 +153,8 @@ function ordered(
 }
 
 async function solveGroups({ system, b, x, guess, tolerances, options }: Asked): Promise<BlockSolution> {
-  const { signal, onProgress, onIteration } = options;
+  const { signal, onProgress, onIteration, keep } = options;
+  const keepsBest = keep === 'best';
   const size = b.rows;
   const width = Math.min(GROUP, b.cols);
   const residuals = new Float64Array(b.cols);
@@ -150,7 +165,7 @@ async function solveGroups({ system, b, x, guess, tolerances, options }: Asked):
   let direction: Matrix | undefined;
   for (let first = 0; first < b.cols; first += width) {
     const count = Math.min(width, b.cols - first);
-    const iterates = await DeviceIterates.make(system, count);
+    const iterates = await DeviceIterates.make(system, count, keepsBest);
     try {
       const columns = sentColumns(system, iterates, { b, guess, first, count });
       const { lengths, scales } = columns;
@@ -164,6 +179,7 @@ async function solveGroups({ system, b, x, guess, tolerances, options }: Asked):
         targets,
         tolerances,
         preconditioned: system.preconditioner !== undefined,
+        keepsBest,
         signal,
         onStep: (residual) => {
           const done = before + group.iterations;

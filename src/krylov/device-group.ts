@@ -2,9 +2,10 @@
  * Columns that conjugate gradients on a device step side by side: when each has converged, and when all must end.
  */
 import type { AbortSignalLike } from '../core/context.js';
+import type { FloatArray } from '../core/floats.js';
 import type { DeviceIterates, StepScalars } from './device-system.js';
 import { curvatureRounding, type ResolvedTolerances } from './solver-checks.js';
-import { Stagnation } from './stagnation.js';
+import { Stagnation, WORTH_KEEPING } from './stagnation.js';
 
 /** What a group is solved to. */
 export interface GroupGoal {
@@ -15,6 +16,8 @@ export interface GroupGoal {
   readonly tolerances: ResolvedTolerances;
   /** Whether there is a preconditioner. */
   readonly preconditioned: boolean;
+  /** Whether the x of least residual is kept, and handed back where none converged. */
+  readonly keepsBest: boolean;
   readonly signal: AbortSignalLike | undefined;
   /** After each step: the largest estimated relative residual. */
   readonly onStep: (residual: number) => void;
@@ -45,6 +48,8 @@ export class DeviceGroup {
   readonly #before: Float64Array;
   readonly #squared: Float64Array;
   readonly #largest: Float64Array;
+  /** The relative residual of the x that is kept, as it was estimated. */
+  readonly #least: Float64Array;
   /** Relative residuals: of the recurrence, and at last true ones. */
   residuals: Float64Array;
   readonly columnIterations: Int32Array;
@@ -57,14 +62,14 @@ export class DeviceGroup {
     const columns = goal.lengths.length;
     this.#iterates = iterates;
     this.#goal = goal;
-    [this.#before, this.#squared, this.#largest] = [0, 1, 2].map(() => new Float64Array(columns));
+    [this.#before, this.#squared, this.#largest, this.#least] = [0, 1, 2, 3].map(() => new Float64Array(columns));
     this.residuals = new Float64Array(columns);
     this.columnIterations = new Int32Array(columns).fill(-1);
   }
 
   /** Steps to the end. */
   async run(): Promise<GroupOutcome> {
-    const { size, tolerances } = this.#goal;
+    const { size, tolerances, keepsBest } = this.#goal;
     const stagnation = new Stagnation(size, tolerances.maxRestarts);
     await this.measure();
     this.#mark();
@@ -73,11 +78,15 @@ export class DeviceGroup {
     while (end === undefined && !this.#converged()) {
       const before = this.#worst();
       stagnation.begin(before);
+      const start = keepsBest ? { x: await this.#iterates.fetch('x'), residuals: this.residuals } : undefined;
+      if (keepsBest) this.#keep(() => true);
       end = await this.#cycle(stagnation);
+      const estimates = this.residuals;
       await this.measure();
+      if (end === undefined && !Number.isFinite(this.#worst())) end = { outcome: 'nonFinite' };
+      if (start !== undefined && !this.#converged()) await this.#putBack(start, estimates);
       if (end !== undefined) break;
-      if (!Number.isFinite(this.#worst())) end = { outcome: 'nonFinite' };
-      else if (this.#converged()) break;
+      if (this.#converged()) break;
       else if (stagnation.goesOn(this.#worst(), before)) stagnation.restart();
       else end = { outcome: 'stagnated' };
     }
@@ -96,7 +105,7 @@ export class DeviceGroup {
 
   /** Steps until the recurrence has converged, hovers (undefined), or must end. */
   async #cycle(stagnation: Stagnation): Promise<GroupOutcome | undefined> {
-    const { tolerances, signal, onStep, lengths } = this.#goal;
+    const { tolerances, signal, onStep, lengths, keepsBest } = this.#goal;
     for (let first = true; ; first = false) {
       if (signal?.aborted === true) return { outcome: 'aborted' };
       if (this.iterations === tolerances.maxIterations) return { outcome: 'maxIterations' };
@@ -107,10 +116,51 @@ export class DeviceGroup {
       this.iterations++;
       this.#take(scalars.rr);
       this.#mark();
+      if (keepsBest) this.#keep((q) => this.residuals[q] <= WORTH_KEEPING * this.#least[q]);
       this.history.push(this.#worst());
       onStep(this.#worst());
       if (this.#converged() || stagnation.hovers(this.#worst(), () => this.#level(scalars))) return undefined;
     }
+  }
+
+  /** Keeps x in those columns. */
+  #keep(isKept: (q: number) => boolean): void {
+    const kept = Array.from(this.residuals, (_, q) => isKept(q));
+    if (!kept.includes(true)) return;
+    this.#iterates.keep(kept);
+    kept.forEach((own, q) => {
+      if (own) this.#least[q] = this.residuals[q];
+    });
+  }
+
+  /**
+   * Columns that missed their target go back to the best x there was, and are never worse than as the cycle began.
+   */
+  async #putBack(
+    start: { readonly x: FloatArray; readonly residuals: Float64Array },
+    estimates: Float64Array,
+  ): Promise<void> {
+    const { targets } = this.#goal;
+    const iterates = this.#iterates;
+    const last = this.residuals;
+    const tried = Array.from(last.keys()).filter((q) => {
+      const near = Math.min(estimates[q], last[q]) <= this.#least[q] / WORTH_KEEPING;
+      return this.#active(q) && this.#least[q] < start.residuals[q] && !near;
+    });
+    const reached = last.slice();
+    let worse: number[] = [];
+    if (tried.length > 0) {
+      const ended = await iterates.fetch('x');
+      await iterates.putBack(tried, await iterates.fetch('best'));
+      await this.measure();
+      worse = tried.filter((q) => last[q] < this.residuals[q]);
+      reached.set(this.residuals);
+      for (const q of worse) reached[q] = last[q];
+      await iterates.putBack(worse, ended);
+    }
+    const lost = Array.from(reached.keys()).filter((q) => !(reached[q] <= Math.max(targets[q], start.residuals[q])));
+    await iterates.putBack(lost, start.x);
+    if (worse.length + lost.length > 0) await this.measure();
   }
 
   /** Why a step was none, if so; the device takes none along a direction whose scalars are not positive. */

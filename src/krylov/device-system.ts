@@ -8,9 +8,13 @@ import type { DeviceBuffer, PreparedWork } from '../device/device.js';
 import type { ResidentOperator } from '../device/resident-operator.js';
 import type { Coefficient, Combination, InnerProducts } from '../device/work/vectors.js';
 
-/** Rows of scalars: rᵀz of the step before; and of this one rᵀz, pᵀq, pᵀp, rᵀr, xᵀx. */
-const SCALARS = { before: 0, rz: 1, pq: 2, pp: 3, rr: 4, xx: 5 } as const;
-const SCALAR_ROWS = 6;
+/**
+ * Rows of scalars: rᵀz of the step before; and of this one rᵀz, pᵀq, pᵀp, rᵀr, xᵀx, which are told; of columns whose x
+ * is kept one and zero, of the others zero and one.
+ */
+const SCALARS = { before: 0, rz: 1, pq: 2, pp: 3, rr: 4, xx: 5, kept: 6, passed: 7 } as const;
+const TOLD_ROWS = 6;
+const SCALAR_ROWS = 8;
 
 /** What a step tells of each column. */
 export interface StepScalars {
@@ -68,23 +72,23 @@ export class DeviceIterates {
   #a!: DeviceBuffer;
   #m: DeviceBuffer | undefined;
   #told: FloatArray;
-  /** First rows of x, r, p, b and z. */
-  readonly #rows: Readonly<Record<'x' | 'r' | 'p' | 'b' | 'z', number>>;
+  /** First rows of x, r, p, b, the x that is kept, and z. */
+  readonly #rows: Readonly<Record<'x' | 'r' | 'p' | 'b' | 'best' | 'z', number>>;
 
-  private constructor(system: DeviceSystem, width: number) {
+  private constructor(system: DeviceSystem, width: number, keeps: boolean) {
     const { precision, layout } = system.operator;
     this.#system = system;
     this.#width = width;
     const size = (this.#size = layout.place.length);
-    this.#rows = { x: 0, r: size, p: 2 * size, b: 3 * size, z: 4 * size };
-    this.#told = floats(SCALAR_ROWS * width, precision);
+    this.#rows = { x: 0, r: size, p: 2 * size, b: 3 * size, best: 4 * size, z: (keeps ? 5 : 4) * size };
+    this.#told = floats(TOLD_ROWS * width, precision);
   }
 
-  /** For `width` columns. Throws MemoryError, and then nothing is left on the device. */
-  static async make(system: DeviceSystem, width: number): Promise<DeviceIterates> {
-    const made = new DeviceIterates(system, width);
+  /** For `width` columns; `keeps`: with room for an x besides. Throws MemoryError, and then nothing is left there. */
+  static async make(system: DeviceSystem, width: number, keeps: boolean): Promise<DeviceIterates> {
+    const made = new DeviceIterates(system, width, keeps);
     try {
-      await made.#prepare();
+      await made.#prepare(keeps);
       return made;
     } catch (error) {
       made.release();
@@ -104,8 +108,25 @@ export class DeviceIterates {
     this.#system.operator.device.write(this.#state, x, this.#rows.x * this.#width);
   }
 
-  /** The rows of x, or of p. */
-  async fetch(which: 'x' | 'p'): Promise<FloatArray> {
+  /** The x that is kept ← x, in those columns. */
+  keep(columns: readonly boolean[]): void {
+    const { device, precision } = this.#system.operator;
+    const chosen = floats(2 * this.#width, precision);
+    columns.forEach((isKept, q) => (chosen[(isKept ? 0 : this.#width) + q] = 1));
+    device.write(this.#scalars, chosen, SCALARS.kept * this.#width);
+    this.#combine('best ← x');
+  }
+
+  /** x ← those rows, in those columns. */
+  async putBack(columns: readonly number[], rows: FloatArray): Promise<void> {
+    if (columns.length === 0) return;
+    const x = await this.fetch('x');
+    for (const q of columns) for (let at = q; at < x.length; at += this.#width) x[at] = rows[at];
+    this.setX(x);
+  }
+
+  /** The rows of x, of p, or of the x that is kept. */
+  async fetch(which: 'x' | 'p' | 'best'): Promise<FloatArray> {
     const { device, precision } = this.#system.operator;
     const numbers = floats(this.#size * this.#width, precision);
     await device.read(this.#state, numbers, this.#rows[which] * this.#width);
@@ -181,17 +202,18 @@ export class DeviceIterates {
     };
   }
 
-  async #prepare(): Promise<void> {
+  async #prepare(keeps: boolean): Promise<void> {
     const { operator, shift, preconditioner } = this.#system;
     const { device, precision, layout } = operator;
     const width = this.#width;
     const diagonal = preconditioner !== undefined && !isOperator(preconditioner) ? preconditioner : undefined;
-    this.#state = await device.allocate((diagonal === undefined ? 4 : 5) * this.#size * width, precision);
+    const vectors = 4 + Number(keeps) + Number(diagonal !== undefined);
+    this.#state = await device.allocate(vectors * this.#size * width, precision);
     this.#scalars = await device.allocate(SCALAR_ROWS * width, precision);
     this.#a = await operator.reserve(width);
     if (diagonal !== undefined) this.#diagonal = await device.upload(diagonal);
     if (isOperator(preconditioner)) this.#m = await preconditioner.reserve(width);
-    const { x, r, p, b, z: own } = this.#rows;
+    const { x, r, p, b, best, z: own } = this.#rows;
     const q = layout.result;
     const z = isOperator(preconditioner) ? preconditioner.layout.result : diagonal === undefined ? r : own;
     const beta: Coefficient = { constant: 1, numerator: SCALARS.rz, denominator: SCALARS.before, positive: true };
@@ -217,6 +239,10 @@ export class DeviceIterates {
     await add('x ← x + α·p', { x: p, y: x, alpha: along(1), beta: ONE });
     await add('x ← x − α·p', { x: p, y: x, alpha: along(-1), beta: ONE });
     await add('r ← r − α·q', { x: q, y: r, alpha: along(-1), beta: ONE });
+    if (keeps) {
+      const chosen = (numerator: number): Coefficient => ({ constant: 1, numerator });
+      await add('best ← x', { x, y: best, alpha: chosen(SCALARS.kept), beta: chosen(SCALARS.passed) });
+    }
     const count = this.#size;
     await sum('rᵀz', [{ x: r, y: z, count, to: SCALARS.rz }]);
     await sum('pᵀq', [{ x: p, y: q, count, to: SCALARS.pq }]);

@@ -94,11 +94,16 @@ export function checkVectors(a: Matrix, name: string, size: number, cols: number
   }
 }
 
+/** Throws OptionError unless it says which x is handed back. */
+export function requireKeep(keep: 'last' | 'best'): void {
+  if (keep !== 'last' && keep !== 'best')
+    throw new OptionError(`keep must be 'last' or 'best', not ${describe(keep)}.`, { keep });
+}
+
 /** What a call passes along, its guess of size × cols as a matrix. Throws OptionError for unknown keys, ShapeError. */
 export function checkControl(control: SolveControl, size: number, cols: number): CheckedControl {
   const { keep = 'last' } = requireKnownOptions(control, SOLVE_CONTROL_KEYS, 'solve');
-  if (keep !== 'last' && keep !== 'best')
-    throw new OptionError(`keep must be 'last' or 'best', not ${describe(keep)}.`, { keep });
+  requireKeep(keep);
   const { guess: given, ...rest } = control;
   if (given === undefined) return rest;
   const guess = asVectors(given, 'guess');

@@ -11,7 +11,7 @@ import { factor } from '#hmatrix/hierarchical/factor/factor.js';
 import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
 import type { HierarchicalMatrix } from '#hmatrix/hierarchical/matrix/hierarchical-matrix.js';
 import { conjugateGradients } from '#hmatrix/krylov/conjugate-gradients.js';
-import { deviceConjugateGradients } from '#hmatrix/krylov/device-conjugate-gradients.js';
+import { deviceConjugateGradients, type DeviceSolverOptions } from '#hmatrix/krylov/device-conjugate-gradients.js';
 import { shifted } from '#hmatrix/operator/shifted.js';
 import type { Team } from '#hmatrix/parallel/team.js';
 import { denseSource } from '#hmatrix/source/dense-source.js';
@@ -202,6 +202,42 @@ describe.each(FEW_DEVICES)('on %s in %s', (name, precision) => {
       const single = await deviceConjugateGradients(onDevice, b, rounded, { shift: SHIFT, relativeTolerance: 1e-4 });
       expect(single.outcome).toBe('converged');
       expect(Math.abs(single.residual - Math.max(...residuals(rounded, b)))).toBeLessThan(1e-5);
+    });
+
+  if (name !== 'cuda')
+    test('keep_best_hands_back_the_iterate_of_least_residual_of_each_column', async () => {
+      const shift = 0.01;
+      const solve = async (options: DeviceSolverOptions, b: Matrix, x = zeros(b.rows, b.cols)) =>
+        deviceConjugateGradients(onDevice, b, x, { shift, relativeTolerance: 1e-12, ...options });
+      // Here residuals rise before they fall.
+      const one = randomMatrix(matrix.rows, 1, 1);
+      for (const maxIterations of [5, 11]) {
+        const best = await solve({ maxIterations, keep: 'best' }, one);
+        const last = await solve({ maxIterations }, one);
+        expect([best.outcome, last.residual > 1.2 * best.residual]).toEqual(['maxIterations', true]);
+        expect(best.residual).toBeLessThanOrEqual((1 + 1e3 * ROUNDOFF[precision]) * (Math.min(...best.history) / 0.8));
+        expect(Math.abs(residuals(best.x, one, shift)[0] - best.residual)).toBeLessThan(1e4 * ROUNDOFF[precision]);
+        const here = conjugateGradients(shifted(matrix, shift), one, zeros(one.rows, 1), {
+          maxIterations,
+          keep: 'best',
+        });
+        if (precision === 'f64') expect(best.residual).toBeCloseTo(here.residual, 7);
+      }
+      // A column that gets worse goes back to its start, beside one that gets better.
+      const b = randomMatrix(matrix.rows, 2, 1);
+      const solved = await solve({ shift: SHIFT, maxIterations: 8 }, b);
+      const guess = solved.x;
+      guess.data.fill(0, 0, matrix.rows);
+      const [start, best, last] = await Promise.all([
+        solve({ shift: SHIFT, maxIterations: 0, guess }, b),
+        solve({ shift: SHIFT, maxIterations: 3, guess, keep: 'best' }, b),
+        solve({ shift: SHIFT, maxIterations: 3, guess }, b),
+      ]);
+      expect(best.residuals[0]).toBe(start.residuals[0]);
+      expect(last.residuals[0]).toBeGreaterThan(1.2 * start.residuals[0]);
+      expect(best.residuals[1]).toBe(last.residuals[1]);
+      expect(best.residuals[1]).toBeLessThan(0.9 * start.residuals[1]);
+      await expect(solve({ keep: 'first' as never }, one)).rejects.toThrow(/keep must be 'last' or 'best'/);
     });
 
   test('what_does_not_fit_is_refused_by_name', async () => {
