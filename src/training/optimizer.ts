@@ -33,6 +33,8 @@ export interface Optimizer {
   readonly begin: (objective: Objective) => Stepper;
   /** The same on a device; absent of optimizers that use more than gradients. */
   readonly onDevice?: ((objective: DeviceObjective) => DeviceStepper) | undefined;
+  /** Where it is absent for some option alone: what does not go there, and what does. */
+  readonly refused?: { readonly what: string; readonly advice: string } | undefined;
 }
 
 /** What the loop tells of a step. The batch is loaded in the objective. */

@@ -240,11 +240,14 @@ function onDevice(
   const refuse = (what: string, advice: string): never => {
     throw new OptionError(`${what} does not train on a device: ${advice}, or leave out the device.`, {});
   };
-  if (optimizer.onDevice === undefined)
-    refuse(
-      optimizer.name,
-      'take adam, adamw, sgd, momentum, nesterov, adagrad, rmsprop, lbfgs, newton-cg or gauss-newton-cg',
-    );
+  if (optimizer.onDevice === undefined) {
+    const {
+      what = optimizer.name,
+      advice = 'take adam, adamw, sgd, momentum, nesterov, adagrad, rmsprop, lbfgs, newton-cg, gauss-newton-cg or ' +
+        'hessian-free',
+    } = optimizer.refused ?? {};
+    refuse(what, advice);
+  }
   if ((team?.communicator.size ?? 1) > 1) refuse('A run of several ranks', 'take one rank');
   if (code !== null) refuse("A perceptron's code", 'take a network of layers (variationalAutoencoder)');
   if (isGraphNetwork(network)) return network;

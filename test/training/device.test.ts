@@ -64,6 +64,17 @@ const CURVED: Readonly<Record<string, TrainOptions>> = {
     ],
   },
   lbfgs: { optimizer: { name: 'lbfgs', history: 3 }, epochs: 5 },
+  // A quarter of the batch has the curvature; solutions go on from those before, iterates are gone back over.
+  'hessian-free': { optimizer: { name: 'hessian-free', preconditioner: 'none', iterations: 14 }, epochs: 4 },
+  'hessian-free, groups': {
+    optimizer: { name: 'hessian-free', preconditioner: 'none', iterations: 6, curvatureShare: 1 },
+    groups: [
+      { layers: [0], rate: 0.5, decay: 0.2 },
+      { layers: [1], decayBias: true },
+    ],
+    regularization: 0.02,
+    clip: 0.4,
+  },
 };
 
 describe.each(['cuda', 'webgpu'] as const)('training on %s', (name) => {
@@ -188,6 +199,8 @@ describe.each(['cuda', 'webgpu'] as const)('training on %s', (name) => {
     const asked = train(perceptron(), { device, optimizer: 'ekfac-adam' });
     await expect(asked).rejects.toThrow(OptionError);
     await expect(asked).rejects.toThrow(/ekfac-adam does not train on a device: take adam/);
+    const other = train(perceptron(), { device, optimizer: { name: 'hessian-free', preconditioner: 'nystrom' } });
+    await expect(other).rejects.toThrow(/preconditioner: 'nystrom' does not train on a device: take preconditioner/);
     await expect(train(perceptron(), { device: 'webgpu' as never })).rejects.toThrow(/device of train takes/);
     expect((await train(perceptron(), { device, steps: 1 })).optimizer.name).toBe('adam');
     await expect(train(perceptron(), { device, optimizer: 'adam', dropout: 0.5 })).rejects.toThrow(/dropout\(share\)/);

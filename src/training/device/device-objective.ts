@@ -5,33 +5,29 @@
  */
 import { NonFiniteError } from '../../core/errors.js';
 import { floats, NUMBER_BYTES, type FloatArray, type Precision } from '../../core/floats.js';
-import { view, zeros, type Matrix } from '../../dense/matrix.js';
+import { view, zeros } from '../../dense/matrix.js';
 import { VectorMemory, type VectorKernels } from '../../dense/vector-memory.js';
 import type { Device, DeviceBuffer } from '../../device/device.js';
-import { DeviceTape } from '../../layers/device-tape.js';
-import { requireWords } from '../../layers/graph-model.js';
 import type { GraphNetwork } from '../../layers/graph-network.js';
 import { takeSamples } from '../../layers/place-samples.js';
-import type { MaskDraw } from '../../layers/mask.js';
-import { graphSliceFirst, graphSlices } from '../../layers/slices.js';
-import { divisorOf, lossWeight, rightCount, rightShare } from '../../layers/targets.js';
+import { divisorOf, rightCount, rightShare } from '../../layers/targets.js';
 import type { Batch } from '../../network/data-set.js';
 import type { Picks } from '../../network/sample-order.js';
 import { FILL } from '../../tape/device/maps.js';
 import type { DeviceStep } from '../../tape/device/recorder.js';
-import { Launches } from '../../tape/device/tape.js';
+import type { Launches } from '../../tape/device/tape.js';
 import { followStatistics } from '../graph/statistics.js';
 import { decays, statisticNumbers } from '../graph/workspace.js';
-import { copySamples } from '../objective/copy-samples.js';
 import { maskStep } from '../objective/mask-step.js';
 import type { LoopObjective, Measure, TrainingMemory } from '../objective/objective.js';
 import type { TeamChoice } from '../objective/team-trial.js';
 import type { Update } from '../objective/update.js';
 import type { CurvatureKind, Span } from '../objective/workspace.js';
 import type { NewtonCurvature, NewtonObjective } from '../newton/newton-objective.js';
+import { DeviceBatch } from './device-batch.js';
 import { DeviceVectors } from './device-vectors.js';
-import { copyStep, finishingSteps, lossStep, squareSteps, statisticSteps, sumsOfParts } from './launch-steps.js';
-import { deviceLayout, regionsOf, type DeviceLayout, type DeviceMode } from './layout.js';
+import { copyStep, finishingSteps, lossStep, squareSteps, sumsOfParts } from './launch-steps.js';
+import { deviceLayout, type DeviceLayout } from './layout.js';
 import { onDevice } from './newton-on-device.js';
 import { FOLLOW, SETTING_NUMBERS, settingsOf, SQUARE_PARTS, updateKernel } from './update-kernels.js';
 
@@ -58,11 +54,8 @@ export class DeviceObjective implements LoopObjective {
   readonly capacity: number;
   readonly memory: TrainingMemory;
   readonly teamChoice: TeamChoice = { threads: 1, soloMilliseconds: null, teamMilliseconds: null };
-  loads = 0;
   readonly #options: DeviceObjectiveOptions;
-  readonly #precision: Precision;
-  readonly #layout: DeviceLayout;
-  readonly #buffer: DeviceBuffer;
+  readonly #batch: DeviceBatch;
   readonly #memory: VectorMemory;
   /** Where the arrays here stand there: θ, then what `vector` gave. */
   readonly #places = new Map<FloatArray, number>();
@@ -70,14 +63,6 @@ export class DeviceObjective implements LoopObjective {
   readonly #apart = new Map<FloatArray, number>();
   /** How many of the vectors are taken. */
   #taken = 0;
-  readonly #launches = new Map<string, Launches>();
-  readonly #inputs: Matrix;
-  readonly #targets: Matrix;
-  #count = 0;
-  #weight = 0;
-  /** The step of the last pass, and whether what its products need is kept. */
-  #step: number | null = null;
-  #passed = false;
   /** Which data a trial of one slice has. */
   #tried = '';
   readonly #carried = { loss: 0, weight: 0, parts: 0 };
@@ -87,16 +72,12 @@ export class DeviceObjective implements LoopObjective {
     this.network = network;
     this.capacity = batchSize;
     this.#options = options;
-    this.#precision = buffer.precision;
-    this.#layout = layout;
-    this.#buffer = buffer;
+    this.#batch = new DeviceBatch({ ...options, layout, buffer });
     const bytes = (1 + vectors) * VectorMemory.bytesOf(network.parameters, precision);
     this.#memory = VectorMemory.open(bytes + 64 * NUMBER_BYTES[precision], 'Training');
     this.kernels = this.#memory.kernels(precision);
     this.parameters = this.#memory.take(network.parameters, precision);
     this.#places.set(this.parameters, layout.at.parameters);
-    this.#inputs = zeros(network.inputs, batchSize, buffer.precision);
-    this.#targets = zeros(network.outputs, batchSize, buffer.precision);
     this.memory = { bytes: buffer.bytes, recomputes: false };
   }
 
@@ -107,22 +88,26 @@ export class DeviceObjective implements LoopObjective {
     const layout = deviceLayout({ ...options, precision });
     const objective = new DeviceObjective(options, layout, await device.allocate(layout.numbers, precision));
     for (const mode of ['training', 'evaluation', 'trial'] as const)
-      if (mode !== 'trial' || layout.trial !== null) objective.#tape(mode, 0).sendConstants();
+      if (mode !== 'trial' || layout.trial !== null) objective.#batch.tape(mode, 0).sendConstants();
     return objective;
   }
 
   get weight(): number {
-    return this.#weight;
+    return this.#batch.weight;
+  }
+
+  get loads(): number {
+    return this.#batch.loads;
   }
 
   /** Samples of the loaded batch. */
   get count(): number {
-    return this.#count;
+    return this.#batch.count;
   }
 
   /** Whether f differs from step to step. */
   get isRandom(): boolean {
-    return this.#layout.training.masks.length > 0;
+    return this.#batch.layout.training.masks.length > 0;
   }
 
   vector(): FloatArray {
@@ -135,17 +120,17 @@ export class DeviceObjective implements LoopObjective {
 
   /** The objective as a Newton method takes it. */
   newton(): NewtonObjective<DeviceVectors> {
-    const { at } = this.#layout;
+    const { at } = this.#batch.layout;
     const handle = (place: number): FloatArray => {
-      const own = floats(0, this.#precision);
+      const own = floats(0, this.#batch.precision);
       this.#apart.set(own, place);
       return own;
     };
     const space = new DeviceVectors(this.network.parameters, {
       device: this.#options.device,
-      buffer: this.#buffer,
+      buffer: this.#batch.buffer,
       placeOf: (vector) => this.#placeOf(vector),
-      prepared: async (name, make) => this.#prepared(name, make),
+      prepared: async (name, make) => this.#batch.prepared(name, make),
       coefficients: this.#shared,
       dots: at.dots,
     });
@@ -154,7 +139,7 @@ export class DeviceObjective implements LoopObjective {
 
   #nextPlace(): number {
     if (this.#taken === this.#options.vectors) throw new RangeError('All vectors of the objective are taken.');
-    return this.#layout.at.vectors + this.#taken++ * this.#layout.vector;
+    return this.#batch.layout.at.vectors + this.#taken++ * this.#batch.layout.vector;
   }
 
   #placeOf(vector: FloatArray): number {
@@ -168,25 +153,19 @@ export class DeviceObjective implements LoopObjective {
 
   async fetch(): Promise<void> {
     const { device } = this.#options;
-    const numbers = floats(this.network.parameters, this.#precision);
+    const numbers = floats(this.network.parameters, this.#batch.precision);
     for (const [array, at] of this.#places) {
-      await device.read(this.#buffer, numbers, at);
+      await device.read(this.#batch.buffer, numbers, at);
       array.set(numbers);
     }
   }
 
   put(): void {
-    for (const [array, at] of this.#places) this.#write(array, at);
+    for (const [array, at] of this.#places) this.#batch.write(array, at);
   }
 
-  load({ inputs, targets }: Batch, picks?: Pick<Picks, 'order' | 'first' | 'count'>): void {
-    const count = picks?.count ?? inputs.cols;
-    copySamples(inputs, count, picks ?? { first: 0 }, this.#inputs.data, inputs.rows);
-    copySamples(targets, count, picks ?? { first: 0 }, this.#targets.data, targets.rows);
-    this.#count = count;
-    requireWords(this.network, this.#batch());
-    this.#weight = lossWeight(this.network.loss, this.#batch().targets);
-    this.loads++;
+  load(batch: Batch, picks?: Pick<Picks, 'order' | 'first' | 'count'>): void {
+    this.#batch.load(batch, picks);
   }
 
   /**
@@ -194,14 +173,14 @@ export class DeviceObjective implements LoopObjective {
    * is as it was, DeviceError, DeviceLostError.
    */
   async evaluate(step: number): Promise<number> {
-    const { at } = this.#layout;
+    const { at } = this.#batch.layout;
     const { loss: before, weight, parts } = this.#carried;
     this.forget();
     const penalty = await this.#penalty(at.parameters);
     const loss = await this.#pass(step, parts);
-    const total = divisorOf(this.#weight + weight);
-    this.#write([1 / total], this.#shared);
-    (await this.#prepared('finish', () => this.#finishing(at.sum, at.parameters))).run();
+    const total = divisorOf(this.#batch.weight + weight);
+    this.#batch.write([1 / total], this.#shared);
+    (await this.#batch.prepared('finish', () => this.#finishing(at.sum, at.parameters))).run();
     return (loss + before) / total + penalty;
   }
 
@@ -213,7 +192,7 @@ export class DeviceObjective implements LoopObjective {
       this.forget();
       throw error;
     }
-    carried.weight += this.#weight;
+    carried.weight += this.#batch.weight;
     carried.parts++;
   }
 
@@ -223,19 +202,19 @@ export class DeviceObjective implements LoopObjective {
 
   /** Scales the gradient to at most `clip`; resolves to its norm before, over layers that are not frozen. */
   async clip(clip: number, frozen: readonly boolean[]): Promise<number> {
-    const { sum } = this.#layout.at;
+    const { sum } = this.#batch.layout.at;
     const squares = await this.#squares('gradient', sum, () => true);
     const norm = Math.sqrt(squares.reduce((total, own, ℓ) => total + (frozen[ℓ] ? 0 : own), 0));
     if (norm > clip) {
-      this.#write([clip / norm], this.#shared);
-      (await this.#prepared('clip', () => this.#finishing(sum, 0, 0))).run();
+      this.#batch.write([clip / norm], this.#shared);
+      (await this.#batch.prepared('clip', () => this.#finishing(sum, 0, 0))).run();
     }
     return norm;
   }
 
   /** θ by a rule whose moments are at places of the device (`span`). */
   async update({ rule, layers }: Update): Promise<void> {
-    const { at } = this.#layout;
+    const { at } = this.#batch.layout;
     const moments = 'moments' in rule ? rule.moments.map((span) => span.at) : [];
     const settings: number[] = [];
     const launches: Launches[] = [];
@@ -247,196 +226,140 @@ export class DeviceObjective implements LoopObjective {
       const places = [at.parameters, at.sum, moments[0] ?? 0, moments[1] ?? 0].map((place) => place + offset);
       const integers = [...places, at.settings + SETTING_NUMBERS * ℓ, width, inputs];
       const step = { ...updateKernel(rule), count: width * outputs, integers };
-      launches.push(await this.#prepared(`update ${step.kernel.name} ${ℓ}`, () => [step]));
+      launches.push(await this.#batch.prepared(`update ${step.kernel.name} ${ℓ}`, () => [step]));
     }
-    this.#write(settings, at.settings);
+    this.#batch.write(settings, at.settings);
     for (const launch of launches) launch.run();
   }
 
-  /** out ← C·v at the point of the last `evaluate`, on all of the batch. Rejects with DeviceError, DeviceLostError. */
-  async product(of: NewtonCurvature, v: FloatArray, out: FloatArray): Promise<void> {
-    const { at, training } = this.#layout;
+  /**
+   * out ← C·v at the point of the last `evaluate`, on the batch's first samples. Rejects with DeviceError,
+   * DeviceLostError.
+   */
+  async product(of: NewtonCurvature, v: FloatArray, out: FloatArray, samples: number): Promise<void> {
+    const batch = this.#batch;
+    const { at, training } = batch.layout;
     const { trained } = this.network;
     const [from, to] = [this.#placeOf(v), this.#placeOf(out)];
-    (await this.#prepared(`direction ${from}`, () => [copyStep(at.direction, from, trained)])).run();
-    for (const slice of this.#slices()) {
-      const { s, count } = slice;
+    (await batch.prepared(`direction ${from}`, () => [copyStep(at.direction, from, trained)])).run();
+    await batch.overPassed(samples, async (slice, tape) => {
       const phase = training.phases.get(of)!;
-      const tape = this.#tape('training', at.parameters, s);
-      if (!this.#passed) await this.#forward(tape, slice, this.#step);
-      const launches = await this.#prepared(`${of} ${this.#placeOfSlice(slice)}`, () => tape.prepare(phase, count));
+      const launches = await batch.prepared(`${of} ${batch.placeOf(slice)}`, () => tape.prepare(phase, slice.count));
       launches.run();
-      const keep = s > 0 ? 1 : 0;
-      (await this.#prepared(`product ${keep} ${to}`, () => [copyStep(to, at.each, trained, keep)])).run();
-    }
-    this.#write([1 / divisorOf(this.#weight)], this.#shared);
-    (await this.#prepared(`finish ${from} ${to}`, () => this.#finishing(to, from))).run();
+      const keep = slice.s > 0 ? 1 : 0;
+      (await batch.prepared(`product ${keep} ${to}`, () => [copyStep(to, at.each, trained, keep)])).run();
+    });
+    batch.write([1 / divisorOf(batch.weightOf(samples))], this.#shared);
+    (await batch.prepared(`finish ${from} ${to}`, () => this.#finishing(to, from))).run();
     const rest = this.network.parameters - trained;
     if (rest > 0) {
       const clearing = { kernel: FILL, count: rest, integers: [to + trained, 0], reals: [0] };
-      (await this.#prepared(`clear ${to}`, () => [clearing])).run();
+      (await batch.prepared(`clear ${to}`, () => [clearing])).run();
     }
   }
 
   /** f of the batch at a vector with the masks of a step; passes of `evaluate` stay. Rejects as `product`. */
   async trial(vector: FloatArray, step: number): Promise<number> {
-    const { at } = this.#layout;
+    const { at } = this.#batch.layout;
     const place = this.#placeOf(vector);
     const penalty = await this.#penalty(place);
-    const tape = this.#tape('trial', place);
-    const slices = this.#slices();
+    const tape = this.#batch.tape('trial', place);
+    const slices = this.#batch.slices();
     for (const slice of slices) {
       const { s, first, count } = slice;
-      const launches = await this.#prepared(`trial ${place} ${count}`, () => tape.prepare(0, count));
-      const sum = await this.#prepared(`loss of ${s} ${count}`, () => [lossStep(tape, count, at.losses + s)]);
+      const launches = await this.#batch.prepared(`trial ${place} ${count}`, () => tape.prepare(0, count));
+      const sum = await this.#batch.prepared(`loss of ${s} ${count}`, () => [lossStep(tape, count, at.losses + s)]);
       const data = slices.length === 1 ? `${this.loads} ${this.isRandom ? step : ''}` : '';
       if (data === '' || data !== this.#tried)
-        tape.load(this.#batch(), { order: null, first, count }, this.#draw(maskStep(step, 0), first));
+        tape.load(this.#batch.samples(), { order: null, first, count }, this.#batch.draw(maskStep(step, 0), first));
       this.#tried = data;
       launches.run();
       sum.run();
     }
-    return (await this.#losses()) / divisorOf(this.#weight) + penalty;
+    return (await this.#batch.losses()) / divisorOf(this.#batch.weight) + penalty;
   }
 
   async follow(averaged: FloatArray, keep: number): Promise<void> {
-    const { parameters } = this.#layout.at;
-    this.#write([keep], this.#shared);
+    const { parameters } = this.#batch.layout.at;
+    this.#batch.write([keep], this.#shared);
     const to = this.#places.get(averaged)!;
     const count = this.network.parameters;
     const step = { kernel: FOLLOW, count, integers: [to, parameters, this.#shared], reals: [] };
-    (await this.#prepared(`follow ${to}`, () => [step])).run();
+    (await this.#batch.prepared(`follow ${to}`, () => [step])).run();
   }
 
   async measure(vector: FloatArray = this.parameters): Promise<Measure> {
     const { device } = this.#options;
-    const { at, outputs } = this.#layout;
+    const { at, outputs } = this.#batch.layout;
     const place = this.#placeOf(vector);
-    this.#passed = false;
+    this.#batch.drop();
     const penalty = await this.#penalty(place);
-    const tape = this.#tape('evaluation', place);
-    for (const slice of this.#slices()) {
+    const tape = this.#batch.tape('evaluation', place);
+    for (const slice of this.#batch.slices()) {
       const { s, first, count } = slice;
-      const launches = await this.#prepared(`evaluation ${place} ${count}`, () => tape.prepare(0, count));
-      const results = await this.#prepared(`outputs ${s} ${count} ${first}`, () => [
+      const launches = await this.#batch.prepared(`evaluation ${place} ${count}`, () => tape.prepare(0, count));
+      const results = await this.#batch.prepared(`outputs ${s} ${count} ${first}`, () => [
         lossStep(tape, count, at.losses + s),
         copyStep(at.outputs + outputs * first, tape.at(tape.plan.output), outputs * count),
       ]);
-      tape.load(this.#batch(), { order: null, first, count }, null);
+      tape.load(this.#batch.samples(), { order: null, first, count }, null);
       launches.run();
       results.run();
     }
-    const total = await this.#losses();
-    const raw = floats(outputs * this.#count, this.#precision);
-    await device.read(this.#buffer, raw, at.outputs);
-    const found = zeros(outputs, this.#count, this.#precision);
-    for (const { first, count } of this.#slices()) {
+    const total = await this.#batch.losses();
+    const raw = floats(outputs * this.#batch.count, this.#batch.precision);
+    await device.read(this.#batch.buffer, raw, at.outputs);
+    const found = zeros(outputs, this.#batch.count, this.#batch.precision);
+    for (const { first, count } of this.#batch.slices()) {
       const own = view(found.data, first * outputs, outputs, count);
       takeSamples(own, tape.plan.output.shape, raw.subarray(first * outputs, (first + count) * outputs));
     }
-    const { targets } = this.#batch();
+    const { targets } = this.#batch.samples();
     const { loss } = this.network;
     return {
-      loss: total / divisorOf(this.#weight) + penalty,
+      loss: total / divisorOf(this.#batch.weight) + penalty,
       accuracy: rightShare(loss, rightCount(loss, found, targets), targets),
     };
   }
 
   close(): void {
-    for (const launches of this.#launches.values()) launches.destroy();
-    this.#buffer.destroy();
+    this.#batch.close();
   }
 
   /** What all layers' kernels read of the step. */
   get #shared(): number {
-    return this.#layout.at.settings + SETTING_NUMBERS * this.network.layers.length;
-  }
-
-  #tape(mode: DeviceMode, parameters: number, s = 0): DeviceTape {
-    const { device } = this.#options;
-    const regions = regionsOf(this.#layout, mode, parameters, s);
-    const place = { device, buffer: this.#buffer, precision: this.#precision, regions };
-    return new DeviceTape(this.#layout[mode]!, this.network.inputKinds, place);
-  }
-
-  #batch(): Batch {
-    const own = ({ data, rows }: Matrix): Matrix => view(data, 0, rows, this.#count);
-    return { inputs: own(this.#inputs), targets: own(this.#targets) };
-  }
-
-  #slices(): Slice[] {
-    const { slice } = this.#layout;
-    return Array.from({ length: graphSlices(this.#count, slice) }, (_, s) => {
-      const first = graphSliceFirst(this.#count, slice, s);
-      return { s, first, count: graphSliceFirst(this.#count, slice, s + 1) - first };
-    });
+    return this.#batch.layout.at.settings + SETTING_NUMBERS * this.network.layers.length;
   }
 
   /** Forward and back, the gradient of the sum added to that of the parts before; resolves to the sum of losses. */
   async #pass(step: number, part: number): Promise<number> {
-    const { at, held } = this.#layout;
-    this.#step = maskStep(step, part);
-    this.#passed = false;
-    const slices = this.#slices();
-    for (const slice of slices) {
-      await this.#forward(this.#tape('training', at.parameters, slice.s), slice, this.#step);
-      const keep = part + slice.s > 0 ? 1 : 0;
-      (await this.#prepared(`add ${keep}`, () => [copyStep(at.sum, at.each, this.network.trained, keep)])).run();
-    }
-    this.#passed = slices.length <= held;
-    const loss = await this.#losses();
+    const batch = this.#batch;
+    const { at } = batch.layout;
+    await batch.pass(maskStep(step, part), async ({ s }) => {
+      const keep = part + s > 0 ? 1 : 0;
+      (await batch.prepared(`add ${keep}`, () => [copyStep(at.sum, at.each, this.network.trained, keep)])).run();
+    });
+    const loss = await batch.losses();
     if (!Number.isFinite(loss))
       throw new NonFiniteError('The loss is not finite on the device: the parameters have grown too large.', { loss });
     await this.#followStatistics();
     return loss;
   }
 
-  /** A slice's data, its loss, its gradient, and what products need. */
-  async #forward(tape: DeviceTape, slice: Slice, step: number | null): Promise<void> {
-    const { at } = this.#layout;
-    const { s, first, count } = slice;
-    const launches = await this.#prepared(`training ${this.#placeOfSlice(slice)}`, () => tape.prepare(0, count));
-    const results = await this.#prepared(`results ${s} ${count}`, () => [
-      lossStep(tape, count, at.losses + s),
-      ...statisticSteps(tape, at.statistics + s * statisticNumbers(tape.plan)),
-    ]);
-    tape.load(this.#batch(), { order: null, first, count }, this.#draw(step, first));
-    launches.run();
-    results.run();
-  }
-
-  /** Slices of one size that are worked on in one place have the same launches. */
-  #placeOfSlice({ s, count }: Slice): string {
-    return `${this.#layout.held > 1 ? s : 0} ${count}`;
-  }
-
-  #draw(step: number | null, first: number): MaskDraw {
-    return { seed: this.#options.seed, step: step!, first };
-  }
-
-  /** The sum of all slices' losses. */
-  async #losses(): Promise<number> {
-    const values = floats(this.#slices().length, this.#precision);
-    await this.#options.device.read(this.#buffer, values, this.#layout.at.losses);
-    let total = 0;
-    for (const value of values) total += value;
-    return total;
-  }
-
   /** Running statistics follow those of the slices: computed here, where they are as they are there. */
   async #followStatistics(): Promise<void> {
-    const { at, slice, training } = this.#layout;
+    const { at, slice, training } = this.#batch.layout;
     const { updates } = training;
     if (updates.length === 0) return;
     const each = statisticNumbers(training);
-    const numbers = floats(each * this.#slices().length, this.#precision);
-    await this.#options.device.read(this.#buffer, numbers, at.statistics);
+    const numbers = floats(each * this.#batch.slices().length, this.#batch.precision);
+    await this.#options.device.read(this.#batch.buffer, numbers, at.statistics);
     const { trained } = this.network;
-    const own = floats(this.network.parameters - trained, this.#precision);
-    await this.#options.device.read(this.#buffer, own, at.parameters + trained);
+    const own = floats(this.network.parameters - trained, this.#batch.precision);
+    await this.#options.device.read(this.#batch.buffer, own, at.parameters + trained);
     this.parameters.set(own, trained);
-    followStatistics(this.parameters, this.network, { updates, numbers, each, count: this.#count, slice });
-    this.#write(this.parameters.subarray(trained), at.parameters + trained);
+    followStatistics(this.parameters, this.network, { updates, numbers, each, count: this.#batch.count, slice });
+    this.#batch.write(this.parameters.subarray(trained), at.parameters + trained);
   }
 
   /** A vector at `to` ← h[s]·itself + λ times the weights of that at `from`. */
@@ -458,40 +381,16 @@ export class DeviceObjective implements LoopObjective {
     place: number,
     counts: (layer: GraphNetwork['layers'][number]) => boolean,
   ): Promise<number[]> {
-    const { at } = this.#layout;
+    const { at } = this.#batch.layout;
     const { layers, trained } = this.network;
     const isCounted = (layer: (typeof layers)[number]): boolean => layer.offset < trained && counts(layer);
-    const launches = await this.#prepared(`squares of ${name}`, () =>
+    const launches = await this.#batch.prepared(`squares of ${name}`, () =>
       squareSteps(layers, { to: at.squares, from: place, biases: name === 'gradient' }, isCounted),
     );
     launches.run();
-    const parts = floats(SQUARE_PARTS * layers.length, this.#precision);
-    await this.#options.device.read(this.#buffer, parts, at.squares);
+    const parts = floats(SQUARE_PARTS * layers.length, this.#batch.precision);
+    await this.#options.device.read(this.#batch.buffer, parts, at.squares);
     const squares = sumsOfParts(parts, SQUARE_PARTS);
     return layers.map((layer, ℓ) => (isCounted(layer) ? squares[ℓ] : 0));
   }
-
-  /** Launches by name, prepared when they are first asked for. */
-  async #prepared(name: string, make: () => DeviceStep[] | Promise<Launches>): Promise<Launches> {
-    let launches = this.#launches.get(name);
-    if (launches === undefined) {
-      const made = make();
-      launches = Array.isArray(made) ? await Launches.prepare(this.#options.device, this.#buffer, made) : await made;
-      this.#launches.set(name, launches);
-    }
-    return launches;
-  }
-
-  #write(numbers: ArrayLike<number>, at: number): void {
-    const own = floats(numbers.length, this.#precision);
-    own.set(numbers);
-    this.#options.device.write(this.#buffer, own, at);
-  }
-}
-
-/** Samples first … first + count − 1 of the batch. */
-interface Slice {
-  readonly s: number;
-  readonly first: number;
-  readonly count: number;
 }

@@ -17,10 +17,10 @@ export interface AskedObjective {
   vector(): FloatArray;
   evaluate(step: number): Promise<number>;
   trial(vector: FloatArray, step: number): Promise<number>;
-  product(of: NewtonCurvature, v: FloatArray, out: FloatArray): Promise<void>;
+  product(of: NewtonCurvature, v: FloatArray, out: FloatArray, samples: number): Promise<void>;
 }
 
-/** The objective; products are those of the whole batch. */
+/** The objective. */
 export function onDevice(
   objective: AskedObjective,
   {
@@ -48,7 +48,7 @@ export function onDevice(
     state: () => objective.vector(),
     evaluate: (step) => awaited(space.ask(async () => objective.evaluate(step))),
     measure: (θ, step) => awaited(space.ask(async () => objective.trial(θ, step))),
-    product: (of, v, out) => awaited(space.ask(async () => objective.product(of, v, out))),
+    product: (of, v, out, samples) => awaited(space.ask(async () => objective.product(of, v, out, samples))),
     end: () => awaited(space.ask(async () => undefined)),
   };
 }

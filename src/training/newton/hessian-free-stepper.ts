@@ -6,17 +6,17 @@
 import type { AbortSignalLike } from '../../core/context.js';
 import type { FloatArray } from '../../core/floats.js';
 import type { ParameterLayout } from '../../network/parameter-layout.js';
-import type { Objective } from '../objective/objective.js';
 import type { StepPlan, StepReport } from '../optimizer.js';
 import { nextDamping, reductionRatio, type DampingRule } from './adaptation.js';
 import { conjugateGradients, type CgOutcome, type CgPlaces } from './conjugate-gradients.js';
 import { armijo } from './line-search.js';
 import type { NewtonMethod } from './method.js';
-import { onHost } from './newton-objective.js';
+import type { NewtonObjective } from './newton-objective.js';
 import { vectorNumbers } from '../objective/workspace.js';
 import { Point } from './point.js';
-import type { Preconditioner, PreconditionerPlan } from './preconditioners/preconditioner.js';
+import type { Preconditioner } from './preconditioners/preconditioner.js';
 import type { Steps } from './steps.js';
+import type { Space } from './vectors.js';
 
 /** Settings of {@link HessianFreeStepper}. */
 export interface HessianFreeSettings {
@@ -28,41 +28,43 @@ export interface HessianFreeSettings {
   readonly progress: number;
   readonly warmStart: number;
   readonly curvatureShare: number;
-  readonly preconditioner: PreconditionerPlan;
 }
 
 /** Iterates that are kept: of 2,000 iterations some 27, the last place taken by the last. */
 const KEPT = 16;
 
+/** Makes a preconditioner, whose scalars go among those of the stepper. */
+export type BeginPreconditioner<S extends Space> = (numbers: Record<string, number>) => Preconditioner<S> | undefined;
+
 /** Numbers of memory besides the preconditioner's. */
 export const hessianFreeNumbers = ({ parameters }: ParameterLayout): number => (KEPT + 8) * vectorNumbers(parameters);
 
-/** Hessian-free optimization on one objective. */
-export class HessianFreeStepper implements NewtonMethod {
+/** Hessian-free optimization on one objective, with vectors in S. */
+export class HessianFreeStepper<S extends Space> implements NewtonMethod {
   readonly arrays: Readonly<Record<string, FloatArray>>;
   readonly numbers: Record<string, number>;
   readonly rules: readonly string[];
   readonly prepare?: (signal: AbortSignalLike | undefined) => Promise<void>;
   readonly #settings: HessianFreeSettings;
-  readonly #point: Point;
-  readonly #preconditioner: Preconditioner | undefined;
+  readonly #point: Point<S>;
+  readonly #preconditioner: Preconditioner<S> | undefined;
   readonly #places: CgPlaces;
   readonly #b: FloatArray;
   readonly #x: FloatArray;
   readonly #d: FloatArray;
   readonly #kept: readonly FloatArray[];
 
-  constructor(objective: Objective, settings: HessianFreeSettings) {
+  constructor(objective: NewtonObjective<S>, settings: HessianFreeSettings, begin: BeginPreconditioner<S>) {
     this.#settings = settings;
-    this.#point = new Point(onHost(objective));
+    this.#point = new Point(objective);
     const vector = (): FloatArray => objective.vector();
     this.#places = { r: vector(), p: vector(), q: vector(), z: vector() };
     this.#b = vector();
-    this.#x = vector();
+    this.#x = objective.state();
     this.#d = vector();
     this.#kept = Array.from({ length: KEPT }, vector);
     this.numbers = { damping: settings.damping, warm: 0, negativeCurvatures: 0, rejections: 0 };
-    const preconditioner = settings.preconditioner.begin(objective, this.numbers);
+    const preconditioner = begin(this.numbers);
     this.#preconditioner = preconditioner;
     this.arrays = { solution: this.#x, ...preconditioner?.arrays };
     this.rules = objective.network.layers.map(() => 'hessian-free');
@@ -88,12 +90,12 @@ export class HessianFreeStepper implements NewtonMethod {
     const { space } = point;
     const samples = this.#samples;
     const preconditioner = this.#preconditioner;
-    preconditioner?.prepare(point, samples, damping);
+    if (preconditioner !== undefined) yield* preconditioner.prepare(point, samples, damping);
     const found = yield* this.#solve(samples, damping);
     preconditioner?.took?.(found.iterations);
-    if (!space.finite(this.#x)) {
+    if (!(yield* space.isFinite(this.#x))) {
       // Nothing of it can be used: the next step begins at zero with more damping.
-      this.#x.fill(0);
+      space.clear(this.#x);
       numbers['warm'] = 0;
       this.#adapt(Number.NEGATIVE_INFINITY);
       numbers['rejections']++;
@@ -112,7 +114,7 @@ export class HessianFreeStepper implements NewtonMethod {
     }
     if (rate > 0) yield* point.take(rate, this.#d);
     else {
-      this.#x.fill(0);
+      space.clear(this.#x);
       numbers['warm'] = 0;
       numbers['rejections']++;
     }
@@ -167,7 +169,8 @@ export class HessianFreeStepper implements NewtonMethod {
     point.mask(this.#x);
     const found = yield* run(true);
     // A start that leads to no reduction of the model is dropped.
-    return found.model < 0 && space.dot(this.#x, point.gradient) < 0 ? found : yield* run(false);
+    const [slope] = yield* space.dots([this.#x, point.gradient]);
+    return found.model < 0 && slope < 0 ? found : yield* run(false);
   }
 
   /** d ← the kept iterate, going backwards, after which f rises; f there and the model without damping. */
@@ -178,7 +181,8 @@ export class HessianFreeStepper implements NewtonMethod {
       // The start itself was good enough.
       space.copy(this.#x, this.#d);
       const value = yield* point.tryStep(1, this.#d);
-      return { value, model: last - 0.5 * damping * space.dot(this.#d, this.#d) };
+      const [square] = yield* space.dots([this.#d, this.#d]);
+      return { value, model: last - 0.5 * damping * square };
     }
     let best = kept.length - 1;
     let value = yield* point.tryStep(1, this.#kept[kept[best].at]);
@@ -191,6 +195,7 @@ export class HessianFreeStepper implements NewtonMethod {
     const { at, model } = kept[best];
     const x = this.#kept[at];
     space.copy(x, this.#d);
-    return { value, model: model - 0.5 * damping * space.dot(x, x) };
+    const [square] = yield* space.dots([x, x]);
+    return { value, model: model - 0.5 * damping * square };
   }
 }

@@ -5,8 +5,9 @@ import { requireName } from '../../core/checks.js';
 import { OptionError } from '../../core/errors.js';
 import { requireSeed } from '../../core/checks.js';
 import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
-import { HessianFreeStepper, hessianFreeNumbers } from '../newton/hessian-free-stepper.js';
-import { here } from '../newton/method.js';
+import { HessianFreeStepper, hessianFreeNumbers, type HessianFreeSettings } from '../newton/hessian-free-stepper.js';
+import { here, there } from '../newton/method.js';
+import { onHost } from '../newton/newton-objective.js';
 import { requireCount, requireFlag, requireNumber } from '../newton/option-checks.js';
 import { diagonalPreconditioner } from '../newton/preconditioners/diagonal.js';
 import { hierarchicalPreconditioner } from '../newton/preconditioners/hierarchical.js';
@@ -130,6 +131,14 @@ export function hessianFree(options: HessianFreeOptions = {}): Optimizer {
     hierarchical: hierarchicalPreconditioner({ share, curvatureShare }),
   };
   const plan = plans[preconditioner];
+  const stepping: HessianFreeSettings = {
+    damping,
+    rule: adapt ? { increase, decrease, least: leastDamping, most: mostDamping } : null,
+    iterations,
+    progress,
+    warmStart,
+    curvatureShare,
+  };
   return {
     name,
     settings: {
@@ -150,16 +159,19 @@ export function hessianFree(options: HessianFreeOptions = {}): Optimizer {
     rotateInputs: () => false,
     spare: (network, batchSize) => hessianFreeNumbers(network) + plan.spare(network, batchSize),
     begin: (objective) =>
-      here(
-        new HessianFreeStepper(objective, {
-          damping,
-          rule: adapt ? { increase, decrease, least: leastDamping, most: mostDamping } : null,
-          iterations,
-          progress,
-          warmStart,
-          curvatureShare,
-          preconditioner: plan,
+      here(new HessianFreeStepper(onHost(objective), stepping, (numbers) => plan.begin(objective, numbers))),
+    ...(preconditioner === 'none'
+      ? {
+          onDevice: (objective) => {
+            const own = objective.newton();
+            return there(new HessianFreeStepper(own, stepping, () => undefined), own);
+          },
+        }
+      : {
+          refused: {
+            what: `hessian-free with preconditioner: '${preconditioner}'`,
+            advice: "take preconditioner: 'none'",
+          },
         }),
-      ),
   };
 }

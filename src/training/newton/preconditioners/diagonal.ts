@@ -3,6 +3,7 @@
  */
 import type { FloatArray } from '../../../core/floats.js';
 import { vectorNumbers } from '../../objective/workspace.js';
+import { ready } from '../steps.js';
 import type { PreconditionerPlan } from './preconditioner.js';
 
 const POWER = 0.75;
@@ -21,6 +22,7 @@ export const diagonalPreconditioner: PreconditionerPlan = {
         // Below this, a diagonal without damping would divide by zero.
         const floor = damping > 0 ? damping : 1e-12;
         for (let k = 0; k < n; k++) inverse[k] = (inverse[k] + floor) ** -POWER;
+        return ready(undefined);
       },
       apply(r: FloatArray, z: FloatArray) {
         kernels.combine(n, 1, r, 0, z);

@@ -25,6 +25,7 @@ import type { Team } from '../../../parallel/team.js';
 import { requirePerceptron, type PerceptronObjective } from '../../objective/perceptron-objective.js';
 import { vectorNumbers } from '../../objective/workspace.js';
 import type { Point } from '../point.js';
+import { ready, type Steps } from '../steps.js';
 import { hierarchicalCosts, matrixBytes, neededBytes, type HierarchicalCosts } from './hierarchical-costs.js';
 import type { Preconditioner, PreconditionerPlan } from './preconditioner.js';
 
@@ -205,8 +206,9 @@ class HierarchicalPreconditioner implements Preconditioner {
     this.#factorization = undefined;
   }
 
-  prepare(point: Point): void {
+  prepare(point: Point): Steps<void> {
     this.#point = point;
+    return ready(undefined);
   }
 
   apply(r: FloatArray, z: FloatArray): void {

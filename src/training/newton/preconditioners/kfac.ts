@@ -11,6 +11,7 @@ import type { ParameterLayout } from '../../../network/parameter-layout.js';
 import type { Objective } from '../../objective/objective.js';
 import { vectorNumbers } from '../../objective/workspace.js';
 import type { Point } from '../point.js';
+import { ready, type Steps } from '../steps.js';
 import type { Preconditioner, PreconditionerPlan } from './preconditioner.js';
 
 const GROWTH = 10;
@@ -40,7 +41,7 @@ class KfacPreconditioner implements Preconditioner {
     this.#scratch = new Float64Array(Math.max(...sides(objective.network)) ** 2);
   }
 
-  prepare({ plan }: Point, samples: number, damping: number): void {
+  prepare({ plan }: Point, samples: number, damping: number): Steps<void> {
     const objective = this.#objective;
     const { layers } = objective.network;
     this.#frozen = layers.map((_, ℓ) => plan.layers[ℓ] === null);
@@ -59,6 +60,7 @@ class KfacPreconditioner implements Preconditioner {
       factor(objective.blas, a, width, π * root, this.#scratch);
       factor(objective.blas, g, outputs, root / π, this.#scratch);
     });
+    return ready(undefined);
   }
 
   apply(r: FloatArray, z: FloatArray): void {

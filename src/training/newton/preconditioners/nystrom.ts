@@ -11,7 +11,7 @@ import { view, zeros, type Matrix } from '../../../dense/matrix.js';
 import { symmetricEigen } from '../../../dense/symmetric-eigen.js';
 import type { Objective } from '../../objective/objective.js';
 import type { Point } from '../point.js';
-import { now } from '../steps.js';
+import type { Steps } from '../steps.js';
 import type { Preconditioner, PreconditionerPlan } from './preconditioner.js';
 
 /** Keeps its streams apart from others of the same seed. */
@@ -57,7 +57,7 @@ class NystromPreconditioner implements Preconditioner {
     this.arrays = { nystromVectors: this.#u, nystromValues: this.#values };
   }
 
-  prepare(point: Point, samples: number, damping: number): void {
+  *prepare(point: Point, samples: number, damping: number): Steps<void> {
     this.#damping = damping;
     if (point.plan.step % this.#settings.refresh !== 0 && this.#values[0] > 0) return;
     const { blas } = this.#objective;
@@ -67,7 +67,7 @@ class NystromPreconditioner implements Preconditioner {
     let largest = 0;
     for (let j = 0; j < k; j++) {
       const out = this.#column(this.#y, j);
-      now(point.product('gauss-newton', 0, { v: this.#column(this.#u, j), out }, samples));
+      yield* point.product('gauss-newton', 0, { v: this.#column(this.#u, j), out }, samples);
       largest = Math.max(largest, point.space.norm(out));
     }
     const ν = Math.sqrt(n) * largest * (this.#u instanceof Float32Array ? 2 ** -23 : 2 ** -52);

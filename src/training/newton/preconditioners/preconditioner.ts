@@ -6,13 +6,15 @@ import type { FloatArray } from '../../../core/floats.js';
 import type { ParameterLayout } from '../../../network/parameter-layout.js';
 import type { Objective } from '../../objective/objective.js';
 import type { Point } from '../point.js';
+import type { Steps } from '../steps.js';
+import type { Space, Vectors } from '../vectors.js';
 
-/** A preconditioner at work. */
-export interface Preconditioner {
+/** A preconditioner at work, with vectors in S. */
+export interface Preconditioner<S extends Space = Vectors> {
   /** Work before the step that others do meanwhile, on the loaded batch: see `Stepper.prepare`. */
   ready?(samples: number, damping: number, signal: AbortSignalLike | undefined): Promise<void>;
   /** Makes it for this point's batch, the curvature's samples and λ. Products are counted by the point. */
-  prepare(point: Point, samples: number, damping: number): void;
+  prepare(point: Point<S>, samples: number, damping: number): Steps<void>;
   /** z ← M⁻¹r; zero where r is in frozen layers. */
   apply(r: FloatArray, z: FloatArray): void;
   /** Told how many iterations the step took. */
