@@ -2,6 +2,7 @@
  * Numbers that every rank has for some others, of which these do not know how many there are.
  */
 import type { Communicator } from './communicator.js';
+import { together } from './together.js';
 
 /** Numbers for ranks, or of ranks, one part after another in their order, and how many each part has. */
 export interface Parts {
@@ -34,14 +35,15 @@ export function partsOf(
 }
 
 /**
- * Collective: part r goes to rank r; returns what comes from all. Two alltoalls, of a number each and of the parts.
+ * Collective: part r goes to rank r; returns what comes from all. Two alltoalls, of a number each and of the parts;
+ * between them all hear whether one has no memory for what comes. Throws MemoryError.
  */
 export function exchangeParts(communicator: Communicator, { numbers, counts }: Parts): Parts {
   const { size } = communicator;
   const one = new Array<number>(size).fill(1);
   const coming = new Int32Array(size);
   communicator.alltoall(counts, one, coming, one);
-  const received = new Int32Array(coming.reduce((sum, count) => sum + count, 0));
+  const received = together(communicator, () => new Int32Array(coming.reduce((sum, count) => sum + count, 0)));
   communicator.alltoall(numbers, counts, received, coming);
   return { numbers: received, counts: coming };
 }

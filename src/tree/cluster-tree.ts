@@ -1,6 +1,7 @@
 /**
  * The cluster tree's data: a complete binary tree over the indices, flat and shared.
  */
+import { leftChild } from '../core/indices.js';
 import { requireRole } from '../core/kind.js';
 import { asIndices } from '../core/numbers.js';
 
@@ -52,3 +53,14 @@ export const leavesOf = (tree: ClusterTree): number => 2 ** tree.depth;
 export const nodesOf = (tree: ClusterTree): number => 2 ** (tree.depth + 1) - 1;
 /** Node number of the first leaf; the others follow it. */
 export const firstLeaf = (tree: ClusterTree): number => 2 ** tree.depth - 1;
+
+/** The number of the leaf below node ν that has position p, one of the node's. Cost: O(1) a level. */
+export function leafBelow(tree: ClusterTree, ν: number, p: number): number {
+  const leaf0 = firstLeaf(tree);
+  let μ = ν;
+  while (μ < leaf0) {
+    μ = leftChild(μ);
+    if (p >= tree.end[μ]) μ++;
+  }
+  return μ - leaf0;
+}

@@ -5,17 +5,16 @@
  * votes first, as long as both rows stay within it.
  */
 import { ShapeError } from '../core/errors.js';
+import { placeOf } from '../core/index-places.js';
 import { firstOfLevel } from '../core/indices.js';
 import { sharedInt32 } from '../core/shared-array.js';
 import type { Communicator } from '../distributed/communicator.js';
 import type { ClusterTree } from './cluster-tree.js';
-import type { NeighborRows, Neighbors } from './neighbors.js';
+import { leavesOfAll, NONE_KNOWN, type KnownIndices } from './known-indices.js';
+import type { Neighbors } from './neighbors.js';
 
-/**
- * Neighbors of index i from number i·count on, or where there are rows, from rowOf[i]·count on, where that is not
- * negative (`NeighborRows`).
- */
-export type ListedNeighbors = Pick<Neighbors, 'count' | 'indices'> & Partial<Pick<NeighborRows, 'rowOf'>>;
+/** Neighbors of index i from number i·count on, or where it is told what is known of indices, where that says. */
+export type ListedNeighbors = Pick<Neighbors, 'count' | 'indices'> & Partial<KnownIndices>;
 
 /** Near leaves in CSR form, as in `InteractionLists`. */
 export interface NearLeaves {
@@ -58,9 +57,9 @@ export function nearLeaves(
 }
 
 /** Votes of each leaf's indices for other leaves. */
-function countVotes(tree: ClusterTree, { count, indices, rowOf }: ListedNeighbors): SparseCounts {
+function countVotes(tree: ClusterTree, { count, indices, places, leafAt, rowAt }: ListedNeighbors): SparseCounts {
   const { size, depth, order, begin, end } = tree;
-  if (rowOf === undefined && indices.length !== size * count)
+  if (rowAt === undefined && indices.length !== size * count)
     throw new ShapeError(
       `The tree has ${size} indices, the neighbor lists ${indices.length} entries of ${count} a row: they ` +
         'belong to different matrices.',
@@ -68,18 +67,18 @@ function countVotes(tree: ClusterTree, { count, indices, rowOf }: ListedNeighbor
     );
   const leaves = 2 ** depth;
   const first = firstOfLevel(depth);
-  // Isolated indices lie in no leaf.
-  const leafOf = new Int32Array(size).fill(-1);
-  for (let leaf = 0; leaf < leaves; leaf++)
-    for (let p = begin[first + leaf]; p < end[first + leaf]; p++) leafOf[order[p]] = leaf;
+  const known = { places: places ?? NONE_KNOWN.places, leafAt: leafAt ?? leavesOfAll(tree) };
+  const placeAt = (i: number): number => placeOf(known.places, i);
   return collect(leaves, (leaf, add) => {
     for (let p = begin[first + leaf]; p < end[first + leaf]; p++) {
-      const row = rowOf === undefined ? order[p] : rowOf[order[p]];
+      const place = placeAt(order[p]);
+      const row = rowAt === undefined || place < 0 ? place : rowAt[place];
       // Another rank counts the votes of this leaf.
       if (row < 0) return;
       for (let k = row * count; k < (row + 1) * count; k++) {
-        const other = leafOf[indices[k]];
-        if (other >= 0 && other !== leaf) add(other, 1);
+        const other = known.leafAt[placeAt(indices[k])];
+        // Isolated indices lie in no leaf.
+        if (other !== leaves && other !== leaf) add(other, 1);
       }
     }
   });

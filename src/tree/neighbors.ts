@@ -20,6 +20,7 @@ import { type EntrySource, type Points, requireSource } from '../source/entry-so
 import { chooseDistance, resolvedDistance } from './distances/choose-distance.js';
 import type { DistanceName } from './distances/table.js';
 import { listsByIndex, type FoundLists } from './gather-lists.js';
+import { NONE_KNOWN, type ListedIndices } from './known-indices.js';
 import { neighborsOnLine } from './line-neighbors.js';
 import { emptyLists, roomForLists, type NearestState } from './nearest-lists.js';
 import { finishLists, searchTiles, TILE, type SearchState } from './neighbor-search.js';
@@ -115,13 +116,10 @@ export async function findNeighbors(
 }
 
 /**
- * Neighbors in lists that stand in any order: those of i are indices[rowOf[i]·count … (rowOf[i] + 1)·count); of several
- * ranks each has the lists of some indices, and rowOf[i] is −1 where another one has i's.
+ * Neighbors in lists that stand in any order: those of i are indices[rowOf[i]·count … (rowOf[i] + 1)·count). Of several
+ * ranks each has the lists of some indices, its members, and `rowOf` is empty (known-indices.ts).
  */
-export interface NeighborRows extends Pick<Neighbors, 'count' | 'indices' | 'recall' | 'iterations'> {
-  readonly rowOf: Int32Array;
-  /** Of several ranks the index of each row. */
-  readonly members?: Int32Array | undefined;
+export interface NeighborRows extends Pick<Neighbors, 'count' | 'indices' | 'recall' | 'iterations'>, ListedIndices {
   /** Of several ranks the positions of a tree whose indices' lists each has, once they have moved (own-lists.ts). */
   readonly ranges?: readonly PositionRange[] | undefined;
 }
@@ -141,8 +139,10 @@ export async function findNeighborRows(
   const { lists, ...rest } = found;
   const { communicator } = control.team;
   const { indices, members } = lists;
-  const rowOf = await awaitTogether(communicator, () => rowsOfIndices(source.size, members, control));
-  return communicator.size === 1 ? { ...rest, indices, rowOf } : { ...rest, indices, rowOf, members };
+  if (communicator.size > 1) return { ...rest, indices, rowOf: sharedInt32(0), members };
+  const { places } = NONE_KNOWN;
+  const rowOf = await rowsOfIndices({ places, count: source.size }, members, control);
+  return { ...rest, indices, rowOf };
 }
 
 /** Lists, and what is to be said of them. */

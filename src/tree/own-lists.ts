@@ -3,16 +3,16 @@
  * no others.
  */
 import { ShapeError } from '../core/errors.js';
+import { placeOf, placesLength, putIndex } from '../core/index-places.js';
 import { sharedInt32, toShared } from '../core/shared-array.js';
 import type { Communicator } from '../distributed/communicator.js';
 import { exchangeParts, partsOf, type Parts } from '../distributed/exchange-parts.js';
-import { awaitTogether } from '../distributed/together.js';
+import { awaitTogether, together } from '../distributed/together.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { firstLeaf, leavesOf, type ClusterTree } from './cluster-tree.js';
 import { alike, runCopy, type RowsState } from './copy-rows.js';
-import { leafOfIndices } from './leaf-of-indices.js';
+import { knownIndices } from './known-indices.js';
 import type { NeighborRows } from './neighbors.js';
-import { rowsOfIndices } from './row-of.js';
 import type { PositionRange } from './split.js';
 
 /** The rank of each leaf, and of isolated indices behind them: who has a leaf has it whole. */
@@ -59,42 +59,43 @@ export async function ownLists(
   if (members === undefined || communicator.size === 1 || isHere(ranges, neighbors.ranges)) return neighbors;
   const rankOf = rankOfLeaves(tree, ranges);
   const { begin, end } = ranges[communicator.rank];
-  const leafOf = await awaitTogether(communicator, () => {
+  const { places, leafAt } = await knownIndices(tree, neighbors, [], control);
+  const { going, goingMembers } = together(communicator, () => {
     requireCounted(count * Math.max(members.length, end - begin));
-    return leafOfIndices(tree, control);
+    const going = partsOf(communicator.size, 1, (put) => {
+      for (let row = 0; row < members.length; row++) put(rankOf[leafAt[placeOf(places, members[row])]], row);
+    });
+    return { going, goingMembers: { ...going, numbers: going.numbers.map((row) => members[row]) } };
   });
-  const going = partsOf(communicator.size, 1, (put) => {
-    for (let row = 0; row < members.length; row++) put(rankOf[leafOf[members[row]]], row);
-  });
-  const coming = exchangeParts(communicator, { ...going, numbers: going.numbers.map((row) => members[row]) });
-  const numbers = count * coming.numbers.length;
-  const to = keeps || numbers > from.length ? alike(from, numbers) : from.subarray(0, numbers);
-  await moveLists({ capacity: count, from, to }, going, coming, control);
+  const coming = exchangeParts(communicator, goingMembers);
+  const to = await moveLists({ capacity: count, from, keeps }, going, coming, control);
   // What they were packed in.
   control.team.collect(from.byteLength);
-  const own = toShared(coming.numbers);
-  const rowOf = await awaitTogether(communicator, () => rowsOfIndices(tree.size, own, control));
-  return { ...neighbors, indices: to, rowOf, members: own, ranges };
+  return { ...neighbors, indices: to, members: toShared(coming.numbers), ranges };
 }
 
-/** Rows of `from` that go, and as they come, in `to`. Collective. */
+/** Rows of `from` that go; returns those that come, which take its place where it is large enough. Collective. */
 async function moveLists(
-  { capacity, from, to }: { readonly capacity: number; readonly from: Int32Array; readonly to: Int32Array },
+  { capacity, from, keeps }: { readonly capacity: number; readonly from: Int32Array; readonly keeps: boolean },
   going: Parts,
   coming: Parts,
   { team }: TeamControl,
-): Promise<void> {
-  const packed = alike(from, from.length);
-  const state = { capacity, order: toShared(going.numbers), from, rowOf: sharedInt32(0), to: from, packed };
-  const shared = await team.share<RowsState>(state);
-  try {
-    const pieces = [{ row: 0, position: 0, count: going.numbers.length }];
-    await awaitTogether(team.communicator, () => runCopy(team, shared, pieces, true));
-  } finally {
-    team.release(shared);
-  }
+): Promise<Int32Array> {
+  const numbers = capacity * coming.numbers.length;
+  const { to, packed } = await awaitTogether(team.communicator, async () => {
+    const packed = alike(from, from.length);
+    const state = { capacity, order: toShared(going.numbers), from, rowOf: sharedInt32(0), to: from, packed };
+    const shared = await team.share<RowsState>(state);
+    try {
+      await runCopy(team, shared, [{ row: 0, position: 0, count: going.numbers.length }], true);
+    } finally {
+      team.release(shared);
+    }
+    return { to: keeps || numbers > from.length ? alike(from, numbers) : from.subarray(0, numbers), packed };
+  });
   const width = (counts: Int32Array): Int32Array => counts.map((lists) => capacity * lists);
   team.communicator.alltoall(packed, width(going.counts), to, width(coming.counts));
+  return to;
 }
 
 /**
@@ -106,28 +107,30 @@ export function listsOfAll(
   tree: ClusterTree,
   nodes: Iterable<number>,
   communicator: Communicator,
-): Pick<NeighborRows, 'indices' | 'rowOf'> {
+): Pick<NeighborRows, 'indices' | 'rowOf' | 'members'> {
   const { size } = communicator;
   if (members === undefined || size === 1) return { indices, rowOf };
-  const own = new Set<number>();
-  for (const ν of nodes)
-    for (let p = tree.begin[ν]; p < tree.end[ν]; p++) if (rowOf[tree.order[p]] >= 0) own.add(tree.order[p]);
+  const own = together(communicator, () => {
+    const places = new Int32Array(placesLength(tree.size));
+    for (const ν of nodes) for (let p = tree.begin[ν]; p < tree.end[ν]; p++) putIndex(places, tree.order[p], true);
+    const rows = members.map((_, row) => row).filter((row) => placeOf(places, members[row]) >= 0);
+    const lists = new Int32Array(rows.length * count);
+    rows.forEach((row, at) => {
+      lists.set(indices.subarray(row * count, (row + 1) * count), at * count);
+    });
+    return { members: rows.map((row) => members[row]), lists };
+  });
   const counts = new Int32Array(size);
-  communicator.allgather(Int32Array.of(own.size), counts, new Array<number>(size).fill(1));
-  const rows = counts.reduce((sum, some) => sum + some, 0);
-  const all = { members: new Int32Array(rows), indices: sharedInt32(rows * count), rowOf: sharedInt32(tree.size) };
-  communicator.allgather(Int32Array.from(own), all.members, counts);
-  const lists = new Int32Array(own.size * count);
-  let at = 0;
-  for (const i of own) lists.set(indices.subarray(rowOf[i] * count, (rowOf[i] + 1) * count), count * at++);
+  communicator.allgather(Int32Array.of(own.members.length), counts, new Array<number>(size).fill(1));
+  const all = together(communicator, () => {
+    const rows = counts.reduce((sum, some) => sum + some, 0);
+    return { members: sharedInt32(rows), indices: sharedInt32(rows * count), rowOf };
+  });
+  communicator.allgather(own.members, all.members, counts);
   communicator.allgather(
-    lists,
+    own.lists,
     all.indices,
     counts.map((some) => some * count),
   );
-  all.rowOf.fill(-1);
-  all.members.forEach((i, row) => {
-    all.rowOf[i] = row;
-  });
   return all;
 }

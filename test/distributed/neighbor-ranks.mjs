@@ -8,11 +8,11 @@ import { gaussian } from '#hmatrix/source/kernels/named.js';
 import { findNeighborRows, findNeighbors } from '#hmatrix/tree/neighbors.js';
 
 /** Lists of all ranks' rows as lists by index; how many were here. */
-function byIndex({ count, indices, rowOf, recall, iterations }, communicator) {
-  const lists = new Int32Array(rowOf.length * count);
-  rowOf.forEach((row, i) => {
-    if (row >= 0) lists.set(indices.subarray(row * count, (row + 1) * count), i * count);
-  });
+function byIndex({ count, indices, rowOf, members, recall, iterations }, size, communicator) {
+  const lists = new Int32Array(size * count);
+  const put = (i, row) => lists.set(indices.subarray(row * count, (row + 1) * count), i * count);
+  if (members === undefined) rowOf.forEach((row, i) => put(i, row));
+  else members.forEach(put);
   // Each index is one rank's: all others have zeros there.
   communicator.allreduce(lists, 'sum');
   return { indices: lists, distances: new Float64Array(0), recall, iterations, held: indices.length };
@@ -30,7 +30,7 @@ export async function lists({ world, rank, data }) {
     ? await findNeighbors(source, 'geometric', { neighbors, targetRecall, maxIterations, seed: 5 }, { team })
     : undefined;
   communicator.phase('told');
-  const all = found ?? byIndex(rows, communicator);
+  const all = found ?? byIndex(rows, size, communicator);
   const { traffic } = communicator;
   await team.close();
   communicator.close();

@@ -10,12 +10,50 @@ import { matern32 } from '#hmatrix/source/kernels/named.js';
 const LISTS = ['neighbors', 'indices', 'marks'];
 const OWN = ['nearestBegin', 'reach', 'known', 'next'];
 
-/** Rows of the largest of each that the team was given, κ neighbors each; the matrix's product with a vector. */
+/** Numbers that stand together: memory is touched by pages. */
+const PAGE = 64;
+
+/** Arrays of a number for each index, by the names of what holds them. */
+function* ofAllIndices(state, size, path = []) {
+  for (const [name, value] of Object.entries(state ?? {}))
+    if (ArrayBuffer.isView(value)) {
+      if (value.length === size) yield [[...path, name].join('.'), value];
+    } else if (typeof value === 'object') yield* ofAllIndices(value, size, [...path, name]);
+}
+
+/** The part of an array's pages in which something stands. */
+function touched(array) {
+  const pages = Math.ceil(array.length / PAGE);
+  let some = 0;
+  for (let k = 0; k < pages; k++) if (array.subarray(k * PAGE, (k + 1) * PAGE).some((number) => number !== 0)) some++;
+  return some / pages;
+}
+
+/**
+ * Rows of the largest of each that the team was given, κ neighbors each; which arrays of all indices are touched by
+ * more than a rank's part; of how many indices leaves were known while rows were sampled, and of how many they have to
+ * be; the matrix's product with a vector.
+ */
 export async function held({ world, rank, data }) {
   const { size, dimension, ...options } = data;
   const communicator = threadCommunicator(world, rank);
   const team = await Team.open({ workers: 1, communicator });
   const rows = {};
+  const whole = new Set();
+  let known;
+  const release = team.release.bind(team);
+  team.release = (shared) => {
+    const { state } = shared;
+    for (const [name, array] of ofAllIndices(state, size))
+      if (touched(array) > 0.8 && !/^(data|source)\.|^place$/.test(name)) whole.add(name);
+    if (state.skeletons !== undefined && state.nearestOf !== undefined) {
+      const { order } = state.tree;
+      const first = state.first;
+      const own = order.subarray(first, first + state.reach.length);
+      known = [state.leafAt?.length, new Set([...own, ...state.neighbors, ...state.nearestOf]).size];
+    }
+    return release(shared);
+  };
   const share = team.share.bind(team);
   team.share = (state, sharing) => {
     const count = state.neighborCount ?? state.count ?? state.nearest?.capacity ?? state.capacity;
@@ -39,5 +77,5 @@ export async function held({ world, rank, data }) {
   const own = matrix.own.length;
   await team.close();
   communicator.close();
-  return { rows, own, y, wholeDiagonals };
+  return { rows, whole: [...whole].sort(), known, own, y, wholeDiagonals };
 }

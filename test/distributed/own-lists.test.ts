@@ -5,6 +5,10 @@ import { runOnThreads } from '#hmatrix/distributed/threads/start.js';
 interface Held {
   /** Rows of the largest array of each name. */
   readonly rows: Readonly<Record<string, number>>;
+  /** Arrays of all indices that are touched everywhere. */
+  readonly whole: readonly string[];
+  /** Of how many indices leaves are known, and how many stand in lists or are own. */
+  readonly known: readonly [number, number];
   readonly own: number;
   readonly wholeDiagonals: number;
   readonly y: readonly number[];
@@ -29,9 +33,13 @@ describe('lists of neighbors on several ranks', () => {
       const [one] = await heldBy(1, data);
       expect(one.rows['neighbors']).toBe(data.size);
       const found = await heldBy(ranks, data);
-      for (const { rows, own, y, wholeDiagonals } of found) {
+      for (const { rows, whole, known, own, y, wholeDiagonals } of found) {
         expect(y).toEqual(one.y);
         expect(wholeDiagonals).toBe(0);
+        expect(known[0]).toBe(known[1]);
+        // Where parts are large enough to be told from all: orders, and who has which lists while they are searched.
+        if (data.size > 1000)
+          expect(['order', 'rowOf', 'tree.order']).toEqual(expect.arrayContaining(whole as string[]));
         // Near leaves of others have lists here, too.
         const near = name === 'with near leaves' ? data.size / 2 : 0;
         expect(rows['neighbors']).toBeLessThanOrEqual(own + near);

@@ -5,6 +5,7 @@ import { RowSampler, type RowSamplerState } from '#hmatrix/hierarchical/from-ent
 import { findVoters } from '#hmatrix/hierarchical/from-entries/voters.js';
 import { onTeam } from '#hmatrix/parallel/default-team.js';
 import { type ClusterTree, firstLeaf, leavesOf } from '#hmatrix/tree/cluster-tree.js';
+import { knownIndices } from '#hmatrix/tree/known-indices.js';
 import { randomSizes, treeOfLeaves } from './trees.js';
 
 const ISOLATED = 13;
@@ -16,11 +17,6 @@ async function stateOf(
   near: (leaf: number) => number[] = (leaf) => [leaf],
 ): Promise<RowSamplerState> {
   const leaves = leavesOf(tree);
-  const leafOf = sharedInt32(tree.size).fill(leaves);
-  for (let leaf = 0; leaf < leaves; leaf++) {
-    const ν = firstLeaf(tree) + leaf;
-    for (let p = tree.begin[ν]; p < tree.end[ν]; p++) leafOf[tree.order[p]] = leaf;
-  }
   const lists = Array.from({ length: leaves }, (_, leaf) => near(leaf));
   const nearBegin = sharedInt32(leaves + 1);
   lists.forEach((list, leaf) => {
@@ -28,20 +24,14 @@ async function stateOf(
   });
   const neighborCount = neighbors[0]?.length ?? 0;
   const flat = Int32Array.from(neighbors.flat());
-  const rowOf = Int32Array.from({ length: tree.size }, (_, i) => i);
+  const control = await onTeam({}, 'test');
+  const listed = { indices: flat, rowOf: Int32Array.from({ length: tree.size }, (_, i) => i), count: neighborCount };
+  const known = await knownIndices(tree, listed, [], control);
   return {
     tree,
-    leafOf,
     neighbors: flat,
-    rowOf,
     neighborCount,
-    ...(await findVoters(
-      tree,
-      leafOf,
-      { indices: flat, rowOf, count: neighborCount },
-      undefined,
-      await onTeam({}, 'test'),
-    )),
+    ...(await findVoters(tree, known, listed, undefined, control)),
     nearBegin,
     near: Int32Array.from(lists.flat()),
     witnesses: new Int32Array(0),
@@ -97,7 +87,7 @@ describe('sampled rows of a node', () => {
         sampler.takeSpread(wanted, random);
         const rows = rowsOf(sampler);
         expect(new Set(rows).size).toBe(rows.length);
-        for (const i of rows) expect(place[i] >= ISOLATED && !inside.has(state.leafOf[i])).toBe(true);
+        for (const i of rows) expect(place[i] >= ISOLATED && !inside.has(state.leafAt[i])).toBe(true);
       }
       sampler.takeRest();
       expect(sampler.complete).toBe(true);
@@ -194,10 +184,11 @@ describe('sampled rows of a node', () => {
       sampler.open(3);
       expect(sampler.takeLoners(5)).toBe(5);
       rows = rowsOf(sampler);
-      for (const i of [known[0], known[1], known[0], rows[0]]) sampler.takeRow(i);
+      for (const i of [known[0], known[1], known[0], rows[0]]) sampler.takeRow(i, state.leafAt[i]);
       expect(rowsOf(sampler)).toEqual([...rows, known[0], known[1]]);
       sampler.takeSpread(20, new RandomStream(seed, 8));
       expect(new Set(rowsOf(sampler)).size).toBe(sampler.count);
+      expect(rowsOf(sampler).every((i) => sampler.leafOfTaken(i) === state.leafAt[i])).toBe(true);
       for (let r = 0; r < sampler.count; r++) sum[sampler.rows[r]] += sampler.weights[r] ** 2;
     }
     expect(rows.every((i) => !known.includes(i) && (place[i] < tree.begin[3] || place[i] >= tree.end[3]))).toBe(true);

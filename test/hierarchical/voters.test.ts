@@ -4,7 +4,7 @@ import { RandomStream } from '#hmatrix/core/random.js';
 import { sharedInt32 } from '#hmatrix/core/shared-array.js';
 import { findVoters } from '#hmatrix/hierarchical/from-entries/voters.js';
 import { Team } from '#hmatrix/parallel/team.js';
-import { firstLeaf, leavesOf } from '#hmatrix/tree/cluster-tree.js';
+import { knownIndices } from '#hmatrix/tree/known-indices.js';
 import { treeOfLeaves } from './trees.js';
 
 /** More than two words of marks hold, and more than two chunks of positions. */
@@ -15,10 +15,6 @@ describe('voters', () => {
     Array.from({ length: 8 }, () => SIZE / 8),
     3,
   );
-  const leafOf = sharedInt32(SIZE);
-  for (let leaf = 0; leaf < leavesOf(tree); leaf++)
-    for (let p = tree.begin[firstLeaf(tree) + leaf]; p < tree.end[firstLeaf(tree) + leaf]; p++)
-      leafOf[tree.order[p]] = leaf;
 
   // Index 0 is the nearest of all others: many know it that it does not know. Squares make some indices lonely.
   const random = new RandomStream(5);
@@ -54,7 +50,8 @@ describe('voters', () => {
         indices.set(list, rowOf[i] * COUNT);
       });
       const neighbors = { indices, rowOf, count: COUNT };
-      const { nearestBegin, nearestOf } = await findVoters(tree, leafOf, neighbors, undefined, { team });
+      const known = await knownIndices(tree, neighbors, [], { team });
+      const { nearestBegin, nearestOf } = await findVoters(tree, known, neighbors, undefined, { team });
       const of = (row: number): number[] => [...nearestOf.subarray(nearestBegin[row], nearestBegin[row + 1])];
       const found = lists.map((_, i) => of(rowOf[i]));
       expect(found).toEqual(expected);

@@ -5,6 +5,7 @@ import { vectorsAtATime } from '../../hierarchical/matrix/vector-chunks.js';
 import { MOST_DIMENSIONS } from '../../tree/point-neighbors.js';
 import type { PlannedTree, TreeLevel } from './levels.js';
 import type { PlanSetup } from './options.js';
+import { rowsAround } from './traffic.js';
 
 /** One part of the memory. */
 export interface PlannedBytes {
@@ -26,10 +27,12 @@ export interface PlannedMemory {
 export const sumOfBytes = (parts: readonly PlannedBytes[]): number => parts.reduce((sum, { bytes }) => sum + bytes, 0);
 
 /**
- * While skeletons are found, for each index: orders, leaves, where lists stand; and of a rank's own indices who votes
- * for whom.
+ * While skeletons are found, for each index: orders, and of several ranks which are known; of each that is known, its
+ * leaf and where its list stands; of a rank's own indices who votes for whom.
  */
-const STRUCTURE_BYTES = 16;
+const STRUCTURE_BYTES = 8;
+const BIT_BYTES = 1 / 4;
+const KNOWN_BYTES = 8;
 const VOTER_BYTES = 28;
 /** Orders and places of the compressed matrix, and of the tree that it was compressed by, for each index. */
 const ORDER_BYTES = 12;
@@ -42,10 +45,11 @@ export function vectorsInTurn({ size, width, memory, vectors }: PlanSetup): numb
 }
 
 /**
- * Memory of each stage. Every rank has whole: the points (8dN bytes), orders and places (16N), and vectors (16Np in
- * and out, twice N·w for each of those that are multiplied at a time). Ranks share neighbors (4κN, above 4 dimensions
- * 12κN) and votes (28N), interpolations, e·k numbers of each node and while they are found as many of 8 bytes;
- * couplings, k² of each pair; diagonal blocks, n(n + 1)/2; factors, e·c; Schur complements, k² for each leaf.
+ * Memory of each stage. Every rank has whole: the points (8dN bytes), orders (8N), and vectors (16Np in and out, twice
+ * N·w for each of those that are multiplied at a time). Ranks share neighbors (4κN, above 4 dimensions 12κN) and votes
+ * (36N, and 8 for each neighbor that another rank has), interpolations, e·k numbers of each node and while they are
+ * found as many of 8 bytes; couplings, k² of each pair; diagonal blocks, n(n + 1)/2; factors, e·c; Schur complements,
+ * k² for each leaf.
  */
 export function plannedMemory(setup: PlanSetup, { levels, shareLevel, most }: PlannedTree): PlannedMemory {
   const { size, depth, width, dimension, neighbors, vectors } = setup;
@@ -78,8 +82,12 @@ export function plannedMemory(setup: PlanSetup, { levels, shareLevel, most }: Pl
   return {
     compress: [
       points,
-      whole('orders and places', STRUCTURE_BYTES * size),
-      own('neighbors and votes', (bytesOfNeighbor * neighbors + VOTER_BYTES) * size * share),
+      whole('orders', (STRUCTURE_BYTES + (share < 1 ? BIT_BYTES : 0)) * size),
+      own(
+        'neighbors and votes',
+        (bytesOfNeighbor * neighbors + VOTER_BYTES) * size * share +
+          KNOWN_BYTES * (size * share + rowsAround(setup, size * share)),
+      ),
       own('skeletons found', 8 * interpolations + sum(({ rank }) => 16 * rank)),
       blocks,
     ],

@@ -4,7 +4,8 @@
  */
 import { LEAVES as PILOT_LEAVES } from '../../hierarchical/from-entries/pilot.js';
 import { PARTNERS } from '../../hierarchical/from-entries/skeleton-state.js';
-import { LONERS, lonerLevel, NEAREST } from '../../hierarchical/from-entries/voters.js';
+import { LONERS, lonerLevel } from '../../hierarchical/from-entries/loners.js';
+import { NEAREST } from '../../hierarchical/from-entries/voters.js';
 import { comparisonBatches, MOST_WORST } from '../../hierarchical/measure/columns-error.js';
 import { NORM_COLUMNS } from '../../hierarchical/measure/norm-estimate.js';
 import { PANEL } from '../../hierarchical/measure/sampled-columns.js';
@@ -66,10 +67,19 @@ const MEAN_SPREAD = 0.32;
 /** Of the lists that would stay by chance, one in P, those that do, as counted. */
 const STAYING = 1 / 3;
 
+/** Of the sides of so many equal cubes, those with another one beyond. */
+const cutSides = (parts: number, dimension: number): number => 1 - parts ** (-1 / dimension);
+
+/** Rows around a node of n indices that these have for neighbors: those of a cube of points, so far as there are. */
+export function rowsAround({ size, dimension, neighbors }: PlanSetup, n: number): number {
+  const width = SPREAD * (neighbors / n) ** (1 / dimension);
+  return Math.min(size - n, n * ((1 + 2 * width) ** dimension - 1) * cutSides(size / n, dimension));
+}
+
 /** Things that ranks compare before they compress: options, diagonal, points, a given tree. */
 const COMPARED = 4;
 /** Phases from the lists to the blocks, after each of which ranks hear whether one has failed. */
-const PHASES = 16;
+const PHASES = 22;
 
 /** Messages and bytes of each operation, for P ranks. */
 export class TrafficPlan {
@@ -191,7 +201,7 @@ export class TrafficPlan {
       const boxes: PlannedTraffic[] = [];
       for (let level = top; level <= depth; level++) boxes.push(times(2, ofChunks(8 * dimension * 2 ** level)));
       const cuts = this.#cuts(top, 1, (nodes) => this.allreduce(16 * dimension * nodes));
-      return totalTraffic([cuts, times(5, this.#agreed()), order, ...boxes]);
+      return totalTraffic([cuts, times(4, this.#agreed()), order, ...boxes]);
     }
     const cuts = this.#cuts(top, 2, (nodes) => this.allreduce(4 * CANDIDATES * nodes));
     const moving = (size * (ranks - 1)) / ranks / ranks;
@@ -204,7 +214,7 @@ export class TrafficPlan {
     return totalTraffic([
       times(SEARCHED_TREES, totalTraffic([cuts, times(2, this.#agreed()), this.allreduce(8)])),
       times(SEARCHED_TREES - 1, moved),
-      times(5, this.#agreed()),
+      times(4, this.#agreed()),
       this.allgather(4 * neighbors * Math.min(size, RECALL_ROWS)),
       this.allgather(8 * neighbors * Math.min(size, RECALL_ROWS)),
     ]);
@@ -233,7 +243,7 @@ export class TrafficPlan {
 
   /**
    * Skeletons of siblings with their amplifications and nearest neighbors: 1 + 10·s numbers, s the rank limit; and for
-   * each level above, votes for the rows around the sibling, 8 bytes each, and how many these are.
+   * each level above, votes for the rows around the sibling, 12 bytes each, and how many these are.
    */
   skeletons(): LevelTraffic[] {
     const { neighbors, rankOfLevel } = this.#setup;
@@ -242,28 +252,16 @@ export class TrafficPlan {
     return this.#tree.levels.flatMap(({ level, sends, receives, size }) => {
       if (sends + receives === 0) return [];
       const above = level - 1;
-      const bytes = told + above * 8 * (1 + this.#around(size));
+      const bytes = told + above * (8 + 12 * rowsAround(this.#setup, size));
       return [{ level, messages: (1 + 2 * above) * sends, sentBytes: sends * bytes, receivedBytes: receives * bytes }];
     });
-  }
-
-  /** Rows around a node of n indices that these have for neighbors: those of a cube of points, so far as there are. */
-  #around(n: number): number {
-    const { size, dimension, neighbors } = this.#setup;
-    const width = SPREAD * (neighbors / n) ** (1 / dimension);
-    return Math.min(size - n, n * ((1 + 2 * width) ** dimension - 1) * this.#cutSides(size / n));
-  }
-
-  /** Of the sides of so many equal cubes, those with another one beyond. */
-  #cutSides(parts: number): number {
-    return 1 - parts ** (-1 / this.#setup.dimension);
   }
 
   /** Of a rank's own indices and their nearest neighbors, so many of each, the pairs that two ranks share. */
   #crossing(nearest: number): number {
     const { size, ranks, dimension } = this.#setup;
     const own = (size * this.#tree.most) / 2 ** this.#tree.shareLevel;
-    const share = MEAN_SPREAD * dimension * (nearest / own) ** (1 / dimension) * this.#cutSides(ranks);
+    const share = MEAN_SPREAD * dimension * (nearest / own) ** (1 / dimension) * cutSides(ranks, dimension);
     return own * nearest * Math.min(1 - 1 / ranks, share);
   }
 

@@ -36,8 +36,11 @@ const NEIGHBOR_FLOPS = 3500;
 const SPLIT_FLOPS = 2750;
 /** An index whose votes, and who votes for it, are found. */
 const VOTE_FLOPS = 3.6e4;
-/** An index in what every rank does for all of them, by all workers: its leaf, and where its list is. */
-const EVERY_FLOPS = 1100;
+/** An index's leaf and list, by all workers; of several ranks each looks through all for those that it knows. */
+const LEAF_FLOPS = 1100;
+const LOOKED_FLOPS = 700;
+/** Of several ranks: an own index whose neighbors become known. */
+const KNOWN_FLOPS = 1.2e4;
 /** An own index by one thread: its diagonal entry, orders and layouts. */
 const OWN_SERIAL_FLOPS = 2725;
 /** Of several ranks also: lists that move. */
@@ -149,11 +152,12 @@ export class WorkPlan {
     }, depth);
   }
 
-  /** Votes of each rank's indices; leaves of all N, on every rank by all workers; the rest of its own by one thread. */
+  /** Votes of each rank's indices; a look through all N on every rank, by all workers; the rest by one thread. */
   structure(): PlannedWork[] {
     const { size, ranks } = this.#setup;
+    const own = (VOTE_FLOPS + (ranks > 1 ? KNOWN_FLOPS : 0)) / ranks;
     return [
-      this.#all((VOTE_FLOPS * size) / ranks + EVERY_FLOPS * size),
+      this.#all((own + (ranks > 1 ? LOOKED_FLOPS : LEAF_FLOPS)) * size),
       this.#all((OWN_SERIAL_FLOPS + (ranks > 1 ? MOVED_FLOPS : 0)) * size * this.#share, 1),
     ];
   }

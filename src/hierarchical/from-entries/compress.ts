@@ -15,6 +15,7 @@ import { sourceState } from '../../source/share-source.js';
 import { resolvedDistance } from '../../tree/distances/choose-distance.js';
 import { described, type Given } from '../../tree/given.js';
 import type { InteractionLists } from '../../tree/interaction-lists.js';
+import { knownIndices } from '../../tree/known-indices.js';
 import { interactionLists } from '../../tree/lists.js';
 import { ownLists } from '../../tree/own-lists.js';
 import { comparisonBytes } from '../measure/columns-error.js';
@@ -202,11 +203,13 @@ async function compressOnce(
     control,
   );
   if (neighbors !== found) team.collect(letGo(found, LISTS));
-  const lists = interactionLists(tree, neighbors, { budget: resolved.budget }, team.communicator);
+  const known = await knownIndices(tree, neighbors, [neighbors.indices, round.witnesses], control);
+  const { count, indices } = neighbors;
+  const lists = interactionLists(tree, { count, indices, ...known }, { budget: resolved.budget }, team.communicator);
   const listed = performance.now();
   const needed = neededBases(tree, lists);
   const share = shareOnTeam(tree, lists, resolved.format, team);
-  const input = { tree, lists, neighbors, perNeighbor, needed, round, share };
+  const input = { tree, lists, neighbors, known, perNeighbor, needed, round, share };
   const skeletons = await skeletonizeTree(source, resolved, input, normSquared, control);
   const skeletonized = performance.now();
   const { nested } = FORMAT_TABLE[resolved.format];
@@ -281,7 +284,7 @@ async function compressOnce(
 /** Lists of neighbors, and where each one's stands. */
 const LISTS = ['indices', 'rowOf'] as const;
 /** What rows are drawn by, and what skeletonization found. */
-const VOTERS = ['neighbors', 'rowOf', 'nearestBegin', 'nearestOf', 'reach', 'leafOf'] as const;
+const VOTERS = ['neighbors', 'nearestBegin', 'nearestOf', 'reach', 'places', 'leafAt', 'rowAt'] as const;
 const FOUND = ['choice', 'skeletons', 'amplification', 'slots'] as const;
 
 /**

@@ -160,8 +160,8 @@ export function estimateCompression(
   const most = Math.max(...ranks);
   const scratch = scratchBytes(size, leafSize, most, workers);
   const blocks = workers * 8 * Math.max(leafSize, most) ** 2;
-  // Orders, leaves, and where lists stand; and of own indices who votes for whom.
-  const orders = (16 + 28 * share) * size;
+  // Orders, and of several ranks which indices are known; leaves and lists of those, and who votes for whom.
+  const orders = (8 + 36 * share + (share < 1 ? 1 / 4 : 0)) * size;
   const order = 24 * size;
   const comparison = comparisonBytes(size, width) * share;
   // What lists of several ranks move by.

@@ -1,6 +1,7 @@
 /**
  * Rows outside a node that single columns of its sample are coupled to unnoticed.
  */
+import { placeOf } from '../../core/index-places.js';
 import { view } from '../../dense/matrix.js';
 import type { EntrySource } from '../../source/entry-source.js';
 import type { RowSampler } from './row-sampler.js';
@@ -18,12 +19,12 @@ export interface SampledColumns {
 
 /** Looks for partners of columns among their nearest neighbors. Holds scratch: one per thread. */
 export class Partners {
-  readonly #state: Pick<SkeletonState, 'neighbors' | 'rowOf' | 'neighborCount'>;
+  readonly #state: Pick<SkeletonState, 'neighbors' | 'places' | 'rowAt' | 'neighborCount'>;
   readonly #source: EntrySource;
-  readonly #rows = new Int32Array(PARTNERS);
+  readonly #free = { indices: new Int32Array(PARTNERS), leaves: new Int32Array(PARTNERS) };
   readonly #couplings = new Float64Array(PARTNERS);
 
-  constructor(state: Pick<SkeletonState, 'neighbors' | 'rowOf' | 'neighborCount'>, source: EntrySource) {
+  constructor(state: Pick<SkeletonState, 'neighbors' | 'places' | 'rowAt' | 'neighborCount'>, source: EntrySource) {
     this.#state = state;
     this.#source = source;
   }
@@ -41,18 +42,18 @@ export class Partners {
       known,
     }: { readonly allowed: number; readonly most: number; readonly known?: SharedNode | undefined },
   ): void {
-    const { neighbors, rowOf, neighborCount } = this.#state;
+    const { neighbors: indices, places, rowAt, neighborCount } = this.#state;
     const nearest = Math.min(PARTNERS, neighborCount);
     const first = sampler.count;
     for (let j = 0; j < candidates.length && sampler.count - first < most; j++) {
-      const from = known === undefined ? rowOf[candidates[j]] * neighborCount : j * nearest;
-      const count = sampler.freeAmong(known?.partners ?? neighbors, from, from + nearest, this.#rows);
+      const from = known === undefined ? rowAt[placeOf(places, candidates[j])] * neighborCount : j * nearest;
+      const count = sampler.freeAmong(known?.partners ?? { indices }, from, from + nearest, this.#free);
       if (count === 0) continue;
-      const rows = this.#rows.subarray(0, count);
+      const rows = this.#free.indices.subarray(0, count);
       this.#source.entries(rows, candidates.subarray(j, j + 1), view(this.#couplings, 0, count, 1));
       const least = Math.max(allowed, NEGLECTED * square(j));
       for (let r = 0; r < count; r++)
-        if ((this.#couplings[r] * amplification[j]) ** 2 > least) sampler.takeRow(rows[r]);
+        if ((this.#couplings[r] * amplification[j]) ** 2 > least) sampler.takeRow(rows[r], this.#free.leaves[r]);
     }
   }
 }

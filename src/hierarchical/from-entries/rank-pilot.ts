@@ -10,7 +10,7 @@ import type { TeamControl } from '../../parallel/team-control.js';
 import type { EntrySource } from '../../source/entry-source.js';
 import { sourceState } from '../../source/share-source.js';
 import { type ClusterTree, mostInLeaf, nodesOf } from '../../tree/cluster-tree.js';
-import { leafOfIndices } from '../../tree/leaf-of-indices.js';
+import { knownIndices } from '../../tree/known-indices.js';
 import { interactionLists } from '../../tree/lists.js';
 import { listsOfAll } from '../../tree/own-lists.js';
 import type { NeighborRows } from '../../tree/neighbors.js';
@@ -87,9 +87,8 @@ export async function pilotRanks(
   const state: SkeletonState = {
     source: handle,
     tree,
-    leafOf: await awaitTogether(communicator, () => leafOfIndices(tree, control)),
+    ...(await knownIndices(tree, listed, [listed.indices], control)),
     neighbors: listed.indices,
-    rowOf: listed.rowOf,
     neighborCount: neighbors.count,
     // Neighbors alone vote: who is whose one-sidedly is not found for a pilot.
     nearestBegin: sharedInt32(listed.indices.length / Math.max(1, neighbors.count) + 1),

@@ -18,11 +18,12 @@
  * measured on Gauss–Newton Hessians and is far worse: the rows with large diagonal entries are much alike, and mostly
  * uncoupled from the node.
  */
+import { placeOf } from '../../core/index-places.js';
 import { IndexTable } from '../../core/index-table.js';
 import { leftChild, levelOf, parentOf } from '../../core/indices.js';
 import type { RandomStream } from '../../core/random.js';
-import { firstLeaf, nodesOf } from '../../tree/cluster-tree.js';
-import { LONERS } from './voters.js';
+import { firstLeaf, leafBelow, nodesOf } from '../../tree/cluster-tree.js';
+import { leafOfLoner, LONERS } from './loners.js';
 import { markInside, Votes, type GivenVotes, type VotesState } from './votes.js';
 
 /**
@@ -38,6 +39,12 @@ export interface RowSamplerState extends VotesState {
 export interface Batch {
   readonly rows: Int32Array;
   readonly weights: Float64Array;
+}
+
+/** Some rows, and the leaf that each stands in. */
+export interface RowsOfLeaves {
+  readonly indices: Int32Array;
+  readonly leaves: Int32Array;
 }
 
 /** Share of the rows that goes to rings by their nearness, each next one's by DECLINE smaller; the rest by size. */
@@ -68,8 +75,9 @@ export class RowSampler {
   #nearCount = 0;
   /** 1 for leaves of the node, leaves near to it, and isolated rows: those are zero and tell nothing. */
   readonly #inside: Uint8Array;
-  /** Rows taken so far. */
+  /** Rows taken so far, and the leaf of each. */
   readonly #taken = new IndexTable();
+  #leaves = new Int32Array(this.#taken.list.length);
   readonly #voted = new Votes();
   /** Ranges of positions outside, ring by ring: where each begins, and how many positions of the ring stand before. */
   readonly #from: Int32Array;
@@ -152,16 +160,16 @@ export class RowSampler {
       // Beyond near leaves, theirs are the next rows outside.
       for (let k = 0; k < this.#nearCount; k++) voted.add(state, this.#inside, leaf0 + this.#nearLeaves[k], tree.depth);
     }
-    for (let t = 0; t < voted.count; t++) this.#markUpwards(leaf0 + state.leafOf[voted.touched[t]], OTHER, true);
+    for (let t = 0; t < voted.count; t++) this.#markUpwards(leaf0 + voted.leaves[t], OTHER, true);
     this.#findRings(ν);
   }
 
   /** Takes the `most` rows with most votes, or all that have any: they count once. Returns how many. */
   takeNeighbors(most: number): number {
     const first = this.count;
-    const { touched, votes, count } = this.#voted;
+    const { votes, count } = this.#voted;
     if (count <= most) {
-      for (let t = 0; t < count; t++) this.#takeNeighbor(touched[t]);
+      for (let t = 0; t < count; t++) this.#takeNeighbor(t);
     } else {
       let highest = 0;
       for (let t = 0; t < count; t++) highest = Math.max(highest, votes[t]);
@@ -171,8 +179,7 @@ export class RowSampler {
       let above = 0;
       while (bar > 0 && above + histogram[bar] <= most) above += histogram[bar--];
       let atBar = most - above;
-      for (let t = 0; t < count; t++)
-        if (votes[t] > bar || (votes[t] === bar && atBar-- > 0)) this.#takeNeighbor(touched[t]);
+      for (let t = 0; t < count; t++) if (votes[t] > bar || (votes[t] === bar && atBar-- > 0)) this.#takeNeighbor(t);
     }
     return this.count - first;
   }
@@ -225,7 +232,7 @@ export class RowSampler {
         const i = loners[this.#sortedNode[r] * LONERS + place];
         if (i < 0) continue;
         if (this.count - first >= most) return this.count - first;
-        this.#takeOnce(i);
+        if (this.#taken.placeOf(i) < 0) this.#takeOnce(i, leafOfLoner(this.#state, this.#sortedNode[r], i));
       }
     }
     return this.count - first;
@@ -234,31 +241,51 @@ export class RowSampler {
   /** Takes the witnesses outside; they count once. Returns how many. */
   takeWitnesses(): number {
     const first = this.count;
-    for (const i of this.#state.witnesses) this.#takeOnce(i);
+    for (const i of this.#state.witnesses) this.#takeOnce(i, this.#leafOf(i));
     this.witnessed = this.count - first;
     return this.witnessed;
   }
 
-  /** The rows outside, not taken yet, among these, which begin at number `from`. Returns how many. */
-  freeAmong(list: Int32Array, from: number, end: number, into: Int32Array): number {
-    const { leafOf } = this.#state;
+  /**
+   * The rows outside, not taken yet, among those numbered from … end − 1, whose leaves are told or else known. Returns
+   * how many.
+   */
+  freeAmong(
+    { indices, leaves }: Pick<RowsOfLeaves, 'indices'> & Partial<RowsOfLeaves>,
+    from: number,
+    end: number,
+    into: RowsOfLeaves,
+  ): number {
     let count = 0;
     for (let q = from; q < end; q++) {
-      const j = list[q];
-      if (this.#inside[leafOf[j]] === 0 && this.#taken.placeOf(j) < 0) into[count++] = j;
+      const j = indices[q];
+      const leaf = leaves === undefined ? this.#leafOf(j) : leaves[q];
+      if (this.#inside[leaf] !== 0 || this.#taken.placeOf(j) >= 0) continue;
+      into.leaves[count] = leaf;
+      into.indices[count++] = j;
     }
     return count;
   }
 
-  /** Takes the row where it is not taken yet; it counts once. */
-  takeRow(i: number): void {
-    this.#takeOnce(i);
+  /** Takes the row of that leaf where it is not taken yet; it counts once. */
+  takeRow(i: number, leaf: number): void {
+    this.#takeOnce(i, leaf);
   }
 
-  /** Takes row i where it lies outside and is not taken yet; it counts once. */
-  #takeOnce(i: number): void {
-    const leaf = this.#state.leafOf[i];
-    if (this.#inside[leaf] !== 0 || !this.#put(i, 1)) return;
+  /** The leaf of a row that was taken. */
+  leafOfTaken(i: number): number {
+    return this.#leaves[this.#taken.placeOf(i)];
+  }
+
+  /** The leaf of an index that is known by its number. */
+  #leafOf(i: number): number {
+    const { places, leafAt } = this.#state;
+    return leafAt[placeOf(places, i)];
+  }
+
+  /** Takes row i of a leaf where it lies outside and is not taken yet; it counts once. */
+  #takeOnce(i: number, leaf: number): void {
+    if (this.#inside[leaf] !== 0 || !this.#put(i, 1, leaf)) return;
     const ring = this.#voted.has(i) ? this.#places.length - 1 : this.#ringOf(leaf);
     this.#free[ring]--;
     this.#certain[ring]++;
@@ -271,23 +298,27 @@ export class RowSampler {
     return levelOf(μ);
   }
 
-  #takeNeighbor(i: number): void {
-    this.#put(i, 1);
+  /** Takes the row numbered so among those with votes. */
+  #takeNeighbor(t: number): void {
+    this.#put(this.#voted.touched[t], 1, this.#voted.leaves[t]);
     this.#free[this.#free.length - 1]--;
     this.#certain[this.#free.length - 1]++;
   }
 
-  /** Takes row i with that weight; false where it is taken already. */
-  #put(i: number, weight: number): boolean {
+  /** Takes row i of that leaf with that weight; false where it is taken already. */
+  #put(i: number, weight: number, leaf: number): boolean {
     const taken = this.#taken;
     const place = taken.count;
     if (taken.add(i) < place) return false;
     if (place >= this.weights.length) {
-      const larger = new Float64Array(taken.list.length);
-      larger.set(this.weights);
-      this.weights = larger;
+      const [weights, leaves] = [this.weights, this.#leaves];
+      this.weights = new Float64Array(taken.list.length);
+      this.weights.set(weights);
+      this.#leaves = new Int32Array(taken.list.length);
+      this.#leaves.set(leaves);
     }
     this.weights[place] = weight;
+    this.#leaves[place] = leaf;
     return true;
   }
 
@@ -369,8 +400,10 @@ export class RowSampler {
   /** Takes the row at a place of a ring, unless it is taken already or belongs to another ring. */
   #takePlace(ring: number, place: number): void {
     let i: number;
+    let leaf: number;
     if (ring === this.#places.length - 1) {
       i = this.#voted.touched[place];
+      leaf = this.#voted.leaves[place];
     } else {
       const before = this.#sortedBefore;
       let r = this.#range;
@@ -379,10 +412,13 @@ export class RowSampler {
       while (before[r] > place) r--;
       while (r + 1 < end && before[r + 1] <= place) r++;
       this.#range = r;
-      i = this.#state.tree.order[this.#sortedFrom[r] + place - before[r]];
+      const { tree } = this.#state;
+      const p = this.#sortedFrom[r] + place - before[r];
+      i = tree.order[p];
       if (this.#voted.has(i)) return;
+      leaf = leafBelow(tree, this.#sortedNode[r], p);
     }
-    if (this.#put(i, 1)) this.#free[ring]--;
+    if (this.#put(i, 1, leaf)) this.#free[ring]--;
   }
 
   /**

@@ -3,7 +3,7 @@
  */
 import type { Precision } from '../../dense/matrix.js';
 import type { SourceHandle } from '../../source/share-source.js';
-import type { RowSamplerState } from './row-sampler.js';
+import type { RowSamplerState, RowsOfLeaves } from './row-sampler.js';
 import type { SplitMemory } from './split-sample.js';
 import type { GivenVotes } from './votes.js';
 
@@ -13,8 +13,8 @@ export const PARTNERS = 8;
 /** What several ranks tell each other of a node near the root, for which each lacks lists of neighbors. */
 export interface SharedNode {
   readonly votes: GivenVotes;
-  /** The nearest neighbors of each candidate, min(κ, PARTNERS) numbers. */
-  readonly partners: Int32Array;
+  /** The nearest neighbors of each candidate, min(κ, PARTNERS) of them, and their leaves. */
+  readonly partners: RowsOfLeaves;
 }
 
 /** What skeletonization reads and writes. */

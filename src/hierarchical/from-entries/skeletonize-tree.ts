@@ -14,7 +14,7 @@ import type { EntrySource } from '../../source/entry-source.js';
 import { sourceState } from '../../source/share-source.js';
 import { type ClusterTree, firstLeaf, nodesOf } from '../../tree/cluster-tree.js';
 import type { InteractionLists } from '../../tree/interaction-lists.js';
-import { leafOfIndices } from '../../tree/leaf-of-indices.js';
+import type { KnownIndices } from '../../tree/known-indices.js';
 import type { NeighborRows } from '../../tree/neighbors.js';
 import { COMPRESSION_NEED } from '../matrix/memory.js';
 import { withNearLists } from '../ranks/near-lists.js';
@@ -50,7 +50,9 @@ export interface Round {
 export interface SkeletonInput {
   readonly tree: ClusterTree;
   readonly lists: InteractionLists;
-  readonly neighbors: Pick<NeighborRows, 'count' | 'indices' | 'rowOf'>;
+  readonly neighbors: NeighborRows;
+  /** What is known of the indices that stand in them, and of those that the round wants in samples. */
+  readonly known: KnownIndices;
   /** Bytes that the search took for each of them. */
   readonly perNeighbor: number;
   /** 1 for every node that needs a basis. */
@@ -64,7 +66,7 @@ export interface SkeletonInput {
 export async function skeletonizeTree(
   source: EntrySource,
   options: ResolvedOptions,
-  { tree, lists: interactions, neighbors, perNeighbor, needed, round, share }: SkeletonInput,
+  { tree, lists: interactions, neighbors, known, perNeighbor, needed, round, share }: SkeletonInput,
   normSquared: number,
   control: TeamControl,
 ): Promise<SkeletonState> {
@@ -72,10 +74,9 @@ export async function skeletonizeTree(
   const { maxRank, leafSize, seed, tolerance } = options;
   const { handle, modules, solo } = sourceState(source);
   const { communicator } = control.team;
-  const leafOf = await awaitTogether(communicator, () => leafOfIndices(tree, control));
-  const voters = await findVoters(tree, leafOf, neighbors, share, control);
-  const listed = { tree, neighbors: neighbors.indices, rowOf: neighbors.rowOf, neighborCount: neighbors.count };
-  const lists = share === undefined ? listed : withNearLists({ ...listed, ...voters }, share, communicator);
+  const voters = await findVoters(tree, known, neighbors, share, control);
+  const own = { tree, neighbors: neighbors.indices, neighborCount: neighbors.count, ...voters };
+  const lists = share === undefined ? own : { ...own, ...(await withNearLists(own, share, neighbors, control)) };
   const due = share === undefined ? needed : ownBases(needed, share);
   const slotBegin = sharedFloat64(nodes);
   let slots = 0;
@@ -86,10 +87,6 @@ export async function skeletonizeTree(
   }
   const state: SkeletonState = {
     source: handle,
-    tree,
-    leafOf,
-    neighborCount: neighbors.count,
-    ...voters,
     ...lists,
     nearBegin: interactions.nearBegin,
     near: interactions.near,

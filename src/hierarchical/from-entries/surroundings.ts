@@ -10,25 +10,26 @@ import type { RowSampler, RowSamplerState } from './row-sampler.js';
 
 /** Takes rows around others into a sample. Holds scratch: one per thread. */
 export class Surroundings {
-  readonly #state: Pick<RowSamplerState, 'tree' | 'leafOf'>;
+  readonly #state: Pick<RowSamplerState, 'tree'>;
   readonly #source: EntrySource;
   readonly #start = new Int32Array(1);
   #couplings = new Float64Array(0);
 
-  constructor(state: Pick<RowSamplerState, 'tree' | 'leafOf'>, source: EntrySource) {
+  constructor(state: Pick<RowSamplerState, 'tree'>, source: EntrySource) {
     this.#state = state;
     this.#source = source;
   }
 
   /**
-   * Takes the `most` rows around each of these, which stand in leaves, those that lie outside and are not taken yet:
+   * Takes the `most` rows around each of these, which the sample has, those that lie outside and are not taken yet:
    * they count once. Returns how many. Cost: as many entries a row as its leaf has indices.
    */
   take(sampler: RowSampler, starts: readonly number[], most: number): number {
     const first = sampler.count;
-    const { tree, leafOf } = this.#state;
+    const { tree } = this.#state;
     for (const i of starts) {
-      const ν = firstLeaf(tree) + leafOf[i];
+      const leaf = sampler.leafOfTaken(i);
+      const ν = firstLeaf(tree) + leaf;
       const members = tree.order.subarray(tree.begin[ν], tree.end[ν]);
       const count = members.length;
       if (this.#couplings.length < count) this.#couplings = new Float64Array(count);
@@ -37,7 +38,7 @@ export class Surroundings {
       this.#source.entries(members, this.#start, view(squares, 0, count, 1));
       // The row itself is taken already.
       for (let r = 0; r < count; r++) squares[r] = members[r] === i ? 0 : squares[r] ** 2;
-      for (const r of placesOfLargest(squares, most)) sampler.takeRow(members[r]);
+      for (const r of placesOfLargest(squares, most)) sampler.takeRow(members[r], leaf);
     }
     return sampler.count - first;
   }

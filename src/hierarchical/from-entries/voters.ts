@@ -3,29 +3,33 @@
  * reach, and which are lonely, that is neighbors of few: those at the rim of a cloud, or between clusters. An
  * interpolation errs most in such rows, and a draw of a few hundred rows passes them by.
  */
-import { firstOfLevel, leftChild } from '../../core/indices.js';
-import { sharedInt32 } from '../../core/shared-array.js';
+import { placeOf } from '../../core/index-places.js';
+import { sharedInt32, toShared } from '../../core/shared-array.js';
 import { inLargePages } from '../../dense/large-pages.js';
 import type { Communicator } from '../../distributed/communicator.js';
 import { exchangeParts, partsOf } from '../../distributed/exchange-parts.js';
-import type { Portion } from '../../distributed/portion.js';
-import { awaitTogether } from '../../distributed/together.js';
+import { awaitTogether, together } from '../../distributed/together.js';
 import { independentTasks } from '../../parallel/task-graph.js';
 import { defineTask, type TaskDefinition } from '../../parallel/task.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import { type ClusterTree, nodesOf } from '../../tree/cluster-tree.js';
+import { knownIndices, type KnownIndices } from '../../tree/known-indices.js';
 import type { NeighborRows } from '../../tree/neighbors.js';
 import { rankOfLeaves } from '../../tree/own-lists.js';
 import { ownPositions, rangesOf, type HeldNodes } from '../ranks/share.js';
+import {
+  findLoners,
+  gatherLoners,
+  isLonely,
+  lonerLevel,
+  LONERS,
+  subtreesOf,
+  type FirstSubtree,
+  type LonersState,
+} from './loners.js';
 
 /** So many of an index's neighbors, the nearest ones, know it in turn. */
 export const NEAREST = 4;
-/** Lonely indices that are known of each node. */
-export const LONERS = 16;
-/** Lonely: a neighbor of fewer than this share of as many as it has neighbors itself. */
-const LONELY = 1 / 2;
-/** Levels of the subtrees whose lonely indices are found by a task each. */
-const LONER_LEVELS = 5;
 
 /** Which indices vote for rows beside their neighbors, how far the votes of each reach, and which rows are lonely. */
 export interface Voters {
@@ -38,7 +42,7 @@ export interface Voters {
   /** By position from `first` on: the level of the smallest node that holds the index and all that it votes for. */
   readonly reach: Int32Array;
   readonly first: number;
-  /** Of every node, its lonely indices, neighbors of few others, the loneliest first, LONERS at most; −1 for none. */
+  /** `LonersState.loners` */
   readonly loners: Int32Array;
 }
 
@@ -50,15 +54,9 @@ const MARKS = 32;
 const FEW = 32;
 
 /** What is looked at, and found. Rows are those of the lists: of several ranks, of the indices whose lists are here. */
-export interface VotersState extends Voters {
-  readonly tree: ClusterTree;
-  readonly leafOf: Int32Array;
-  /** Neighbors of index i from rowOf[i]·κ on, and κ; −1 of indices whose list is elsewhere. */
+export interface VotersState extends Voters, KnownIndices, LonersState {
+  /** `count` neighbors in each row. */
   readonly neighbors: Int32Array;
-  readonly rowOf: Int32Array;
-  readonly count: number;
-  /** Of each row, of how many indices its own is a neighbor. */
-  readonly known: Int32Array;
   /**
    * Bit q mod 32 of number ⌊q/32⌋ of the `words` of a row: its index votes for its q-th neighbor from the other side,
    * or where that one's list is elsewhere, asks whether it does.
@@ -72,32 +70,24 @@ export interface VotersState extends Voters {
   readonly next: Int32Array;
   /** Of each chunk of rows the same: how many, then where they begin. */
   readonly chunkBegin: Int32Array;
-  /** The level of the subtrees whose lonely indices a task finds, and how well those of their roots are known. */
-  readonly top: number;
-  readonly lonersKnown: Int32Array;
 }
-
-/** The first of the subtrees that this rank looks at. */
-interface FirstSubtree {
-  readonly firstSubtree: number;
-}
-
-/** The level of the subtrees whose lonely indices are found by a task each: none is shared by ranks. */
-export const lonerLevel = (depth: number, shareLevel: number): number => Math.max(shareLevel, depth - LONER_LEVELS);
 
 /**
  * Finds of which indices each index is among the NEAREST nearest neighbors, or among all of them where those indices
  * are lonely, and where it is not theirs anyway. The same for any team; cost O(κN), shared by workers and ranks. Of
  * several ranks each finds it for the indices of its own positions, whose lists it has: it tells others of 4 bytes for
- * each neighbor that these have, and asks them by 8 for each of the nearest. All gather 128 bytes a leaf.
+ * each neighbor that these have, and asks them by 8 for each of the nearest. All gather 128 bytes a leaf. Returns also
+ * what is known then: voters of other ranks, too.
  */
 export async function findVoters(
   tree: ClusterTree,
-  leafOf: Int32Array,
-  { indices: neighbors, rowOf, count }: Pick<NeighborRows, 'indices' | 'rowOf' | 'count'>,
+  known: KnownIndices,
+  lists: Pick<NeighborRows, 'indices' | 'rowOf' | 'members' | 'count'>,
   share: HeldNodes | undefined,
-  { team, signal }: TeamControl,
-): Promise<Voters> {
+  control: TeamControl,
+): Promise<Voters & KnownIndices> {
+  const { team, signal } = control;
+  const { indices: neighbors, count } = lists;
   const { communicator } = team;
   const { begin: first, end } = ownPositions(tree, share);
   const rows = end - first;
@@ -107,9 +97,8 @@ export async function findVoters(
   const indices = (length: number): Int32Array => inLargePages(sharedInt32(length));
   const state: VotersState = {
     tree,
-    leafOf,
+    ...known,
     neighbors,
-    rowOf,
     count,
     known: indices(rows),
     marks: indices(words * rows),
@@ -161,8 +150,9 @@ export async function findVoters(
     chunkBegin[chunk] = total;
     total += count;
   }
-  const found = { ...state, nearestOf: indices(total) };
-  const { nearestOf } = found;
+  const nearestOf = indices(total);
+  const all = others === undefined ? known : await knownIndices(tree, lists, [others.voters], control, known);
+  const found = { ...state, ...all, nearestOf };
   await run(found, [
     [placeNearest, chunks],
     [fillNearest, chunks, () => others?.fillAsked(nearestOf)],
@@ -170,14 +160,7 @@ export async function findVoters(
     [findReach, chunks],
     [findLoners, own.end - own.first, () => gatherLoners(found, share, communicator)],
   ]);
-  return { nearestBegin, nearestOf, reach, first, loners };
-}
-
-/** This rank's subtrees of a level at or below that of the nodes that are dealt out. */
-function subtreesOf(share: HeldNodes | undefined, level: number): Portion {
-  if (share === undefined) return { first: 0, end: 2 ** level };
-  const below = 2 ** (level - share.level);
-  return { first: below * share.bounds[share.rank], end: below * share.bounds[share.rank + 1] };
+  return { nearestBegin, nearestOf, reach, first, loners, ...all };
 }
 
 /** What indices of other ranks have to do with a rank's own lists. */
@@ -185,8 +168,8 @@ class OtherVoters {
   readonly #state: VotersState;
   readonly #communicator: Communicator;
   readonly #rankOf: Int32Array;
-  /** Pairs of an own index and one that votes for it. */
-  #asked = new Int32Array(0);
+  /** Pairs of the row of an own index and one that votes for it. */
+  #asked: Int32Array = new Int32Array(0);
 
   constructor(state: VotersState, share: HeldNodes, communicator: Communicator) {
     this.#state = state;
@@ -196,72 +179,63 @@ class OtherVoters {
 
   /** Collective: of how many other ranks' indices each of the own ones is a neighbor. */
   tellKnown(): void {
-    const { tree, first, neighbors, rowOf, leafOf, count, known, next } = this.#state;
-    const parts = partsOf(this.#communicator.size, 1, (put) => {
-      for (let at = 0; at < next.length; at++) {
-        if (next[at] === 0) continue;
-        const from = rowOf[tree.order[first + at]] * count;
-        for (let q = from; q < from + count; q++)
-          if (rowOf[neighbors[q]] < 0) put(this.#rankOf[leafOf[neighbors[q]]], neighbors[q]);
-      }
-    });
+    const { tree, first, neighbors, places, leafAt, rowAt, count, known, next } = this.#state;
+    const parts = together(this.#communicator, () =>
+      partsOf(this.#communicator.size, 1, (put) => {
+        for (let at = 0; at < next.length; at++) {
+          if (next[at] === 0) continue;
+          const from = rowAt[placeOf(places, tree.order[first + at])] * count;
+          for (let q = from; q < from + count; q++) {
+            const place = placeOf(places, neighbors[q]);
+            if (rowAt[place] < 0) put(this.#rankOf[leafAt[place]], neighbors[q]);
+          }
+        }
+      }),
+    );
     next.fill(0);
-    for (const i of exchangeParts(this.#communicator, parts).numbers) known[rowOf[i]]++;
+    for (const i of exchangeParts(this.#communicator, parts).numbers) known[rowAt[placeOf(places, i)]]++;
   }
 
   /** Collective: asks others about marks of their indices, and finds out which of theirs are voters. */
   ask(): void {
-    const { neighbors, rowOf, leafOf, count } = this.#state;
+    const { neighbors, places, leafAt, rowAt, count } = this.#state;
     const own = { from: 0, to: this.#state.next.length };
-    const parts = partsOf(this.#communicator.size, 2, (put) => {
-      forMarked(this.#state, own, (j, i) => {
-        if (rowOf[i] < 0) put(this.#rankOf[leafOf[i]], i, j);
-      });
-    });
+    const parts = together(this.#communicator, () =>
+      partsOf(this.#communicator.size, 2, (put) => {
+        forMarked(this.#state, own, (j, i) => {
+          const place = placeOf(places, i);
+          if (rowAt[place] < 0) put(this.#rankOf[leafAt[place]], i, j);
+        });
+      }),
+    );
     const { numbers } = exchangeParts(this.#communicator, parts);
     let voters = 0;
     for (let k = 0; k < numbers.length; k += 2) {
-      const from = rowOf[numbers[k]] * count;
-      if (neighbors.subarray(from, from + count).includes(numbers[k + 1])) continue;
-      numbers.copyWithin(voters, k, k + 2);
+      const row = rowAt[placeOf(places, numbers[k])];
+      if (neighbors.subarray(row * count, (row + 1) * count).includes(numbers[k + 1])) continue;
+      numbers[voters] = row;
+      numbers[voters + 1] = numbers[k + 1];
       voters += 2;
     }
-    this.#asked = numbers.slice(0, voters);
+    this.#asked = numbers.subarray(0, voters);
+  }
+
+  /** The voters among other ranks' indices. */
+  get voters(): Int32Array {
+    return toShared(this.#asked.filter((_, k) => k % 2 === 1));
   }
 
   /** Counts them with the own ones. */
   countAsked(): void {
-    const { next, rowOf } = this.#state;
-    for (let k = 0; k < this.#asked.length; k += 2) next[rowOf[this.#asked[k]]]++;
+    const { next } = this.#state;
+    for (let k = 0; k < this.#asked.length; k += 2) next[this.#asked[k]]++;
   }
 
   /** And lists them. */
   fillAsked(nearestOf: Int32Array): void {
-    const { next, rowOf } = this.#state;
-    for (let k = 0; k < this.#asked.length; k += 2) nearestOf[next[rowOf[this.#asked[k]]]++] = this.#asked[k + 1];
+    const { next } = this.#state;
+    for (let k = 0; k < this.#asked.length; k += 2) nearestOf[next[this.#asked[k]]++] = this.#asked[k + 1];
   }
-}
-
-/** Lonely indices of all nodes, of several ranks gathered. Collective. */
-function gatherLoners(state: VotersState, share: HeldNodes | undefined, communicator: Communicator): void {
-  const { tree, top, loners, lonersKnown } = state;
-  if (share !== undefined) {
-    const gather = (numbers: Int32Array, level: number): void => {
-      const width = LONERS * 2 ** (level - share.level);
-      const counts = Array.from({ length: share.ranks }, (_, r) => width * (share.bounds[r + 1] - share.bounds[r]));
-      communicator.allgather(undefined, numbers, counts);
-    };
-    for (let level = top; level <= tree.depth; level++) {
-      const begin = LONERS * firstOfLevel(level);
-      gather(loners.subarray(begin, begin + LONERS * 2 ** level), level);
-    }
-    gather(lonersKnown, top);
-  }
-  const known = new Map<number, number>();
-  loners.subarray(LONERS * firstOfLevel(top), LONERS * firstOfLevel(top + 1)).forEach((i, k) => {
-    known.set(i, lonersKnown[k]);
-  });
-  for (let ν = firstOfLevel(top) - 1; ν >= 0; ν--) keepLoners(loners, ν, ofChildren(loners, ν), (i) => known.get(i)!);
 }
 
 /** Own positions, or rows, from … to − 1, and whether a single worker looks at all of them. */
@@ -296,16 +270,17 @@ export const countKnown = defineTask<VotersState, FirstSubtree>(
     const {
       tree: { order },
       first,
+      places,
+      rowAt,
       neighbors,
-      rowOf,
       count,
       known,
       next,
     } = state;
     for (let at = from; at < to; at++) {
       let elsewhere = 0;
-      for (let q = rowOf[order[first + at]] * count, end = q + count; q < end; q++) {
-        const row = rowOf[neighbors[q]];
+      for (let q = rowAt[placeOf(places, order[first + at])] * count, end = q + count; q < end; q++) {
+        const row = rowAt[placeOf(places, neighbors[q])];
         if (row >= 0) countOne(known, row, alone);
         else elsewhere++;
       }
@@ -322,8 +297,9 @@ export const markOneSided = defineTask<VotersState, FirstSubtree>(
     const {
       tree: { order },
       first,
+      places,
+      rowAt,
       neighbors,
-      rowOf,
       count,
       known,
       marks,
@@ -331,10 +307,10 @@ export const markOneSided = defineTask<VotersState, FirstSubtree>(
     } = state;
     for (let at = from; at < to; at++) {
       const j = order[first + at];
-      const own = rowOf[j];
+      const own = rowAt[placeOf(places, j)];
       const nearest = isLonely(known[own], count) ? count : Math.min(NEAREST, count);
       for (let q = 0; q < nearest; q++) {
-        const row = rowOf[neighbors[own * count + q]];
+        const row = rowAt[placeOf(places, neighbors[own * count + q])];
         let p = row * count;
         const end = p + count;
         while (row >= 0 && p < end && neighbors[p] !== j) p++;
@@ -346,7 +322,7 @@ export const markOneSided = defineTask<VotersState, FirstSubtree>(
 
 /** Calls `act` with each index of the chunk and every neighbor that it has marked. */
 function forMarked(
-  { tree: { order }, first, neighbors, rowOf, count, marks, words }: VotersState,
+  { tree: { order }, first, places, rowAt, neighbors, count, marks, words }: VotersState,
   { from, to }: Pick<Chunk, 'from' | 'to'>,
   act: (j: number, neighbor: number) => void,
 ): void {
@@ -355,7 +331,7 @@ function forMarked(
       for (let bits = marks[at * words + word]; bits !== 0; bits &= bits - 1) {
         const q = word * MARKS + 31 - Math.clz32(bits & -bits);
         const j = order[first + at];
-        act(j, neighbors[rowOf[j] * count + q]);
+        act(j, neighbors[rowAt[placeOf(places, j)] * count + q]);
       }
 }
 
@@ -364,9 +340,10 @@ export const countMarks = defineTask<VotersState, FirstSubtree>(
   import.meta.url,
   'countMarks',
   eachChunk((state, chunk) => {
-    const { next, rowOf } = state;
+    const { next, places, rowAt } = state;
     forMarked(state, chunk, (_, i) => {
-      if (rowOf[i] >= 0) countOne(next, rowOf[i], chunk.alone);
+      const row = rowAt[placeOf(places, i)];
+      if (row >= 0) countOne(next, row, chunk.alone);
     });
   }),
 );
@@ -402,9 +379,10 @@ export const fillNearest = defineTask<VotersState, FirstSubtree>(
   import.meta.url,
   'fillNearest',
   eachChunk((state, chunk) => {
-    const { nearestOf, next, rowOf } = state;
+    const { nearestOf, next, places, rowAt } = state;
     forMarked(state, chunk, (j, i) => {
-      if (rowOf[i] >= 0) nearestOf[countOne(next, rowOf[i], chunk.alone)] = j;
+      const row = rowAt[placeOf(places, i)];
+      if (row >= 0) nearestOf[countOne(next, row, chunk.alone)] = j;
     });
   }),
 );
@@ -437,62 +415,23 @@ export const findReach = defineTask<VotersState, FirstSubtree>(
   import.meta.url,
   'findReach',
   eachChunk((state, { from, to }) => {
-    const { tree, first, leafOf, neighbors, rowOf, count, nearestBegin, nearestOf, reach } = state;
+    const { tree, first, places, leafAt, rowAt, neighbors, count, nearestBegin, nearestOf, reach } = state;
     const isolated = 2 ** tree.depth;
     for (let at = Math.max(from, tree.begin[0] - first); at < to; at++) {
-      const i = tree.order[first + at];
-      const own = leafOf[i];
-      const row = rowOf[i];
+      const place = placeOf(places, tree.order[first + at]);
+      const own = leafAt[place];
+      const row = rowAt[place];
       // Bits in which the numbers of their leaves differ.
       let differ = 0;
       for (let q = row * count, end = q + count; q < end; q++) {
-        const leaf = leafOf[neighbors[q]];
+        const leaf = leafAt[placeOf(places, neighbors[q])];
         if (leaf !== isolated) differ |= own ^ leaf;
       }
       for (let q = nearestBegin[row]; q < nearestBegin[row + 1]; q++) {
-        const leaf = leafOf[nearestOf[q]];
+        const leaf = leafAt[placeOf(places, nearestOf[q])];
         if (leaf !== isolated) differ |= own ^ leaf;
       }
       reach[at] = tree.depth - (32 - Math.clz32(differ));
     }
   }),
-);
-
-const isLonely = (known: number, count: number): boolean => known < LONELY * count;
-
-/** Keeps the loneliest of some as those of node ν (`Voters.loners`); none without neighbors. */
-function keepLoners(loners: Int32Array, ν: number, some: number[], knownOf: (i: number) => number): void {
-  some.sort((a, b) => knownOf(a) - knownOf(b) || a - b);
-  for (let place = 0; place < LONERS; place++) loners[ν * LONERS + place] = some[place] ?? -1;
-}
-
-/** Lonely indices of a node's children. */
-const ofChildren = (loners: Int32Array, ν: number): number[] =>
-  Array.from(loners.subarray(leftChild(ν) * LONERS, (leftChild(ν) + 2) * LONERS)).filter((i) => i >= 0);
-
-/** Per subtree: the lonely indices of its nodes, and how well those of its root are known. */
-export const findLoners = defineTask<VotersState, FirstSubtree>(
-  import.meta.url,
-  'findLoners',
-  ({ tree, rowOf, known, count, loners, top, lonersKnown }) => {
-    const { depth, order, begin, end } = tree;
-    const knownOf = (i: number): number => known[rowOf[i]];
-    const isLonelyOne = (i: number): boolean => isLonely(knownOf(i), count);
-    return (task, { firstSubtree }) => {
-      const subtree = firstSubtree + task;
-      for (let level = depth; level >= top; level--) {
-        const nodes = 2 ** (level - top);
-        const first = firstOfLevel(level) + subtree * nodes;
-        for (let ν = first; ν < first + nodes; ν++) {
-          const some =
-            level === depth ? Array.from(order.subarray(begin[ν], end[ν])).filter(isLonelyOne) : ofChildren(loners, ν);
-          keepLoners(loners, ν, some, knownOf);
-        }
-      }
-      for (let place = subtree * LONERS; place < (subtree + 1) * LONERS; place++) {
-        const i = loners[firstOfLevel(top) * LONERS + place];
-        lonersKnown[place] = i < 0 ? 0 : knownOf(i);
-      }
-    };
-  },
 );

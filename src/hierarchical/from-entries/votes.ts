@@ -2,20 +2,19 @@
  * Votes of a node's indices, and of the leaves near to it, for the rows outside: how many of them have each for a
  * neighbor.
  */
+import { placeOf } from '../../core/index-places.js';
 import { IndexTable } from '../../core/index-table.js';
 import { leftChild } from '../../core/indices.js';
 import { type ClusterTree, firstLeaf } from '../../tree/cluster-tree.js';
 import type { InteractionLists } from '../../tree/interaction-lists.js';
+import type { KnownIndices } from '../../tree/known-indices.js';
 import type { Voters } from './voters.js';
 
 /** What votes are counted from. */
-export interface VotesState extends Voters, Pick<InteractionLists, 'nearBegin' | 'near'> {
+export interface VotesState extends Voters, KnownIndices, Pick<InteractionLists, 'nearBegin' | 'near'> {
   readonly tree: ClusterTree;
-  /** Leaf number of each index; 2^depth where it is isolated. */
-  readonly leafOf: Int32Array;
-  /** κ neighbors of each index i, from rowOf[i]·κ on, nearest first, and κ (tree/neighbors.ts, `NeighborRows`). */
+  /** κ neighbors in each row, nearest first, and κ (tree/neighbors.ts, `NeighborRows`). */
   readonly neighbors: Int32Array;
-  readonly rowOf: Int32Array;
   readonly neighborCount: number;
 }
 
@@ -23,6 +22,8 @@ export interface VotesState extends Voters, Pick<InteractionLists, 'nearBegin' |
 export interface GivenVotes {
   readonly indices: Int32Array;
   readonly votes: Int32Array;
+  /** The leaf of each. */
+  readonly leaves: Int32Array;
 }
 
 /** First and last leaf below ν, numbered within their level. */
@@ -67,7 +68,8 @@ export function markInside(
 export class Votes {
   readonly #table = new IndexTable();
   /** By place. */
-  #votes = new Int32Array(this.#table.list.length);
+  #votes: Int32Array = new Int32Array(this.#table.list.length);
+  #leaves: Int32Array = new Int32Array(this.#table.list.length);
 
   /** How many rows have any. */
   get count(): number {
@@ -84,6 +86,11 @@ export class Votes {
     return this.#votes;
   }
 
+  /** The leaf of each. */
+  get leaves(): Int32Array {
+    return this.#leaves;
+  }
+
   /** Whether row i has any. */
   has(i: number): boolean {
     return this.#table.placeOf(i) >= 0;
@@ -93,22 +100,27 @@ export class Votes {
   clear(): void {
     this.#votes.fill(0, 0, this.#table.count);
     this.#table.clear();
-    if (this.#votes.length > this.#table.list.length) this.#votes = new Int32Array(this.#table.list.length);
+    const room = this.#table.list.length;
+    if (this.#votes.length > room) [this.#votes, this.#leaves] = [new Int32Array(room), new Int32Array(room)];
   }
 
   /** Gives so many to each of these. */
-  give({ indices, votes }: GivenVotes): void {
-    for (let t = 0; t < indices.length; t++) this.#give(indices[t], votes[t]);
+  give({ indices, votes, leaves }: GivenVotes): void {
+    for (let t = 0; t < indices.length; t++) this.#give(indices[t], votes[t], leaves[t]);
   }
 
-  #give(j: number, votes: number): void {
+  #give(j: number, votes: number, leaf: number): void {
     const place = this.#table.add(j);
     if (place >= this.#votes.length) {
-      const larger = new Int32Array(this.#table.list.length);
-      larger.set(this.#votes);
-      this.#votes = larger;
+      const larger = (some: Int32Array): Int32Array => {
+        const all = new Int32Array(this.#table.list.length);
+        all.set(some);
+        return all;
+      };
+      [this.#votes, this.#leaves] = [larger(this.#votes), larger(this.#leaves)];
     }
     this.#votes[place] += votes;
+    this.#leaves[place] = leaf;
   }
 
   /**
@@ -117,7 +129,8 @@ export class Votes {
    * that has all its neighbors outside: outliers, in the node and outside, come first.
    */
   add(state: VotesState, inside: Uint8Array, μ: number, level: number): void {
-    const { tree, leafOf, neighbors, rowOf, neighborCount, nearestBegin, nearestOf, reach, first: from } = state;
+    const { tree, places, leafAt, rowAt, neighbors, neighborCount } = state;
+    const { nearestBegin, nearestOf, reach, first: from } = state;
     // A tree that was given needs no neighbors: there are no lists.
     if (neighborCount === 0) return;
     const { order } = tree;
@@ -125,15 +138,19 @@ export class Votes {
     for (let p = tree.begin[μ]; p < end; p++) {
       // What is known of the index's own node alone; of leaves that another rank has nothing is.
       if (p >= from && p - from < reach.length && reach[p - from] >= level) continue;
-      const row = rowOf[order[p]];
+      const row = rowAt[placeOf(places, order[p])];
       const first = row * neighborCount;
       const last = first + neighborCount;
       let outside = 0;
-      for (let q = first; q < last; q++) outside += 1 - inside[leafOf[neighbors[q]]];
-      for (let q = outside === 0 ? last : first; q < last; q++)
-        if (inside[leafOf[neighbors[q]]] === 0) this.#give(neighbors[q], outside);
-      for (let q = nearestBegin[row], end = nearestBegin[row + 1]; q < end; q++)
-        if (inside[leafOf[nearestOf[q]]] === 0) this.#give(nearestOf[q], neighborCount);
+      for (let q = first; q < last; q++) outside += 1 - inside[leafAt[placeOf(places, neighbors[q])]];
+      for (let q = outside === 0 ? last : first; q < last; q++) {
+        const leaf = leafAt[placeOf(places, neighbors[q])];
+        if (inside[leaf] === 0) this.#give(neighbors[q], outside, leaf);
+      }
+      for (let q = nearestBegin[row], end = nearestBegin[row + 1]; q < end; q++) {
+        const leaf = leafAt[placeOf(places, nearestOf[q])];
+        if (inside[leaf] === 0) this.#give(nearestOf[q], neighborCount, leaf);
+      }
     }
   }
 }

@@ -2,12 +2,22 @@
  * What ranks tell each other of the skeletons that they found (from-entries/skeletonize.ts), with the nearest neighbors
  * of their indices, of which those who need them have no lists.
  */
+import { placeOf } from '../../core/index-places.js';
 import { leftChild, rightChild } from '../../core/indices.js';
 import { sharedInt32 } from '../../core/shared-array.js';
 import type { Communicator } from '../../distributed/communicator.js';
+import type { RowsOfLeaves } from '../from-entries/row-sampler.js';
 import { PARTNERS, type SkeletonState } from '../from-entries/skeleton-state.js';
 import { SiblingExchange } from './exchange.js';
 import { concerns, countsFor, heldNodes, type Share } from './share.js';
+
+/** Room for them in a message behind 1 + 2s numbers, s the rank limit: two of 32 bits take the place of one. */
+function partnersIn(message: Float64Array, maxRank: number): RowsOfLeaves {
+  const from = 1 + 2 * maxRank;
+  const count = message.length - from;
+  const numbers = new Int32Array(message.buffer, message.byteOffset + 8 * from, 2 * count);
+  return { indices: numbers.subarray(0, count), leaves: numbers.subarray(count) };
+}
 
 /** Skeletons of siblings, level by level, and what all nodes found. */
 export class SkeletonExchange {
@@ -17,7 +27,7 @@ export class SkeletonExchange {
   readonly #siblings: SiblingExchange;
   /** Neighbors told of each index, and those of each skeleton's indices, by node. */
   readonly #width: number;
-  readonly #partners = new Map<number, Int32Array>();
+  readonly #partners = new Map<number, RowsOfLeaves>();
 
   constructor(communicator: Communicator, share: Share, state: SkeletonState) {
     this.#communicator = communicator;
@@ -29,35 +39,37 @@ export class SkeletonExchange {
   }
 
   /** The nearest neighbors of the skeleton of a node all of whose lists are here. */
-  #listed(ν: number): Int32Array {
-    const { maxRank, ranks, skeletons, neighbors, rowOf, neighborCount } = this.#state;
-    const partners = new Int32Array(ranks[ν] * this.#width);
+  #listed(ν: number): RowsOfLeaves {
+    const { maxRank, ranks, skeletons, neighbors, places, leafAt, rowAt, neighborCount } = this.#state;
+    const indices = new Int32Array(ranks[ν] * this.#width);
     for (let j = 0; j < ranks[ν]; j++) {
-      const from = rowOf[skeletons[ν * maxRank + j]] * neighborCount;
-      partners.set(neighbors.subarray(from, from + this.#width), j * this.#width);
+      const from = rowAt[placeOf(places, skeletons[ν * maxRank + j])] * neighborCount;
+      indices.set(neighbors.subarray(from, from + this.#width), j * this.#width);
     }
-    return partners;
+    return { indices, leaves: indices.map((i) => leafAt[placeOf(places, i)]) };
   }
 
   /** Those of the candidates of ν, its children's skeletons, over shared memory. */
-  partnersOf(ν: number): Int32Array {
+  partnersOf(ν: number): RowsOfLeaves {
     const [left, right] = [this.#partners.get(leftChild(ν))!, this.#partners.get(rightChild(ν))!];
-    const partners = sharedInt32(left.length + right.length);
-    partners.set(left);
-    partners.set(right, left.length);
-    return partners;
+    const both = (one: Int32Array, other: Int32Array): Int32Array => {
+      const all = sharedInt32(one.length + other.length);
+      all.set(one);
+      all.set(other, one.length);
+      return all;
+    };
+    return { indices: both(left.indices, right.indices), leaves: both(left.leaves, right.leaves) };
   }
 
   /** Keeps those of the skeleton of ν, which was chosen from its candidates. */
-  keepPartners(ν: number, ofCandidates: Int32Array): void {
+  keepPartners(ν: number, ofCandidates: RowsOfLeaves): void {
     const { maxRank, ranks, choice } = this.#state;
     const width = this.#width;
-    const partners = new Int32Array(ranks[ν] * width);
-    for (let j = 0; j < ranks[ν]; j++) {
-      const from = choice[ν * maxRank + j] * width;
-      partners.set(ofCandidates.subarray(from, from + width), j * width);
-    }
-    this.#partners.set(ν, partners);
+    const chosen = (numbers: Int32Array): Int32Array =>
+      new Int32Array(ranks[ν] * width).map(
+        (_, k) => numbers[choice[ν * maxRank + Math.floor(k / width)] * width + (k % width)],
+      );
+    this.#partners.set(ν, { indices: chosen(ofCandidates.indices), leaves: chosen(ofCandidates.leaves) });
   }
 
   /** Rank, skeleton, amplification and nearest neighbors of the nodes of a level: to those who hold their parents. */
@@ -75,7 +87,10 @@ export class SkeletonExchange {
       numbers[0] = ranks[ν];
       numbers.set(skeletons.subarray(at, at + ranks[ν]), 1);
       numbers.set(amplification.subarray(at, at + ranks[ν]), 1 + maxRank);
-      numbers.set(this.#partners.get(ν)!, 1 + 2 * maxRank);
+      const partners = partnersIn(numbers, maxRank);
+      const { indices, leaves } = this.#partners.get(ν)!;
+      partners.indices.set(indices);
+      partners.leaves.set(leaves);
       return numbers;
     });
     for (const [ν, numbers] of packed) {
@@ -84,8 +99,8 @@ export class SkeletonExchange {
       ranks[ν] = rank;
       skeletons.set(numbers.subarray(1, 1 + rank), ν * maxRank);
       amplification.set(numbers.subarray(1 + maxRank, 1 + maxRank + rank), ν * maxRank);
-      const partners = numbers.subarray(1 + 2 * maxRank, 1 + 2 * maxRank + width * rank);
-      this.#partners.set(ν, Int32Array.from(partners));
+      const { indices, leaves } = partnersIn(numbers, maxRank);
+      this.#partners.set(ν, { indices: indices.slice(0, width * rank), leaves: leaves.slice(0, width * rank) });
     }
   }
 

@@ -18,7 +18,8 @@ interface VotesOfPart {
 
 /** What a votes counter has, in order. */
 const takenFrom = (votes: Votes): GivenVotes => {
-  const given = { indices: votes.touched.slice(0, votes.count), votes: votes.votes.slice(0, votes.count) };
+  const some = (array: Int32Array): Int32Array => array.slice(0, votes.count);
+  const given = { indices: some(votes.touched), votes: some(votes.votes), leaves: some(votes.leaves) };
   votes.clear();
   return given;
 };
@@ -37,7 +38,7 @@ export class VoteExchange {
 
   /**
    * Collective: votes for each of this rank's nodes of a level above that of the share, in the order in which one
-   * process counts them, over shared memory. For each level between them two messages each way, of 8 bytes for each
+   * process counts them, over shared memory. For each level between them two messages each way, of 12 bytes for each
    * row outside that a part votes for.
    */
   run(level: number): Map<number, GivenVotes> {
@@ -57,8 +58,9 @@ export class VoteExchange {
     }
     return new Map(
       Array.from(heldNodes(this.#share, level), (ν) => {
-        const { indices, votes: given } = sum(parts.get(ν)!.own, parts.get(ν)!.near);
-        return [ν, { indices: toShared(indices), votes: toShared(given) }];
+        const given = sum(parts.get(ν)!.own, parts.get(ν)!.near);
+        const { indices, votes, leaves } = given;
+        return [ν, { indices: toShared(indices), votes: toShared(votes), leaves: toShared(leaves) }];
       }),
     );
   }
@@ -99,14 +101,16 @@ export class VoteExchange {
     const messages = new Map<number, Int32Array>();
     this.#siblings.run(level, (c) => {
       const [own, near] = lengths.get(c)!;
-      const message = new Int32Array(2 * (own + near));
+      const message = new Int32Array(3 * (own + near));
       messages.set(c, message);
       const part = parts.get(c);
       if (part === undefined) return message;
-      message.set(part.own.indices);
-      message.set(part.own.votes, own);
-      message.set(part.near.indices, 2 * own);
-      message.set(part.near.votes, 2 * own + near);
+      [part.own, part.near].forEach(({ indices, votes, leaves }, k) => {
+        const [from, count] = k === 0 ? [0, own] : [3 * own, near];
+        [indices, votes, leaves].forEach((numbers, column) => {
+          message.set(numbers, from + column * count);
+        });
+      });
       return message;
     });
     for (const [c, message] of messages) {
@@ -115,8 +119,9 @@ export class VoteExchange {
       const cut = (from: number, count: number): GivenVotes => ({
         indices: message.subarray(from, from + count),
         votes: message.subarray(from + count, from + 2 * count),
+        leaves: message.subarray(from + 2 * count, from + 3 * count),
       });
-      parts.set(c, { own: cut(0, own), near: cut(2 * own, near) });
+      parts.set(c, { own: cut(0, own), near: cut(3 * own, near) });
     }
   }
 }

@@ -1,0 +1,123 @@
+/**
+ * What is known of indices by their numbers: the leaf that each stands in, and where its list of neighbors lies. A
+ * process that is alone knows all of them. One of several ranks knows those whose lists it has, and those that stand in
+ * these lists: nothing else asks for an index.
+ */
+import { countPlaces, placeOf, placesLength, putIndex, type IndexPlaces } from '../core/index-places.js';
+import { sharedInt32 } from '../core/shared-array.js';
+import { inLargePages } from '../dense/large-pages.js';
+import { awaitTogether } from '../distributed/together.js';
+import { runOnce } from '../parallel/run-once.js';
+import { independentTasks } from '../parallel/task-graph.js';
+import { defineTask } from '../parallel/task.js';
+import type { TeamControl } from '../parallel/team-control.js';
+import { firstLeaf, leavesOf, type ClusterTree } from './cluster-tree.js';
+import { rowsOfIndices } from './row-of.js';
+
+/** Leaf and list of index i: leafAt[placeOf(places, i)], rowAt[placeOf(places, i)]. Over shared memory. */
+export interface KnownIndices {
+  /** Which indices are known; empty where all are. */
+  readonly places: IndexPlaces;
+  /** Leaf number by place; 2^depth of isolated indices. */
+  readonly leafAt: Int32Array;
+  /** Row of the list by place; −1 where another rank has it. */
+  readonly rowAt: Int32Array;
+}
+
+/** Nothing is known of any. */
+export const NONE_KNOWN: Pick<KnownIndices, 'places'> = { places: sharedInt32(0) };
+
+/** Leaves of a task, and numbers. */
+const LEAVES = 64;
+const NUMBERS = 2 ** 16;
+
+/** Where indices are put in that stand in some arrays. */
+interface NamedState {
+  readonly places: IndexPlaces;
+  readonly named: readonly Int32Array[];
+}
+
+/** Per equal part of each array: its indices are known. */
+export const putNamed = defineTask<NamedState, { readonly tasks: number }>(
+  import.meta.url,
+  'putNamed',
+  ({ places, named }, { workers }) =>
+    (task, { tasks }) => {
+      for (const some of named) {
+        const end = Math.floor((some.length * (task + 1)) / tasks);
+        for (let k = Math.floor((some.length * task) / tasks); k < end; k++) putIndex(places, some[k], workers === 1);
+      }
+    },
+);
+
+/** What leaves are told from, and where. */
+interface LeafState extends Pick<KnownIndices, 'places' | 'leafAt'> {
+  readonly tree: ClusterTree;
+}
+
+/** The numbers of leaves first … end − 1, at the places of their indices; the first one has the isolated ones, too. */
+function markSome({ tree, places, leafAt }: LeafState, first: number, end: number): void {
+  const { order } = tree;
+  const mark = (from: number, to: number, leaf: number): void => {
+    for (let p = from; p < to; p++) {
+      const place = placeOf(places, order[p]);
+      if (place >= 0) leafAt[place] = leaf;
+    }
+  };
+  if (first === 0) mark(0, tree.begin[0], leavesOf(tree));
+  for (let leaf = first, ν = firstLeaf(tree) + first; leaf < end; leaf++, ν++) mark(tree.begin[ν], tree.end[ν], leaf);
+}
+
+/** Per few leaves: their numbers. */
+export const markLeaves = defineTask<LeafState>(import.meta.url, 'markLeaves', (state) => (task) => {
+  markSome(state, task * LEAVES, Math.min(leavesOf(state.tree), (task + 1) * LEAVES));
+});
+
+/** The leaf number of each of all indices, by one thread. Cost: O(N). */
+export function leavesOfAll(tree: ClusterTree): Int32Array {
+  const leafAt = new Int32Array(tree.size);
+  markSome({ tree, ...NONE_KNOWN, leafAt }, 0, leavesOf(tree));
+  return leafAt;
+}
+
+/** Lists that are here: the row of each index, or on one of several ranks the index of each row. */
+export interface ListedIndices {
+  readonly rowOf: Int32Array;
+  readonly members?: Int32Array | undefined;
+}
+
+/**
+ * Collective: what is known of all indices, or of several ranks of those with lists here, of those that stand in some
+ * arrays, `named`, and of those that were known `before`. Cost: O(N), and a step for each number, shared by workers:
+ * the order of the tree, which every rank has, is read once. Throws MemoryError, AbortedError.
+ */
+export async function knownIndices(
+  tree: ClusterTree,
+  { rowOf, members }: ListedIndices,
+  named: readonly Int32Array[],
+  control: TeamControl,
+  before: Pick<KnownIndices, 'places'> = NONE_KNOWN,
+): Promise<KnownIndices> {
+  const { team, signal } = control;
+  return awaitTogether(team.communicator, async () => {
+    const places = sharedInt32(members === undefined ? 0 : placesLength(tree.size));
+    let count = tree.size;
+    if (members !== undefined) {
+      places.set(before.places);
+      const arrays = [members, ...named];
+      const tasks = Math.ceil(arrays.reduce((sum, { length }) => sum + length, 0) / NUMBERS);
+      const shared = await team.share<NamedState>({ places, named: arrays });
+      try {
+        await team.run('leaves', putNamed, shared, independentTasks(tasks), { tasks }, { signal });
+      } finally {
+        team.release(shared);
+      }
+      count = countPlaces(places);
+    }
+    const leafAt = inLargePages(sharedInt32(count));
+    const graph = independentTasks(Math.ceil(leavesOf(tree) / LEAVES));
+    await runOnce('leaves', markLeaves, { tree, places, leafAt }, graph, { team, signal });
+    const rowAt = members === undefined ? rowOf : await rowsOfIndices({ places, count }, members, control);
+    return { places, leafAt, rowAt };
+  });
+}
