@@ -18,7 +18,7 @@ import type { MeasuredRank } from '../matrix/chosen-options.js';
 import { forecastRanks } from './memory-estimate.js';
 import { spreadOver, tellTried } from './pilot.js';
 import type { SkeletonState } from './skeleton-state.js';
-import { skeletonizeNode } from './skeletonize.js';
+import { skeletonizeNode } from './skeletonize-node.js';
 
 /** Indices of the largest nodes that are tried; and where ranks are high, of which smaller ones tell too little. */
 const LARGEST = 512;

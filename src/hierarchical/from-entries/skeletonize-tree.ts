@@ -26,7 +26,8 @@ import { estimateCompression, forecastRanks } from './memory-estimate.js';
 import type { ResolvedOptions } from './options.js';
 import { pilotLeaves, pilotSubtrees, tellTried } from './pilot.js';
 import type { SkeletonState } from './skeleton-state.js';
-import { basisLevels, candidateLimit, evenRanks, skeletonizeNode } from './skeletonize.js';
+import { basisLevels, candidateLimit, evenRanks } from './skeletonize.js';
+import { skeletonizeNode } from './skeletonize-node.js';
 import { splitMemory } from './split-sample.js';
 import { findVoters } from './voters.js';
 

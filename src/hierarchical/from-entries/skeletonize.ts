@@ -20,19 +20,13 @@ import { NonFiniteError } from '../../core/errors.js';
 import { RandomStream } from '../../core/random.js';
 import { leftChild, levelOf, rightChild } from '../../core/indices.js';
 import { placesOfLargest } from '../../core/largest.js';
-import type { Blas } from '../../dense/blas.js';
-import { InterpolativeDecomposition } from '../../dense/interpolative.js';
-import { view, type Matrix } from '../../dense/matrix.js';
-import { defineTask, type TaskBody, type WorkerContext } from '../../parallel/task.js';
+import { view } from '../../dense/matrix.js';
 import type { EntrySource } from '../../source/entry-source.js';
-import { openHandle } from '../../source/share-source.js';
-import { NodeSample } from './node-sample.js';
+import type { NodeInterpolation } from './node-interpolation.js';
 import { Partners } from './partners.js';
 import { RowSampler, type Batch } from './row-sampler.js';
 import type { SharedNode, SkeletonState } from './skeleton-state.js';
-import { SplitSample } from './split-sample.js';
 import { Surroundings } from './surroundings.js';
-import { ScaledInterpolation } from './definite-interpolation.js';
 import { NEAR_LIMIT } from '../matrix/tolerance-limits.js';
 import { firstLeaf } from '../../tree/cluster-tree.js';
 
@@ -108,71 +102,52 @@ export const mostRows = (columns: number): number =>
 export const candidateLimit = (size: number, leafSize: number, maxRank: number): number =>
   Math.min(size, Math.max(leafSize, 2 * maxRank));
 
-/** Rows that were evaluated, and are part of the sample once they are kept. */
-interface Tried {
-  readonly batch: Batch;
-  readonly a: Matrix;
-  readonly certain: boolean;
-}
-
 /** An estimated sum of squares, and the variance of the estimate. */
 interface Estimate {
   readonly sum: number;
   readonly variance: number;
 }
 
-class NodeSkeletonizer {
+/** What a node does; where it stops it has asked its interpolation for something, which is there when it goes on. */
+export type Steps<T = void> = Generator<undefined, T, undefined>;
+
+/** Skeletonizes one node at a time. Holds scratch: one for each node that is under way. */
+export class NodeSkeletonizer {
   readonly #state: SkeletonState;
   readonly #source: EntrySource;
+  readonly #found: NodeInterpolation;
   readonly #sampler: RowSampler;
   readonly #around: Surroundings;
   readonly #partners: Partners;
-  readonly #split: SplitSample | undefined;
-  readonly #sample: NodeSample;
-  readonly #products: Pick<Blas, 'gemm'>;
-  readonly #decomposition: InterpolativeDecomposition;
   readonly #candidates: Int32Array;
   readonly #amplification: Float64Array;
-  readonly #ordered: Int32Array;
-  readonly #scaled: ScaledInterpolation | undefined;
-  #check: Float64Array = new Float64Array(0);
   /** Squares of the errors of the rows that were tried last, without their weights. */
   #rowErrors = new Float64Array(0);
 
-  constructor(state: SkeletonState, context: WorkerContext) {
+  constructor(state: SkeletonState, source: EntrySource, interpolation: NodeInterpolation) {
     const columns = candidateLimit(state.tree.size, state.leafSize, state.maxRank);
     this.#state = state;
-    this.#source = openHandle(state.source, context);
+    this.#source = source;
+    this.#found = interpolation;
     this.#sampler = new RowSampler(state);
-    this.#around = new Surroundings(state, this.#source);
-    this.#partners = new Partners(state, this.#source);
-    const split = state.split === undefined ? undefined : new SplitSample(state.split, this.#source, context);
-    const products = split?.products ?? context.blas;
-    this.#split = split;
-    this.#products = products;
-    this.#sample = new NodeSample(this.#source, context.blas, split);
-    this.#decomposition = new InterpolativeDecomposition(products, columns, state.maxRank, split?.decomposition);
+    this.#around = new Surroundings(state, source);
+    this.#partners = new Partners(state, source);
     this.#candidates = new Int32Array(columns);
     this.#amplification = new Float64Array(columns);
-    this.#ordered = new Int32Array(columns);
-    this.#scaled =
-      state.preserve === undefined
-        ? undefined
-        : new ScaledInterpolation(this.#source, columns, state.maxRank, state.preserve, context.blas);
   }
 
-  /** Of nodes that several ranks have `known` tells what these have told each other. */
-  run(ν: number, known?: SharedNode): void {
+  /** Node ν, unless it is done or needs none; `known` tells what several ranks told each other of it. */
+  *steps(ν: number, known?: SharedNode): Steps {
     const state = this.#state;
     const { tree, maxRank, ranksOnly } = state;
     if (state.needed[ν] === 0 || state.done[ν] !== 0) return;
     const columns = this.#collect(ν);
     const threshold = Math.sqrt(state.thresholdPerIndex * (tree.end[ν] - tree.begin[ν]));
     const random = new RandomStream(state.seed, STREAM, ν);
-    const decomposition = this.#decomposition;
+    const found = this.#found;
     const sampler = this.#sampler;
     sampler.open(ν, known?.votes);
-    this.#sample.begin(this.#candidates.subarray(0, columns), this.#amplification.subarray(0, columns));
+    found.begin(this.#candidates.subarray(0, columns), this.#amplification.subarray(0, columns));
     const guess = state.forecast[0] > 0 ? state.forecast[0] : FIRST_GUESS;
     const fair = leastRows(columns);
     const least = state.forecast[1] === 1 ? EVEN_SHARE * fair : fair;
@@ -189,8 +164,9 @@ class NodeSkeletonizer {
     let estimate: Estimate = { sum: 0, variance: 0 };
     for (;;) {
       attempts++;
-      decomposition.decomposeGram(this.#sample, { threshold: SAFETY * threshold, maxRank });
-      const { rank, residual } = decomposition;
+      found.decompose({ threshold: SAFETY * threshold, maxRank });
+      yield;
+      const { rank, residual } = found;
       if (!Number.isFinite(residual)) throw this.#nonFinite(ν, columns);
       const seen = residual ** 2;
       if (sampler.complete || rank === columns) {
@@ -199,68 +175,60 @@ class NodeSkeletonizer {
         break;
       }
       const enough = Math.ceil(LEAST_PER_RANK * rank + EXTRA_ROWS / 2);
-      if (this.#sample.rows < enough) {
-        this.#growTo(Math.max(2 * this.#sample.rows, Math.ceil(ROWS_PER_RANK * rank + EXTRA_ROWS)), random);
+      if (found.rows < enough) {
+        this.#growTo(Math.max(2 * found.rows, Math.ceil(ROWS_PER_RANK * rank + EXTRA_ROWS)), random);
         continue;
       }
       if (ranksOnly) break;
       const from = sampler.count;
-      const wanted = Math.ceil(Math.max(FRESH_ROWS, least / 2, FRESH_SHARE * this.#sample.rows));
+      const wanted = Math.ceil(Math.max(FRESH_ROWS, least / 2, FRESH_SHARE * found.rows));
       if (wanted >= sampler.population - from) sampler.takeRest();
       else sampler.takeSpread(wanted, random);
-      const batch = this.#sampler.batch(from);
-      const a = this.#sample.evaluate(batch);
-      const fresh = this.#errorOf(a, batch.weights);
+      const batch = sampler.batch(from);
+      const fresh = yield* this.#errorOf(batch, false);
       if (!Number.isFinite(fresh.sum)) throw this.#nonFinite(ν, columns);
       estimate = { sum: fresh.sum + seen, variance: fresh.variance };
       const isMet = ({ sum, variance }: Estimate): boolean =>
         sum + DEVIATIONS * Math.sqrt(variance / 2 ** levelOf(ν)) <= threshold ** 2;
-      const tried: Tried[] = [{ batch, a, certain: false }];
       // An error that few rows show may stand in others as well.
       const few = least < fair && fresh.sum ** 2 < SHOWING_ROWS * fresh.variance;
-      const drawnMet = isMet(estimate) && !(few && this.#sample.rows < fair);
-      if (drawnMet) estimate = { ...estimate, sum: estimate.sum + this.#climb(batch, tried) };
+      const drawnMet = isMet(estimate) && !(few && found.rows < fair);
+      if (drawnMet) estimate = { ...estimate, sum: estimate.sum + (yield* this.#climb(batch)) };
       if (drawnMet && isMet(estimate)) {
-        const lonely = this.#tryLoners(Math.ceil(FRESH_LONER_SHARE * wanted), tried);
+        const lonely = yield* this.#tryLoners(Math.ceil(FRESH_LONER_SHARE * wanted));
         estimate = { ...estimate, sum: estimate.sum + lonely };
       }
-      if (drawnMet && isMet(estimate))
-        estimate = {
-          ...estimate,
-          sum: estimate.sum + this.#tryPartners({ allowed: threshold ** 2, most: wanted, known }, tried),
-        };
+      if (drawnMet && isMet(estimate)) {
+        const partners = yield* this.#tryPartners({ allowed: threshold ** 2, most: wanted, known });
+        estimate = { ...estimate, sum: estimate.sum + partners };
+      }
       // Near its limit a node has no rank left to spend on more rows.
-      if ((drawnMet && isMet(estimate)) || rank >= NEAR_LIMIT * maxRank || this.#sample.rows >= mostRows(columns))
-        break;
-      for (const one of tried) this.#sample.keep(one.batch, one.a, one.certain);
-      if (sampler.complete) this.#sample.countOnce();
+      if ((drawnMet && isMet(estimate)) || rank >= NEAR_LIMIT * maxRank || found.rows >= mostRows(columns)) break;
+      found.keepTried();
+      if (sampler.complete) found.countOnce();
       // Rows that drawn ones did not show are part of the sample now: that is enough to decompose it anew.
-      else if (!drawnMet)
-        this.#growTo(Math.min(Math.max(2 * this.#sample.rows, Math.ceil(fair)), mostRows(columns)), random);
+      else if (!drawnMet) this.#growTo(Math.min(Math.max(2 * found.rows, Math.ceil(fair)), mostRows(columns)), random);
     }
-    if (this.#scaled !== undefined && this.#interpolateScaled(columns, this.#scaled)) {
-      // Another interpolation than the one that was verified, and a worse fit: all rows that the skeleton was found
+    if (!ranksOnly) {
+      found.finish();
+      yield;
+      // Of another interpolation than the one that was verified, and a worse fit, all rows that the skeleton was found
       // from are looked at.
-      estimate = { ...estimate, sum: Math.max(estimate.sum, this.#sampleError()) };
+      estimate = { ...estimate, sum: Math.max(estimate.sum, found.refitted) };
+      this.#store(ν, columns);
     }
     state.attempts[ν] += attempts;
     state.missed[ν] = estimate.sum;
     state.variance[ν] = estimate.variance;
-    state.ranks[ν] = decomposition.rank;
-    if (!ranksOnly) this.#store(ν, columns);
+    state.ranks[ν] = found.rank;
     state.done[ν] = 1;
   }
 
-  /** Does a part of the node that another worker has. */
-  part(owner: number, part: number): void {
-    this.#split?.part(owner, part);
-  }
-
   /**
-   * The errors, squared, of rows around those of a batch that err most, and so on where they err more. What is
-   * evaluated joins `tried`. The rows' errors of that batch are those found last.
+   * The errors, squared, of rows around those of a batch that err most, and so on where they err more. The rows' errors
+   * of that batch are those found last.
    */
-  #climb({ rows }: Batch, tried: Tried[]): number {
+  *#climb({ rows }: Batch): Steps<number> {
     let sum = 0;
     let starts = this.#worst(rows.length, 0);
     let height = starts.length === 0 ? 0 : this.#rowErrors[starts[0]];
@@ -268,7 +236,7 @@ class NodeSkeletonizer {
     for (let step = 0; step < STEPS && at.length > 0; step++) {
       const from = this.#sampler.count;
       if (this.#around.take(this.#sampler, at, NEAREST_AROUND) === 0) break;
-      sum += this.#tryTaken(from, tried);
+      sum += yield* this.#tryTaken(from);
       const around = this.#sampler.batch(from).rows;
       starts = this.#worst(around.length, height);
       if (starts.length > 0) height = this.#rowErrors[starts[0]];
@@ -277,34 +245,50 @@ class NodeSkeletonizer {
     return sum;
   }
 
-  /** The errors, squared, of the next lonely rows, `most` at most; what is evaluated joins `tried`. */
-  #tryLoners(most: number, tried: Tried[]): number {
+  /** The errors, squared, of the next lonely rows, `most` at most. */
+  *#tryLoners(most: number): Steps<number> {
     const from = this.#sampler.count;
     this.#sampler.takeLoners(most);
-    return this.#tryTaken(from, tried);
+    return yield* this.#tryTaken(from);
   }
 
   /**
    * The errors, squared, of rows that a column is coupled to more than its sampled rows make believe: an index whose
    * one partner outside was not drawn looks as if it had none, and hands a partner on to all that is interpolated from
-   * it. What is evaluated joins `tried`.
+   * it.
    */
-  #tryPartners(limits: Parameters<Partners['take']>[2], tried: Tried[]): number {
+  *#tryPartners(limits: Parameters<Partners['take']>[2]): Steps<number> {
     const from = this.#sampler.count;
-    const sample = this.#sample;
-    const candidates = this.#candidates.subarray(0, sample.cols);
-    const columns = { candidates, amplification: this.#amplification, square: (j: number) => sample.columnSquare(j) };
+    const found = this.#found;
+    const candidates = this.#candidates.subarray(0, found.cols);
+    const columns = { candidates, amplification: this.#amplification, square: (j: number) => found.columnSquare(j) };
     this.#partners.take(this.#sampler, columns, limits);
-    return this.#tryTaken(from, tried);
+    return yield* this.#tryTaken(from);
   }
 
-  /** The errors, squared, of the rows that were taken from the one numbered so on; they join `tried`. */
-  #tryTaken(from: number, tried: Tried[]): number {
+  /** The errors, squared, of the rows that were taken from the one numbered so on. */
+  *#tryTaken(from: number): Steps<number> {
     if (this.#sampler.count === from) return 0;
-    const batch = this.#sampler.batch(from);
-    const a = this.#sample.evaluate(batch);
-    tried.push({ batch, a, certain: true });
-    return this.#errorOf(a, batch.weights).sum;
+    return (yield* this.#errorOf(this.#sampler.batch(from), true)).sum;
+  }
+
+  /** ‖W·(K(R, C) − K(R, S)·[I T])·D‖_F² of rows that are tried, and the variance of that sum over rows. */
+  *#errorOf(batch: Batch, certain: boolean): Steps<Estimate> {
+    const found = this.#found;
+    found.tryRows(batch, certain);
+    yield;
+    const { weights } = batch;
+    const m = weights.length;
+    if (this.#rowErrors.length < m) this.#rowErrors = new Float64Array(2 * m);
+    let sum = 0;
+    let variance = 0;
+    for (let i = 0; i < m; i++) {
+      const row = found.rowErrors[i];
+      sum += row;
+      variance += row * row;
+      this.#rowErrors[i] = row / weights[i] ** 2;
+    }
+    return { sum, variance };
   }
 
   /** The numbers of the `count` rows tried last that err most, more than `least`, the worst first. */
@@ -318,18 +302,16 @@ class NodeSkeletonizer {
     if (sampler.complete) return;
     if (wanted >= sampler.population) {
       this.#add(sampler.takeRest(), true);
-      this.#sample.countOnce();
+      this.#found.countOnce();
     } else {
-      this.#add(sampler.takeSpread(wanted - this.#sample.rows, random), false);
-      if (sampler.complete) this.#sample.countOnce();
+      this.#add(sampler.takeSpread(wanted - this.#found.rows, random), false);
+      if (sampler.complete) this.#found.countOnce();
     }
   }
 
   /** Adds the `count` rows that were taken last. */
   #add(count: number, certain: boolean): void {
-    if (count === 0) return;
-    const batch = this.#sampler.batch(this.#sampler.count - count);
-    this.#sample.keep(batch, this.#sample.evaluate(batch), certain);
+    if (count > 0) this.#found.add(this.#sampler.batch(this.#sampler.count - count), certain);
   }
 
   /** Why the sample of node ν has no finite squared norm. */
@@ -380,78 +362,21 @@ class NodeSkeletonizer {
     return n;
   }
 
-  /** ‖(A(:, C) − A(:, S)·[I T])·D‖_F² of weighted rows A, and the variance of that sum over rows. */
-  #errorOf(a: Matrix, weights?: Float64Array): Estimate {
-    const { rank: k, columns: order, interpolation } = this.#decomposition;
-    const { rows: m, cols: n } = a;
-    const own = (): Float64Array =>
-      this.#check.length >= m * n ? this.#check : (this.#check = new Float64Array(m * n));
-    const check = this.#sample.scratch(m * n, own, a);
-    // Columns in the decomposition's order: skeletons, then the redundant ones.
-    for (let j = 0, q = 0; j < n; j++) {
-      const column = order[j];
-      const scale = this.#amplification[column];
-      for (let p = a.offset + column * m; p < a.offset + (column + 1) * m; p++, q++) check[q] = a.data[p] * scale;
-    }
-    const rest = view(check, k * m, m, n - k);
-    if (k > 0) this.#products.gemm('N', 'T', -1, view(check, 0, m, k), interpolation, 1, rest);
-    let sum = 0;
-    let variance = 0;
-    if (this.#rowErrors.length < m) this.#rowErrors = new Float64Array(2 * m);
-    for (let i = 0; i < m; i++) {
-      let row = 0;
-      for (let p = k * m + i; p < n * m; p += m) row += check[p] * check[p];
-      sum += row;
-      variance += row * row;
-      this.#rowErrors[i] = weights === undefined ? row : row / weights[i] ** 2;
-    }
-    return { sum, variance };
-  }
-
-  /** ‖(W·K(R, C) − W·K(R, S)·[I T])·D‖_F² of the whole sample. */
-  #sampleError(): number {
-    // Its entries carry D already.
-    const a = this.#sample.form();
-    for (let j = 0; j < a.cols; j++)
-      for (let i = 0, p = a.offset + j * a.rows; i < a.rows; i++, p++) a.data[p] /= this.#amplification[j];
-    return this.#errorOf(a).sum;
-  }
-
-  /**
-   * The decomposition's T, which is scaled by D, replaced by that of the node's own block; false where there is nothing
-   * to interpolate.
-   */
-  #interpolateScaled(columns: number, scaled: ScaledInterpolation): boolean {
-    const { rank: k, columns: order, interpolation: t } = this.#decomposition;
-    const redundant = columns - k;
-    if (k === 0 || redundant === 0) return false;
-    for (let j = 0; j < columns; j++) this.#ordered[j] = this.#candidates[order[j]];
-    const own = scaled.solve(this.#ordered.subarray(0, k), this.#ordered.subarray(k, columns));
-    const d = this.#amplification;
-    for (let j = 0; j < k; j++) {
-      for (let i = 0; i < redundant; i++)
-        t.data[t.offset + i + j * t.ld] = (own.data[i + j * redundant] * d[order[k + i]]) / d[order[j]];
-    }
-    return true;
-  }
-
   /** Writes skeleton, amplification and Tᵀ, the scaling by D undone. */
   #store(ν: number, columns: number): void {
     const { maxRank, choice, skeletons, amplification, slotBegin, slots } = this.#state;
-    const decomposition = this.#decomposition;
-    const k = decomposition.rank;
+    const { rank: k, columns: order, interpolation: t } = this.#found;
     const redundant = columns - k;
     const d = this.#amplification;
-    const t = decomposition.interpolation;
     const begin = slotBegin[ν];
     for (let j = 0; j < k; j++) {
-      const column = decomposition.columns[j];
+      const column = order[j];
       const dj = d[column];
       let sum = dj * dj;
       for (let i = 0; i < redundant; i++) {
-        const scaled = t.data[i + j * redundant] * dj;
+        const scaled = t[i + j * redundant] * dj;
         sum += scaled * scaled;
-        slots[begin + i + j * redundant] = scaled / d[decomposition.columns[k + i]];
+        slots[begin + i + j * redundant] = scaled / d[order[k + i]];
       }
       choice[ν * maxRank + j] = column;
       skeletons[ν * maxRank + j] = this.#candidates[column];
@@ -459,28 +384,6 @@ class NodeSkeletonizer {
     }
   }
 }
-
-/** Nodes, one a task, and what is known of those that several ranks have. */
-export interface NodesToDo {
-  readonly nodes?: Int32Array;
-  readonly known?: readonly SharedNode[];
-}
-
-/** Skeletonizes node `task`, or the one that stands there in a list. */
-export const skeletonizeNode = defineTask<SkeletonState, NodesToDo>(
-  import.meta.url,
-  'skeletonizeNode',
-  (state, context) => {
-    const skeletonizer = new NodeSkeletonizer(state, context);
-    const body: TaskBody<NodesToDo> = (task, { nodes, known }) => {
-      skeletonizer.run(nodes === undefined ? task : nodes[task], known?.[task]);
-    };
-    body.part = (owner, part) => {
-      skeletonizer.part(owner, part);
-    };
-    return body;
-  },
-);
 
 /** Levels that carry bases: levels 1 … depth. */
 export const basisLevels = (needed: Int32Array): number => {
