@@ -46,15 +46,23 @@ export interface Choosable {
   readonly size: number;
   /** The level at which the leaves of the tree stand that the ranks are of. */
   readonly depth: number;
+  /** Candidates that a device takes of a node, its indices or the skeletons of both of its children. Default: any. */
+  readonly mostCandidates?: number | undefined;
 }
 
 /** The choice; `pilot` has ranks of all levels of the tree. */
-export function chooseOptions({ size, depth }: Choosable, pilot: PilotRanks, options: AskedOptions): ChosenOptions {
+export function chooseOptions(
+  { size, depth, mostCandidates = Infinity }: Choosable,
+  pilot: PilotRanks,
+  options: AskedOptions,
+): ChosenOptions {
   const { objective, dtype } = options;
   const width = NUMBER_BYTES[dtype];
   const memory = options.memoryLimit ?? availableMemory();
   const sizes: readonly number[] =
-    options.leafSize === undefined ? LEAF_SIZES.filter((m, i) => i === 0 || 2 * m <= size) : [options.leafSize];
+    options.leafSize === undefined
+      ? LEAF_SIZES.filter((m, i) => i === 0 || (2 * m <= size && m <= mostCandidates))
+      : [options.leafSize];
   const costsAt = (maxRank: number): LeafCosts[] =>
     sizes.map((leafSize) =>
       leafCosts({ size, leafSize, depth: options.tree === undefined ? depthFor(size, leafSize) : depth }, pilot.ranks, {
@@ -76,16 +84,23 @@ export function chooseOptions({ size, depth }: Choosable, pilot: PilotRanks, opt
     lowRank: !incompressible && lowRank.bytes < LOW_RANK_SHARE * least ? lowRank : undefined,
   };
   // A node below the root holds half of the indices at most.
-  const mostRank = Math.max(1, Math.ceil(size / 2));
+  const ofDevice = Math.floor(mostCandidates / 2);
+  const mostRank = Math.max(1, Math.min(Math.ceil(size / 2), ofDevice));
   const roomFor = (rank: number): number =>
     Math.min(mostRank, Math.max(LIMITED, RANK_STEP * Math.ceil((ABOVE_FORECAST * rank) / RANK_STEP)));
   if (incompressible && options.maxRank === undefined) {
     if (size > MOST_INCOMPRESSIBLE || PEAK * least > memory) {
       const leafSize = options.leafSize ?? LIMITED;
-      return { ...common, leafSize, maxRank: leafSize, limitedBy: PEAK * least > memory ? 'memory' : 'time' };
+      const limitedBy = PEAK * least > memory ? 'memory' : 'time';
+      return { ...common, leafSize, maxRank: Math.min(leafSize, ofDevice), limitedBy };
     }
     const best = bestOf(free, 'product');
-    return { ...common, leafSize: best.leafSize, maxRank: mostRank };
+    return {
+      ...common,
+      leafSize: best.leafSize,
+      maxRank: mostRank,
+      limitedBy: ofDevice < size / 2 ? 'device' : undefined,
+    };
   }
   let maxRank = options.maxRank ?? roomFor(Math.max(...free.map(({ rank }) => rank)));
   let limitedBy: ChosenOptions['limitedBy'];
@@ -98,7 +113,10 @@ export function chooseOptions({ size, depth }: Choosable, pilot: PilotRanks, opt
         maxRank = Math.max(LIMITED, Math.ceil(maxRank / 2));
         continue;
       }
-      if (limitedBy === undefined) maxRank = roomFor(best.rank);
+      if (limitedBy === undefined) {
+        maxRank = roomFor(best.rank);
+        if (best.rank > ofDevice) limitedBy = 'device';
+      }
     }
     return { ...common, leafSize: best.leafSize, maxRank, limitedBy };
   }

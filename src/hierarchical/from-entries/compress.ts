@@ -1,11 +1,15 @@
 /**
  * From a matrix source to a hierarchical matrix: neighbors, tree, lists, skeletons, blocks.
  */
+import { requireControl } from '../../core/context.js';
 import { type FloatArray, sharedFloats } from '../../core/floats.js';
+import { requireRole } from '../../core/kind.js';
 import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
 import { sharedInt32, toShared } from '../../core/shared-array.js';
 import { inLargePages } from '../../dense/large-pages.js';
-import { awaitTogether } from '../../distributed/together.js';
+import type { Device } from '../../device/device.js';
+import { MOST_COLUMNS } from '../../device/work/interpolations.js';
+import { awaitTogether, together } from '../../distributed/together.js';
 import { onTeam, type Control } from '../../parallel/default-team.js';
 import { runOnceWith } from '../../parallel/run-once.js';
 import { independentTasks } from '../../parallel/task-graph.js';
@@ -19,6 +23,7 @@ import { knownIndices } from '../../tree/known-indices.js';
 import { interactionLists } from '../../tree/lists.js';
 import { ownLists } from '../../tree/own-lists.js';
 import { comparisonBytes } from '../measure/columns-error.js';
+import { cardOf } from './device/card.js';
 import { fillBlock, fillTasks, type FillState } from './evaluate-blocks.js';
 import { layOut, type Layout, assemble } from '../matrix/layout.js';
 import {
@@ -47,6 +52,15 @@ import { judge, mayImprove, type Verdict } from './verdict.js';
 import { findZeroCoupling } from './zero-couplings.js';
 import { FORMAT_TABLE } from '../matrix/format.js';
 import { heldRows } from '../matrix/row-blocks.js';
+
+/** What `compress` takes last. */
+export interface CompressControl extends Control {
+  /**
+   * Where skeletons are found: a card (`openDevice`), of a kernelSource; its samples are evaluated there from points. A
+   * device that is a team computes as without one, on that team. Default: the team.
+   */
+  readonly device?: Device | undefined;
+}
 
 /** Rounds at most. */
 const ROUNDS = 4;
@@ -77,17 +91,20 @@ const TIGHTENED = 1 / 2;
 export async function compress(
   source: EntrySource,
   options: Given<CompressOptions> = {},
-  control: Control = {},
+  control: CompressControl = {},
 ): Promise<HierarchicalMatrix<EntriesReport>> {
   requireSource(source, 'compress');
   const given = described<CompressOptions>(
     requireKnownOptions(options, COMPRESS_KEYS as KeysOf<typeof options>, 'compress'),
     'compress',
   );
-  const team = await onTeam(control, 'compress');
-  const matrix = await compressEntries(source, given, team);
+  requireControl(control, 'compress', { device: true });
+  const { device, ...own } = control;
+  if (device !== undefined) requireRole(device, 'device', 'compress');
+  const team = await onTeam(device?.team ? { ...own, team: device.team } : own, 'compress');
+  const matrix = await compressEntries(source, given, { ...team, device });
   // One of several ranks says it.
-  return team.team.communicator.rank === 0 ? warnIfMissed(matrix, control) : matrix;
+  return team.team.communicator.rank === 0 ? warnIfMissed(matrix, own) : matrix;
 }
 
 /**
@@ -97,11 +114,18 @@ export async function compress(
 export async function compressEntries(
   source: EntrySource,
   options: CompressOptions,
-  control: TeamControl,
+  { device, ...control }: TeamControl & Pick<CompressControl, 'device'>,
   leftover: Leftover = new Leftover(),
 ): Promise<HierarchicalMatrix<EntriesReport>> {
   const start = performance.now();
-  const { asked, entries } = askedEntries(source, options, 'compress', control);
+  const { communicator } = control.team;
+  const { asked, entries: scaled } = askedEntries(source, options, 'compress', control);
+  // A device that is a team computes what teams do.
+  const request = { source, options: asked, factor: scaled.factor, ranks: communicator.size };
+  const card = together(communicator, () =>
+    device === undefined || device.team !== null ? undefined : cardOf({ device, ...request }),
+  );
+  const entries = { ...scaled, card };
   const ready = async (options: AskedOptions): Promise<Prepared> => {
     const kept = leftover.take(source, options);
     if (kept !== undefined) return kept;
@@ -129,6 +153,7 @@ async function compressScaled(
   let prepared = await ready(asked);
   const began = performance.now();
   const { leafSize, maxRank } = asked;
+  const most = entries.card === undefined ? MOST_RANK : MOST_COLUMNS / 2;
   let resolved: ResolvedOptions;
   let chosen: ChosenOptions | undefined;
   if (leafSize !== undefined && maxRank !== undefined) resolved = { ...asked, leafSize, maxRank };
@@ -142,7 +167,7 @@ async function compressScaled(
   for (let rounds = 1; ; rounds++) {
     const { data, elements, draft, verdict } = await compressOnce(entries, resolved, round, prepared, control);
     const { worst, ...judged } = verdict;
-    const higher = judged.met || maxRank !== undefined ? undefined : higherLimit(resolved, chosen, judged.limits);
+    const higher = judged.met || maxRank !== undefined ? undefined : higherLimit(resolved, chosen, judged.limits, most);
     if (judged.met || (higher === undefined && (rounds === ROUNDS || !mayImprove(judged.limits)))) {
       const seconds = { ...draft.seconds, choose, compress: (performance.now() - start) / 1000 };
       return new HierarchicalMatrix(data, elements, { ...draft, ...judged, seconds, chosen }, team);
@@ -168,10 +193,11 @@ function higherLimit(
   { maxRank }: ResolvedOptions,
   chosen: ChosenOptions | undefined,
   limits: Verdict['limits'],
+  most: number,
 ): number | undefined {
   if (chosen === undefined || chosen.limitedBy !== undefined || !limits.some(({ limit }) => limit === 'maxRank'))
     return undefined;
-  const higher = Math.min(2 * maxRank, MOST_RANK);
+  const higher = Math.min(2 * maxRank, most);
   return higher > maxRank ? higher : undefined;
 }
 
@@ -187,7 +213,7 @@ interface RoundResult {
 }
 
 async function compressOnce(
-  { source, factor }: ScaledEntries,
+  { source, factor, card }: ScaledEntries,
   resolved: ResolvedOptions,
   round: Round,
   { neighbors: found, perNeighbor, tree, normSquared, seconds }: Prepared,
@@ -209,7 +235,7 @@ async function compressOnce(
   const listed = performance.now();
   const needed = neededBases(tree, lists);
   const share = shareOnTeam(tree, lists, resolved.format, team);
-  const input = { tree, lists, neighbors, known, perNeighbor, needed, round, share };
+  const input = { tree, lists, neighbors, known, perNeighbor, needed, round, share, card };
   const skeletons = await skeletonizeTree(source, resolved, input, normSquared, control);
   const skeletonized = performance.now();
   const { nested } = FORMAT_TABLE[resolved.format];
@@ -252,6 +278,7 @@ async function compressOnce(
     seed,
     workers: sourceState(source).solo ? 1 : team.workers,
     blas: team.blas.description,
+    device: card?.device.description,
     recall: neighbors.recall,
     seconds: {
       neighbors: seconds.neighbors,

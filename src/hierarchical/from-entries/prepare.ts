@@ -3,6 +3,7 @@
  */
 import { ShapeError } from '../../core/errors.js';
 import { requireMemory } from '../../core/memory.js';
+import { MOST_COLUMNS } from '../../device/work/interpolations.js';
 import { availableMemory } from '../../io/machine.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import { depthFor, treeOf } from '../../tree/build.js';
@@ -66,14 +67,15 @@ export async function prepare(
 
 /** Leaf size and rank limit by a pilot (rank-pilot.ts), of which nobody need have asked for any. */
 export async function chooseByPilot(
-  { source }: ScaledEntries,
+  { source, card }: ScaledEntries,
   asked: AskedOptions,
   { tree, neighbors, normSquared }: Prepared,
   control: TeamControl,
 ): Promise<ChosenOptions> {
   const { tolerance, seed } = asked;
   const pilot = await pilotRanks(source, { tree, neighbors, normSquared, tolerance, seed }, control);
-  return chooseOptions({ size: tree.end[0] - tree.begin[0], depth: tree.depth }, pilot, asked);
+  const mostCandidates = card === undefined ? undefined : MOST_COLUMNS;
+  return chooseOptions({ size: tree.end[0] - tree.begin[0], depth: tree.depth, mostCandidates }, pilot, asked);
 }
 
 /** What was prepared, on the tree of a leaf size that is at least as large. */

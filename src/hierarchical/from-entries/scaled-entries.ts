@@ -15,6 +15,7 @@ import { readDiagonal, runsOf, type Diagonal } from '../../source/diagonal.js';
 import type { EntrySource } from '../../source/entry-source.js';
 import { scaledSource, unitFactor } from '../../source/unit-source.js';
 import { requireEntries, requireSize } from '../../source/validate.js';
+import type { Card } from './device/card.js';
 import { resolveOptions, type AskedOptions, type CompressOptions } from './options.js';
 
 /** factor·K, its diagonal, and what that tells. */
@@ -23,6 +24,8 @@ export interface ScaledEntries {
   readonly diagonal: Diagonal;
   readonly sums: DiagonalSums;
   readonly factor: number;
+  /** Where samples are evaluated and interpolated; undefined: by the team. */
+  readonly card?: Card | undefined;
 }
 
 /** Entries that ranks compare, in parts of so many. */

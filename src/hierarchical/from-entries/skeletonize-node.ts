@@ -10,7 +10,7 @@ import { SplitSample } from './split-sample.js';
 
 /** Nodes, one a task, and what is known of those that several ranks have. */
 export interface NodesToDo {
-  readonly nodes?: Int32Array;
+  readonly nodes?: Int32Array | undefined;
   readonly known?: readonly SharedNode[];
 }
 

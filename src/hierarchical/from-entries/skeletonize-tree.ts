@@ -23,8 +23,10 @@ import { heldNodes, shareOfLeaves, type Share } from '../ranks/share.js';
 import { VoteExchange } from '../ranks/vote-exchange.js';
 import { interpolationLimit } from './cost.js';
 import { estimateCompression, forecastRanks } from './memory-estimate.js';
+import type { Card } from './device/card.js';
+import { LevelSkeletonizer } from './device/skeletonize-levels.js';
 import type { ResolvedOptions } from './options.js';
-import { pilotLeaves, pilotSubtrees, tellTried } from './pilot.js';
+import { pilotLeaves, pilotSubtrees, tellTried, type PilotTasks } from './pilot.js';
 import type { SkeletonState } from './skeleton-state.js';
 import { basisLevels, candidateLimit, evenRanks } from './skeletonize.js';
 import { skeletonizeNode } from './skeletonize-node.js';
@@ -61,13 +63,15 @@ export interface SkeletonInput {
   readonly round: Round;
   /** Of several ranks, what this one holds. */
   readonly share?: Share | undefined;
+  /** Where samples are evaluated and interpolated; undefined: by the team. */
+  readonly card?: Card | undefined;
 }
 
-/** Throws MemoryError, NonFiniteError, AbortedError, WorkerError, what the source throws. */
+/** Throws MemoryError, NonFiniteError, AbortedError, WorkerError, what the source throws, and what a card refuses. */
 export async function skeletonizeTree(
   source: EntrySource,
   options: ResolvedOptions,
-  { tree, lists: interactions, neighbors, known, perNeighbor, needed, round, share }: SkeletonInput,
+  { tree, lists: interactions, neighbors, known, perNeighbor, needed, round, share, card }: SkeletonInput,
   normSquared: number,
   control: TeamControl,
 ): Promise<SkeletonState> {
@@ -110,24 +114,24 @@ export async function skeletonizeTree(
     forecast: sharedInt32(2),
     ranksOnly: false,
     done: sharedInt32(nodes),
-    split: splitMemory(control.team.workers, candidateLimit(tree.size, leafSize, maxRank), maxRank),
+    split:
+      card === undefined
+        ? splitMemory(control.team.workers, candidateLimit(tree.size, leafSize, maxRank), maxRank)
+        : undefined,
   };
   const shared = await control.team.share(state, { modules, solo });
+  let levels: LevelSkeletonizer | undefined;
+  const run = (phase: string, { nodes, graph }: Partial<PilotTasks> & Pick<PilotTasks, 'graph'>): Promise<void> =>
+    levels === undefined
+      ? control.team.run(phase, skeletonizeNode, shared, graph, { nodes }, control)
+      : levels.run(phase, nodes ?? due.keys(), control);
   // Nodes that several ranks hold wait for what others find.
   const above = due.slice(0, firstOfLevel(share?.level ?? 0));
   due.fill(0, 0, above.length);
   // A few leaves first: their ranks are the forecast for the others, on every rank the same.
   const pilot = pilotLeaves(tree);
   const tried = pilot.filter((ν) => share?.held[ν] !== 0);
-  const tryLeaves = (): Promise<void> =>
-    control.team.run(
-      'forecast ranks',
-      skeletonizeNode,
-      shared,
-      independentTasks(tried.length),
-      { nodes: tried },
-      control,
-    );
+  const tryLeaves = (): Promise<void> => run('forecast ranks', { nodes: tried, graph: independentTasks(tried.length) });
   /** Everything but what several ranks share, in which nothing is communicated. */
   const begin = async (): Promise<void> => {
     const least = pilot.reduce((size, ν) => Math.min(size, tree.end[ν] - tree.begin[ν]), Infinity);
@@ -135,8 +139,7 @@ export async function skeletonizeTree(
     state.forecast[0] = Math.max(...ranks);
     state.forecast[1] = evenRanks(ranks, least) ? 1 : 0;
     // Then a few subtrees: whether what all need is there.
-    const { nodes: below, graph } = pilotSubtrees(tree);
-    await control.team.run('forecast ranks', skeletonizeNode, shared, graph, { nodes: below }, control);
+    await run('forecast ranks', pilotSubtrees(tree));
     const expected = {
       lists: interactions,
       needed: due,
@@ -152,13 +155,14 @@ export async function skeletonizeTree(
     );
   };
   try {
+    if (card !== undefined) levels = await LevelSkeletonizer.open(state, card);
     await awaitTogether(communicator, tryLeaves);
     tellTried(communicator, pilot, state);
     await awaitTogether(communicator, begin);
-    if (share === undefined)
-      await control.team.run('skeletonize', skeletonizeNode, shared, upwardTasks(nodes), {}, control);
+    if (share === undefined) await run('skeletonize', { graph: upwardTasks(nodes) });
     else await skeletonizeShare(shared, share, above, control);
   } finally {
+    levels?.release();
     control.team.release(shared);
   }
   return state;

@@ -33,6 +33,13 @@ export interface LeafCosts {
   readonly skeletonization: number;
 }
 
+/** What may limit ranks: those that the tolerance needs would … */
+const LIMITED_BY = {
+  memory: 'not fit in memory',
+  time: 'take too long',
+  device: 'be more than the device interpolates',
+} as const;
+
 /** What was compared, and chosen. */
 export interface ChosenOptions {
   readonly leafSize: number;
@@ -45,7 +52,7 @@ export interface ChosenOptions {
   /** Whether no hierarchical matrix of the asked tolerance is much smaller than the dense one. */
   readonly incompressible: boolean;
   /** What limits the ranks where they are not free. */
-  readonly limitedBy?: 'memory' | 'time' | undefined;
+  readonly limitedBy?: keyof typeof LIMITED_BY | undefined;
   /** A matrix of low rank that would keep the tolerance in less memory, about. */
   readonly lowRank?: { readonly rank: number; readonly bytes: number } | undefined;
 }
@@ -61,8 +68,7 @@ export function chosenSentences({ maxRank, measured, incompressible, limitedBy, 
     );
   if (limitedBy !== undefined)
     sentences.push(
-      `Ranks are limited to ${maxRank}: those that the tolerance needs would ` +
-        `${limitedBy === 'memory' ? 'not fit in memory' : 'take too long'}.`,
+      `Ranks are limited to ${maxRank}: those that the tolerance needs would ` + `${LIMITED_BY[limitedBy]}.`,
     );
   if (lowRank !== undefined)
     sentences.push(`A matrix of low rank, about ${lowRank.rank}, would take ${inUnits(lowRank.bytes)}.`);

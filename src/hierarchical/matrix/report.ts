@@ -56,6 +56,8 @@ export interface EntriesReport extends CommonReport {
     readonly fill: number;
     readonly compress: number;
   };
+  /** The card that skeletons were found on; undefined: the team's workers. */
+  readonly device?: string | undefined;
   /** Nodes that were resampled, and nodes whose fresh rows still missed their share of the tolerance. */
   readonly resampled: number;
   readonly missed: number;

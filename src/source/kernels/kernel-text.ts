@@ -77,11 +77,13 @@ function powerText(c: number): string {
 class Writer {
   readonly numbers: number[] = [];
   readonly #root: Kernel;
+  readonly #otherwise: string;
   readonly #keys: readonly string[];
   #variables = 0;
 
-  constructor(kernel: Kernel) {
+  constructor(kernel: Kernel, otherwise: string) {
     this.#root = kernel;
+    this.#otherwise = otherwise;
     this.#keys = (kernel.inputs ?? [kernel as KernelInput]).map(keyOf);
   }
 
@@ -151,7 +153,7 @@ class Writer {
   #refuse(why: string): never {
     throw new OptionError(
       `The entries of the kernel ${this.#root.name} cannot be evaluated on a card: it ${why}, which cards do not ` +
-        'have. Leave { source } out: blocks are then sent.',
+        `have. ${this.#otherwise}`,
       { kernel: this.#root.name },
     );
   }
@@ -159,9 +161,9 @@ class Writer {
 
 const keyOf = ({ argument, map }: Pick<Kernel, 'argument' | 'map'>): string => `${argument} ${map?.key ?? ''}`;
 
-/** The text of a kernel. Throws OptionError for a kernel that has none. */
-export function kernelText(kernel: Kernel): KernelText {
-  const writer = new Writer(kernel);
+/** The text of a kernel. Throws OptionError for a kernel that has none, which says what to do `otherwise`. */
+export function kernelText(kernel: Kernel, otherwise: string): KernelText {
+  const writer = new Writer(kernel, otherwise);
   const text = writer.write(kernel, 'value');
   return { text, numbers: writer.numbers };
 }

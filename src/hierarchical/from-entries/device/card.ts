@@ -1,0 +1,79 @@
+/**
+ * A card that a matrix is compressed on: a device, and the kernel source whose entries it evaluates.
+ */
+import { DeviceError, OptionError } from '../../../core/errors.js';
+import type { Precision } from '../../../core/floats.js';
+import { MOST_COLUMNS } from '../../../device/work/interpolations.js';
+import type { Device, KernelDevice } from '../../../device/device.js';
+import type { EntrySource } from '../../../source/entry-source.js';
+import { KernelSource } from '../../../source/kernel-source.js';
+import { kernelText, type KernelText } from '../../../source/kernels/kernel-text.js';
+import type { AskedOptions } from '../options.js';
+
+/** Tolerances below drown in what float32 loses of entries and decompositions. */
+const LEAST_TOLERANCE = 2 ** -17;
+const OTHERWISE = 'Leave { device } out: the team compresses then.';
+
+/** Where samples are evaluated and interpolated. */
+export interface Card {
+  readonly device: Device;
+  readonly kernels: KernelDevice;
+  /** float64 where the device has it. */
+  readonly precision: Precision;
+  readonly source: KernelSource;
+  readonly text: KernelText;
+}
+
+/** A compression on a device. */
+export interface CardRequest {
+  readonly device: Device;
+  readonly source: EntrySource;
+  readonly options: AskedOptions;
+  /** By how much the source's entries are multiplied, and how many ranks compress. */
+  readonly factor: number;
+  readonly ranks: number;
+}
+
+/**
+ * The card of a device that is no team's. Throws DeviceError where it evaluates no kernels, OptionError for entries,
+ * tolerances and options that it has not.
+ */
+export function cardOf({ device, source, options, factor, ranks }: CardRequest): Card {
+  const { kernels, name } = device;
+  const refuse = (what: string, data: Readonly<Record<string, unknown>> = {}): never => {
+    throw new OptionError(`${what} ${OTHERWISE}`, { option: 'device', device: name, ...data });
+  };
+  if (kernels === null)
+    throw new DeviceError(`compress cannot use the device ${name}: it evaluates no entries. ${OTHERWISE}`, {
+      device: name,
+    });
+  if (ranks > 1) refuse(`One process compresses on a device, not ${ranks} ranks.`, { ranks });
+  if (!(source instanceof KernelSource))
+    return refuse('The source of a compression on a device must be a kernelSource: cards evaluate kernels of points.');
+  if (factor !== 1)
+    refuse(`The entries are so large or small that they are scaled by ${factor}: scale the kernel, or else:`);
+  const precision = device.precisions.includes('f64') ? 'f64' : 'f32';
+  const { tolerance, preserve, leafSize } = options;
+  if (precision === 'f32' && tolerance < LEAST_TOLERANCE)
+    refuse(
+      `A tolerance of ${tolerance} needs float64, which the device ${name} has not: ask for at least ` +
+        `${LEAST_TOLERANCE.toPrecision(1)} there.`,
+      { tolerance },
+    );
+  if (preserve) refuse("Interpolations that are { preserve: 'positive-definite' } are not found on devices.");
+  if (leafSize !== undefined && leafSize > MOST_COLUMNS)
+    refuse(`Leaves of ${leafSize} indices are more than the ${MOST_COLUMNS} columns that devices interpolate.`, {
+      leafSize,
+    });
+  return { device, kernels, precision, source, text: kernelText(source.kernel, OTHERWISE) };
+}
+
+/** Throws OptionError where node ν has more candidates than devices interpolate. */
+export function requireColumns(ν: number, columns: number): void {
+  if (columns <= MOST_COLUMNS) return;
+  throw new OptionError(
+    `Node ${ν} has ${columns} candidates, and devices interpolate ${MOST_COLUMNS}: ask for maxRank ` +
+      `${MOST_COLUMNS / 2} at most, or a larger tolerance. ${OTHERWISE}`,
+    { option: 'maxRank', node: ν, columns },
+  );
+}
