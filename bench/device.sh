@@ -68,7 +68,7 @@ run() {
   }
   if [ "$1" = smoke ]; then
     for name in describe checks rates work curvature 'training transformer' 'training resnet-18' 'apply 600' \
-      'solve 600' 'solve 600 hodlr' table; do
+      'solve 600' 'solve 600 hodlr' 'compress 300' table; do
       step 60 $name --smoke
     done
   else
@@ -82,6 +82,7 @@ run() {
     step 40 apply 65536
     step 40 solve 65536
     step 60 solve 65536 hodlr
+    step 60 compress 65536
     step 90 table
     step 60 apply 262144
     step 75 solve 262144

@@ -9,6 +9,7 @@
  *   apply N     products with a hierarchical matrix of N points, by 1, 64 and 512 vectors; its blocks sent, and
  *               evaluated there;
  *   solve N [FORMAT]   its factorization, and solves; hss or hodlr;
+ *   compress N  skeletons of kernel matrices found there, beside the team's;
  *   curvature   loss, gradient and Gauss–Newton products of a deep autoencoder;
  *   training NAME   steps of resnet-18 or transformer;
  *   table       approximations of the Gauss–Newton Hessian of 784-50-784, held against its products there.
@@ -32,6 +33,7 @@ import type { EntrySource } from '../src/source/entry-source.js';
 import { kernelSource } from '../src/source/kernel-source.js';
 import { matern32 } from '../src/source/kernels/named.js';
 import { checks, randomNumbers } from './device-checks.js';
+import { compression } from './device-compress.js';
 import { rates } from './device-rates.js';
 import { curvature, training } from './device-networks.js';
 import { difference, judge, milliseconds, recording, tell, waited } from './device-results.js';
@@ -273,11 +275,12 @@ else if (step === 'checks') {
 } else if (step === 'work') await work();
 else if (step === 'apply') await withMatrix(Number(size), apply);
 else if (step === 'solve') await withMatrix(Number(size), solve);
+else if (step === 'compress') await compression(Number(size), { step, smoke });
 else if (step === 'curvature') await curvature({ step, smoke, times: TIMES, order: ORDER });
 else if (step === 'training') await training(size, { step, smoke, times: TIMES, order: ORDER });
 else if (step === 'table') await table({ step, smoke, times: TIMES, order: ORDER });
 else
   throw new Error(
-    `There is no step ${step ?? 'without a name'}: describe, checks, rates, work, apply N, solve N, curvature, ` +
-      `training NAME, table.`,
+    `There is no step ${step ?? 'without a name'}: describe, checks, rates, work, apply N, solve N, compress N, ` +
+      `curvature, training NAME, table.`,
   );

@@ -28,6 +28,7 @@ export interface CommonOptions {
 export interface RunOptions extends CommonOptions, Omit<CompressOptions, 'seed'> {
   readonly seed: number;
   readonly vectors: number;
+  readonly device?: DeviceName | 'auto' | undefined;
   readonly out?: string | undefined;
   readonly record?: string | undefined;
 }

@@ -55,17 +55,22 @@ export async function runAndSave(
   control: TeamControl,
 ): Promise<CompressionRecord> {
   const { runCompression } = await import('../experiment/compression-run.js');
+  const device =
+    options.device === undefined
+      ? undefined
+      : await (await import('../device/open.js')).openDevice(options.device, {}, control);
   const { matrix, record } = await runCompression(
     {
       source,
       model,
+      device,
       input,
       options: compressOptions(options),
       vectors: options.vectors,
       blocks: options.record !== undefined,
     },
     control,
-  );
+  ).finally(() => device?.close());
   try {
     if (options.out !== undefined) {
       const { writeMatrixFile } = await import('../hierarchical/matrix/file.js');

@@ -203,6 +203,7 @@ export function runReport(record: CompressionRecord, portable: boolean): string 
     errorLine(record),
     `memory of the process at its peak: ${inBytes(memory.peakBytes)} (${inBytes(memory.wholePeakBytes)} with the ` +
       'measurement of the error)',
+    ...(record.device === undefined ? [] : [`skeletons found on ${record.device}`]),
     ...blasLines(record.blas, record.gflops.dgemm, portable),
   ].join('\n');
 }

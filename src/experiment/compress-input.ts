@@ -6,6 +6,7 @@ import { compressEntries } from '../hierarchical/from-entries/compress.js';
 import { resolveOptions, type CompressOptions } from '../hierarchical/from-entries/options.js';
 import type { HierarchicalMatrix } from '../hierarchical/matrix/hierarchical-matrix.js';
 import type { EntriesReport } from '../hierarchical/matrix/report.js';
+import type { Device } from '../device/device.js';
 import type { Model } from '../network/model.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { EntrySource } from '../source/entry-source.js';
@@ -14,6 +15,8 @@ import type { EntrySource } from '../source/entry-source.js';
 export interface CompressedInput {
   readonly source: EntrySource;
   readonly model?: Model | undefined;
+  /** Where skeletons are found; default: the team. */
+  readonly device?: Device | undefined;
 }
 
 /** A compressed matrix. */
@@ -33,12 +36,12 @@ const LEAF_SIZE = 128;
  * to be the best ('auto'). Throws what `compress` and `hessianTree` throw.
  */
 export async function compressInput(
-  { source, model }: CompressedInput,
+  { source, model, device }: CompressedInput,
   options: CompressOptions,
   control: TeamControl,
 ): Promise<Compressed> {
   if (model === undefined) {
-    const matrix = await compressEntries(source, options, control);
+    const matrix = await compressEntries(source, options, { ...control, device });
     return { matrix, distance: matrix.report.distance, choosing: 0 };
   }
   const began = performance.now();
@@ -47,6 +50,6 @@ export async function compressInput(
   const asked = distance as HessianDistance | undefined;
   const { tree, chosen } = await hessianTree(model, source, { leafSize, seed, distance: asked }, control);
   const choosing = (performance.now() - began) / 1000;
-  const matrix = await compressEntries(source, { ...rest, tree }, control);
+  const matrix = await compressEntries(source, { ...rest, tree }, { ...control, device });
   return { matrix, distance: chosen, choosing };
 }

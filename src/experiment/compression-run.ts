@@ -14,6 +14,7 @@ import { blockStructure, type BlockStructure } from '../hierarchical/matrix/bloc
 import type { HierarchicalMatrix } from '../hierarchical/matrix/hierarchical-matrix.js';
 import type { CompressOptions } from '../hierarchical/from-entries/options.js';
 import { peakMemory } from '../io/machine.js';
+import type { Device } from '../device/device.js';
 import type { Model } from '../network/model.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { EntrySource } from '../source/entry-source.js';
@@ -28,6 +29,8 @@ export interface CompressionSetup {
   readonly source: EntrySource;
   /** The network whose Gauss–Newton matrix `source` is: the tree is then chosen among those for networks. */
   readonly model?: Model | undefined;
+  /** Where skeletons are found; default: the team. */
+  readonly device?: Device | undefined;
   readonly input: InputDescription;
   readonly options: CompressOptions;
   /** Vectors multiplied at once; default 64. */
@@ -168,6 +171,7 @@ export async function runCompression(setup: CompressionSetup, control: TeamContr
       budgetUsed: report.budgetUsed,
       nodes: { resampled: report.resampled, missed: report.missed },
       limits: report.limits,
+      device: setup.device?.description,
       blas: report.blas,
       ...circumstances(),
     };

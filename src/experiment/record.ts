@@ -112,6 +112,8 @@ export interface CompressionRecord {
   readonly nodes: { readonly resampled: number; readonly missed: number };
   /** What kept the compression from its tolerance, as its own report says. */
   readonly limits: EntriesReport['limits'];
+  /** Where skeletons were found, where a device was named. */
+  readonly device?: string | undefined;
   readonly blas: string;
   readonly machine: MachineDescription;
   readonly versions: Versions;

@@ -6,6 +6,7 @@ import { squaredNorm, view, zeros } from '#hmatrix/dense/matrix.js';
 import { randomVectors } from '#hmatrix/experiment/compression-run.js';
 import { load } from '#hmatrix/files/load.js';
 import { readNpy, readNpyMatrix, writeNpy, writeNpyMatrix } from '#hmatrix/io/npy.js';
+import { STAND_IN } from '../device/cuda-stand-in/stand-in.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
 import { sharedTeam } from '../teams.js';
 import { hmatrix, hmatrixProcess } from './command.js';
@@ -98,6 +99,30 @@ describe('compress --json', () => {
     expect(kernel).toBe(`periodic, h = ${bandwidth}, period 0.5`);
     // On two circles of radius 1, all around which the points lie: the median of ‖u − v‖² = 4 Σ sin² is 4.
     expect(Math.abs(bandwidth - 2)).toBeLessThan(0.1);
+  });
+
+  it('says_where_skeletons_were_found_and_refuses_a_device_that_is_not_there', async () => {
+    const args = ['--leaf-size', '32', '--max-rank', '32', '--tolerance', '1e-2', '--vectors', '1', '--workers', '2'];
+    const of = ['compress', '--points', 'normal:200,2', '--bandwidth', '2', ...args];
+    const plain = JSON.parse((await hmatrix([...of, '--json'])).stdout) as Record<string, unknown>;
+    const { stdout } = await hmatrix([...of, '--device', 'cpu', '--json']);
+    const { device, error } = JSON.parse(stdout) as Record<string, unknown>;
+    expect(device).toMatch(/^cpu: /);
+    expect(plain).not.toHaveProperty('device');
+    expect(error).toEqual(plain['error']);
+    const report = await hmatrix([...of, '--device', 'cpu']);
+    expect(report.stdout).toContain(`skeletons found on ${String(device)}`);
+    const refused = await hmatrixProcess([...of, '--device', 'cuda'], { env: { HMATRIX_CUDA: 'none' } });
+    expect(refused.status).toBe(1);
+    expect(refused.stderr).toMatch(/HMATRIX_CUDA/);
+  });
+
+  it.skipIf(STAND_IN === undefined)('finds_skeletons_on_a_card', async () => {
+    const args = ['--leaf-size', '16', '--max-rank', '16', '--tolerance', '1e-2', '--vectors', '1', '--json'];
+    const of = ['compress', '--points', 'normal:60,2', '--bandwidth', '2', '--device', 'cuda', ...args];
+    const { status, stdout, stderr } = await hmatrixProcess(of, { env: { HMATRIX_CUDA: STAND_IN! } });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(JSON.parse(stdout)).toMatchObject({ device: expect.stringMatching(/^cuda: /), error: { met: true } });
   });
 
   it('gives_equal_results_for_equal_seeds_whatever_the_number_of_workers', async () => {

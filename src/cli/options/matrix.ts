@@ -2,6 +2,7 @@
  * The options that say where a matrix comes from, and how it is compressed.
  */
 import type { Command } from 'commander';
+import { DEVICE_CHOICES } from '../../device/open.js';
 import { OBJECTIVES } from '../../hierarchical/matrix/chosen-options.js';
 import { FORMAT_TABLE, FORMATS } from '../../hierarchical/matrix/format.js';
 import { familiesWith, kernelFamilies } from '../../source/kernels/table.js';
@@ -98,6 +99,14 @@ export function withProbes(command: Command): Command {
 /** How a run of a compression is made, named and kept. */
 export function withRun(command: Command): Command {
   return withObjective(withCompression(command))
+    .addOption(
+      named(
+        '--device <name>',
+        'where skeletons of kernel matrices are found: auto, a graphics card where there is one; cuda; webgpu; cpu ' +
+          '(default: the processor)',
+        DEVICE_CHOICES,
+      ),
+    )
     .option('--vectors <p>', 'vectors that products are timed with', wholeNumber(1, 65_536), 64)
     .option('--seed <s>', 'of everything random', wholeNumber(0), 0)
     .option('--memory-limit <bytes>', 'refuse to begin what may need more, e.g. 8G (default: what is free)', byteCount)

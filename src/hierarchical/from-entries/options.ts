@@ -54,7 +54,7 @@ export interface CompressOptions {
    * every λ above rounding (definite-interpolation.ts).
    */
   readonly preserve?: 'positive-definite' | undefined;
-  /** Precision of the stored blocks and of products; skeletons are always found in float64. Default 'f64'. */
+  /** Precision of the stored blocks and of products; skeletons are found in float64, where there is. Default 'f64'. */
   readonly dtype?: Precision | undefined;
   /**
    * Bytes the compression may use; default: what the system says is free. More is refused before anything is allocated.
