@@ -9,6 +9,7 @@ import { gaussNewton } from '../src/curvature/products/gauss-newton.js';
 import { putModel } from '../src/curvature/device/model.js';
 import { zeros } from '../src/dense/matrix.js';
 import { findCard } from '../src/device/cuda/open.js';
+import { defaultBlas } from '../src/dense/default-blas.js';
 import type { Device } from '../src/device/device.js';
 import { openDevice } from '../src/device/open.js';
 import { lossAndGradient } from '../src/layers/gradient.js';
@@ -228,8 +229,10 @@ export async function training(name: string, { step, smoke, times, order }: Netw
     device,
     precision,
     batchSize,
-    vectors: 0,
-    curvature: 'none',
+    spare: 0,
+    passes: [],
+    factors: { rotatedInputs: false, diagonalOutputs: false },
+    blas: defaultBlas(),
     regularization: 0,
     seed: 0,
   } as const;

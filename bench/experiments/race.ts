@@ -3,7 +3,8 @@
  */
 import { ekfacAdam } from '../../src/training/optimizers/ekfac-adam.js';
 import { adam } from '../../src/training/optimizers/first-order.js';
-import { kfacOptimizer, type KfacOptimizerOptions } from '../../src/training/optimizers/kfac.js';
+import { kfacOptimizer } from '../../src/training/optimizers/kfac.js';
+import type { KfacOptimizerOptions } from '../../src/training/optimizers/kfac-options.js';
 import { gaussNewtonCg, newtonCg } from '../../src/training/optimizers/newton-cg.js';
 import {
   digits,

@@ -28,16 +28,27 @@ export interface RootRequest {
 /** A request for errors that are drawn. */
 export interface DrawRequest extends RootRequest {
   /** The signs depend on seed, step and sample alone; `first` is the slice's first sample. */
-  readonly random: { readonly seed: number; readonly step: number; readonly first: number };
+  readonly random: {
+    readonly seed: number;
+    readonly step: number;
+    readonly first: number;
+    /** Default: a random number each. */
+    readonly signs?: SampleSigns | undefined;
+  };
 }
+
+/** Signs of a sample, one after the other. */
+export type SampleSigns = (seed: number, step: number, sample: number) => () => number;
 
 /** A slice that was passed forward, and what its random numbers depend on; `first` is its first sample. */
 export interface DrawnSlice {
   readonly loss: GraphLoss;
   readonly plan: NetworkPlan;
-  readonly tape: NetworkTape;
+  readonly tape: Pick<NetworkTape, 'count' | 'numbers'>;
   readonly seed: number;
   readonly first: number;
+  /** Of the network's own loss, as in a `DrawRequest`. */
+  readonly signs?: SampleSigns | undefined;
 }
 
 /** Seeds of the passes 'draw' and 'pullback' ← errors by signs, those of draw number `step`. */
@@ -104,12 +115,15 @@ function fillSigns(
   }
 }
 
+const uniformSigns: SampleSigns = (seed, step, sample) => {
+  const random = new RandomStream(seed, SIGNS, step, sample);
+  return () => (random.uniform() < 0.5 ? -1 : 1);
+};
+
 /** out ← Q^{1/2}ξ at every sample and position, ξ of signs. */
 export function drawAtOutputs(loss: GraphLoss, { random, ...request }: DrawRequest): void {
-  rootAtOutputs(loss, request, (b) => {
-    const signs = new RandomStream(random.seed, SIGNS, random.step, random.first + b);
-    return () => (signs.uniform() < 0.5 ? -1 : 1);
-  });
+  const { signs = uniformSigns, seed, step, first } = random;
+  rootAtOutputs(loss, request, (b) => signs(seed, step, first + b));
 }
 
 /** ξ of a sample: number k of position p, asked for in their order. */

@@ -65,7 +65,8 @@ export {
   type OptimizerName,
   type OptimizerSettings,
 } from '../training/optimizers/table.js';
-export { kfacOptimizer, type KfacOptimizerOptions } from '../training/optimizers/kfac.js';
+export { kfacOptimizer } from '../training/optimizers/kfac.js';
+export type { KfacOptimizerOptions } from '../training/optimizers/kfac-options.js';
 export type { Statistics } from '../training/optimizers/kronecker-sides.js';
 export {
   constantSchedule,

@@ -7,6 +7,7 @@ import type { FloatArray } from '../core/floats.js';
 import type { LossName } from '../network/losses/table.js';
 import type { ParameterLayout } from '../network/parameter-layout.js';
 import type { DeviceObjective } from './device/device-objective.js';
+import type { DevicePass } from './device/layout.js';
 import type { Objective } from './objective/objective.js';
 import type { LayerUpdate } from './objective/update.js';
 import type { CurvatureKind } from './objective/workspace.js';
@@ -31,6 +32,8 @@ export interface Optimizer {
   readonly spare: (network: ParameterLayout, batchSize: number) => number;
   /** Takes its memory and begins at the objective's parameters. */
   readonly begin: (objective: Objective) => Stepper;
+  /** Passes that its steps ask for on a device. Default: products with its curvature. */
+  readonly passes?: readonly DevicePass[] | undefined;
   /** The same on a device; absent of optimizers that use more than gradients. */
   readonly onDevice?: ((objective: DeviceObjective) => DeviceStepper) | undefined;
   /** Where it is absent for some option alone: what does not go there, and what does. */

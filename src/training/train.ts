@@ -28,8 +28,11 @@ import { Breath } from './breath.js';
 import { checkTrainOptions, type TrainSettings } from './check-options.js';
 import { basisOf, readSnapshot, requireSameRun, type RunSettings, type Snapshot } from './checkpoint.js';
 import type { Code } from './objective/code.js';
+import { hasDiagonalOutputs } from './objective/loss-form.js';
 import { PerceptronObjective } from './objective/perceptron-objective.js';
 import type { LoopObjective, Objective } from './objective/objective.js';
+import { sampleSigns } from './objective/r-pass.js';
+import { requireDense } from './device/device-factors.js';
 import { DeviceObjective } from './device/device-objective.js';
 import type { DeviceStepper, Stepper } from './optimizer.js';
 import { GraphObjective } from './graph/graph-objective.js';
@@ -193,11 +196,26 @@ async function openObjective(
   const capacity = Math.max(partSize, Math.min(EVALUATED, training.samples));
   if (device !== null && device.team === null) {
     const own = onDevice(network, loss, settings, { code, team });
-    const vectors = optimizer.spare(own, capacity) / vectorNumbers(own.parameters) + Number(average !== null);
-    const precision = precisionOf(parameters);
-    const { curvature } = optimizer;
-    const options = { network: own, device, precision, batchSize: capacity, vectors, curvature, regularization, seed };
-    const objective = await DeviceObjective.open(options);
+    const { curvature, passes = curvature === 'none' ? [] : [curvature] } = optimizer;
+    if (passes.includes('draw')) requireDense(own, optimizer.name);
+    const objective = await DeviceObjective.open({
+      network: own,
+      device,
+      precision: precisionOf(parameters),
+      batchSize: capacity,
+      spare: optimizer.spare(own, capacity) + spareVectors(own, average !== null, false),
+      passes,
+      factors: isGraphNetwork(network)
+        ? { rotatedInputs: false, diagonalOutputs: false }
+        : {
+            rotatedInputs: rotated,
+            diagonalOutputs: hasDiagonalOutputs(loss as LossName, network.outputs),
+            signs: sampleSigns,
+          },
+      blas,
+      regularization,
+      seed,
+    });
     return { objective, begin: () => optimizer.onDevice!(objective) };
   }
   const shared = {
@@ -243,8 +261,8 @@ function onDevice(
   if (optimizer.onDevice === undefined) {
     const {
       what = optimizer.name,
-      advice = 'take adam, adamw, sgd, momentum, nesterov, adagrad, rmsprop, lbfgs, newton-cg, gauss-newton-cg or ' +
-        'hessian-free',
+      advice = 'take adam, adamw, sgd, momentum, nesterov, adagrad, rmsprop, lbfgs, newton-cg, gauss-newton-cg, ' +
+        'hessian-free or kfac',
     } = optimizer.refused ?? {};
     refuse(what, advice);
   }

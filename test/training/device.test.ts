@@ -6,6 +6,14 @@ import { describe, expect, it, vi } from 'vitest';
 import { OptionError } from '#hmatrix/core/errors.js';
 import type { Device } from '#hmatrix/device/device.js';
 import { openDevice } from '#hmatrix/device/open.js';
+import { zeros } from '#hmatrix/dense/matrix.js';
+import { dense } from '#hmatrix/layers/affine.js';
+import { activation, dropout, sequential } from '#hmatrix/layers/compose.js';
+import {
+  graphNetwork,
+  initialParameters as initialGraphParameters,
+  vectorInput,
+} from '#hmatrix/layers/graph-network.js';
 import { memoryDataSet } from '#hmatrix/network/data-set.js';
 import { initialParameters } from '#hmatrix/network/initialize.js';
 import { defineNetwork } from '#hmatrix/network/network.js';
@@ -75,6 +83,14 @@ const CURVED: Readonly<Record<string, TrainOptions>> = {
     regularization: 0.02,
     clip: 0.4,
   },
+  'hessian-free, kfac': { optimizer: { name: 'hessian-free', iterations: 8, damping: 0.3 }, regularization: 0.01 },
+  kfac: { optimizer: { name: 'kfac', statisticsSamples: 30, modelSamples: 17, inversesEvery: 4 }, epochs: 9 },
+  'kfac, factored': {
+    optimizer: { name: 'kfac', dampingKind: 'factored', largestSide: 5, average: 0.5, ratioEvery: 2 },
+    regularization: 0.02,
+    decay: 0.05,
+    epochs: 7,
+  },
 };
 
 describe.each(['cuda', 'webgpu'] as const)('training on %s', (name) => {
@@ -124,10 +140,30 @@ describe.each(['cuda', 'webgpu'] as const)('training on %s', (name) => {
     await both(MODELS[network]() as unknown as GivenModel, { epochs: 1, ...RUNS[run] });
   });
 
-  it.each(name === 'cuda' ? Object.keys(CURVED) : ['newton-cg, armijo', 'gauss-newton-cg, ratio'])(
+  it.each(name === 'cuda' ? Object.keys(CURVED) : ['newton-cg, armijo', 'gauss-newton-cg, ratio', 'kfac'])(
     'takes_steps_by_curvature: %s',
     async (of) => {
       await both(perceptron(), { epochs: 2, batchSize: 'all', ...CURVED[of] });
+    },
+  );
+  // Errors by the outputs' probabilities; masks, without which f is measured; networks of layers draw otherwise.
+  it.runIf(name === 'cuda').each(['hessian-free, kfac', 'kfac', 'kfac, networks of layers'])(
+    'draws_errors_of_classes_and_measures_without_masks: %s',
+    async (of) => {
+      const { network, parameters, data: images } = perceptron();
+      const { inputs } = images.batch(0, SAMPLES);
+      const targets = zeros(6, SAMPLES);
+      for (let s = 0; s < SAMPLES; s++) targets.data[6 * s + (s % 6)] = 1;
+      const data = memoryDataSet(inputs, targets, { samples: 'columns' });
+      const options = CURVED[of] ?? { optimizer: { name: 'kfac', ratioEvery: 2 }, epochs: 4 };
+      if (of in CURVED)
+        await both({ network, parameters, loss: 'cross-entropy', data }, { batchSize: 'all', ...options });
+      else {
+        const layers = sequential(dense(5), activation('tanh'), dropout(0.2), dense(6));
+        const own = graphNetwork({ inputs: vectorInput(6), layers, loss: 'cross-entropy' });
+        const model = { network: own, parameters: initialGraphParameters(own, { seed: 1, precision: 'f64' }), data };
+        await both(model as unknown as GivenModel, { batchSize: 'all', ...options });
+      }
     },
   );
   // Batch norm and dropout, whose masks trials keep; tokens.
@@ -139,20 +175,23 @@ describe.each(['cuda', 'webgpu'] as const)('training on %s', (name) => {
     },
   );
 
-  it('goes_on_from_a_checkpoint_to_the_same_parameters', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'hmatrix-device-'));
-    try {
-      const model = MODELS.convolutional() as unknown as GivenModel;
-      const asked: TrainOptions = { optimizer: 'adam', batchSize: 20, average: 0.9, device };
-      const whole = await train(model, { ...asked, epochs: 2 });
-      await train(model, { ...asked, epochs: 1, checkpoint: folder });
-      const rest = await train(model, { ...asked, epochs: 2, checkpoint: folder, resume: true });
-      expect(rest.parameters).toEqual(whole.parameters);
-      expect(rest.averaged).toEqual(whole.averaged);
-    } finally {
-      await rm(folder, { recursive: true });
-    }
-  });
+  it.each(name === 'cuda' ? ['adam', 'kfac'] : ['adam'])(
+    'goes_on_from_a_checkpoint_to_the_same_parameters: %s',
+    async (of) => {
+      const folder = await mkdtemp(join(tmpdir(), 'hmatrix-device-'));
+      try {
+        const model = of === 'adam' ? (MODELS.convolutional() as unknown as GivenModel) : perceptron();
+        const asked = { optimizer: of, batchSize: 20, average: 0.9, device } as TrainOptions;
+        const whole = await train(model, { ...asked, epochs: 2 });
+        await train(model, { ...asked, epochs: 1, checkpoint: folder });
+        const rest = await train(model, { ...asked, epochs: 2, checkpoint: folder, resume: true });
+        expect(rest.parameters).toEqual(whole.parameters);
+        expect(rest.averaged).toEqual(whole.averaged);
+      } finally {
+        await rm(folder, { recursive: true });
+      }
+    },
+  );
 
   it.each([
     // Coefficients, the weight of a mean and the rule of a step there; its length, what that was made of, sums back.
@@ -200,7 +239,11 @@ describe.each(['cuda', 'webgpu'] as const)('training on %s', (name) => {
     await expect(asked).rejects.toThrow(OptionError);
     await expect(asked).rejects.toThrow(/ekfac-adam does not train on a device: take adam/);
     const other = train(perceptron(), { device, optimizer: { name: 'hessian-free', preconditioner: 'nystrom' } });
-    await expect(other).rejects.toThrow(/preconditioner: 'nystrom' does not train on a device: take preconditioner/);
+    await expect(other).rejects.toThrow(
+      /preconditioner: 'nystrom' does not train on a device: take preconditioner: 'kfac'/,
+    );
+    const unlike = train(MODELS.convolutional() as unknown as GivenModel, { device, optimizer: 'kfac' });
+    await expect(unlike).rejects.toThrow(/kfac on a device takes networks of dense layers without padding: \S+ has no/);
     await expect(train(perceptron(), { device: 'webgpu' as never })).rejects.toThrow(/device of train takes/);
     expect((await train(perceptron(), { device, steps: 1 })).optimizer.name).toBe('adam');
     await expect(train(perceptron(), { device, optimizer: 'adam', dropout: 0.5 })).rejects.toThrow(/dropout\(share\)/);

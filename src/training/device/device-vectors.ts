@@ -8,7 +8,7 @@ import type { Device, DeviceBuffer } from '../../device/device.js';
 import type { PortableKernel } from '../../device/portable-kernel.js';
 import type { LayerBlock } from '../../network/parameter-layout.js';
 import { combineKernel, FILL, GATHER, writing } from '../../tape/device/maps.js';
-import type { DeviceStep } from '../../tape/device/recorder.js';
+import type { DeviceStep, KernelStep } from '../../tape/device/recorder.js';
 import type { Launches } from '../../tape/device/tape.js';
 import { awaited, type Steps } from '../newton/steps.js';
 import { pairsOf, Space, type Advanced, type CgStep, type Pair, type Part } from '../newton/vectors.js';
@@ -16,7 +16,7 @@ import { sumsOfParts } from './launch-steps.js';
 import { LENGTH_NUMBERS, lengthStep, MOST, RULE_NUMBERS, ruleNumbers } from './step-kernel.js';
 
 /** Parts of a dot product, how many are made at once, and how many tell the length of a step. */
-const PARTS = 256;
+export const PARTS = 256;
 const MOST_DOTS = 5;
 const STEP_DOTS = 4;
 /** Where numbers of dot products stand: parts of those of a step, its rule, its length, their sums; parts of others. */
@@ -59,6 +59,24 @@ const partial = (name: string, text: string, reals: readonly string[] = []): Por
   body: 'h[out + i] = total;',
 });
 const DOT = partial('parts of a dot product', 'h[x + at] * h[y + at]');
+/** Numbers of a part of a sum of n. */
+const chunkOf = (n: number): number => Math.max(LEAST_PART, Math.ceil(n / PARTS));
+/** How many parts a sum of n numbers has. */
+export const partsOf = (n: number): number => Math.ceil(n / chunkOf(n));
+
+/** Parts of a dot product of n numbers. */
+export const dotStep = ({
+  to,
+  x,
+  y,
+  n,
+}: {
+  readonly to: number;
+  readonly x: number;
+  readonly y: number;
+  readonly n: number;
+}): KernelStep => ({ kernel: DOT, count: partsOf(n), integers: [to, chunkOf(n), x, y, n], reals: [] });
+
 /** How many numbers are not finite. */
 const UNBOUNDED = partial('numbers beyond', 'select(1.0, 0.0, abs(h[x + at]) <= most)', ['most']);
 
@@ -125,7 +143,7 @@ export class DeviceVectors extends Space {
   }
 
   advance(step: CgStep, between: () => void, after: readonly Pair[]): Steps<Advanced> {
-    this.#then(async () => this.#take(step));
+    this.inOrder(async () => this.#take(step));
     between();
     return awaited(this.ask(async () => this.#told(after)));
   }
@@ -141,14 +159,15 @@ export class DeviceVectors extends Space {
 
   #hand(name: string, step: DeviceStep, coefficients?: readonly number[]): void {
     const { prepared, coefficients: at } = this.#places;
-    this.#then(async () => {
+    this.inOrder(async () => {
       const launches = await prepared(name, () => [step]);
       if (coefficients !== undefined) this.#write(coefficients, at);
       launches.run();
     });
   }
 
-  #then(work: () => Promise<void>): void {
+  /** Does `work` after what was asked before. */
+  inOrder(work: () => Promise<void>): void {
     this.#turn = this.#turn.then(work);
     // Told to who asks next.
     this.#turn.catch(() => undefined);
@@ -201,23 +220,18 @@ export class DeviceVectors extends Space {
     return sumsOfParts(numbers, this.#count);
   }
 
-  /** Numbers of a part, and how many parts a sum has. */
-  get #chunk(): number {
-    return Math.max(LEAST_PART, Math.ceil(this.length / PARTS));
-  }
-
+  /** How many parts a sum has. */
   get #count(): number {
-    return Math.ceil(this.length / this.#chunk);
+    return partsOf(this.length);
   }
 
   /** Parts of the sums of pairs, from `at` on. */
   async #parts(kernel: PortableKernel, pairs: readonly Pair[], reals: readonly number[], at: number): Promise<void> {
     const { prepared, placeOf } = this.#places;
-    const count = this.#count;
     for (const [k, [x, y]] of pairs.entries()) {
-      const integers = [at + k * count, this.#chunk, placeOf(x), placeOf(y), this.length];
-      const name = `${kernel.name} ${integers.join(' ')}`;
-      (await prepared(name, () => [{ kernel, count, integers, reals }])).run();
+      const places = { to: at + k * this.#count, x: placeOf(x), y: placeOf(y), n: this.length };
+      const step = { ...dotStep(places), kernel, reals };
+      (await prepared(`${kernel.name} ${step.integers.join(' ')}`, () => [step])).run();
     }
   }
 }

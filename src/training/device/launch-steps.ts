@@ -8,7 +8,7 @@ import { combineKernel, GATHER } from '../../tape/device/maps.js';
 import type { DeviceStep } from '../../tape/device/recorder.js';
 import { numbersOf, rowsOf } from '../../tape/shape.js';
 import { decays } from '../graph/workspace.js';
-import { FINISH_GRADIENT, SQUARE_PARTS, WEIGHT_SQUARES } from './update-kernels.js';
+import { FINISH_GRADIENT, SQUARE_PARTS, WEIGHT_DOTS } from './update-kernels.js';
 
 /** Sums of so many numbers each, in double precision. */
 export const sumsOfParts = (numbers: FloatArray, parts: number): number[] =>
@@ -59,10 +59,10 @@ export function finishingSteps(
     });
 }
 
-/** Parts of Σ of squares of the layers that count of a vector at `from`, of weights or, with biases, of all. */
-export function squareSteps(
+/** Parts of Σ x∘z of two vectors in the layers that count, of weights or, with biases, of all. */
+export function weightDotSteps(
   layers: GraphNetwork['layers'],
-  { to, from, biases }: { readonly to: number; readonly from: number; readonly biases: boolean },
+  { to, x, z, biases }: { readonly to: number; readonly x: number; readonly z: number; readonly biases: boolean },
   counts: (layer: GraphNetwork['layers'][number]) => boolean,
 ): DeviceStep[] {
   return layers.flatMap((layer, ℓ): DeviceStep[] => {
@@ -70,7 +70,7 @@ export function squareSteps(
     if (!counts(layer)) return [];
     const n = width * outputs;
     const chunk = Math.ceil(n / SQUARE_PARTS);
-    const integers = [to + SQUARE_PARTS * ℓ, chunk, from + offset, n, width, biases ? width : inputs];
-    return [{ kernel: WEIGHT_SQUARES, count: SQUARE_PARTS, integers, reals: [] }];
+    const integers = [to + SQUARE_PARTS * ℓ, chunk, x + offset, z + offset, n, width, biases ? width : inputs];
+    return [{ kernel: WEIGHT_DOTS, count: SQUARE_PARTS, integers, reals: [] }];
   });
 }

@@ -6,14 +6,15 @@ import { refuseMemory } from '../../core/memory.js';
 import type { Device } from '../../device/device.js';
 import { MOST_NUMBERS } from '../../device/portable-kernel.js';
 import { sliceSamples, type GraphNetwork } from '../../layers/graph-network.js';
-import { constantNumbers, planNetwork, type NetworkPlan, type ProductPass } from '../../layers/network-plan.js';
+import { constantNumbers, planNetwork, type NetworkPlan, type Pass } from '../../layers/network-plan.js';
 import { graphSlices } from '../../layers/slices.js';
 import { LAUNCH_BYTES, stepMemory, type DeviceRegions } from '../../tape/device/tape.js';
 import { aligned } from '../../tape/plan/plan.js';
-import { numbersEach } from '../../tape/shape.js';
+import { Recorder } from '../../tape/device/recorder.js';
+import { numbersEach, numbersOf } from '../../tape/shape.js';
 import { statisticNumbers } from '../graph/workspace.js';
-import type { CurvatureKind } from '../objective/workspace.js';
-import { DOT_NUMBERS } from './device-vectors.js';
+import { DOT_NUMBERS, PARTS } from './device-vectors.js';
+import { recordMoment, sizeOf, type DeviceMoment } from './moment-steps.js';
 import { SETTING_NUMBERS, SQUARE_PARTS } from './update-kernels.js';
 
 /** What training on a device is laid out for. */
@@ -23,11 +24,14 @@ export interface DeviceLayoutOptions {
   readonly precision: Precision;
   /** Most samples of a batch. */
   readonly batchSize: number;
-  /** Vectors laid out like θ beside it and its gradient. */
-  readonly vectors: number;
-  /** Curvature whose products are asked for, and trials of f at other vectors. */
-  readonly curvature: CurvatureKind;
+  /** Numbers of the optimizer's state. */
+  readonly spare: number;
+  /** Passes at θ that are asked for behind the first one, and then trials of f at other vectors. */
+  readonly passes: readonly DevicePass[];
 }
+
+/** Passes that training asks for. */
+export type DevicePass = Extract<Pass, 'gauss-newton' | 'hessian' | 'tangent' | 'draw'>;
 
 /** The layout. */
 export interface DeviceLayout {
@@ -44,13 +48,13 @@ export interface DeviceLayout {
   /** Outputs of a sample. */
   readonly outputs: number;
   /** Where things begin; `settings` of each layer, one more set for all. */
-  readonly at: Readonly<Record<(typeof PARTS)[number], number>>;
+  readonly at: Readonly<Record<(typeof REGIONS)[number], number>>;
   readonly numbers: number;
   /** Bytes that launches take besides. */
   readonly lists: number;
 }
 
-const PARTS = [
+const REGIONS = [
   'parameters',
   'each',
   'sum',
@@ -65,21 +69,47 @@ const PARTS = [
   'trialConstants',
   'direction',
   'dots',
+  'forms',
+  'tangents',
+  'moment',
+  'momentScratch',
   'work',
   'scratch',
   'trialKept',
   'kept',
 ] as const;
 
+/** Dot products of a quadratic form of two vectors. */
+const FORM_DOTS = 3;
+
+/** Numbers that moments of the largest side are made in, and scratch memory for sums over samples. */
+function momentMemory(
+  { draw }: NetworkPlan,
+  { layers }: GraphNetwork,
+  samples: number,
+): { readonly sum: number; readonly scratch: number } {
+  const recorder = new Recorder({ samples, at: () => 0, scratch: 0 });
+  let sum = 0;
+  layers.forEach((layer, ℓ) => {
+    const pairs = draw!.pairs.filter((pair) => pair.layer === ℓ);
+    for (const of of ['inputs', 'errors'] as const) {
+      const moment: DeviceMoment = { layer: ℓ, of, diagonal: false, at: 0 };
+      sum = Math.max(sum, sizeOf(moment, layer) ** 2);
+      recordMoment(recorder, moment, { layer, pairs }, { sum: 0, keep: 0, share: 0 });
+    }
+  });
+  return { sum, scratch: recorder.scratchUsed };
+}
+
 /** Bytes of the launches that bring a slice's results to their places. */
 const sliceLists = ({ updates }: NetworkPlan): number => LAUNCH_BYTES * (5 + 2 * updates.length);
 
 function layOut(options: DeviceLayoutOptions, slice: number, holdsAll: boolean): DeviceLayout {
-  const { network, batchSize, vectors, curvature } = options;
-  const products = curvature !== 'none';
-  const plan = (graph: GraphNetwork['training'], gradient: boolean, passes: readonly ProductPass[] = []): NetworkPlan =>
-    planNetwork(graph, network.layers, { gradient, passes, capacity: slice });
-  const training = plan(network.training, true, curvature === 'none' ? [] : [curvature]);
+  const { network, batchSize, spare, passes } = options;
+  const products = passes.length > 0;
+  const plan = (graph: GraphNetwork['training'], gradient: boolean, behind: readonly Pass[] = []): NetworkPlan =>
+    planNetwork(graph, network.layers, { gradient, passes: behind, capacity: slice });
+  const training = plan(network.training, true, passes);
   const evaluation = plan(network.evaluation, false);
   const trial = products ? plan(network.training, false) : null;
   const plans = [training, evaluation, ...(trial === null ? [] : [trial])];
@@ -92,11 +122,13 @@ function layOut(options: DeviceLayoutOptions, slice: number, holdsAll: boolean):
   const steps = plans.map((one) => stepMemory(one.plan, slice));
   const [own, other] = steps;
   const lists = own.lists + 2 * other.lists + (steps[2]?.lists ?? 0);
-  const sizes: Readonly<Record<(typeof PARTS)[number], number>> = {
+  const tangentNumbers = training.tangents.reduce((sum, { tangent }) => sum + numbersOf(tangent.shape, slice), 0);
+  const moments = training.draw === null ? { sum: 0, scratch: 0 } : momentMemory(training, network, slice);
+  const sizes: Readonly<Record<(typeof REGIONS)[number], number>> = {
     parameters: vector,
     each: vector,
     sum: vector,
-    vectors: vectors * vector,
+    vectors: aligned(spare),
     losses: aligned(slices),
     statistics: aligned(slices * statisticNumbers(training)),
     outputs: aligned(batchSize * outputs),
@@ -107,6 +139,10 @@ function layOut(options: DeviceLayoutOptions, slice: number, holdsAll: boolean):
     trialConstants: trial === null ? 0 : aligned(constantNumbers(trial)),
     direction: products ? vector : 0,
     dots: aligned(DOT_NUMBERS),
+    forms: aligned(FORM_DOTS * PARTS * training.tangents.length),
+    tangents: aligned(tangentNumbers),
+    moment: aligned(moments.sum),
+    momentScratch: aligned(moments.scratch),
     work: aligned(most(({ plan: { work } }) => work)),
     scratch: Math.max(...steps.map(({ scratch }) => scratch)),
     trialKept: trial === null ? 0 : aligned(trial.plan.kept),
@@ -114,7 +150,7 @@ function layOut(options: DeviceLayoutOptions, slice: number, holdsAll: boolean):
   };
   let numbers = 0;
   const at: Record<string, number> = {};
-  for (const part of PARTS) {
+  for (const part of REGIONS) {
     at[part] = numbers;
     numbers += sizes[part];
   }
@@ -145,7 +181,7 @@ export function deviceLayout(options: DeviceLayoutOptions): DeviceLayout {
     const fits = ({ numbers, lists }: DeviceLayout): boolean =>
       width * numbers <= bufferLimit && numbers <= MOST_NUMBERS && width * numbers + lists <= limit - bytes;
     const holding = layOut(options, slice, true);
-    if (options.curvature !== 'none' && fits(holding)) return holding;
+    if (options.passes.length > 0 && fits(holding)) return holding;
     const layout = layOut(options, slice, false);
     if (fits(layout)) return layout;
     if (slice > 1 && !fixed) continue;

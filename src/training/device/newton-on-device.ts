@@ -2,21 +2,18 @@
  * An objective on a device as the Newton methods take it: what they ask for runs in the order they ask.
  */
 import type { FloatArray } from '../../core/floats.js';
-import type { GraphNetwork } from '../../layers/graph-network.js';
 import type { NewtonCurvature, NewtonObjective } from '../newton/newton-objective.js';
 import { awaited } from '../newton/steps.js';
 import type { DeviceVectors } from './device-vectors.js';
 
 /** What is asked of an objective on a device. */
-export interface AskedObjective {
-  readonly network: GraphNetwork;
-  readonly parameters: FloatArray;
+export interface AskedObjective extends Pick<NewtonObjective, 'network' | 'parameters'> {
   readonly count: number;
   readonly loads: number;
   readonly isRandom: boolean;
   vector(): FloatArray;
   evaluate(step: number): Promise<number>;
-  trial(vector: FloatArray, step: number): Promise<number>;
+  trial(vector: FloatArray, step: number | null): Promise<number>;
   product(of: NewtonCurvature, v: FloatArray, out: FloatArray, samples: number): Promise<void>;
 }
 
@@ -32,18 +29,10 @@ export function onDevice(
   const { network, parameters } = objective;
   return {
     network,
+    batch: objective,
     space,
     parameters,
     gradient,
-    get count() {
-      return objective.count;
-    },
-    get loads() {
-      return objective.loads;
-    },
-    get isRandom() {
-      return objective.isRandom;
-    },
     vector,
     state: () => objective.vector(),
     evaluate: (step) => awaited(space.ask(async () => objective.evaluate(step))),

@@ -83,15 +83,15 @@ export const FOLLOW = writing('follow', ['y', 'x', 's'], 'h[y + i] = h[s] * h[y 
 /** Parts of a layer's sum of squares, which are made at once. */
 export const SQUARE_PARTS = 64;
 
-/** h[y + part] ← Σ of squares of a layer's weights, of `chunk` of its numbers. */
-export const WEIGHT_SQUARES: PortableKernel = {
-  name: 'weight squares',
+/** h[y + part] ← Σ of products of two vectors' weights in a layer, of `chunk` of its numbers. */
+export const WEIGHT_DOTS: PortableKernel = {
+  name: 'weight dots',
   buffers: ['h'],
-  integers: ['y', 'chunk', 'x', 'n', 'width', 'inputs'],
+  integers: ['y', 'chunk', 'x', 'z', 'n', 'width', 'inputs'],
   sum: {
     terms: 'chunk',
     text: `int at = i * chunk + k;
-if (at < n && at % width < inputs) { value = h[x + at] * h[x + at]; }`,
+if (at < n && at % width < inputs) { value = h[x + at] * h[z + at]; }`,
     join: 'sum',
   },
   body: 'h[y + i] = total;',

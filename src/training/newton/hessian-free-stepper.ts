@@ -78,7 +78,7 @@ export class HessianFreeStepper<S extends Space> implements NewtonMethod {
 
   /** Samples of the curvature. */
   get #samples(): number {
-    return Math.max(1, Math.round(this.#settings.curvatureShare * this.#point.objective.count));
+    return Math.max(1, Math.round(this.#settings.curvatureShare * this.#point.objective.batch.count));
   }
 
   *steps(plan: StepPlan): Steps<StepReport> {

@@ -89,7 +89,7 @@ export class LbfgsStepper<S extends Space> implements NewtonMethod {
     this.numbers['loss'] = end.value;
     space.copy(point.objective.parameters, this.#ended);
     space.copy(point.gradient, this.#gradient);
-    this.#loads = point.objective.loads;
+    this.#loads = point.objective.batch.loads;
     point.decay();
     return {
       ...point.report(end.rate, slopes),
@@ -102,7 +102,7 @@ export class LbfgsStepper<S extends Space> implements NewtonMethod {
   *#begin(plan: StepPlan): Steps<void> {
     const point = this.#point;
     const { objective, space } = point;
-    const loaded = this.#loads === objective.loads && !objective.isRandom;
+    const loaded = this.#loads === objective.batch.loads && !objective.batch.isRandom;
     if (!loaded || !(yield* this.#isAtEnd())) {
       yield* point.begin(plan);
       return;

@@ -18,19 +18,16 @@ export interface NewtonObjective<S extends Space = Space> {
   /** θ and ∇f. */
   readonly parameters: FloatArray;
   readonly gradient: FloatArray;
-  /** Samples of the batch, and how often one was loaded. */
-  readonly count: number;
-  readonly loads: number;
-  /** As `Objective.isRandom`. */
-  readonly isRandom: boolean;
+  /** The loaded batch, as `Objective` tells of it. */
+  readonly batch: Pick<Objective, 'count' | 'loads' | 'isRandom'>;
   /** A vector, zero. */
   vector(): FloatArray;
   /** A vector that is part of the state: what it holds outlasts the step. */
   state(): FloatArray;
   /** f(θ) of the batch, ∇f in `gradient`. Throws NonFiniteError. */
   evaluate(step: number): Steps<number>;
-  /** f at a vector, with the masks of that step. */
-  measure(θ: FloatArray, step: number): Steps<number>;
+  /** f at a vector, with the masks of that step; without one nothing is dropped. */
+  measure(θ: FloatArray, step: number | null): Steps<number>;
   /** Waits for what was asked of vectors before. */
   end(): Steps<void>;
   /** out ← C·v at the point of the last `evaluate`, C of the first `samples`. */
@@ -42,18 +39,10 @@ export function onHost(objective: Objective): NewtonObjective<Vectors> {
   const { network, kernels, parameters, gradient } = objective;
   return {
     network,
+    batch: objective,
     space: new Vectors(network.parameters, kernels),
     parameters,
     gradient,
-    get count() {
-      return objective.count;
-    },
-    get loads() {
-      return objective.loads;
-    },
-    get isRandom() {
-      return objective.isRandom;
-    },
     vector: () => objective.vector(),
     state: () => objective.vector(),
     evaluate: (step) => ready(objective.evaluate({ step })),

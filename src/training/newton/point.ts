@@ -84,7 +84,7 @@ export class Point<S extends Space = Vectors> {
     of: NewtonCurvature,
     damping: number,
     { v, out }: { readonly v: FloatArray; readonly out: FloatArray },
-    samples: number = this.objective.count,
+    samples: number = this.objective.batch.count,
   ): Steps<void> {
     yield* this.objective.product(of, v, out, samples);
     this.products++;

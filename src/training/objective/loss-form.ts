@@ -4,6 +4,10 @@
 import type { FloatArray } from '../../core/floats.js';
 import { lossOf, squaredScale, type LossName } from '../../network/losses/table.js';
 
+/** Whether Γ of the last layer is diagonal: the loss is a sum over the outputs (activations are elementwise). */
+export const hasDiagonalOutputs = (loss: LossName, outputs: number): boolean =>
+  loss === 'bce' || squaredScale(loss, outputs) !== null;
+
 /** Σ_i uᵢᵀ Q_i wᵢ over samples of r outputs each; p: the outputs' means, which squared losses do without. */
 export function lossForm(loss: LossName, r: number, p: FloatArray | null, u: Float64Array, w: Float64Array): number {
   const scale = squaredScale(loss, r);

@@ -137,6 +137,23 @@ export class RPasses {
 /** Keeps the signs' streams apart from others of the same seed. */
 const SIGNS = 0x7369676e;
 
+/** Signs of a sample, one after the other, 32 of each random number. */
+export function sampleSigns(seed: number, step: number, sample: number): () => number {
+  const random = new RandomStream(seed, SIGNS, step, sample);
+  let bits = 0;
+  let left = 0;
+  return () => {
+    if (left === 0) {
+      bits = random.uint32();
+      left = 32;
+    }
+    const sign = (bits & 1) * 2 - 1;
+    bits >>>= 1;
+    left--;
+    return sign;
+  };
+}
+
 /** out ← Q^{1/2}ξ: √q·ξ, √(p(1 − p))∘ξ, or (diag √p − p√pᵀ)ξ. */
 function drawSigns({ kind, scale }: KernelLoss, slice: SliceViews, out: Part, seed: number, step: number): void {
   const { rows, cols } = out.matrix;
@@ -144,13 +161,10 @@ function drawSigns({ kind, scale }: KernelLoss, slice: SliceViews, out: Part, se
   const p = slice.means?.array;
   const root = Math.sqrt(scale);
   for (let i = 0; i < cols; i++) {
-    const random = new RandomStream(seed, SIGNS, step, slice.first + i);
-    let bits = 0;
+    const signs = sampleSigns(seed, step, slice.first + i);
     let along = 0;
     for (let k = 0; k < rows; k++) {
-      if (k % 32 === 0) bits = random.uint32();
-      const sign = (bits & 1) * 2 - 1;
-      bits >>>= 1;
+      const sign = signs();
       const at = i * rows + k;
       if (kind === 'squared') x[at] = root * sign;
       else if (kind === 'bce') x[at] = Math.sqrt(p![at] * (1 - p![at])) * sign;

@@ -105,6 +105,28 @@ function remaining(basis: LayerBasis, turned: SampleTurns | null, layer: number)
   };
 }
 
+/**
+ * The eigenbasis of a symmetric matrix whose numbers are finite, in double precision, as a task of `BasisTask` leaves
+ * it. About 9·size³ flops.
+ */
+export function eigenbasis(
+  blas: Blas,
+  size: number,
+  factor: FloatArray,
+  { vectors, values }: { readonly vectors: FloatArray; readonly values: FloatArray },
+): void {
+  const exact = zeros(size, size);
+  exact.data.set(factor);
+  const w = new Float64Array(size);
+  if (blas.syevd(true, 'L', exact, w) !== 0 || !Number.isFinite(w[0] + w[size - 1])) {
+    values[0] = Number.NaN;
+    return;
+  }
+  vectors.set(exact.data);
+  const noise = size * Number.EPSILON * Math.max(0, w[size - 1]);
+  for (let k = 0; k < size; k++) values[k] = w[k] <= noise ? 0 : w[k];
+}
+
 /** One worker's side of turns and bases. */
 export class Turns {
   readonly #workspace: Blockwise['workspace'];
@@ -249,19 +271,9 @@ export class Turns {
   /** The eigenbasis of one side. About 9·size³ flops. */
   basis({ size, factor, vectors, values }: BasisTask): void {
     const from = this.#arrays.of(factor);
-    const to = this.#arrays.of(vectors);
-    const λ = this.#arrays.of(values);
-    const exact = zeros(size, size);
-    exact.data.set(from);
-    const w = new Float64Array(size);
-    const found = this.#kernels.finite(size * size, from) && this.#blas.syevd(true, 'L', exact, w) === 0;
-    if (!found || !Number.isFinite(w[0] + w[size - 1])) {
-      λ[0] = Number.NaN;
-      return;
-    }
-    to.set(exact.data);
-    const noise = size * Number.EPSILON * Math.max(0, w[size - 1]);
-    for (let k = 0; k < size; k++) λ[k] = w[k] <= noise ? 0 : w[k];
+    const to = { vectors: this.#arrays.of(vectors), values: this.#arrays.of(values) };
+    if (this.#kernels.finite(size * size, from)) eigenbasis(this.#blas, size, from, to);
+    else to.values[0] = Number.NaN;
   }
 
   /** Columns of a block in a vector laid out like θ. */

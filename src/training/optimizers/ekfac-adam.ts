@@ -252,7 +252,7 @@ class EkfacAdamStepper implements Stepper {
 const turnedKey = (layer: number): string => `turned ${layer + 1}`;
 
 /** Throws NonFiniteError where squares of the gradient are not finite in the objective's precision. */
-export function requireSquares(gradientNorm: number, { precision }: Objective): void {
+export function requireSquares(gradientNorm: number, { precision }: Pick<Objective, 'precision'>): void {
   const square = gradientNorm * gradientNorm;
   if (!Number.isFinite(precision === 'f32' ? Math.fround(square) : square))
     throw new NonFiniteError(`The gradient's norm is ${gradientNorm}: the parameters have grown too large.`, {

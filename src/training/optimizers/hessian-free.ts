@@ -15,6 +15,7 @@ import { kfacPreconditioner } from '../newton/preconditioners/kfac.js';
 import { nystromPreconditioner } from '../newton/preconditioners/nystrom.js';
 import { noPreconditioner, type PreconditionerPlan } from '../newton/preconditioners/preconditioner.js';
 import type { Optimizer } from '../optimizer.js';
+import { KfacPreconditionerOnDevice } from './kfac-preconditioner-on-device.js';
 
 /** Preconditioners of {@link hessianFree}. */
 export const HF_PRECONDITIONERS = ['none', 'diagonal', 'kfac', 'nystrom', 'hierarchical'] as const;
@@ -160,17 +161,20 @@ export function hessianFree(options: HessianFreeOptions = {}): Optimizer {
     spare: (network, batchSize) => hessianFreeNumbers(network) + plan.spare(network, batchSize),
     begin: (objective) =>
       here(new HessianFreeStepper(onHost(objective), stepping, (numbers) => plan.begin(objective, numbers))),
-    ...(preconditioner === 'none'
+    ...(preconditioner === 'none' || preconditioner === 'kfac'
       ? {
+          ...(preconditioner === 'kfac' ? { passes: ['gauss-newton', 'draw'] } : {}),
           onDevice: (objective) => {
             const own = objective.newton();
-            return there(new HessianFreeStepper(own, stepping, () => undefined), own);
+            const begin = () =>
+              preconditioner === 'kfac' ? new KfacPreconditionerOnDevice(objective, own.space) : undefined;
+            return there(new HessianFreeStepper(own, stepping, begin), own);
           },
         }
       : {
           refused: {
             what: `hessian-free with preconditioner: '${preconditioner}'`,
-            advice: "take preconditioner: 'none'",
+            advice: "take preconditioner: 'kfac' or 'none'",
           },
         }),
   };

@@ -9,6 +9,7 @@
 import type { FloatArray } from '../../core/floats.js';
 import type { LayerBlock, ParameterLayout } from '../../network/parameter-layout.js';
 import type { Objective } from '../objective/objective.js';
+import type { MomentTask } from '../objective/tasks.js';
 import type { LayerBasis } from '../objective/turn.js';
 import { spanOf, vectorNumbers, type Span } from '../objective/workspace.js';
 
@@ -24,12 +25,16 @@ export interface SidesOptions {
   readonly values: boolean;
 }
 
-/** One side of a layer. */
-export interface Side {
+/** How a side of a layer is kept. */
+export interface SideShape {
   readonly layer: number;
   readonly of: 'input' | 'output';
   readonly size: number;
   readonly dense: boolean;
+}
+
+/** One side of a layer. */
+export interface Side extends SideShape {
   /** size × size, or the diagonal; null where nobody asks for it. */
   readonly factor: FloatArray | null;
   readonly vectors: FloatArray | null;
@@ -55,6 +60,31 @@ export const sidesSpare = ({ layers }: ParameterLayout, { largestSide, values }:
     })
     .reduce((sum, numbers) => sum + numbers, 0);
 
+/** What decides how sides are kept. */
+export type SidesSubject = Pick<Objective, 'network' | 'hasFactors' | 'rotatedInputs' | 'diagonalOutputs'>;
+
+/** The sides of all layers, inputs and outputs. */
+export function sideShapes(
+  subject: SidesSubject,
+  { statistics, largestSide }: Pick<SidesOptions, 'statistics' | 'largestSide'>,
+): (readonly [SideShape, SideShape])[] {
+  const { network, rotatedInputs, diagonalOutputs } = subject;
+  const last = network.layers.length - 1;
+  const byConstruction = (layer: number, of: 'input' | 'output'): boolean =>
+    of === 'input' ? layer === 0 && rotatedInputs : layer === last && statistics === 'factors' && diagonalOutputs;
+  return network.layers.map((one, layer) => {
+    const [input, output] = sizes(one).map(([of, size]): SideShape => {
+      const dense = subject.hasFactors(layer) && isDense(size, largestSide) && !byConstruction(layer, of);
+      return { layer, of, size, dense };
+    });
+    return [input, output];
+  });
+}
+
+/** Which moments of a side its statistics are. */
+export const momentOf = (of: SideShape['of'], statistics: Statistics): MomentTask['of'] =>
+  (of === 'input' ? OF_INPUT : OF_OUTPUT)[statistics];
+
 const isDense = (size: number, largestSide: number): boolean => size > 1 && size <= largestSide;
 
 /** The factors and eigenbases of all layers. */
@@ -67,25 +97,14 @@ export class KroneckerSides {
   constructor(objective: Objective, options: SidesOptions) {
     this.#objective = objective;
     this.#options = options;
-    const last = objective.network.layers.length - 1;
-    const byConstruction = (layer: number, of: 'input' | 'output'): boolean =>
-      of === 'input'
-        ? layer === 0 && objective.rotatedInputs
-        : layer === last && options.statistics === 'factors' && objective.diagonalOutputs;
-    this.sides = objective.network.layers.map((one, layer) => {
-      const [input, output] = sizes(one).map(([of, size]): Side => {
-        const dense = objective.hasFactors(layer) && isDense(size, options.largestSide) && !byConstruction(layer, of);
-        const take = (asked: boolean, length: number): FloatArray | null => (asked ? objective.take(length) : null);
-        return {
-          layer,
-          of,
-          size,
-          dense,
-          factor: take(dense, size * size),
-          vectors: take(dense, size * size),
-          values: take(dense || options.values, size),
-        };
-      });
+    const take = (asked: boolean, length: number): FloatArray | null => (asked ? objective.take(length) : null);
+    this.sides = sideShapes(objective, options).map((shapes) => {
+      const [input, output] = shapes.map((shape): Side => ({
+        ...shape,
+        factor: take(shape.dense, shape.size ** 2),
+        vectors: take(shape.dense, shape.size ** 2),
+        values: take(shape.dense || options.values, shape.size),
+      }));
       return [input, output] as const;
     });
   }
@@ -96,13 +115,7 @@ export class KroneckerSides {
 
   /** What a checkpoint keeps of them. */
   arrays(): Record<string, FloatArray> {
-    const kept: Record<string, FloatArray> = {};
-    for (const { layer, of, factor, vectors, values } of this.#all) {
-      if (factor !== null) kept[`${of} factor ${layer + 1}`] = factor;
-      if (vectors !== null) kept[`${of} basis ${layer + 1}`] = vectors;
-      if (values !== null) kept[`${of} values ${layer + 1}`] = values;
-    }
-    return kept;
+    return arraysOf(this.#all);
   }
 
   /** The layer's basis, where it has one; null where both sides are the identity. */
@@ -119,12 +132,11 @@ export class KroneckerSides {
     const { statistics } = this.#options;
     const wanted = this.#all.filter(({ dense, values }) => dense || values !== null);
     const tasks = wanted.map(({ layer, of, dense, factor, values }) => {
-      const input = of === 'input';
       const out = (dense ? factor : values)!;
       if (keep === 0) out.fill(0);
       return {
         layer,
-        of: input ? OF_INPUT[statistics] : OF_OUTPUT[statistics],
+        of: momentOf(of, statistics),
         out,
         diagonal: !dense,
       };
@@ -152,14 +164,27 @@ export class KroneckerSides {
         })),
       );
     const failed = new Set(dense.filter(({ values }) => Number.isNaN(values![0])).map(({ layer }) => layer));
-    for (const { layer, size, vectors, values } of dense) {
-      if (!failed.has(layer)) continue;
-      vectors!.fill(0);
-      for (let k = 0; k < size; k++) vectors![k * (size + 1)] = 1;
-      values!.fill(1);
-    }
+    for (const side of dense) if (failed.has(side.layer)) setIdentity(side);
     return failed;
   }
+}
+
+/** What a checkpoint keeps of sides. */
+export function arraysOf(sides: readonly Side[]): Record<string, FloatArray> {
+  const kept: Record<string, FloatArray> = {};
+  for (const { layer, of, factor, vectors, values } of sides) {
+    if (factor !== null) kept[`${of} factor ${layer + 1}`] = factor;
+    if (vectors !== null) kept[`${of} basis ${layer + 1}`] = vectors;
+    if (values !== null) kept[`${of} values ${layer + 1}`] = values;
+  }
+  return kept;
+}
+
+/** A side without an eigenbasis: the identity, and eigenvalues of one. */
+export function setIdentity({ size, vectors, values }: Side): void {
+  vectors!.fill(0);
+  for (let k = 0; k < size; k++) vectors![k * (size + 1)] = 1;
+  values!.fill(1);
 }
 
 /** "layer 2", "layers 2, 3", counted from 1. */

@@ -23,7 +23,8 @@ import {
   SGD_KEYS,
 } from './first-order.js';
 import { HESSIAN_FREE_KEYS, hessianFree } from './hessian-free.js';
-import { KFAC_OPTIMIZER_KEYS, kfacOptimizer } from './kfac.js';
+import { kfacOptimizer } from './kfac.js';
+import { KFAC_OPTIMIZER_KEYS } from './kfac-options.js';
 import { lbfgs, LBFGS_KEYS } from './lbfgs.js';
 import { LEVENBERG_MARQUARDT_KEYS, levenbergMarquardt } from './levenberg-marquardt.js';
 import { gaussNewtonCg, NEWTON_CG_KEYS, NEWTON_LANCZOS_KEYS, newtonCg, newtonLanczos } from './newton-cg.js';

@@ -51,14 +51,9 @@ class KfacPreconditioner implements Preconditioner {
       { layer, of: 'errors' as const, out: g, diagonal: false },
     ]);
     objective.moments(tasks, 0, samples);
-    const root = Math.sqrt(damping + objective.regularization);
     layers.forEach(({ width, outputs }, ℓ) => {
       const { a, g } = this.#factors[ℓ];
-      const meanA = trace(a, width) / width;
-      const meanG = trace(g, outputs) / outputs;
-      const π = meanA > 0 && meanG > 0 ? Math.sqrt(meanA / meanG) : 1;
-      factor(objective.blas, a, width, π * root, this.#scratch);
-      factor(objective.blas, g, outputs, root / π, this.#scratch);
+      factorSides(objective.blas, { a, width }, { g, outputs }, damping + objective.regularization, this.#scratch);
     });
     return ready(undefined);
   }
@@ -78,6 +73,22 @@ class KfacPreconditioner implements Preconditioner {
       blas.trsm('R', 'L', 'N', 'N', 1, g, part);
     });
   }
+}
+
+/** Lower triangles of a and g ← Cholesky's factors of A + π√λ I and Γ + (√λ/π)I. */
+export function factorSides(
+  blas: Blas,
+  { a, width }: { readonly a: FloatArray; readonly width: number },
+  { g, outputs }: { readonly g: FloatArray; readonly outputs: number },
+  damping: number,
+  scratch: Float64Array = new Float64Array(Math.max(width, outputs) ** 2),
+): void {
+  const root = Math.sqrt(damping);
+  const meanA = trace(a, width) / width;
+  const meanG = trace(g, outputs) / outputs;
+  const π = meanA > 0 && meanG > 0 ? Math.sqrt(meanA / meanG) : 1;
+  factor(blas, a, width, π * root, scratch);
+  factor(blas, g, outputs, root / π, scratch);
 }
 
 function trace(a: FloatArray, n: number): number {
