@@ -231,6 +231,7 @@ export async function training(name: string, { step, smoke, times, order }: Netw
     batchSize,
     spare: 0,
     passes: [],
+    parts: 0,
     factors: { rotatedInputs: false, diagonalOutputs: false },
     blas: defaultBlas(),
     regularization: 0,

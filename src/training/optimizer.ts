@@ -34,6 +34,8 @@ export interface Optimizer {
   readonly begin: (objective: Objective) => Stepper;
   /** Passes that its steps ask for on a device. Default: products with its curvature. */
   readonly passes?: readonly DevicePass[] | undefined;
+  /** How many parts of a batch those are of, besides the whole. Default 0. */
+  readonly parts?: number | undefined;
   /** The same on a device; absent of optimizers that use more than gradients. */
   readonly onDevice?: ((objective: DeviceObjective) => DeviceStepper) | undefined;
   /** Where it is absent for some option alone: what does not go there, and what does. */

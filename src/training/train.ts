@@ -196,7 +196,7 @@ async function openObjective(
   const capacity = Math.max(partSize, Math.min(EVALUATED, training.samples));
   if (device !== null && device.team === null) {
     const own = onDevice(network, loss, settings, { code, team });
-    const { curvature, passes = curvature === 'none' ? [] : [curvature] } = optimizer;
+    const { curvature, passes = curvature === 'none' ? [] : [curvature], parts = 0 } = optimizer;
     if (passes.includes('draw')) requireDense(own, optimizer.name);
     const objective = await DeviceObjective.open({
       network: own,
@@ -205,6 +205,7 @@ async function openObjective(
       batchSize: capacity,
       spare: optimizer.spare(own, capacity) + spareVectors(own, average !== null, false),
       passes,
+      parts,
       factors: isGraphNetwork(network)
         ? { rotatedInputs: false, diagonalOutputs: false }
         : {

@@ -7,6 +7,7 @@ import { OptionError } from '#hmatrix/core/errors.js';
 import type { Device } from '#hmatrix/device/device.js';
 import { openDevice } from '#hmatrix/device/open.js';
 import { zeros } from '#hmatrix/dense/matrix.js';
+import { defaultBlas } from '#hmatrix/dense/default-blas.js';
 import { dense } from '#hmatrix/layers/affine.js';
 import { activation, dropout, sequential } from '#hmatrix/layers/compose.js';
 import {
@@ -14,6 +15,9 @@ import {
   initialParameters as initialGraphParameters,
   vectorInput,
 } from '#hmatrix/layers/graph-network.js';
+import { perceptronGraph } from '#hmatrix/layers/perceptron-graph.js';
+import { graphSlices } from '#hmatrix/layers/slices.js';
+import { DeviceObjective } from '#hmatrix/training/device/device-objective.js';
 import { memoryDataSet } from '#hmatrix/network/data-set.js';
 import { initialParameters } from '#hmatrix/network/initialize.js';
 import { defineNetwork } from '#hmatrix/network/network.js';
@@ -225,6 +229,41 @@ describe.each(['cuda', 'webgpu'] as const)('training on %s', (name) => {
     expect(parts.memory.bytes).toBeLessThan(0.6 * whole.memory.bytes);
     expect(parts.lastStep!.cgIterations).toBe(whole.lastStep!.cgIterations);
     expect(difference(parts.parameters, whole.parameters)).toBeLessThan(1e-12);
+  });
+
+  it.runIf(name === 'cuda').each([1, 0.7])('lists_of_launches_take_no_more_than_was_planned: %s', async (share) => {
+    const network = perceptronGraph(defineNetwork({ widths: [6, 5, 6], activation: 'tanh' }), 'mse');
+    const { data } = perceptron(600);
+    const before = device.memory.bytes;
+    const open = async (own: Device) =>
+      DeviceObjective.open({
+        ...{ network, device: own, precision: 'f64', batchSize: 400, spare: 200, passes: ['gauss-newton'], parts: 1 },
+        factors: { rotatedInputs: false, diagonalOutputs: false },
+        blas: defaultBlas(),
+        regularization: 0.1,
+        seed: 0,
+      });
+    const whole = await open(device);
+    const small = await openDevice(name, {
+      memoryLimit: before + share * whole.memory.bytes + whole.batch.layout.lists,
+    });
+    whole.close();
+    const objective = await open(small);
+    const own = objective.newton();
+    const [v, out] = [own.vector(), own.vector()];
+    for (const count of [400, 200]) {
+      objective.load(data.batch(0, count));
+      await objective.evaluate(0);
+      for (const samples of [count, count / 4]) await objective.product('gauss-newton', v, out, samples);
+      await objective.trial(v, 0);
+      await objective.measure();
+    }
+    const lists = small.memory.bytes - objective.memory.bytes;
+    expect(graphSlices(400, objective.batch.layout.slice) > 1).toBe(share < 1);
+    expect(lists).toBeLessThanOrEqual(objective.batch.layout.lists);
+    expect(lists).toBeGreaterThan(objective.batch.layout.lists / 40);
+    objective.close();
+    await small.close();
   });
 
   it('a_run_that_diverges_ends_with_the_last_good_parameters', async () => {

@@ -15,7 +15,7 @@ import { readSamples } from '../../layers/read-samples.js';
 import { graphSliceFirst, graphSlices } from '../../layers/slices.js';
 import { divisorOf, lossWeight } from '../../layers/targets.js';
 import { combineKernel, GATHER } from '../../tape/device/maps.js';
-import { Launches, stepMemory, sumOfCosts } from '../../tape/device/tape.js';
+import { Launches, placeRegions, stepMemory, sumOfCosts } from '../../tape/device/tape.js';
 import { aligned } from '../../tape/plan/plan.js';
 import { numbersOf } from '../../tape/shape.js';
 import type { DeviceCurvature, DeviceModelLaunches, DevicePasses, PassesRequest } from './passes.js';
@@ -39,7 +39,8 @@ function layOut(model: GraphModel, curvature: DeviceCurvature, most: number, hol
   const plan = planNetwork(network.evaluation, network.layers, { gradient: true, passes: [curvature], capacity: most });
   const { scratch, lists } = stepMemory(plan.plan, most);
   const vector = aligned(network.trained);
-  const sizes = {
+  const held = holdsAll ? slices : 1;
+  const { at, numbers } = placeRegions({
     parameters: aligned(network.parameters),
     each: vector,
     direction: vector,
@@ -47,19 +48,12 @@ function layOut(model: GraphModel, curvature: DeviceCurvature, most: number, hol
     loss: aligned(1),
     constants: aligned(constantNumbers(plan)),
     work: aligned(plan.plan.work) + scratch,
-  };
-  const begin: Record<string, number> = {};
-  let numbers = 0;
-  for (const [name, size] of Object.entries(sizes)) {
-    begin[name] = numbers;
-    numbers += size;
-  }
-  const kept = numbers;
-  const held = holdsAll ? slices : 1;
-  numbers += held * aligned(plan.plan.kept);
+    kept: held * aligned(plan.plan.kept),
+  });
+  const { kept, ...begin } = at;
   // One slice at a time has the launches of slices of two sizes, the first one's apart.
   const sets = holdsAll ? slices : Math.min(slices, 4);
-  return { plan, scratch, slices, held, begin: begin as Layout['begin'], kept, numbers, lists: sets * lists };
+  return { plan, scratch, slices, held, begin, kept, numbers, lists: sets * lists };
 }
 
 /** All slices where they fit, as few as do; else one at a time. Throws MemoryError where one sample's do not fit. */

@@ -30,13 +30,31 @@ export interface StepMemory {
 export function stepMemory(plan: Plan, samples: number): StepMemory {
   const recorder = new Recorder({ samples, at: () => 0, scratch: 0 });
   for (const steps of plan.phases) recordSteps(recorder, steps);
+  return recordedMemory(recorder);
+}
+
+/** What recorded steps take. */
+export function recordedMemory({ steps, scratchUsed }: Recorder): StepMemory {
   let lists = 0;
-  for (const step of recorder.steps) {
+  for (const step of steps) {
     lists += LAUNCH_BYTES;
     if ('kernel' in step) continue;
     for (const { terms } of step.targets) lists += TARGET_BYTES + TERM_BYTES * terms.length;
   }
-  return { scratch: aligned(recorder.scratchUsed), lists };
+  return { scratch: aligned(scratchUsed), lists };
+}
+
+/** Regions of a buffer one after the other: where each begins, and numbers of all. */
+export function placeRegions<K extends string>(
+  sizes: Readonly<Record<K, number>>,
+): { readonly at: Readonly<Record<K, number>>; readonly numbers: number } {
+  const at = {} as Record<K, number>;
+  let numbers = 0;
+  for (const region of Object.keys(sizes) as K[]) {
+    at[region] = numbers;
+    numbers += sizes[region];
+  }
+  return { at, numbers };
 }
 
 /** Where a node's numbers begin in the buffer. */

@@ -48,6 +48,8 @@ export interface DeviceObjectiveOptions {
   readonly spare: number;
   /** Passes at θ that its optimizer asks for. */
   readonly passes: readonly DevicePass[];
+  /** How many parts of a batch it takes passes of besides. */
+  readonly parts: number;
   /** What is known of the layers' Kronecker factors, and how errors are drawn. */
   readonly factors: Pick<Objective, 'rotatedInputs' | 'diagonalOutputs'> & { readonly signs?: SampleSigns | undefined };
   /** Here, for eigenbases and inverses. */

@@ -8,7 +8,14 @@ import { MOST_NUMBERS } from '../../device/portable-kernel.js';
 import { sliceSamples, type GraphNetwork } from '../../layers/graph-network.js';
 import { constantNumbers, planNetwork, type NetworkPlan, type Pass } from '../../layers/network-plan.js';
 import { graphSlices } from '../../layers/slices.js';
-import { LAUNCH_BYTES, stepMemory, type DeviceRegions } from '../../tape/device/tape.js';
+import {
+  LAUNCH_BYTES,
+  placeRegions,
+  recordedMemory,
+  stepMemory,
+  type DeviceRegions,
+  type StepMemory,
+} from '../../tape/device/tape.js';
 import { aligned } from '../../tape/plan/plan.js';
 import { Recorder } from '../../tape/device/recorder.js';
 import { numbersEach, numbersOf } from '../../tape/shape.js';
@@ -28,6 +35,8 @@ export interface DeviceLayoutOptions {
   readonly spare: number;
   /** Passes at θ that are asked for behind the first one, and then trials of f at other vectors. */
   readonly passes: readonly DevicePass[];
+  /** How many parts of a batch there are passes of besides. */
+  readonly parts: number;
 }
 
 /** Passes that training asks for. */
@@ -43,51 +52,55 @@ export interface DeviceLayout {
   readonly held: number;
   /** Most samples of a slice: a batch is worked on slice by slice. */
   readonly slice: number;
-  /** Numbers of θ, rounded up: vectors are so far apart. */
-  readonly vector: number;
   /** Outputs of a sample. */
   readonly outputs: number;
   /** Where things begin; `settings` of each layer, one more set for all. */
-  readonly at: Readonly<Record<(typeof REGIONS)[number], number>>;
+  readonly at: Readonly<Record<Region, number>>;
   readonly numbers: number;
   /** Bytes that launches take besides. */
   readonly lists: number;
 }
 
-const REGIONS = [
-  'parameters',
-  'each',
-  'sum',
-  'vectors',
-  'losses',
-  'statistics',
-  'outputs',
-  'squares',
-  'settings',
-  'trainingConstants',
-  'evaluationConstants',
-  'trialConstants',
-  'direction',
-  'dots',
-  'forms',
-  'tangents',
-  'moment',
-  'momentScratch',
-  'work',
-  'scratch',
-  'trialKept',
-  'kept',
-] as const;
+type Region =
+  | 'parameters'
+  | 'each'
+  | 'sum'
+  | 'vectors'
+  | 'losses'
+  | 'statistics'
+  | 'outputs'
+  | 'squares'
+  | 'settings'
+  | 'trainingConstants'
+  | 'evaluationConstants'
+  | 'trialConstants'
+  | 'direction'
+  | 'dots'
+  | 'forms'
+  | 'tangents'
+  | 'moment'
+  | 'momentScratch'
+  | 'work'
+  | 'scratch'
+  | 'trialKept'
+  | 'kept';
+
+/**
+ * Counts of samples of which batches are: the most, and those of the last one; and vectors at which they are evaluated:
+ * θ, and its average.
+ */
+const COUNTS = 2;
+const EVALUATED = 2;
 
 /** Dot products of a quadratic form of two vectors. */
 const FORM_DOTS = 3;
 
-/** Numbers that moments of the largest side are made in, and scratch memory for sums over samples. */
+/** What moments of all sides take, and numbers that the largest one is made in. */
 function momentMemory(
   { draw }: NetworkPlan,
   { layers }: GraphNetwork,
   samples: number,
-): { readonly sum: number; readonly scratch: number } {
+): StepMemory & { readonly sum: number } {
   const recorder = new Recorder({ samples, at: () => 0, scratch: 0 });
   let sum = 0;
   layers.forEach((layer, ℓ) => {
@@ -98,14 +111,14 @@ function momentMemory(
       recordMoment(recorder, moment, { layer, pairs }, { sum: 0, keep: 0, share: 0 });
     }
   });
-  return { sum, scratch: recorder.scratchUsed };
+  return { sum, ...recordedMemory(recorder) };
 }
 
 /** Bytes of the launches that bring a slice's results to their places. */
 const sliceLists = ({ updates }: NetworkPlan): number => LAUNCH_BYTES * (5 + 2 * updates.length);
 
 function layOut(options: DeviceLayoutOptions, slice: number, holdsAll: boolean): DeviceLayout {
-  const { network, batchSize, spare, passes } = options;
+  const { network, batchSize, spare, passes, parts } = options;
   const products = passes.length > 0;
   const plan = (graph: GraphNetwork['training'], gradient: boolean, behind: readonly Pass[] = []): NetworkPlan =>
     planNetwork(graph, network.layers, { gradient, passes: behind, capacity: slice });
@@ -121,10 +134,13 @@ function layOut(options: DeviceLayoutOptions, slice: number, holdsAll: boolean):
   const held = holdsAll ? slices : 1;
   const steps = plans.map((one) => stepMemory(one.plan, slice));
   const [own, other] = steps;
-  const lists = own.lists + 2 * other.lists + (steps[2]?.lists ?? 0);
   const tangentNumbers = training.tangents.reduce((sum, { tangent }) => sum + numbersOf(tangent.shape, slice), 0);
-  const moments = training.draw === null ? { sum: 0, scratch: 0 } : momentMemory(training, network, slice);
-  const sizes: Readonly<Record<(typeof REGIONS)[number], number>> = {
+  const moments = training.draw === null ? { sum: 0, scratch: 0, lists: 0 } : momentMemory(training, network, slice);
+  // Slices that are held have launches of their own, others those of at most two sizes.
+  const sets = Math.min(slices, 2);
+  const ofTraining = (1 + parts) * (held > 1 ? slices : sets) * (own.lists + moments.lists);
+  const ofOthers = sets * (EVALUATED * other.lists + (steps[2]?.lists ?? 0));
+  const { at, numbers } = placeRegions<Region>({
     parameters: vector,
     each: vector,
     sum: vector,
@@ -142,29 +158,22 @@ function layOut(options: DeviceLayoutOptions, slice: number, holdsAll: boolean):
     forms: aligned(FORM_DOTS * PARTS * training.tangents.length),
     tangents: aligned(tangentNumbers),
     moment: aligned(moments.sum),
-    momentScratch: aligned(moments.scratch),
+    momentScratch: moments.scratch,
     work: aligned(most(({ plan: { work } }) => work)),
     scratch: Math.max(...steps.map(({ scratch }) => scratch)),
     trialKept: trial === null ? 0 : aligned(trial.plan.kept),
     kept: Math.max(held * aligned(training.plan.kept), aligned(evaluation.plan.kept)),
-  };
-  let numbers = 0;
-  const at: Record<string, number> = {};
-  for (const part of REGIONS) {
-    at[part] = numbers;
-    numbers += sizes[part];
-  }
+  });
   return {
     training,
     evaluation,
     trial,
     held,
     slice,
-    vector,
     outputs,
-    at: at as DeviceLayout['at'],
+    at,
     numbers,
-    lists: (held > 1 ? slices : Math.min(slices, 2)) * lists + slices * sliceLists(training),
+    lists: COUNTS * (ofTraining + ofOthers + slices * sliceLists(training)),
   };
 }
 

@@ -163,6 +163,7 @@ export function hessianFree(options: HessianFreeOptions = {}): Optimizer {
       here(new HessianFreeStepper(onHost(objective), stepping, (numbers) => plan.begin(objective, numbers))),
     ...(preconditioner === 'none' || preconditioner === 'kfac'
       ? {
+          parts: curvatureShare < 1 ? 1 : 0,
           ...(preconditioner === 'kfac' ? { passes: ['gauss-newton', 'draw'] } : {}),
           onDevice: (objective) => {
             const own = objective.newton();

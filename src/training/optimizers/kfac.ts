@@ -38,6 +38,7 @@ export function kfacOptimizer(options: KfacOptimizerOptions = {}): Optimizer {
     spare: (network) => 4 * vectorNumbers(network.parameters) + sidesSpare(network, sidesOptions(settings)),
     begin: (objective) => here(new KfacStepper(kfacOnHost(objective, sidesOptions(settings)), settings)),
     passes: ['tangent', 'draw'],
+    parts: 2,
     onDevice: (objective) => {
       const own = kfacOnDevice(objective, sidesOptions(settings));
       return there(new KfacStepper(own, settings), own);
