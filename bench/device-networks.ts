@@ -230,6 +230,7 @@ export async function training(name: string, { step, smoke, times, order }: Netw
     precision,
     batchSize,
     spare: 0,
+    apart: 0,
     passes: [],
     parts: 0,
     factors: { rotatedInputs: false, diagonalOutputs: false },

@@ -12,6 +12,9 @@ import type { Objective } from './objective/objective.js';
 import type { LayerUpdate } from './objective/update.js';
 import type { CurvatureKind } from './objective/workspace.js';
 
+/** What is trained on a device. */
+export type ObjectiveThere = DeviceObjective;
+
 /** A setting as reports and files keep it. */
 export type Setting = number | string | boolean | null;
 
@@ -36,8 +39,10 @@ export interface Optimizer {
   readonly passes?: readonly DevicePass[] | undefined;
   /** How many parts of a batch those are of, besides the whole. Default 0. */
   readonly parts?: number | undefined;
+  /** Numbers that it takes on a device alone, besides those of `spare`. Default none. */
+  readonly apart?: ((network: ParameterLayout, batchSize: number) => number) | undefined;
   /** The same on a device; absent of optimizers that use more than gradients. */
-  readonly onDevice?: ((objective: DeviceObjective) => DeviceStepper) | undefined;
+  readonly onDevice?: ((objective: ObjectiveThere) => DeviceStepper) | undefined;
   /** Where it is absent for some option alone: what does not go there, and what does. */
   readonly refused?: { readonly what: string; readonly advice: string } | undefined;
 }

@@ -204,6 +204,7 @@ async function openObjective(
       precision: precisionOf(parameters),
       batchSize: capacity,
       spare: optimizer.spare(own, capacity) + spareVectors(own, average !== null, false),
+      apart: optimizer.apart?.(own, capacity) ?? 0,
       passes,
       parts,
       factors: isGraphNetwork(network)
@@ -262,8 +263,8 @@ function onDevice(
   if (optimizer.onDevice === undefined) {
     const {
       what = optimizer.name,
-      advice = 'take adam, adamw, sgd, momentum, nesterov, adagrad, rmsprop, lbfgs, newton-cg, gauss-newton-cg, ' +
-        'hessian-free or kfac',
+      advice = 'take adam, adamw, sgd, momentum, nesterov, adagrad, rmsprop, lbfgs, newton, damped-newton, ' +
+        'newton-cg, gauss-newton-cg, levenberg-marquardt, hessian-free or kfac',
     } = optimizer.refused ?? {};
     refuse(what, advice);
   }

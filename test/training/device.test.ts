@@ -31,8 +31,8 @@ import { randomMatrix } from '../support.js';
 
 const SAMPLES = 53;
 
-function perceptron(samples = SAMPLES): GivenModel {
-  const network = defineNetwork({ widths: [6, 5, 6], activation: 'tanh' });
+function perceptron(samples = SAMPLES, hidden = 5): GivenModel {
+  const network = defineNetwork({ widths: [6, hidden, 6], activation: 'tanh' });
   const inputs = randomMatrix(6, samples, 2);
   const data = memoryDataSet(inputs, inputs, { samples: 'columns' });
   return { network, parameters: initialParameters(network, 1), loss: 'mse', data };
@@ -88,6 +88,12 @@ const CURVED: Readonly<Record<string, TrainOptions>> = {
     clip: 0.4,
   },
   'hessian-free, kfac': { optimizer: { name: 'hessian-free', iterations: 8, damping: 0.3 }, regularization: 0.01 },
+  // Hessians that are not definite; pivots that are; systems by the size of the network.
+  newton: { optimizer: { name: 'newton', learningRate: 0.1 } },
+  'damped-newton': { optimizer: { name: 'damped-newton', damping: 3 }, regularization: 0.02, epochs: 3 },
+  'damped-newton, signed': { optimizer: { name: 'damped-newton', eigenvalues: 'signed', damping: 0.01 } },
+  'levenberg-marquardt': { optimizer: 'levenberg-marquardt', epochs: 1 },
+  'levenberg-marquardt, cg': { optimizer: { name: 'levenberg-marquardt', solver: 'cg', iterations: 6 } },
   kfac: { optimizer: { name: 'kfac', statisticsSamples: 30, modelSamples: 17, inversesEvery: 4 }, epochs: 9 },
   'kfac, factored': {
     optimizer: { name: 'kfac', dampingKind: 'factored', largestSide: 5, average: 0.5, ratioEvery: 2 },
@@ -144,10 +150,12 @@ describe.each(['cuda', 'webgpu'] as const)('training on %s', (name) => {
     await both(MODELS[network]() as unknown as GivenModel, { epochs: 1, ...RUNS[run] });
   });
 
-  it.each(name === 'cuda' ? Object.keys(CURVED) : ['newton-cg, armijo', 'gauss-newton-cg, ratio', 'kfac'])(
+  it.each(name === 'cuda' ? Object.keys(CURVED) : ['newton-cg, armijo', 'levenberg-marquardt', 'kfac'])(
     'takes_steps_by_curvature: %s',
     async (of) => {
-      await both(perceptron(), { epochs: 2, batchSize: 'all', ...CURVED[of] });
+      // A column of a dense matrix is a product.
+      const model = of === 'levenberg-marquardt' ? perceptron(20, 1) : perceptron();
+      await both(model, { epochs: 2, batchSize: 'all', ...CURVED[of] });
     },
   );
   // Errors by the outputs' probabilities; masks, without which f is measured; networks of layers draw otherwise.
@@ -237,7 +245,16 @@ describe.each(['cuda', 'webgpu'] as const)('training on %s', (name) => {
     const before = device.memory.bytes;
     const open = async (own: Device) =>
       DeviceObjective.open({
-        ...{ network, device: own, precision: 'f64', batchSize: 400, spare: 200, passes: ['gauss-newton'], parts: 1 },
+        ...{
+          network,
+          device: own,
+          precision: 'f64',
+          batchSize: 400,
+          spare: 200,
+          apart: 0,
+          passes: ['gauss-newton'],
+          parts: 1,
+        },
         factors: { rotatedInputs: false, diagonalOutputs: false },
         blas: defaultBlas(),
         regularization: 0.1,
@@ -281,6 +298,8 @@ describe.each(['cuda', 'webgpu'] as const)('training on %s', (name) => {
     await expect(other).rejects.toThrow(
       /preconditioner: 'nystrom' does not train on a device: take preconditioner: 'kfac'/,
     );
+    const dual = train(perceptron(), { device, optimizer: { name: 'levenberg-marquardt', solver: 'dual' } });
+    await expect(dual).rejects.toThrow(/solver: 'dual' does not train on a device: take solver: 'auto'/);
     const unlike = train(MODELS.convolutional() as unknown as GivenModel, { device, optimizer: 'kfac' });
     await expect(unlike).rejects.toThrow(/kfac on a device takes networks of dense layers without padding: \S+ has no/);
     await expect(train(perceptron(), { device: 'webgpu' as never })).rejects.toThrow(/device of train takes/);

@@ -4,6 +4,8 @@
  */
 import type { Device, DeviceBuffer, LaunchCost, PreparedWork } from '../../device/device.js';
 import type { PreparedKernel } from '../../device/portable-kernel.js';
+import type { Choleskys, Substitutions } from '../../device/work/triangles.js';
+import type { WorkKind, WorkOperands } from '../../device/work/work.js';
 import { DeviceError } from '../../core/errors.js';
 import type { Node } from '../node.js';
 import { aligned, type Plan, type Region } from '../plan/plan.js';
@@ -70,6 +72,9 @@ export const sumOfCosts = (costs: readonly LaunchCost[]): LaunchCost => {
   return { launches: sum((c) => c.launches), flops: sum((c) => c.flops), padded: sum((c) => c.padded) };
 };
 
+/** A launch over the buffer: one that is recorded of a plan, or of triangles, which no primitive has. */
+export type LaunchStep = DeviceStep | { readonly triangles: Choleskys | Substitutions };
+
 /** A launch that is ready. */
 interface Ready {
   readonly cost: LaunchCost;
@@ -86,7 +91,7 @@ export class Launches {
   }
 
   /** Prepares steps over the buffer. Throws MemoryError, DeviceError, DeviceLostError. */
-  static async prepare(device: Device, buffer: DeviceBuffer, steps: readonly DeviceStep[]): Promise<Launches> {
+  static async prepare(device: Device, buffer: DeviceBuffer, steps: readonly LaunchStep[]): Promise<Launches> {
     const ready: Ready[] = [];
     try {
       for (const step of steps) ready.push(await prepareStep(device, buffer, step));
@@ -117,7 +122,7 @@ export class Launches {
   }
 }
 
-async function prepareStep(device: Device, buffer: DeviceBuffer, step: DeviceStep): Promise<Ready> {
+async function prepareStep(device: Device, buffer: DeviceBuffer, step: LaunchStep): Promise<Ready> {
   if ('kernel' in step) {
     const { kernels } = device;
     if (kernels === null) throw new DeviceError(`The device ${device.name} has no kernels.`, { device: device.name });
@@ -133,23 +138,30 @@ async function prepareStep(device: Device, buffer: DeviceBuffer, step: DeviceSte
       },
     };
   }
-  const prepared: PreparedWork<'products'> = await device.plan({
-    kind: 'products',
-    alpha: 1,
-    beta: step.keep ? 1 : 0,
-    targets: step.targets,
-  });
-  const operands = { a: buffer, b: buffer, c: buffer };
-  return {
-    cost: prepared.cost(),
-    run: () => {
-      device.launch(prepared, operands);
-    },
-    destroy: () => {
-      prepared.destroy();
-    },
-  };
+  if ('triangles' in step) {
+    const { triangles } = step;
+    if (triangles.kind === 'cholesky')
+      return readyWork(device, await device.plan(triangles), { values: buffer, status: buffer });
+    return readyWork(device, await device.plan(triangles), { triangles: buffer, x: buffer });
+  }
+  const { keep, targets } = step;
+  const prepared = await device.plan({ kind: 'products', alpha: 1, beta: keep ? 1 : 0, targets });
+  return readyWork(device, prepared, { a: buffer, b: buffer, c: buffer });
 }
+
+const readyWork = <K extends WorkKind>(
+  device: Device,
+  prepared: PreparedWork<K>,
+  operands: WorkOperands<DeviceBuffer>[K],
+): Ready => ({
+  cost: prepared.cost(),
+  run: () => {
+    device.launch(prepared, operands);
+  },
+  destroy: () => {
+    prepared.destroy();
+  },
+});
 
 /** The steps of a phase for so many samples at those regions. */
 export function stepsOfPhase(plan: Plan, phase: number, samples: number, regions: DeviceRegions): DeviceStep[] {

@@ -14,8 +14,7 @@ import { graphSliceFirst, graphSlices } from '../../layers/slices.js';
 import { lossWeight } from '../../layers/targets.js';
 import type { Batch } from '../../network/data-set.js';
 import type { Picks } from '../../network/sample-order.js';
-import type { DeviceStep } from '../../tape/device/recorder.js';
-import { Launches } from '../../tape/device/tape.js';
+import { Launches, type LaunchStep } from '../../tape/device/tape.js';
 import { statisticNumbers } from '../graph/workspace.js';
 import { copySamples } from '../objective/copy-samples.js';
 import { lossStep, statisticSteps } from './launch-steps.js';
@@ -167,7 +166,7 @@ export class DeviceBatch {
   }
 
   /** Launches by name. */
-  async prepared(name: string, make: () => DeviceStep[] | Promise<Launches>): Promise<Launches> {
+  async prepared(name: string, make: () => LaunchStep[] | Promise<Launches>): Promise<Launches> {
     let launches = this.#launches.get(name);
     if (launches === undefined) {
       const made = make();

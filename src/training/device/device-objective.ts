@@ -46,6 +46,8 @@ export interface DeviceObjectiveOptions {
   readonly batchSize: number;
   /** Numbers that `vector` and `take` are to give (`vectorNumbers`). */
   readonly spare: number;
+  /** Numbers that `apart` is to give besides. */
+  readonly apart: number;
   /** Passes at θ that its optimizer asks for. */
   readonly passes: readonly DevicePass[];
   /** How many parts of a batch it takes passes of besides. */
@@ -98,7 +100,7 @@ export class DeviceObjective implements LoopObjective {
   static async open(options: DeviceObjectiveOptions): Promise<DeviceObjective> {
     const { device } = options;
     const precision = device.precisions.includes(options.precision) ? options.precision : 'f32';
-    const layout = deviceLayout({ ...options, precision });
+    const layout = deviceLayout({ ...options, precision, spare: options.spare + options.apart });
     const objective = new DeviceObjective(options, layout, await device.allocate(layout.numbers, precision));
     for (const mode of ['training', 'evaluation', 'trial'] as const)
       if (mode !== 'trial' || layout.trial !== null) objective.batch.tape(mode, 0).sendConstants();
@@ -167,7 +169,8 @@ export class DeviceObjective implements LoopObjective {
 
   #nextPlace(length: number): number {
     const begin = this.#taken;
-    if (begin + length > this.options.spare) throw new RangeError('All numbers of the objective are taken.');
+    if (begin + length > this.options.spare + this.options.apart)
+      throw new RangeError('All numbers of the objective are taken.');
     this.#taken += aligned(length);
     return this.batch.layout.at.vectors + begin;
   }

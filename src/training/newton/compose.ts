@@ -4,12 +4,12 @@
 import { requireName } from '../../core/checks.js';
 import { OptionError } from '../../core/errors.js';
 import type { KeysOf } from '../../core/known-options.js';
-import type { Optimizer, Setting } from '../optimizer.js';
+import type { ObjectiveThere, Optimizer, Setting } from '../optimizer.js';
 import { here, there } from './method.js';
 import { onHost, type NewtonCurvature } from './newton-objective.js';
 import { newtonNumbers, NewtonStepper, SEARCHES, type NewtonSettings, type SearchName } from './newton-stepper.js';
 import { requireCount, requireNumber } from './option-checks.js';
-import type { SolverPlan } from './solver.js';
+import type { Solver, SolverPlan } from './solver.js';
 
 /** Options of the searches. */
 export interface SearchOptions {
@@ -68,6 +68,17 @@ export interface Composition {
   readonly positive?: boolean | undefined;
   readonly settings: Readonly<Record<string, Setting>>;
   readonly solver: (search: SearchName) => SolverPlan;
+  /** Its solver on a device, where that is another one, and numbers that it has there alone. */
+  readonly there?: SolverThere | undefined;
+}
+
+/** An objective on a device as a Newton method takes it. */
+type OwnThere = ReturnType<ObjectiveThere['newton']>;
+
+/** A solver of a device's own. */
+export interface SolverThere {
+  readonly apart: Optimizer['apart'];
+  readonly begin: (objective: ObjectiveThere, own: OwnThere) => Solver<OwnThere['space']>;
 }
 
 const LEAST_DAMPING = 1e-6;
@@ -108,6 +119,9 @@ export function composeNewton(options: SearchOptions, composition: Composition):
     ...(search === 'fixed' ? { learningRate } : {}),
   };
   const { anywhere } = plan;
+  const { there: own } = composition;
+  const elsewhere: SolverThere | undefined =
+    own ?? (anywhere && { apart: undefined, begin: (_, objective) => anywhere(objective) });
   const stepping: NewtonSettings = {
     curvature,
     search,
@@ -127,12 +141,13 @@ export function composeNewton(options: SearchOptions, composition: Composition):
     rotateInputs: () => false,
     spare: (network, size) => newtonNumbers(network) + plan.spare(network, size),
     begin: (objective) => here(new NewtonStepper(onHost(objective), plan.begin(objective), stepping)),
-    ...(anywhere === undefined
+    ...(elsewhere === undefined
       ? {}
       : {
+          apart: elsewhere.apart,
           onDevice: (objective) => {
             const own = objective.newton();
-            return there(new NewtonStepper(own, anywhere(own), stepping), own);
+            return there(new NewtonStepper(own, elsewhere.begin(objective, own), stepping), own);
           },
         }),
   };

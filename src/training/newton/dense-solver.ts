@@ -59,6 +59,9 @@ function requireDense({ parameters }: ParameterLayout, most: number): void {
   }
 }
 
+/** Pivots below this share of the largest one are rounding. */
+export const LEAST_PIVOT = 1e-8;
+
 class DenseSolver implements Solver {
   readonly rule: string;
   readonly #objective: Objective;
@@ -70,7 +73,6 @@ class DenseSolver implements Solver {
   readonly #matrix: Float64Array;
   readonly #diagonal: Float64Array;
   readonly #x: Float64Array;
-  readonly #y: Float64Array;
   readonly #live: Int32Array;
   /** Places in the network's first layer whose input is zero in the batch. */
   readonly #dead: Int32Array;
@@ -89,7 +91,6 @@ class DenseSolver implements Solver {
     this.#matrix = sharedFloat64(n * n);
     this.#diagonal = new Float64Array(n);
     this.#x = new Float64Array(n);
-    this.#y = new Float64Array(n);
     this.#live = new Int32Array(n);
     this.#dead = new Int32Array(n);
   }
@@ -154,7 +155,10 @@ class DenseSolver implements Solver {
       this.#blas.trsm('L', 'L', 'N', 'N', 1, a, column);
       this.#blas.trsm('L', 'L', 'T', 'N', 1, a, column);
       for (let j = 0; j < m; j++) bend += -x[j] * g[this.#live[j]] - λ * x[j] * x[j];
-    } else ({ bend, least } = this.#byEigenpairs(this.#values, λ, x, g instanceof Float32Array ? 1e-6 : 1e-14));
+    } else {
+      const how = { λ, eigenvalues: this.#settings.eigenvalues, share: g instanceof Float32Array ? 1e-6 : 1e-14 };
+      ({ bend, least } = solveByEigenpairs(this.#blas, { vectors: this.#view(), values: this.#values }, how, x));
+    }
     d.fill(0);
     let slope = 0;
     for (let j = 0; j < m; j++) {
@@ -188,7 +192,7 @@ class DenseSolver implements Solver {
       least = Math.min(least, pivot);
       most = Math.max(most, pivot);
     }
-    return m === 0 || least > 1e-8 * most;
+    return m === 0 || least > LEAST_PIVOT * most;
   }
 
   #restore(λ: number): void {
@@ -204,25 +208,32 @@ class DenseSolver implements Solver {
     this.#restore(0);
     this.#values = symmetricEigen(this.#blas, this.#view(), 'the curvature');
   }
+}
 
-  /** x ← (C + λI)⁻¹x by the eigenvectors, where what is below `share` of the largest counts as zero. */
-  #byEigenpairs(
-    values: Float64Array,
-    λ: number,
-    x: Float64Array,
-    share: number,
-  ): { bend: number; least: number | null } {
-    const m = this.#size;
-    const y = this.#y.subarray(0, m);
-    const scale = Math.max(Math.abs(values[0]), Math.abs(values[m - 1]));
-    this.#blas.gemv('T', 1, this.#view(), view(x, 0, m, 1), 0, view(y, 0, m, 1));
-    let bend = 0;
-    for (let j = 0; j < m; j++) {
-      const shifted = this.#settings.eigenvalues === 'signed' ? values[j] + λ : Math.abs(values[j]) + λ;
-      y[j] = Math.abs(shifted) <= share * scale ? 0 : y[j] / shifted;
-      bend += values[j] * y[j] * y[j];
-    }
-    this.#blas.gemv('N', 1, this.#view(), view(y, 0, m, 1), 0, view(x, 0, m, 1));
-    return { bend, least: values[0] < -share * scale ? values[0] : null };
+/** How a system is solved by eigenpairs: λ, what becomes of negative ones, and which share of the largest is zero. */
+export interface EigenSolve {
+  readonly λ: number;
+  readonly eigenvalues: NegativeEigenvalues;
+  readonly share: number;
+}
+
+/** x ← (C + λI)⁻¹x; xᵀCx, and the least eigenvalue of C, where it is negative. */
+export function solveByEigenpairs(
+  blas: Blas,
+  { vectors, values }: { readonly vectors: Matrix; readonly values: Float64Array },
+  { λ, eigenvalues, share }: EigenSolve,
+  x: Float64Array,
+): { readonly bend: number; readonly least: number | null } {
+  const m = x.length;
+  const y = new Float64Array(m);
+  const scale = Math.max(Math.abs(values[0]), Math.abs(values[m - 1]));
+  blas.gemv('T', 1, vectors, view(x, 0, m, 1), 0, view(y, 0, m, 1));
+  let bend = 0;
+  for (let j = 0; j < m; j++) {
+    const shifted = eigenvalues === 'signed' ? values[j] + λ : Math.abs(values[j]) + λ;
+    y[j] = Math.abs(shifted) <= share * scale ? 0 : y[j] / shifted;
+    bend += values[j] * y[j] * y[j];
   }
+  blas.gemv('N', 1, vectors, view(y, 0, m, 1), 0, view(x, 0, m, 1));
+  return { bend, least: values[0] < -share * scale ? values[0] : null };
 }

@@ -7,6 +7,7 @@ import type { Optimizer } from '../optimizer.js';
 import { composeNewton, SEARCH_KEYS, type SearchOptions } from '../newton/compose.js';
 import { denseSolver, type NegativeEigenvalues } from '../newton/dense-solver.js';
 import { requireCount } from '../newton/option-checks.js';
+import { denseThere } from './dense-on-device.js';
 import type { NewtonCurvature } from '../newton/newton-objective.js';
 
 /** Most parameters of a dense matrix where the caller doesn't say: 0.5 GB. */
@@ -88,5 +89,6 @@ function dense(
     searches: ['fixed', 'armijo', 'wolfe', 'ratio'],
     settings: { curvature, eigenvalues, mostParameters },
     solver: () => denseSolver({ curvature, eigenvalues, most: mostParameters }),
+    there: denseThere({ curvature, eigenvalues }),
   });
 }

@@ -8,10 +8,11 @@ import { isGraphNetwork } from '../../layers/graph-model.js';
 import type { ParameterLayout } from '../../network/parameter-layout.js';
 import type { Optimizer } from '../optimizer.js';
 import { cgSolver } from '../newton/cg-solver.js';
-import { composeNewton, SEARCH_KEYS, type SearchOptions } from '../newton/compose.js';
+import { composeNewton, SEARCH_KEYS, type SearchOptions, type SolverThere } from '../newton/compose.js';
 import { denseSolver } from '../newton/dense-solver.js';
 import { dualSolver } from '../newton/dual-solver.js';
 import { requireCount, requireNumber } from '../newton/option-checks.js';
+import { denseThere } from './dense-on-device.js';
 import type { SolverPlan } from '../newton/solver.js';
 
 /** The forms of the system. */
@@ -42,6 +43,8 @@ export const LEVENBERG_MARQUARDT_KEYS: KeysOf<LevenbergMarquardtOptions> = {
 
 /** Largest system that is factored without being asked for. */
 const MOST_ROWS = 2000;
+
+const DENSE_THERE = denseThere({ curvature: 'gauss-newton', eigenvalues: 'absolute' });
 
 /** Most parameters of a dense matrix that is asked for: 3.2 GB. */
 const MOST_DENSE = 20_000;
@@ -79,7 +82,16 @@ export function levenbergMarquardt(options: LevenbergMarquardtOptions = {}): Opt
         return cgSolver({ curvature: 'gauss-newton', iterations, tolerance });
     }
   };
-  return composeNewton(
+  // Of a network of layers, as those on devices are: none has a dual form.
+  const there: SolverThere = {
+    apart: (network, batchSize) =>
+      chooseLmSolver(solver, network, batchSize) === 'dense' ? DENSE_THERE.apart!(network, batchSize) : 0,
+    begin: (objective, own) =>
+      chooseLmSolver(solver, objective.network, objective.capacity) === 'dense'
+        ? DENSE_THERE.begin(objective, own)
+        : cgSolver({ curvature: 'gauss-newton', iterations, tolerance }).anywhere!(own),
+  };
+  const optimizer = composeNewton(
     { ...search, increase, decrease },
     {
       name,
@@ -93,6 +105,10 @@ export function levenbergMarquardt(options: LevenbergMarquardtOptions = {}): Opt
         spare: (network, batchSize) => plan(network, batchSize).spare(network, batchSize),
         begin: (objective) => plan(objective.network, objective.capacity).begin(objective),
       }),
+      ...(solver === 'dual' ? {} : { there }),
     },
   );
+  if (solver !== 'dual') return optimizer;
+  const what = "levenberg-marquardt with solver: 'dual'";
+  return { ...optimizer, refused: { what, advice: "take solver: 'auto', 'dense' or 'cg'" } };
 }
