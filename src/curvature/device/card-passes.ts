@@ -7,7 +7,6 @@ import { NonFiniteError } from '../../core/errors.js';
 import { floats, NUMBER_BYTES, type FloatArray } from '../../core/floats.js';
 import { refuseMemory } from '../../core/memory.js';
 import type { DeviceBuffer } from '../../device/device.js';
-import { MOST_NUMBERS } from '../../device/portable-kernel.js';
 import { DeviceTape } from '../../layers/device-tape.js';
 import type { GraphModel } from '../../layers/graph-model.js';
 import { constantNumbers, planNetwork, type NetworkPlan } from '../../layers/network-plan.js';
@@ -15,7 +14,7 @@ import { readSamples } from '../../layers/read-samples.js';
 import { graphSliceFirst, graphSlices } from '../../layers/slices.js';
 import { divisorOf, lossWeight } from '../../layers/targets.js';
 import { combineKernel, GATHER } from '../../tape/device/maps.js';
-import { Launches, placeRegions, stepMemory, sumOfCosts } from '../../tape/device/tape.js';
+import { deviceRoom, Launches, placeRegions, stepMemory, sumOfCosts } from '../../tape/device/tape.js';
 import { aligned } from '../../tape/plan/plan.js';
 import { numbersOf } from '../../tape/shape.js';
 import type { DeviceCurvature, DeviceModelLaunches, DevicePasses, PassesRequest } from './passes.js';
@@ -59,10 +58,7 @@ function layOut(model: GraphModel, curvature: DeviceCurvature, most: number, hol
 /** All slices where they fit, as few as do; else one at a time. Throws MemoryError where one sample's do not fit. */
 function layoutWithin({ model, curvature, precision, device }: PassesRequest): Layout {
   const { samples } = model.data;
-  const { limit, bytes, bufferLimit } = device.memory;
-  const width = NUMBER_BYTES[precision];
-  const fits = ({ numbers, lists }: Layout): boolean =>
-    numbers <= Math.min(bufferLimit / width, MOST_NUMBERS) && width * numbers + lists <= limit - bytes;
+  const { fits, available } = deviceRoom(device, precision);
   for (let slices = 1; ; slices *= 2) {
     const capacity = Math.ceil(samples / Math.min(slices, samples));
     const all = layOut(model, curvature, capacity, true);
@@ -70,7 +66,7 @@ function layoutWithin({ model, curvature, precision, device }: PassesRequest): L
     const one = layOut(model, curvature, capacity, false);
     if (fits(one)) return one;
     if (capacity > 1) continue;
-    refuseMemory(width * one.numbers + one.lists, Math.min(limit - bytes, bufferLimit, width * MOST_NUMBERS), {
+    refuseMemory(NUMBER_BYTES[precision] * one.numbers + one.lists, available, {
       what: `The passes of one sample take, on the device ${device.name},`,
       advice: 'release what lies there, or raise memoryLimit.',
       data: { device: device.name },

@@ -3,10 +3,11 @@
  * number of samples.
  */
 import type { Device, DeviceBuffer, LaunchCost, PreparedWork } from '../../device/device.js';
-import type { PreparedKernel } from '../../device/portable-kernel.js';
+import { MOST_NUMBERS, type PreparedKernel } from '../../device/portable-kernel.js';
 import type { Choleskys, Substitutions } from '../../device/work/triangles.js';
 import type { WorkKind, WorkOperands } from '../../device/work/work.js';
 import { DeviceError } from '../../core/errors.js';
+import { NUMBER_BYTES, type Precision } from '../../core/floats.js';
 import type { Node } from '../node.js';
 import { aligned, type Plan, type Region } from '../plan/plan.js';
 import { recordSteps } from './lower.js';
@@ -57,6 +58,24 @@ export function placeRegions<K extends string>(
     numbers += sizes[region];
   }
   return { at, numbers };
+}
+
+/** Room on a device for one buffer and the lists of launches over it. */
+export interface DeviceRoom {
+  /** Bytes of the buffer at most. */
+  readonly available: number;
+  fits(asked: { readonly numbers: number; readonly lists: number }): boolean;
+}
+
+/** The room that there is now. */
+export function deviceRoom({ memory }: Device, precision: Precision): DeviceRoom {
+  const { limit, bytes, bufferLimit } = memory;
+  const width = NUMBER_BYTES[precision];
+  const available = Math.min(limit - bytes, bufferLimit, width * MOST_NUMBERS);
+  return {
+    available,
+    fits: ({ numbers, lists }) => width * numbers <= available && width * numbers + lists <= limit - bytes,
+  };
 }
 
 /** Where a node's numbers begin in the buffer. */

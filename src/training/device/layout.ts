@@ -4,11 +4,11 @@
 import { NUMBER_BYTES, type Precision } from '../../core/floats.js';
 import { refuseMemory } from '../../core/memory.js';
 import type { Device } from '../../device/device.js';
-import { MOST_NUMBERS } from '../../device/portable-kernel.js';
 import { sliceSamples, type GraphNetwork } from '../../layers/graph-network.js';
 import { constantNumbers, planNetwork, type NetworkPlan, type Pass } from '../../layers/network-plan.js';
 import { graphSlices } from '../../layers/slices.js';
 import {
+  deviceRoom,
   LAUNCH_BYTES,
   placeRegions,
   recordedMemory,
@@ -183,19 +183,15 @@ function layOut(options: DeviceLayoutOptions, slice: number, holdsAll: boolean):
  */
 export function deviceLayout(options: DeviceLayoutOptions): DeviceLayout {
   const { network, device, precision, batchSize } = options;
-  const { limit, bytes, bufferLimit } = device.memory;
-  const width = NUMBER_BYTES[precision];
+  const { fits, available } = deviceRoom(device, precision);
   const fixed = network.training.updates.length > 0;
   for (let slice = fixed ? Math.min(batchSize, sliceSamples(network)) : batchSize; ; slice = Math.ceil(slice / 2)) {
-    const fits = ({ numbers, lists }: DeviceLayout): boolean =>
-      width * numbers <= bufferLimit && numbers <= MOST_NUMBERS && width * numbers + lists <= limit - bytes;
     const holding = layOut(options, slice, true);
     if (options.passes.length > 0 && fits(holding)) return holding;
     const layout = layOut(options, slice, false);
     if (fits(layout)) return layout;
     if (slice > 1 && !fixed) continue;
-    const own = width * layout.numbers;
-    refuseMemory(own + layout.lists, Math.min(limit - bytes, bufferLimit, width * MOST_NUMBERS), {
+    refuseMemory(NUMBER_BYTES[precision] * layout.numbers + layout.lists, available, {
       what: `Training takes, on the device ${device.name},`,
       advice: 'take a smaller batchSize, an optimizer with fewer vectors, or release what lies there.',
       data: { device: device.name },
