@@ -45,6 +45,7 @@ export type { CurvatureOptions, SampleOperator } from './curvature/products/samp
 export type { FlatVector, FloatArray, Matrix, Precision, Vectors } from './dense/matrix.js';
 export type { FactorOptions } from './hierarchical/factor/factor.js';
 export type { Factorization } from './hierarchical/factor/factorization.js';
+export type { CompressControl } from './hierarchical/from-entries/compress.js';
 export type { CompressOptions } from './hierarchical/from-entries/options.js';
 export type { HierarchicalFormat } from './hierarchical/matrix/format.js';
 export type { CompressionReport } from './hierarchical/matrix/report.js';

@@ -9,6 +9,7 @@ export type {
   LeafCosts,
   MeasuredRank,
 } from '../hierarchical/matrix/chosen-options.js';
+export type { CompressControl } from '../hierarchical/from-entries/compress.js';
 export type { CompressOptions } from '../hierarchical/from-entries/options.js';
 export { compressOperator } from '../hierarchical/from-products/compress.js';
 export { compressionCost, type CompressionCost, type ProductsOptions } from '../hierarchical/from-products/cost.js';

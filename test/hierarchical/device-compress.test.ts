@@ -1,13 +1,15 @@
 /** Skeletons are found on a card: as many as the team finds, with the same error, in few launches a level. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { AbortedError, DeviceError, OptionError } from '#hmatrix/core/errors.js';
+import { AbortedError, DeviceError, MemoryError, OptionError } from '#hmatrix/core/errors.js';
 import { NUMBER_BYTES, ROUNDOFF } from '#hmatrix/core/floats.js';
+import { RandomStream } from '#hmatrix/core/random.js';
 import type { Device } from '#hmatrix/device/device.js';
 import { openDevice } from '#hmatrix/device/open.js';
 import { chooseOptions } from '#hmatrix/hierarchical/from-entries/choose-options.js';
 import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
 import { cardOf, requireColumns, type CardRequest } from '#hmatrix/hierarchical/from-entries/device/card.js';
 import { resolveOptions, type CompressOptions } from '#hmatrix/hierarchical/from-entries/options.js';
+import { FORMATS } from '#hmatrix/hierarchical/matrix/format.js';
 import type { HierarchicalMatrix } from '#hmatrix/hierarchical/matrix/hierarchical-matrix.js';
 import type { Team } from '#hmatrix/parallel/team.js';
 import { denseSource } from '#hmatrix/source/dense-source.js';
@@ -41,6 +43,12 @@ const CASES: Readonly<Record<string, readonly [size: number, () => Kernel, Compr
   hss: [131, () => family('gaussian'), { ...small, format: 'hss' }, { ridge: 1 }],
   'hodlr of several inputs': [97, several, { ...small, format: 'hodlr', leafSize: 17 }],
   'fmm, stored in f32': [110, () => family('matern52'), { ...small, format: 'fmm', budget: 0.3, dtype: 'f32' }],
+  'tried on other rows': [560, () => family('gaussian', { bandwidth: 4 }), { ...small, maxRank: 16, tolerance: 1e-2 }],
+  'sampled again': [
+    560,
+    () => family('gaussian', { bandwidth: 0.1 }),
+    { ...small, maxRank: 16, distance: 'lexicographic' },
+  ],
   'ranks at the limit': [75, () => family('laplace'), { ...small, maxRank: 5 }],
   'ranks of zero': [90, () => family('gaussian', { bandwidth: 1e-3 }), { ...small, leafSize: 7 }],
   'one leaf': [15, () => family('gaussian'), small],
@@ -57,13 +65,15 @@ describe.each(CARDS)('on %s in %s', (name, precision) => {
   });
 
   // The adapter is a processor, and its kernels do not depend on formats.
-  const cases = Object.entries(CASES).filter(([of]) => name !== 'webgpu' || /several|stored|zero|one leaf/.test(of));
-  it.each(cases)('finds_what_the_team_finds: %s', async (_, [size, kernel, options, noise]) => {
+  const cases = Object.entries(CASES).filter(([of]) => name !== 'webgpu' || /several|tried|zero|one leaf/.test(of));
+  it.each(cases)('finds_what_the_team_finds: %s', async (of, [size, kernel, options, noise]) => {
     const source = sourceOf(size, kernel(), noise);
     const host = await compress(source, options, { team });
     const made = await compress(source, options, { team, device });
     expect(made.report).toMatchObject({ met: host.report.met, device: device.description });
     expect(host.report.device).toBeUndefined();
+    if (precision === 'f64') expect(made.report.resampled).toBe(host.report.resampled);
+    if (of === 'sampled again') expect(made.report.resampled).toBeGreaterThan(5);
     const [few, many] = [ranksOf(host), ranksOf(made)];
     expect(Math.abs(many - few)).toBeLessThanOrEqual(precision === 'f64' ? 0 : 2 + 0.02 * few);
     const dense = denseOf(source);
@@ -72,6 +82,41 @@ describe.each(CARDS)('on %s in %s', (name, precision) => {
     const slack = precision === 'f64' ? 1e-3 * ofHost + 1e-12 : 0.5 * ofHost + 100 * ROUNDOFF[precision];
     expect(Math.abs(ofMade - ofHost)).toBeLessThan(slack);
     if (host.report.met === true) expect(ofMade).toBeLessThan(2 * options.tolerance!);
+  });
+
+  it.skipIf(name === 'webgpu')('finds_it_of_random_shapes_and_in_little_memory', async () => {
+    const random = new RandomStream(7);
+    const little = await openDevice(name, { memoryLimit: 2 ** 20 });
+    for (let k = 0; k < 4; k++) {
+      const source = sourceOf(50 + random.integer(60), family(k % 2 === 0 ? 'gaussian' : 'matern32'));
+      const options: CompressOptions = {
+        leafSize: 2 + random.integer(20),
+        maxRank: 8 + random.integer(40),
+        tolerance: 10 ** (-1 - 5 * random.uniform()),
+        neighbors: 1 + random.integer(12),
+        format: FORMATS[random.integer(FORMATS.length)],
+        seed: random.integer(1000),
+      };
+      const host = await compress(source, options, { team });
+      const made = await compress(source, options, { team, device });
+      expect(made.data.skeletons.indices).toEqual(host.data.skeletons.indices);
+      const apart = relativeError(made.toDense(), host.toDense());
+      expect(apart).toBeLessThan(1e-3 * options.tolerance! + 1e-11);
+      expect(made.report.resampled).toBe(host.report.resampled);
+      // Launches are cut, and the numbers are the same.
+      const before = [device, little].map(({ counters }) => counters.launches);
+      const again = await compress(source, options, { team, device: little });
+      expect(again.data.values).toEqual(made.data.values);
+      expect(little.counters.launches - before[1]).toBeGreaterThan(0);
+    }
+    expect(little.memory.bytes).toBe(0);
+    await little.close();
+    const least = await openDevice(name, { memoryLimit: 2 ** 13 });
+    await expect(compress(sourceOf(90, family('gaussian')), small, { team, device: least })).rejects.toThrow(
+      MemoryError,
+    );
+    expect(least.memory.bytes).toBe(0);
+    await least.close();
   });
 
   it('takes_few_launches_a_level_and_sends_points_and_numbers_of_rows_and_gives_the_same_bits_again', async () => {

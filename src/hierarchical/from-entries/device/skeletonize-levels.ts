@@ -4,6 +4,7 @@
  * of a level go on step by step, and what they ask for in a step is few launches.
  */
 import { throwIfAborted } from '../../../core/context.js';
+import { nextTurn } from '../../../core/event-loop.js';
 import { NUMBER_BYTES } from '../../../core/floats.js';
 import { levelOf } from '../../../core/indices.js';
 import type { TeamControl } from '../../../parallel/team-control.js';
@@ -98,6 +99,8 @@ export class LevelSkeletonizer {
     const count = underWay.length;
     await this.#launches.begin(numbers);
     while (underWay.length > 0) {
+      // Devices answer without a turn of the event loop.
+      await nextTurn();
       throwIfAborted(signal);
       await this.#launches.answer(underWay.map(({ interpolation }) => interpolation));
       underWay = underWay.filter(({ steps }) => steps.next().done !== true);
