@@ -78,7 +78,8 @@ const TIGHTENED = 1 / 2;
  * of ranks (`openTeam({ communicator })`), which share nodes, blocks and factors (ranks/share.ts).
  * Throws OptionError, the errors of `validateSource`, MemoryError (at once where no ranks would fit, else when those of
  * a few subtrees are known), AbortedError, WorkerError; on all of several ranks where it is thrown on one, and
- * CommunicationError where they were given different sources or options.
+ * CommunicationError where they were given different sources or options. With a card as `device` also OptionError for
+ * what it cannot do, DeviceError, DeviceLostError.
  * Source: C. Yu, J. Levitt, S. Reiz, G. Biros, SC17, arXiv 1707.00164; the departures are stated in skeletonize.ts and
  * lists.ts.
  *
