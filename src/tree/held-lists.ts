@@ -2,12 +2,15 @@
  * Lists of neighbors that several ranks hold while trees are searched: each has those of the indices in its part of the
  * order in work, and a list moves with its index. So a rank stores, sends and receives its share of them only.
  */
+import { countPlaces, placeOf, placesLength, putIndex } from '../core/index-places.js';
 import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
 import { inLargePages } from '../dense/large-pages.js';
 import { exchangeParts, partsOf } from '../distributed/exchange-parts.js';
+import { together } from '../distributed/together.js';
 import type { Shared, Team } from '../parallel/team.js';
 import { runCopy, type RowsState } from './copy-rows.js';
 import type { NearestState } from './nearest-lists.js';
+import { rowOfList, type SearchState } from './neighbor-search.js';
 import type { PositionRange } from './split.js';
 
 /** What lists move by, of either kind: what is packed to go, and where what comes is unpacked from. */
@@ -18,29 +21,29 @@ interface Moving {
 
 /** Which lists a rank holds. */
 export class HeldLists {
-  /** Of each index whose list is here, 1 and the row of `nearest` that it fills; of any other 0. */
-  readonly rowOf: Int32Array;
+  /** Which indices have their lists here, and the row of `nearest` that each one's fills. */
+  readonly rows: Pick<SearchState, 'places' | 'rowAt'>;
   readonly #team: Team;
   readonly #nearest: NearestState;
   readonly #own: PositionRange;
   /** Rows that go, and are filled by what comes. */
-  readonly #rows: Int32Array;
+  readonly #moved: Int32Array;
   #moving: readonly Moving[] = [];
 
   /** `own` are this rank's positions, the same in each order; `nearest` has as many rows. */
   constructor(team: Team, nearest: NearestState, own: PositionRange, size: number) {
-    this.rowOf = sharedInt32(size);
+    this.rows = { places: sharedInt32(placesLength(size)), rowAt: sharedInt32(own.end - own.begin) };
     this.#team = team;
     this.#nearest = nearest;
     this.#own = own;
-    this.#rows = sharedInt32(own.end - own.begin);
+    this.#moved = sharedInt32(own.end - own.begin);
   }
 
   /** What lists move by, made once: memory that was touched before is used again. */
   async #open(): Promise<void> {
     const { capacity, indices, distances } = this.#nearest;
     const [going, coming] = [0, 1].map(() => inLargePages(sharedFloat64(distances.length)));
-    const state = { capacity, order: this.#rows, rowOf: sharedInt32(0) };
+    const state = { capacity, order: this.#moved, rowOf: sharedInt32(0) };
     const moving: Moving[] = [];
     for (const list of [indices, distances]) {
       // Both kinds of lists pass through the same memory, one after the other.
@@ -56,8 +59,8 @@ export class HeldLists {
 
   /** The index of each row; `order` is the last that lists moved to. */
   membersOf(order: Int32Array): Int32Array {
-    const members = sharedInt32(this.#rows.length);
-    for (let p = this.#own.begin; p < this.#own.end; p++) members[this.rowOf[order[p]] - 1] = order[p];
+    const members = sharedInt32(this.#moved.length);
+    for (let p = this.#own.begin; p < this.#own.end; p++) members[rowOfList(this.rows, order[p])] = order[p];
     return members;
   }
 
@@ -73,28 +76,30 @@ export class HeldLists {
    */
   async move(order: Int32Array, holder: Int32Array): Promise<void> {
     const { begin, end } = this.#own;
-    const { rowOf } = this;
     if (this.#moving.length === 0) {
       await this.#open();
-      for (let p = begin; p < end; p++) rowOf[order[p]] = p - begin + 1;
+      this.#place(order, (p) => p - begin);
       return;
     }
     const { communicator } = this.#team;
     const { rank, size } = communicator;
     // Those that have them are told which are wanted where: as many go as come.
-    const wanted = partsOf(size, 1, (put) => {
-      for (let p = begin; p < end; p++) if (holder[p] !== rank) put(holder[p], order[p]);
-    });
+    const wanted = together(communicator, () =>
+      partsOf(size, 1, (put) => {
+        for (let p = begin; p < end; p++) if (holder[p] !== rank) put(holder[p], order[p]);
+      }),
+    );
     const { numbers: arriving, counts: received } = wanted;
     const { numbers: leaving, counts: sent } = exchangeParts(communicator, wanted);
     // What comes takes the rows of what goes.
-    const rows = this.#rows;
+    const rows = this.#moved;
     leaving.forEach((i, k) => {
-      rows[k] = rowOf[i] - 1;
+      rows[k] = rowOfList(this.rows, i);
     });
-    for (const i of leaving) rowOf[i] = 0;
+    this.#place(order, (p) => (holder[p] === rank ? rowOfList(this.rows, order[p]) : -1));
+    const { places, rowAt } = this.rows;
     arriving.forEach((i, k) => {
-      rowOf[i] = rows[k] + 1;
+      rowAt[placeOf(places, i)] = rows[k];
     });
     const pieces = [{ row: 0, position: 0, count: leaving.length }];
     const { capacity } = this.#nearest;
@@ -106,5 +111,15 @@ export class HeldLists {
       communicator.alltoall(going, numbers(sent), coming, numbers(received));
       await runCopy(this.#team, back, pieces, false);
     }
+  }
+  /** The indices at own positions of an order have their lists here from now on, in the rows that were told before. */
+  #place(order: Int32Array, rowOf: (p: number) => number): void {
+    const { begin, end } = this.#own;
+    const { places, rowAt } = this.rows;
+    const rows = Int32Array.from({ length: end - begin }, (_, at) => rowOf(begin + at));
+    places.fill(0);
+    for (let p = begin; p < end; p++) putIndex(places, order[p], true);
+    countPlaces(places);
+    for (let p = begin; p < end; p++) rowAt[placeOf(places, order[p])] = rows[p - begin];
   }
 }

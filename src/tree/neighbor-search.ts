@@ -5,6 +5,7 @@
  * offered to both its members.
  */
 import { firstOfLevel, type NodeId } from '../core/indices.js';
+import { placeOf, type IndexPlaces } from '../core/index-places.js';
 import { RandomStream } from '../core/random.js';
 import { view, type Matrix } from '../dense/matrix.js';
 import { defineTask, type WorkerContext } from '../parallel/task.js';
@@ -19,9 +20,11 @@ import type { CutLevel } from './top-cut-tasks.js';
 export interface SearchState {
   readonly distance: DistanceState;
   readonly size: number;
-  /** Lists of indices: index i's in row i, or of several ranks, each of which holds some, in row rowOf[i] − 1. */
+  /** Lists of indices (`rowOfList`): index i's in row i, or of several ranks, which hold some each, as rows tell. */
   readonly nearest: NearestState;
-  readonly rowOf: Int32Array;
+  /** Of several ranks which indices have their lists here, and the row of each by its place; else empty. */
+  readonly places: IndexPlaces;
+  readonly rowAt: Int32Array;
   /** The projection tree in work: shape, order (in one of two arrays by turns, top-cuts.ts), one value per position. */
   readonly ranges: Ranges;
   readonly orders: readonly [Int32Array, Int32Array];
@@ -30,6 +33,12 @@ export interface SearchState {
   readonly sample: Int32Array;
   readonly exact: NearestState;
   readonly seed: number;
+}
+
+/** The row of the list of index i; −1 where another rank has it. */
+export function rowOfList({ places, rowAt }: Pick<SearchState, 'places' | 'rowAt'>, i: number): number {
+  const place = placeOf(places, i);
+  return places.length === 0 || place < 0 ? place : rowAt[place];
 }
 
 /** The first of the tasks that this rank has of all. */
@@ -101,7 +110,7 @@ class Searcher {
     this.distance = openDistance(state.distance, context);
     this.#state = state;
     this.#nearest = new NearestLists(state.nearest);
-    this.#rows = new Int32Array(state.rowOf.length > 0 ? widest : 0);
+    this.#rows = new Int32Array(state.places.length > 0 ? widest : 0);
     this.#panel = new Float64Array(widest * PANEL);
     this.#rowLimits = new Float64Array(widest);
     this.#colLimits = new Float64Array(widest);
@@ -148,9 +157,9 @@ class Searcher {
   }
 
   #rowsOf(members: Int32Array): Int32Array {
-    const { rowOf } = this.#state;
-    if (rowOf.length === 0) return members;
-    for (let a = 0; a < members.length; a++) this.#rows[a] = rowOf[members[a]] - 1;
+    const state = this.#state;
+    if (state.places.length === 0) return members;
+    for (let a = 0; a < members.length; a++) this.#rows[a] = rowOfList(state, members[a]);
     return this.#rows.subarray(0, members.length);
   }
 
@@ -331,8 +340,10 @@ export const finishLists = defineTask<SearchState>(import.meta.url, 'finishLists
     const to = Math.min(distances.length / capacity, from + FINISH_ROWS);
     for (let row = from; row < to; row++) {
       nearest.sort(row);
-      if (nearest.indices[(row + 1) * capacity - 1] < 0)
-        throw incompleteList(state.rowOf.length === 0 ? row : state.rowOf.indexOf(row + 1), capacity);
+      if (nearest.indices[(row + 1) * capacity - 1] >= 0) continue;
+      let i = 0;
+      while (rowOfList(state, i) !== row) i++;
+      throw incompleteList(i, capacity);
     }
     for (let p = from * capacity; p < to * capacity; p++) distances[p] = fromDissimilarity(Math.max(0, distances[p]));
   };

@@ -24,6 +24,7 @@ import {
   finishLists,
   polePlaces,
   projectRandomly,
+  rowOfList,
   SAMPLE_ROWS,
   searchSample,
   searchSubtree,
@@ -69,7 +70,8 @@ export const stateOf = (
 ): Omit<SearchState, 'nearest' | 'orders'> => ({
   distance,
   size,
-  rowOf: sharedInt32(0),
+  places: sharedInt32(0),
+  rowAt: sharedInt32(0),
   ranges,
   values: sharedFloat64(0),
   sample: sharedInt32(0),
@@ -103,7 +105,7 @@ export async function searchTrees(
   const state: SearchState = {
     ...stateOf(search, ranges),
     nearest,
-    rowOf: held?.rowOf ?? sharedInt32(0),
+    ...held?.rows,
     orders: cut.orders,
     values: cut.values,
     sample: sampleRows(size, SAMPLE, seed),
@@ -236,11 +238,12 @@ async function searchSampleRows(shared: Shared<SearchState>, { team, signal }: T
 }
 
 /** Share of the sample's true neighbors that the lists hold; one as near as the farthest true one counts as true. */
-function measureRecall({ nearest, rowOf, exact, sample }: SearchState, communicator: Communicator): number {
+function measureRecall(state: SearchState, communicator: Communicator): number {
+  const { nearest, exact, sample } = state;
   const { capacity, indices, distances } = nearest;
   const found = Float64Array.of(0);
   for (let s = 0; s < sample.length; s++) {
-    const row = rowOf.length === 0 ? sample[s] : rowOf[sample[s]] - 1;
+    const row = rowOfList(state, sample[s]);
     // Another rank has the list.
     if (row < 0) continue;
     const truth = new Set(exact.indices.subarray(s * capacity, (s + 1) * capacity));

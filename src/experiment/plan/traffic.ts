@@ -206,6 +206,7 @@ export class TrafficPlan {
     const cuts = this.#cuts(top, 2, (nodes) => this.allreduce(4 * CANDIDATES * nodes));
     const moving = (size * (ranks - 1)) / ranks / ranks;
     const moved = totalTraffic([
+      times(2, this.#agreed()),
       this.alltoall(ranks - 1, 4 * (ranks - 1)),
       this.alltoall(ranks - 1, 4 * moving),
       this.alltoall(ranks - 1, 4 * neighbors * moving),
