@@ -50,8 +50,7 @@ export function cardOf({ device, source, options, factor, ranks }: CardRequest):
   if (ranks > 1) refuse(`One process compresses on a device, not ${ranks} ranks.`, { ranks });
   if (!(source instanceof KernelSource))
     return refuse('The source of a compression on a device must be a kernelSource: cards evaluate kernels of points.');
-  if (factor !== 1)
-    refuse(`The entries are so large or small that they are scaled by ${factor}: scale the kernel.`);
+  if (factor !== 1) refuse(`The entries are so large or small that they are scaled by ${factor}: scale the kernel.`);
   const precision = device.precisions.includes('f64') ? 'f64' : 'f32';
   const { tolerance, preserve, leafSize } = options;
   if (precision === 'f32' && tolerance < LEAST_TOLERANCE)
