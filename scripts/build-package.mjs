@@ -17,7 +17,8 @@ import { basename, dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 
-const dist = fileURLToPath(new URL('../dist/', import.meta.url));
+const root = fileURLToPath(new URL('../', import.meta.url));
+const dist = join(root, 'dist/');
 const sources = join(dist, 'src');
 const workerSource = join(sources, 'parallel', 'worker-source.js');
 const browserWorkerSource = join(sources, 'parallel', 'worker-source-browser.js');
@@ -37,9 +38,15 @@ const common = {
   minifySyntax: true,
 };
 
-/** Every module below `folder` that defines a function which workers find by name (src/parallel/built-in.ts). */
+/**
+ * Every module below `folder` that defines a function which workers find by name (src/parallel/built-in.ts); none whose
+ * source is gone, which the compiler leaves where it was: its functions would take the place of others of that name.
+ */
 async function modulesOfFunctions(folder) {
-  const names = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith('.js')).sort();
+  const written = new Set(await readdir(folder.replace(dist, root), { recursive: true }));
+  const names = (await readdir(folder, { recursive: true }))
+    .filter((name) => name.endsWith('.js') && written.has(`${name.slice(0, -3)}.ts`))
+    .sort();
   const texts = await Promise.all(names.map((name) => readFile(join(folder, name), 'utf8')));
   return names
     .filter((_, i) => /\b(defineTask|builtIn)\(\s*import\.meta\.url,/.test(texts[i]))
