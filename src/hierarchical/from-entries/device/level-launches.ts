@@ -140,31 +140,19 @@ export class LevelLaunches {
     if (targets.length > 0)
       await this.#launch({ kind: 'products', alpha: -1, beta: 1, targets }, { a: values, b, c: values });
     let all = 0;
-    const sums = asked.map(
-      (
-        {
-          blocks: [
-            ,
-            {
-              rows: { length: m },
-              columns: { length: n },
-            },
-          ],
-        },
-        q,
-      ): Sums => {
-        all += m;
-        return { first: begins[count + q], apart: 1, count: m, step: m, terms: n };
-      },
-    );
+    const sums = asked.map(({ blocks: [, { rows, columns }] }, q): Sums => {
+      const [m, n] = [rows.length, columns.length];
+      all += m;
+      return { first: begins[count + q], apart: 1, count: m, step: m, terms: n };
+    });
     const errors = await this.#read(await this.#squares(values, sums), all);
     this.#workspace.letGo();
     let first = 0;
-    for (const {
-      node,
-      blocks: [{ rows }],
-    } of asked)
-      node.rowErrors = Float64Array.from(errors.subarray(first, (first += rows.length)));
+    for (const { node, blocks } of asked) {
+      const end = first + blocks[0].rows.length;
+      node.rowErrors = Float64Array.from(errors.subarray(first, end));
+      first = end;
+    }
   }
 
   /** Interpolations, one after the other: one launch. */
