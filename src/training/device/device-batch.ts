@@ -126,9 +126,12 @@ export class DeviceBatch {
   async overPassed(samples: number, visit: (slice: Slice, tape: DeviceTape) => Promise<void>): Promise<void> {
     const { at, held } = this.layout;
     const slices = this.slices(samples);
+    const isPassed = this.#passed === samples;
+    // What fails on the way leaves passes of some slices alone.
+    if (!isPassed) this.#passed = 0;
     for (const slice of slices) {
       const tape = this.tape('training', at.parameters, slice.s);
-      if (this.#passed !== samples) await this.#forward(tape, slice);
+      if (!isPassed) await this.#forward(tape, slice);
       await visit(slice, tape);
     }
     this.#passed = slices.length <= held ? samples : 0;

@@ -88,7 +88,9 @@ class EntryDistance implements Distance {
     transform: Transform,
   ) {
     this.#source = source;
-    this.#diagonal = diagonal;
+    // A worker's copy may lack what the caller's source has.
+    this.#diagonal =
+      diagonal ?? (source.diagonalAt === undefined ? readDiagonal(source).part(0, source.size) : undefined);
     this.#weight = weight;
     this.#transform = transform;
   }
