@@ -18,7 +18,6 @@ import { placesOf } from '../matrix/transposed-vectors.js';
 import type { PackedBlock } from './packing.js';
 import {
   BLOCK_WORDS,
-  HALF,
   halvesOf,
   listOfBlocks,
   nameOfValue,
@@ -26,6 +25,7 @@ import {
   PLACE_IN_BLOCKS,
   placeNames,
   valueText,
+  wholeText,
 } from './entry-text.js';
 import { numbersOf, sendPoints } from './sent-points.js';
 
@@ -218,6 +218,6 @@ const COPY: PortableKernel = {
   integers: ['base', 'size', 'dimension'],
   body: `int j = i / dimension;
 int k = i - j * dimension;
-int place = int(positions[2 * j]) * ${HALF} + int(positions[2 * j + 1]);
+int place = ${wholeText('positions', '2 * j')};
 points[base + size * dimension + i] = points[base + place * dimension + k];`,
 };

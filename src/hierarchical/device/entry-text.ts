@@ -6,7 +6,7 @@ import { floats, type FloatArray, type Precision } from '../../core/floats.js';
 import type { KernelSource } from '../../source/kernel-source.js';
 
 /** Whole numbers go to cards as numbers of its precision, in two halves of so many values each. */
-export const HALF = 2 ** 16;
+const HALF = 2 ** 16;
 /** Numbers of a block in `lists`: halves of where it begins and of its first row and column, rows. */
 export const BLOCK_WORDS = 7;
 

@@ -8,7 +8,7 @@ import { availableMemory } from '../../io/machine.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import { depthFor, treeOf } from '../../tree/build.js';
 import type { ClusterTree } from '../../tree/cluster-tree.js';
-import { chooseDistance } from '../../tree/distances/choose-distance.js';
+import { isPlaced } from '../../tree/distances/choose-distance.js';
 import { bytesOfNeighbor, findNeighborRows, type NeighborRows } from '../../tree/neighbors.js';
 import { ownLists } from '../../tree/own-lists.js';
 import { upperLevels } from '../../tree/upper-levels.js';
@@ -82,14 +82,13 @@ export async function chooseByPilot(
 export async function withLeaves(
   prepared: Prepared,
   { source }: ScaledEntries,
-  { tree: given, leafSize, distance, seed }: ResolvedOptions,
+  { tree: given, leafSize, distance }: ResolvedOptions,
   control: TeamControl,
 ): Promise<Prepared> {
   const { tree } = prepared;
   const depth = depthFor(tree.end[0] - tree.begin[0], leafSize);
   if (given !== undefined || depth === tree.depth) return prepared;
-  const placed = chooseDistance(distance, source, seed).place !== undefined;
-  return { ...prepared, tree: await upperLevels(tree, depth, placed, control) };
+  return { ...prepared, tree: await upperLevels(tree, depth, isPlaced(distance, source), control) };
 }
 
 /** Throws ShapeError unless the caller's tree is a cluster tree over the source's indices. */

@@ -43,6 +43,10 @@ export function resolvedDistance(name: DistanceName, { points }: EntrySource): T
   return points === undefined ? 'angle' : 'geometric';
 }
 
+/** Whether a distance is one between places on a line, for which nothing is searched. */
+export const isPlaced = (name: DistanceName, source: EntrySource): boolean =>
+  DISTANCE_TABLE[resolvedDistance(name, source)].needs === 'nothing';
+
 /**
  * Looks a distance up by name and readies its data. Throws OptionError for an unknown name or for a distance of points
  * without points.

@@ -92,24 +92,15 @@ values[i] = value * picks[${PICK_WORDS} * rowPick + 2] * picks[${PICK_WORDS} * c
     workspace: Workspace,
   ): Promise<{ readonly values: DeviceBuffer; readonly begins: readonly number[] }> {
     const precision = this.#precision;
-    const picked = new Map<Int32Array, number>();
+    // Blocks of one node have their rows in common: each list once.
+    const picked = new Map<Int32Array, { readonly first: number; readonly factors: Float64Array }>();
     let count = 0;
-    const lists = blocks.flatMap(({ rows, columns }) => [rows, columns]);
-    for (const list of lists) {
-      if (picked.has(list)) continue;
-      picked.set(list, count);
-      count += list.length;
-    }
-    const picks = floats(PICK_WORDS * count, precision);
     const pick = (list: Int32Array, factors: Float64Array): number => {
-      const first = picked.get(list)!;
-      list.forEach((index, i) => {
-        const [high, low] = halvesOf(index);
-        const at = PICK_WORDS * (first + i);
-        picks[at] = high;
-        picks[at + 1] = low;
-        picks[at + 2] = factors[i];
-      });
+      const known = picked.get(list);
+      if (known !== undefined) return known.first;
+      const first = count;
+      picked.set(list, { first, factors });
+      count += list.length;
       return first;
     };
     let length = 0;
@@ -120,6 +111,11 @@ values[i] = value * picks[${PICK_WORDS} * rowPick + 2] * picks[${PICK_WORDS} * c
       const points: [number, number] = [pick(rows, rowFactors), pick(columns, columnFactors)];
       return { rows: rows.length, columns: columns.length, points };
     });
+    const picks = floats(PICK_WORDS * count, precision);
+    for (const [list, { first, factors }] of picked)
+      list.forEach((index, i) => {
+        picks.set([...halvesOf(index), factors[i]], PICK_WORDS * (first + i));
+      });
     const values = await workspace.room('values', length);
     const buffers = [
       values,
