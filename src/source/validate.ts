@@ -46,7 +46,7 @@ const entryTooLarge = (row: number, column: number, value: number, bound: number
  * semidefinite matrix: size a whole number ≥ 1 (ShapeError), finite (NonFiniteError), K_ij = K_ji to 1e-6·√(K_ii K_jj)
  * (AsymmetryError), K_ii ≥ 0 and K_ij² ≤ K_ii K_jj (NotPositiveDefiniteError), diagonal(), diagonalAt() and entries()
  * telling the same. Pass the diagonal where it is known already. That a source is pure cannot be checked. Returns the
- * diagonal. Cost: four blocks of entries (eight of a source with diagonalAt) and one diagonal.
+ * diagonal. Cost: four blocks of entries (eight of a source with diagonalAt) and one diagonal (two).
  */
 export function validateSource(source: EntrySource, seed: number, diagonal?: Float64Array): Float64Array {
   requireSize(source);
@@ -55,7 +55,10 @@ export function validateSource(source: EntrySource, seed: number, diagonal?: Flo
   const stored = storedDiagonal(values.subarray(0, source.size));
   const sums = diagonalSums(stored);
   requireEntries(source, seed, stored, sums);
-  if (source.diagonalAt !== undefined) requireEntries(source, seed, readDiagonal(source), sums);
+  if (source.diagonalAt !== undefined) {
+    const read = readDiagonal(source);
+    requireEntries(source, seed, read, diagonalSums(read));
+  }
   return values;
 }
 

@@ -77,11 +77,13 @@ export async function treeOf(
   { leafSize, seed, diagonal, nonzero }: Resolved & KnownDiagonal,
   control: TeamControl,
 ): Promise<ClusterTree> {
-  together(control.team.communicator, () => {
+  const { chosen, order } = together(control.team.communicator, () => {
     throwIfAborted(control.signal);
+    // Whose zeros are counted is finite.
+    const chosen = chooseDistance(distance, source, seed, { isFinite: nonzero !== undefined });
+    return { chosen, order: inLargePages(sharedInt32(source.size)) };
   });
-  const { size, state: data, place, modules, solo } = chooseDistance(distance, source, seed);
-  const order = inLargePages(sharedInt32(size));
+  const { size, state: data, place, modules, solo } = chosen;
   let isolated = 0;
   // Without zeros each rank begins with the indices of its own positions.
   const isWhole = place !== undefined || nonzero !== size;

@@ -18,6 +18,7 @@ import { taskGraph } from '../parallel/task-graph.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { type EntrySource, type Points, requireSource } from '../source/entry-source.js';
 import { chooseDistance, resolvedDistance } from './distances/choose-distance.js';
+import type { KnownEntries } from './distances/distance.js';
 import type { DistanceName } from './distances/table.js';
 import { listsByIndex, type FoundLists } from './gather-lists.js';
 import { NONE_KNOWN, type ListedIndices } from './known-indices.js';
@@ -132,10 +133,10 @@ export interface NeighborRows extends Pick<Neighbors, 'count' | 'indices' | 'rec
 export async function findNeighborRows(
   source: EntrySource,
   distance: DistanceName,
-  { neighbors, seed }: Pick<Resolved, 'neighbors' | 'seed'>,
+  { neighbors, seed, isFinite }: Pick<Resolved, 'neighbors' | 'seed'> & KnownEntries,
   control: TeamControl,
 ): Promise<NeighborRows> {
-  const found = await search(source, distance, { neighbors, seed, ...DEFAULTS }, false, control);
+  const found = await search(source, distance, { neighbors, seed, isFinite, ...DEFAULTS }, false, control);
   const { lists, ...rest } = found;
   const { communicator } = control.team;
   const { indices, members } = lists;
@@ -151,14 +152,15 @@ type Found = Pick<Neighbors, 'count' | 'recall' | 'iterations'> & { readonly lis
 async function search(
   source: EntrySource,
   distance: DistanceName,
-  { neighbors, seed, targetRecall, maxIterations }: Resolved,
+  { neighbors, seed, targetRecall, maxIterations, isFinite }: Resolved & KnownEntries,
   wantsDistances: boolean,
   control: TeamControl,
 ): Promise<Found> {
-  together(control.team.communicator, () => {
+  const chosen = together(control.team.communicator, () => {
     throwIfAborted(control.signal);
+    return chooseDistance(distance, source, seed, { isFinite });
   });
-  const { size, state: data, points, place, modules, solo } = chooseDistance(distance, source, seed);
+  const { size, state: data, points, place, modules, solo } = chosen;
   const capacity = Math.min(neighbors, size - 1);
   if (areBoxed(points, capacity)) {
     const lists = await neighborsOfPoints(points, capacity, wantsDistances, control);

@@ -8,6 +8,7 @@ import { openDevice } from '#hmatrix/device/open.js';
 import { chooseOptions } from '#hmatrix/hierarchical/from-entries/choose-options.js';
 import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
 import { cardOf, requireColumns, type CardRequest } from '#hmatrix/hierarchical/from-entries/device/card.js';
+import { levelBytes, nodesUnderWay } from '#hmatrix/hierarchical/from-entries/device/skeletonize-levels.js';
 import { resolveOptions, type CompressOptions } from '#hmatrix/hierarchical/from-entries/options.js';
 import { FORMATS } from '#hmatrix/hierarchical/matrix/format.js';
 import type { HierarchicalMatrix } from '#hmatrix/hierarchical/matrix/hierarchical-matrix.js';
@@ -196,6 +197,7 @@ describe('a_card', () => {
     options: resolveOptions(small),
     factor: 1,
     ranks: 1,
+    largest: 1,
     ...more,
   });
 
@@ -204,10 +206,27 @@ describe('a_card', () => {
     expect(() => cardOf(request({ ranks: 2 }))).toThrow(/One process .* not 2 ranks/);
     expect(() => cardOf(request({ factor: 2 ** 300 }))).toThrow(/scaled by .*: scale the kernel/);
     expect(() => cardOf(request({ device: { ...card, name: 'tfjs', kernels: null } }))).toThrow(DeviceError);
+    const single = { ...card, name: 'webgpu', precisions: ['f32'] } as unknown as Device;
+    expect(cardOf(request({ device: single, largest: 1e10 }))).toMatchObject({ precision: 'f32' });
+    expect(cardOf(request({ device: single, largest: 0 }))).toMatchObject({ precision: 'f32' });
+    for (const largest of [1e-13, 1e13])
+      expect(() => cardOf(request({ device: single, largest }))).toThrow(/float32 alone, .* scale the kernel/);
+    expect(cardOf(request({ largest: 1e13 }))).toMatchObject({ precision: 'f64' });
+    const narrow = sourceOf(9, family('gaussian', { bandwidth: 1e-30 }));
+    expect(() => cardOf(request({ device: single, source: narrow }))).toThrow(/none of float32, .* scale the points/);
     requireColumns(3, 1024);
     expect(() => {
       requireColumns(3, 1025);
     }).toThrow(/Node 3 has 1025 candidates.*maxRank 512/);
+  });
+
+  it('has_few_nodes_under_way_where_trees_are_deep', () => {
+    expect([4, 10, 20].map(nodesUnderWay)).toEqual([512, 512, 1]);
+    for (let depth = 1; depth < 22; depth++)
+      expect(levelBytes(depth, 256, 64)).toBeLessThan(
+        512 * (200 * 256 + 16 * 64 * 192) + Math.max(2 ** 26, 40 * 2 ** depth),
+      );
+    expect(levelBytes(20, 256, 64)).toBeGreaterThan(40 * 2 ** 20);
   });
 
   it('limits_the_leaves_and_ranks_that_are_chosen', () => {

@@ -158,6 +158,14 @@ describe.each(['cuda', 'webgpu'] as const)('training on %s', (name) => {
       await both(model, { epochs: 2, batchSize: 'all', ...CURVED[of] });
     },
   );
+  it('a_layer_that_rests_makes_no_matrix_singular', async () => {
+    const model = perceptron(40);
+    const options: TrainOptions = { optimizer: 'newton', groups: [{ layers: [0], frozen: true }], batchSize: 'all' };
+    const { downloaded } = device.counters;
+    await both(model, options);
+    // Eigenpairs are found here: the matrix would come.
+    expect(device.counters.downloaded - downloaded).toBeLessThan(4 * model.parameters.length ** 2);
+  });
   // Errors by the outputs' probabilities; masks, without which f is measured; networks of layers draw otherwise.
   it.runIf(name === 'cuda').each(['hessian-free, kfac', 'kfac', 'kfac, networks of layers'])(
     'draws_errors_of_classes_and_measures_without_masks: %s',

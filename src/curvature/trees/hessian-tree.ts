@@ -171,6 +171,7 @@ async function treeBy(
         diagonal: (out) => {
           source.diagonal(out);
         },
+        ...(source.diagonalAt === undefined ? {} : { diagonalAt: source.diagonalAt.bind(source) }),
       };
       return buildClusterTree(embedded, 'geometric', { leafSize, seed }, control);
     }

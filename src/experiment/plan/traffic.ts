@@ -79,7 +79,7 @@ export function rowsAround({ size, dimension, neighbors }: PlanSetup, n: number)
 /** Things that ranks compare before they compress: options, diagonal, points, a given tree. */
 const COMPARED = 4;
 /** Phases from the lists to the blocks, after each of which ranks hear whether one has failed. */
-const PHASES = 23;
+const PHASES = 26;
 
 /** Messages and bytes of each operation, for P ranks. */
 export class TrafficPlan {

@@ -121,8 +121,12 @@ export async function compressEntries(
   const start = performance.now();
   const { communicator } = control.team;
   const { asked, entries: scaled } = askedEntries(source, options, 'compress', control);
+  const {
+    factor,
+    sums: { largest },
+  } = scaled;
   // A device that is a team computes what teams do.
-  const request = { source, options: asked, factor: scaled.factor, ranks: communicator.size };
+  const request = { source, options: asked, factor, ranks: communicator.size, largest };
   const card = together(communicator, () =>
     device === undefined || device.team !== null ? undefined : cardOf({ device, ...request }),
   );

@@ -10,6 +10,7 @@ import type { InteractionLists } from '../../tree/interaction-lists.js';
 import { depthFor } from '../../tree/build.js';
 import { FORMAT_TABLE } from '../matrix/format.js';
 import { comparisonBytes } from '../measure/columns-error.js';
+import { levelBytes } from './device/skeletonize-levels.js';
 import type { AskedOptions, ResolvedOptions } from './options.js';
 
 /** Growth of ranks from a level to the next one up where only one level is known, and at most: that of two children. */
@@ -90,11 +91,10 @@ export function forecastRanks(
 }
 
 /**
- * Bytes that all workers' skeletonizers have where ranks are at most so large: samples, Gram matrices of certain rows,
- * of the others and of both, the factor, the interpolation and its steps.
+ * Bytes that all workers' skeletonizers have of nodes of so many candidates and at most that rank: samples, Gram
+ * matrices of certain rows, of the others and of both, the factor, the interpolation and its steps.
  */
-function scratchBytes(size: number, leafSize: number, rank: number, workers: number): number {
-  const columns = Math.min(size, Math.max(leafSize, 2 * rank));
+function scratchBytes(size: number, columns: number, rank: number, workers: number): number {
   const sample = SAMPLE_COPIES * Math.min(ROWS_PER_COLUMN * columns, size) * columns;
   return workers * 8 * (sample + (3 * columns + 4 * rank) * columns);
 }
@@ -112,6 +112,8 @@ export interface Expected {
   readonly slotBytes: number;
   /** Of several ranks, this one's share of the leaves. */
   readonly share: number;
+  /** Whether samples are evaluated and interpolated on a card. */
+  readonly onCard: boolean;
 }
 
 /**
@@ -120,7 +122,7 @@ export interface Expected {
  */
 export function estimateCompression(
   tree: ClusterTree,
-  { lists, needed, ranks, bytesOfNeighbor, slotBytes, share }: Expected,
+  { lists, needed, ranks, bytesOfNeighbor, slotBytes, share, onCard }: Expected,
   options: ResolvedOptions,
   workers: number,
 ): number {
@@ -158,7 +160,8 @@ export function estimateCompression(
   const distances = (bytesOfNeighbor / 4 - 1) * numbers;
   const kept = isWorthCollecting(distances) ? 0 : distances;
   const most = Math.max(...ranks);
-  const scratch = scratchBytes(size, leafSize, most, workers);
+  const columns = Math.min(size, Math.max(leafSize, 2 * most));
+  const scratch = onCard ? levelBytes(tree.depth, columns, most) : scratchBytes(size, columns, most, workers);
   const blocks = workers * 8 * Math.max(leafSize, most) ** 2;
   // Orders, and of several ranks which indices are known; leaves and lists of those, and who votes for whom.
   const orders = (8 + 36 * share + (share < 1 ? 1 / 4 : 0)) * size;

@@ -50,7 +50,8 @@ export async function prepare(
   requireMemory(least, options.memoryLimit ?? availableMemory(), COMPRESSION_NEED);
   const searched = performance.now();
   const { neighbors: count, tree: given } = options;
-  const found = await findNeighborRows(source, distance, { neighbors: count, seed }, control);
+  // What is prepared was checked (scaled-entries.ts).
+  const found = await findNeighborRows(source, distance, { neighbors: count, seed, isFinite: true }, control);
   // Distances, and of several ranks what lists moved by.
   const moving = ranks > 1 && perNeighbor > 4 ? 16 : 0;
   control.team.collect(((perNeighbor + moving) / 4) * found.indices.byteLength);

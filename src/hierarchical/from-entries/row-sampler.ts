@@ -57,6 +57,9 @@ const WHOLE_SHARE = 0.5;
 const OTHER = 1;
 const EXCLUDED = 2;
 
+/** Bytes of a sampler of a tree of that depth. */
+export const samplerBytes = (depth: number): number => 40 * 2 ** depth;
+
 /** Draws the rows of one node at a time, weighted. */
 export class RowSampler {
   /** Weights of the rows taken so far, certain ones 1. */

@@ -4,8 +4,8 @@
  */
 import { firstOfLevel, leftChild, parentOf, rightChild } from '../../core/indices.js';
 import { requireMemory } from '../../core/memory.js';
-import { sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
-import { awaitTogether } from '../../distributed/together.js';
+import { sharedFloat64, sharedInt32, toShared } from '../../core/shared-array.js';
+import { awaitTogether, together } from '../../distributed/together.js';
 import { availableMemory } from '../../io/machine.js';
 import { independentTasks, upwardTasks } from '../../parallel/task-graph.js';
 import type { Shared } from '../../parallel/team.js';
@@ -32,6 +32,7 @@ import { basisLevels, candidateLimit, evenRanks } from './skeletonize.js';
 import { skeletonizeNode } from './skeletonize-node.js';
 import { splitMemory } from './split-sample.js';
 import { findVoters } from './voters.js';
+import type { GivenVotes } from './votes.js';
 
 /** Most candidate columns of an inner node: its children's skeletons. */
 function candidates(tree: ClusterTree, ν: number, maxRank: number): number {
@@ -82,43 +83,47 @@ export async function skeletonizeTree(
   const voters = await findVoters(tree, known, neighbors, share, control);
   const own = { tree, neighbors: neighbors.indices, neighborCount: neighbors.count, ...voters };
   const lists = share === undefined ? own : { ...own, ...(await withNearLists(own, share, neighbors, control)) };
-  const due = share === undefined ? needed : ownBases(needed, share);
-  const slotBegin = sharedFloat64(nodes);
-  let slots = 0;
-  for (let ν = 0; ν < nodes; ν++) {
-    slotBegin[ν] = slots;
-    const size = tree.end[ν] - tree.begin[ν];
-    if (due[ν] !== 0) slots += interpolationLimit(ν >= firstLeaf(tree) ? size : candidates(tree, ν, maxRank), maxRank);
-  }
-  const state: SkeletonState = {
-    source: handle,
-    ...lists,
-    nearBegin: interactions.nearBegin,
-    near: interactions.near,
-    witnesses: round.witnesses,
-    maxRank,
-    leafSize,
-    seed,
-    needed: due,
-    preserve: options.preserve ? options.dtype : undefined,
-    thresholdPerIndex: (round.allowed * tolerance * tolerance * normSquared) / (2 * basisLevels(needed) * tree.size),
-    ranks: sharedInt32(nodes),
-    choice: sharedInt32(nodes * maxRank),
-    skeletons: sharedInt32(nodes * maxRank),
-    amplification: sharedFloat64(nodes * maxRank),
-    slotBegin,
-    slots: sharedFloat64(slots),
-    missed: sharedFloat64(nodes),
-    variance: sharedFloat64(nodes),
-    attempts: sharedInt32(nodes),
-    forecast: sharedInt32(2),
-    ranksOnly: false,
-    done: sharedInt32(nodes),
-    split:
-      card === undefined
-        ? splitMemory(control.team.workers, candidateLimit(tree.size, leafSize, maxRank), maxRank)
-        : undefined,
-  };
+  const state = together(communicator, (): SkeletonState => {
+    const due = share === undefined ? needed : ownBases(needed, share);
+    const slotBegin = sharedFloat64(nodes);
+    let slots = 0;
+    for (let ν = 0; ν < nodes; ν++) {
+      slotBegin[ν] = slots;
+      const size = tree.end[ν] - tree.begin[ν];
+      if (due[ν] !== 0)
+        slots += interpolationLimit(ν >= firstLeaf(tree) ? size : candidates(tree, ν, maxRank), maxRank);
+    }
+    return {
+      source: handle,
+      ...lists,
+      nearBegin: interactions.nearBegin,
+      near: interactions.near,
+      witnesses: round.witnesses,
+      maxRank,
+      leafSize,
+      seed,
+      needed: due,
+      preserve: options.preserve ? options.dtype : undefined,
+      thresholdPerIndex: (round.allowed * tolerance * tolerance * normSquared) / (2 * basisLevels(needed) * tree.size),
+      ranks: sharedInt32(nodes),
+      choice: sharedInt32(nodes * maxRank),
+      skeletons: sharedInt32(nodes * maxRank),
+      amplification: sharedFloat64(nodes * maxRank),
+      slotBegin,
+      slots: sharedFloat64(slots),
+      missed: sharedFloat64(nodes),
+      variance: sharedFloat64(nodes),
+      attempts: sharedInt32(nodes),
+      forecast: sharedInt32(2),
+      ranksOnly: false,
+      done: sharedInt32(nodes),
+      split:
+        card === undefined
+          ? splitMemory(control.team.workers, candidateLimit(tree.size, leafSize, maxRank), maxRank)
+          : undefined,
+    };
+  });
+  const due = state.needed;
   const shared = await control.team.share(state, { modules, solo });
   let levels: LevelSkeletonizer | undefined;
   const run = (phase: string, { nodes, graph }: Partial<PilotTasks> & Pick<PilotTasks, 'graph'>): Promise<void> =>
@@ -147,6 +152,7 @@ export async function skeletonizeTree(
       bytesOfNeighbor: perNeighbor,
       slotBytes: state.slots.byteLength,
       share: share === undefined ? 1 : shareOfLeaves(share),
+      onCard: card !== undefined,
     };
     requireMemory(
       estimateCompression(tree, expected, options, control.team.workers),
@@ -196,16 +202,31 @@ async function skeletonizeShare(
     if (level === 1) break;
     const nodes = heldNodes(share, level - 1);
     const given = votes.run(level - 1);
-    const known = Array.from(nodes, (ν) => ({ votes: given.get(ν)!, partners: exchange.partnersOf(ν) }));
-    await awaitTogether(team.communicator, () =>
-      team.run('skeletonize', skeletonizeNode, shared, independentTasks(nodes.length), { nodes, known }, control),
-    );
+    const partners = Array.from(nodes, (ν) => exchange.partnersOf(ν));
+    await awaitTogether(team.communicator, () => {
+      const known = Array.from(nodes, (ν, t) => ({ votes: sharedVotes(given.get(ν)!), partners: partners[t] }));
+      return team.run(
+        'skeletonize',
+        skeletonizeNode,
+        shared,
+        independentTasks(nodes.length),
+        { nodes, known },
+        control,
+      );
+    });
     nodes.forEach((ν, t) => {
-      exchange.keepPartners(ν, known[t].partners);
+      exchange.keepPartners(ν, partners[t]);
     });
   }
   exchange.gather();
 }
+
+/** Votes for a team to read. */
+const sharedVotes = ({ indices, votes, leaves }: GivenVotes): GivenVotes => ({
+  indices: toShared(indices),
+  votes: toShared(votes),
+  leaves: toShared(leaves),
+});
 
 /** 1 for every node that stands in a far pair or below one that does: those need a basis. */
 export function neededBases(tree: ClusterTree, lists: InteractionLists): Int32Array {

@@ -95,7 +95,7 @@ export async function findVoters(
   const chunks = Math.ceil(rows / VOTE_CHUNK);
   const top = lonerLevel(tree.depth, share?.level ?? 0);
   const indices = (length: number): Int32Array => inLargePages(sharedInt32(length));
-  const state: VotersState = {
+  const state = together(communicator, (): VotersState => ({
     tree,
     ...known,
     neighbors,
@@ -112,7 +112,7 @@ export async function findVoters(
     loners: sharedInt32(nodesOf(tree) * LONERS),
     top,
     lonersKnown: sharedInt32(2 ** top * LONERS),
-  };
+  }));
   const others = share === undefined ? undefined : new OtherVoters(state, share, communicator);
   const own = subtreesOf(share, top);
   /** A task, how many there are, and what follows, in which ranks may exchange something. */
@@ -150,8 +150,8 @@ export async function findVoters(
     chunkBegin[chunk] = total;
     total += count;
   }
-  const nearestOf = indices(total);
-  const all = others === undefined ? known : await knownIndices(tree, lists, [others.voters], control, known);
+  const [nearestOf, voters] = together(communicator, () => [indices(total), others?.voters] as const);
+  const all = voters === undefined ? known : await knownIndices(tree, lists, [voters], control, known);
   const found = { ...state, ...all, nearestOf };
   await run(found, [
     [placeNearest, chunks],

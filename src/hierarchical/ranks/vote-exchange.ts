@@ -3,7 +3,6 @@
  * leaves are the first to list, and they are added along the tree. Nobody needs others' lists of neighbors for it.
  */
 import { leftChild, rightChild } from '../../core/indices.js';
-import { toShared } from '../../core/shared-array.js';
 import type { Communicator } from '../../distributed/communicator.js';
 import { firstLeaf, leavesOf } from '../../tree/cluster-tree.js';
 import { leavesBelow, markInside, Votes, type GivenVotes, type VotesState } from '../from-entries/votes.js';
@@ -38,7 +37,7 @@ export class VoteExchange {
 
   /**
    * Collective: votes for each of this rank's nodes of a level above that of the share, in the order in which one
-   * process counts them, over shared memory. For each level between them two messages each way, of 12 bytes for each
+   * process counts them. For each level between them two messages each way, of 12 bytes for each
    * row outside that a part votes for.
    */
   run(level: number): Map<number, GivenVotes> {
@@ -56,13 +55,7 @@ export class VoteExchange {
         parts.set(ν, { own: sum(left.own, right.own), near: sum(left.near, right.near) });
       }
     }
-    return new Map(
-      Array.from(heldNodes(this.#share, level), (ν) => {
-        const given = sum(parts.get(ν)!.own, parts.get(ν)!.near);
-        const { indices, votes, leaves } = given;
-        return [ν, { indices: toShared(indices), votes: toShared(votes), leaves: toShared(leaves) }];
-      }),
-    );
+    return new Map(Array.from(heldNodes(this.#share, level), (ν) => [ν, sum(parts.get(ν)!.own, parts.get(ν)!.near)]));
   }
 
   /** Votes of the nodes that are dealt out to this rank, for rows outside of those of `level` above them. */

@@ -11,7 +11,7 @@
 import { OptionError } from '../../core/errors.js';
 import { inUnits } from '../../core/memory.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
-import type { FloatArray } from '../../core/floats.js';
+import { precisionOf, type FloatArray, type Precision } from '../../core/floats.js';
 import type { Blas } from '../../dense/blas.js';
 import { view, type Matrix } from '../../dense/matrix.js';
 import { symmetricEigen } from '../../dense/symmetric-eigen.js';
@@ -59,8 +59,8 @@ function requireDense({ parameters }: ParameterLayout, most: number): void {
   }
 }
 
-/** Pivots below this share of the largest one are rounding. */
-export const LEAST_PIVOT = 1e-8;
+/** Eigenvalues below this share of the largest one, and pivots below its root, are rounding of so precise products. */
+export const ROUNDING_SHARE: Readonly<Record<Precision, number>> = { f64: 1e-14, f32: 1e-6 };
 
 class DenseSolver implements Solver {
   readonly rule: string;
@@ -76,6 +76,7 @@ class DenseSolver implements Solver {
   readonly #live: Int32Array;
   /** Places in the network's first layer whose input is zero in the batch. */
   readonly #dead: Int32Array;
+  readonly #share: number;
   #size = 0;
   #deadCount = 0;
   #values: Float64Array | null = null;
@@ -88,6 +89,7 @@ class DenseSolver implements Solver {
     this.#settings = settings;
     this.#unit = objective.vector();
     this.#column = objective.vector();
+    this.#share = ROUNDING_SHARE[precisionOf(this.#unit)];
     this.#matrix = sharedFloat64(n * n);
     this.#diagonal = new Float64Array(n);
     this.#x = new Float64Array(n);
@@ -156,7 +158,7 @@ class DenseSolver implements Solver {
       this.#blas.trsm('L', 'L', 'T', 'N', 1, a, column);
       for (let j = 0; j < m; j++) bend += -x[j] * g[this.#live[j]] - λ * x[j] * x[j];
     } else {
-      const how = { λ, eigenvalues: this.#settings.eigenvalues, share: g instanceof Float32Array ? 1e-6 : 1e-14 };
+      const how = { λ, eigenvalues: this.#settings.eigenvalues, share: this.#share };
       ({ bend, least } = solveByEigenpairs(this.#blas, { vectors: this.#view(), values: this.#values }, how, x));
     }
     d.fill(0);
@@ -192,7 +194,7 @@ class DenseSolver implements Solver {
       least = Math.min(least, pivot);
       most = Math.max(most, pivot);
     }
-    return m === 0 || least > LEAST_PIVOT * most;
+    return m === 0 || least > Math.sqrt(this.#share) * most;
   }
 
   #restore(λ: number): void {

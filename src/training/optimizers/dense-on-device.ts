@@ -11,7 +11,7 @@ import type { DeviceObjective } from '../device/device-objective.js';
 import type { DeviceVectors } from '../device/device-vectors.js';
 import type { SolverThere } from '../newton/compose.js';
 import {
-  LEAST_PIVOT,
+  ROUNDING_SHARE,
   solveByEigenpairs,
   type DenseSettings,
   type NegativeEigenvalues,
@@ -22,29 +22,42 @@ import type { Bound, Solved, Solver } from '../newton/solver.js';
 import { awaited, type Steps } from '../newton/steps.js';
 import { vectorNumbers } from '../objective/workspace.js';
 
-/** A column's number or λ, whether there is a factor, and its largest and least pivot (with the sign turned). */
-const FEW = 4;
+/**
+ * A column's number or λ, whether there is a factor, its largest and least pivot (with the sign turned), and the
+ * largest of C's diagonal.
+ */
+const FEW = 5;
+const SCALE = 4;
 
 /** v ← the unit vector whose number is h[s]. */
 const UNIT = writing('unit vector', ['v', 's'], 'h[v + i] = select(0.0, 1.0, i == int(h[s]));');
 /** Column h[s] of a matrix of n rows ← x. */
 const COLUMN = writing('column of a matrix', ['y', 'x', 's', 'n'], 'h[y + int(h[s]) * n + i] = h[x + i];');
-/** Y ← (X + Xᵀ)/2 + h[s]·I, of n rows. */
+/**
+ * Y ← (X + Xᵀ)/2 + h[s]·I, of n rows. Where asked, parameters without curvature and gradient (of layers that rest, of
+ * inputs that are zero) get that of the largest: they stay, and are no reason to call the matrix singular.
+ */
 const SYMMETRIC = writing(
   'shifted symmetric part',
-  ['y', 'x', 's', 'n'],
+  ['y', 'x', 's', 'n', 'rows', 'gradient', 'fills', 'scale'],
   `int row = i % n;
 int column = i / n;
 real result = 0.5 * (h[x + i] + h[x + column + row * n]);
-if (row == column) { result = result + h[s]; }
+if (row == column) {
+  result = result + h[s];
+  if (fills > 0 && h[rows + row] == 0.0 && h[gradient + row] == 0.0) { result = h[scale]; }
+}
 h[y + i] = result;`,
 );
 /** y ← the largest of sign·x at every `step`. */
 const PIVOT = largest('largest pivot', ['x', 'step', 'sign'], 'value = real(sign) * h[x + k * step];');
 
+/** y_i ← max |X_ik| of n rows. */
+const ROWS = largest('largest of each row', ['x', 'n'], 'value = abs(h[x + i + k * n]);');
+
 /** The dense solver on a device: 2N² numbers there. */
 export const denseThere = (settings: CurvatureSettings): SolverThere => ({
-  apart: ({ parameters }) => 2 * vectorNumbers(parameters ** 2) + vectorNumbers(FEW),
+  apart: ({ parameters }) => 2 * vectorNumbers(parameters ** 2) + vectorNumbers(parameters) + vectorNumbers(FEW),
   begin: (objective, own) => new DenseSolverOnDevice(objective, own, settings),
 });
 
@@ -58,9 +71,10 @@ class DenseSolverOnDevice implements Solver<DeviceVectors> {
   readonly #eigenvalues: NegativeEigenvalues;
   readonly #unit: FloatArray;
   readonly #column: FloatArray;
-  /** Where C, a factor of C + λI, and the few numbers stand. */
+  /** Where C, a factor of C + λI, the largest entry of each row, and the few numbers stand. */
   readonly #matrix: number;
   readonly #factor: number;
+  readonly #rows: number;
   readonly #few: number;
   #eigenpairs: { readonly vectors: Matrix<Float64Array>; readonly values: Float64Array } | null = null;
 
@@ -80,6 +94,7 @@ class DenseSolverOnDevice implements Solver<DeviceVectors> {
     const place = (length: number): number => objective.placeOf(objective.apart(length));
     this.#matrix = place(n * n);
     this.#factor = place(n * n);
+    this.#rows = place(n);
     this.#few = place(FEW);
   }
 
@@ -98,6 +113,12 @@ class DenseSolverOnDevice implements Solver<DeviceVectors> {
       yield* point.product(this.#curvature, 0, { v, out: this.#column });
       this.#space.inOrder(async () => (await batch.prepared('column', () => [then])).run());
     }
+    const at = this.#matrix;
+    const scan = [
+      { kernel: ROWS, count: n, integers: [this.#rows, n, at, n], reals: [] },
+      { kernel: PIVOT, count: 1, integers: [s + SCALE, n, at, n + 1, 1], reals: [] },
+    ];
+    this.#space.inOrder(async () => (await batch.prepared('scan', () => scan)).run());
     this.#eigenpairs = null;
   }
 
@@ -105,7 +126,7 @@ class DenseSolverOnDevice implements Solver<DeviceVectors> {
     if (!('damping' in bound)) throw new OptionError('A dense solver takes a damping, not a radius.', {});
     const λ = bound.damping;
     const space = this.#space;
-    if (this.#eigenpairs === null && !(yield* awaited(space.ask(async () => this.#factored(λ)))))
+    if (this.#eigenpairs === null && !(yield* awaited(space.ask(async () => this.#factored(λ, point)))))
       this.#eigenpairs = yield* awaited(space.ask(async () => this.#decomposed()));
     if (this.#eigenpairs !== null) return yield* awaited(space.ask(async () => this.#byEigenpairs(point, λ, d)));
     space.combine(-1, point.gradient, 0, d);
@@ -115,11 +136,11 @@ class DenseSolverOnDevice implements Solver<DeviceVectors> {
   }
 
   /** The factor ← the lower triangle of Cholesky's of C + λI; whether there is one. */
-  async #factored(λ: number): Promise<boolean> {
+  async #factored(λ: number, { gradient }: Point<DeviceVectors>): Promise<boolean> {
     const { batch } = this.#objective;
     const n = this.#space.length;
     const [at, few] = [this.#factor, this.#few];
-    await this.#shifted(λ);
+    await this.#shifted(λ, gradient);
     const pivot = (sign: number, to: number) => ({
       kernel: PIVOT,
       count: 1,
@@ -134,16 +155,20 @@ class DenseSolverOnDevice implements Solver<DeviceVectors> {
     launches.run();
     const [status, most, least] = await batch.read(3, few + 1);
     // A pivot that is rounding makes a factor of nothing.
-    return status === 0 && -least > LEAST_PIVOT * most;
+    return status === 0 && -least > Math.sqrt(ROUNDING_SHARE[batch.precision]) * most;
   }
 
-  /** The factor's place ← (C + Cᵀ)/2 + λI. */
-  async #shifted(λ: number): Promise<void> {
+  /** The factor's place ← (C + Cᵀ)/2 + λI; with a gradient, parameters that have none and no curvature stay. */
+  async #shifted(λ: number, gradient?: FloatArray): Promise<void> {
     const { batch } = this.#objective;
     const n = this.#space.length;
     batch.write([λ], this.#few);
-    const integers = [this.#factor, this.#matrix, this.#few, n];
-    (await batch.prepared('shifted', () => [{ kernel: SYMMETRIC, count: n * n, integers, reals: [] }])).run();
+    const g = gradient === undefined ? 0 : this.#objective.placeOf(gradient);
+    const fills = gradient === undefined ? 0 : 1;
+    const integers = [this.#factor, this.#matrix, this.#few, n, this.#rows, g, fills, this.#few + SCALE];
+    (
+      await batch.prepared(`shifted ${fills} ${g}`, () => [{ kernel: SYMMETRIC, count: n * n, integers, reals: [] }])
+    ).run();
   }
 
   /** d ← L⁻ᵀL⁻¹d. */
@@ -171,7 +196,7 @@ class DenseSolverOnDevice implements Solver<DeviceVectors> {
     const { vectors, values } = this.#eigenpairs!;
     const g = await batch.read(this.#space.length, this.#objective.placeOf(gradient));
     const x = Float64Array.from(g, (value) => -value);
-    const how = { λ, eigenvalues: this.#eigenvalues, share: batch.precision === 'f32' ? 1e-6 : 1e-14 };
+    const how = { λ, eigenvalues: this.#eigenvalues, share: ROUNDING_SHARE[batch.precision] };
     const { bend, least } = solveByEigenpairs(options.blas, { vectors, values }, how, x);
     batch.write(x, this.#objective.placeOf(d));
     const slope = x.reduce((sum, own, j) => sum + own * g[j], 0);

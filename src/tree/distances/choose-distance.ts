@@ -6,7 +6,7 @@ import { OptionError, ShapeError } from '../../core/errors.js';
 import { sharedInt32 } from '../../core/shared-array.js';
 import type { WorkerContext } from '../../parallel/task.js';
 import type { EntrySource, Points } from '../../source/entry-source.js';
-import type { Distance } from './distance.js';
+import type { Distance, KnownEntries } from './distance.js';
 import {
   DISTANCE_TABLE,
   DISTANCES,
@@ -51,7 +51,12 @@ export const isPlaced = (name: DistanceName, source: EntrySource): boolean =>
  * Looks a distance up by name and readies its data. Throws OptionError for an unknown name or for a distance of points
  * without points.
  */
-export function chooseDistance(name: DistanceName, source: EntrySource, seed: number): ChosenDistance {
+export function chooseDistance(
+  name: DistanceName,
+  source: EntrySource,
+  seed: number,
+  known: KnownEntries = {},
+): ChosenDistance {
   const { size, points } = source;
   if (!Number.isInteger(size) || size < 1)
     throw new ShapeError(`A source must have at least one row; this one has size ${size}.`, { size });
@@ -73,7 +78,7 @@ export function chooseDistance(name: DistanceName, source: EntrySource, seed: nu
     form.place(place, seed);
     return { name: chosen, size, place, modules: [], solo: false };
   }
-  const { data, modules, solo } = form.prepare(source);
+  const { data, modules, solo } = form.prepare(source, known);
   const state = { name: chosen as SearchedName, data };
   return { name: chosen, size, state, points: form.pointsOf?.(data), modules, solo };
 }

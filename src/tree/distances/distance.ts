@@ -39,6 +39,12 @@ export interface PreparedDistance<Data> {
   readonly solo: boolean;
 }
 
+/** What is known of a source before a distance is chosen. */
+export interface KnownEntries {
+  /** Whether all of its diagonal was found finite: else who needs it looks. */
+  readonly isFinite?: boolean | undefined;
+}
+
 /** A distance whose neighbors are searched for, and whose tree is cut by distances to two centroids. */
 export interface SearchedDistance<Data = unknown> {
   /** For the command's help, in a few words. */
@@ -46,7 +52,7 @@ export interface SearchedDistance<Data = unknown> {
   /** What it reads of a source. */
   readonly needs: 'points' | 'entries';
   /** Checks the source and readies data that a team can share. Throws OptionError, ShapeError, NonFiniteError. */
-  prepare(source: EntrySource): PreparedDistance<Data>;
+  prepare(source: EntrySource, known?: KnownEntries): PreparedDistance<Data>;
   /** The points whose Euclidean distance it is, δ its square, over shared memory; undefined where there are none. */
   pointsOf?(data: Data): Points | undefined;
   /** The distance itself, on the thread that calls. */

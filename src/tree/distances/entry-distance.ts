@@ -45,10 +45,10 @@ export const entryDistance = ({
 }: EntryForm): SearchedDistance<EntryData> => ({
   description,
   needs: 'entries',
-  prepare(source) {
+  prepare(source, known = {}) {
     const { handle, modules, solo } = sourceState(source);
     const diagonal = readDiagonal(source, sharedFloat64);
-    requireFinite(diagonal);
+    if (known.isFinite !== true) requireFinite(diagonal);
     const stored = source.diagonalAt === undefined ? diagonal.part(0, source.size) : undefined;
     return { data: { handle, diagonal: stored }, modules, solo };
   },

@@ -10,6 +10,8 @@ import { KernelSource } from '../../../source/kernel-source.js';
 import { kernelText, type KernelText } from '../../../source/kernels/kernel-text.js';
 import type { AskedOptions } from '../options.js';
 
+/** Squares of entries, and of what a tolerance leaves of them, stay in float32's range from 1 over this up to it. */
+const LARGEST_ENTRY = 2 ** 40;
 /** Tolerances below drown in what float32 loses of entries and decompositions. */
 const LEAST_TOLERANCE = 2 ** -17;
 const OTHERWISE = 'Leave { device } out: the team compresses then.';
@@ -32,13 +34,15 @@ export interface CardRequest {
   /** By how much the source's entries are multiplied, and how many ranks compress. */
   readonly factor: number;
   readonly ranks: number;
+  /** The largest entry of its diagonal, times the factor. */
+  readonly largest: number;
 }
 
 /**
  * The card of a device that is no team's. Throws DeviceError where it evaluates no kernels, OptionError for entries,
  * tolerances and options that it has not.
  */
-export function cardOf({ device, source, options, factor, ranks }: CardRequest): Card {
+export function cardOf({ device, source, options, factor, ranks, largest }: CardRequest): Card {
   const { kernels, name } = device;
   const refuse = (what: string, data: Readonly<Record<string, unknown>> = {}): never => {
     throw new OptionError(`${what} ${OTHERWISE}`, { option: 'device', device: name, ...data });
@@ -59,13 +63,30 @@ export function cardOf({ device, source, options, factor, ranks }: CardRequest):
         `${LEAST_TOLERANCE.toPrecision(1)} there.`,
       { tolerance },
     );
+  const text = kernelText(source.kernel, OTHERWISE);
+  if (precision === 'f32') {
+    if (largest > 0 && !(largest <= LARGEST_ENTRY && largest >= 1 / LARGEST_ENTRY))
+      refuse(
+        `The largest diagonal entry is ${largest}, and the device ${name} has float32 alone, whose squares stay in ` +
+          'range from 1e-12 to 1e12: scale the kernel.',
+        { largest },
+      );
+    const bad = text.numbers.find((number) => !isInFloat32(number));
+    if (bad !== undefined)
+      refuse(`The kernel's number ${bad} is none of float32, which the device ${name} has alone: scale the points.`, {
+        value: bad,
+      });
+  }
   if (preserve) refuse("Interpolations that are { preserve: 'positive-definite' } are not found on devices.");
   if (leafSize !== undefined && leafSize > MOST_COLUMNS)
     refuse(`Leaves of ${leafSize} indices are more than the ${MOST_COLUMNS} columns that devices interpolate.`, {
       leafSize,
     });
-  return { device, kernels, precision, source, text: kernelText(source.kernel, OTHERWISE) };
+  return { device, kernels, precision, source, text };
 }
+
+const isInFloat32 = (number: number): boolean =>
+  Number.isFinite(Math.fround(number)) && (number === 0 || Math.fround(number) !== 0);
 
 /** Throws OptionError where node ν has more candidates than devices interpolate. */
 export function requireColumns(ν: number, columns: number): void {

@@ -4,7 +4,7 @@
  */
 import { floats, type FloatArray } from '../../../core/floats.js';
 import type { DeviceBuffer, KernelDevice } from '../../../device/device.js';
-import type { PortableKernel } from '../../../device/portable-kernel.js';
+import { SHORT_SUM, type PortableKernel } from '../../../device/portable-kernel.js';
 import { placesOfBlock } from '../../../device/work/gathers.js';
 import type { Work, WorkOperands } from '../../../device/work/work.js';
 import { halvesOf, wholeText } from '../../device/entry-text.js';
@@ -208,7 +208,8 @@ export class LevelLaunches {
     }
     const sums = await workspace.sent('sums', list);
     const out = await workspace.room('squares', length);
-    const most = Math.max(...all.map(({ terms }) => terms));
+    // Never few enough for another order of the sum: a sum's bits are to depend on its own terms alone.
+    const most = all.reduce((most, { terms }) => Math.max(most, terms), SHORT_SUM + 1);
     const args = { count: length, buffers: [out, values, sums], integers: [most] };
     this.#kernels.launch(workspace.holds(await this.#kernels.prepare(SQUARES, args)));
     return out;

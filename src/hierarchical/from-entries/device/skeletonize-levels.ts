@@ -9,6 +9,7 @@ import { NUMBER_BYTES } from '../../../core/floats.js';
 import { levelOf } from '../../../core/indices.js';
 import type { TeamControl } from '../../../parallel/team-control.js';
 import type { SkeletonState } from '../skeleton-state.js';
+import { samplerBytes } from '../row-sampler.js';
 import { NodeSkeletonizer, type Steps } from '../skeletonize.js';
 import { BatchInterpolation } from './batch-interpolation.js';
 import { requireColumns, type Card } from './card.js';
@@ -16,11 +17,25 @@ import { LevelLaunches } from './level-launches.js';
 import { SampledEntries } from './sampled-entries.js';
 import { Workspace } from './workspace.js';
 
-/** Nodes that are under way at once, at most: each has a sampler here. */
+/** Nodes that are under way at once, at most, and what their samplers may take here. */
 const MOST_NODES = 512;
+const SAMPLER_BYTES = 2 ** 26;
 /** Numbers of entries that lie on the device at once, and of interpolations, at most; and of what is free there. */
 const MOST_NUMBERS = 2 ** 26;
 const NUMBER_SHARE = 1 / 4;
+
+/** Nodes of a tree of that depth that are under way at once, at most. */
+export const nodesUnderWay = (depth: number): number =>
+  Math.max(1, Math.min(MOST_NODES, Math.floor(SAMPLER_BYTES / samplerBytes(depth))));
+
+/** Rows of a node's sample for each candidate, and what one takes here: its number, leaf and weight, twice; votes. */
+const ROWS_PER_COLUMN = 3;
+const ROW_BYTES = 64;
+
+/** Bytes that nodes under way take here, of so many candidates and that rank, in a tree of that depth. */
+export const levelBytes = (depth: number, columns: number, rank: number): number =>
+  nodesUnderWay(depth) *
+  (samplerBytes(depth) + ROW_BYTES * ROWS_PER_COLUMN * columns + 16 * rank * Math.max(0, columns - rank));
 
 /** Room for a node that is under way. */
 interface Desk {
@@ -61,12 +76,13 @@ export class LevelSkeletonizer {
    * DeviceLostError.
    */
   async run(phase: string, nodes: Iterable<number>, control: TeamControl): Promise<void> {
-    const { needed, done } = this.#state;
+    const { needed, done, tree } = this.#state;
+    const most = nodesUnderWay(tree.depth);
     const due = Array.from(nodes).filter((ν) => needed[ν] !== 0 && done[ν] === 0);
     due.sort((a, b) => levelOf(b) - levelOf(a) || a - b);
     for (let first = 0; first < due.length;) {
       const level = levelOf(due[first]);
-      const some = due.slice(first, first + MOST_NODES).filter((ν) => levelOf(ν) === level);
+      const some = due.slice(first, first + most).filter((ν) => levelOf(ν) === level);
       first += await this.#runSome(some, control);
       control.onProgress?.({ phase, done: first, total: due.length });
     }
