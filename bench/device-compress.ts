@@ -14,19 +14,19 @@ import { judge, tell } from './device-results.js';
 const APART = 0.1;
 const SEED = 1;
 
-/** Compresses matrices of n points in space. */
+/** Compresses matrices of n points in space, and in six dimensions, where the card searches their neighbors, too. */
 export async function compression(n: number, { step, smoke }: { step: string; smoke: boolean }): Promise<void> {
   const team = await Team.open(smoke ? { workers: 2 } : {});
   const device = await openDevice('cuda');
-  const points = normalPoints(n, 3, SEED);
   const options = smoke
     ? { tolerance: 1e-2, leafSize: 32, maxRank: 32 }
     : { tolerance: 1e-4, leafSize: 256, maxRank: 512 };
-  for (const [kernel, of] of [
-    ['gaussian', gaussian(1)],
-    ['matern32', matern32(3)],
+  for (const [kernel, of, dimension] of [
+    ['gaussian', gaussian(1), 3],
+    ['matern32', matern32(3), 3],
+    ['gaussian, six dimensions', gaussian(4), 6],
   ] as const) {
-    const source = kernelSource(points, of, { blas: team.blas });
+    const source = kernelSource(normalPoints(n, dimension, SEED), of, { blas: team.blas });
     const measured = async (matrix: HierarchicalMatrix): Promise<number> => {
       const { relative } = await matrix.estimateError(source, { seed: SEED });
       const { seconds, device: on } = (matrix as Awaited<ReturnType<typeof compress>>).report;

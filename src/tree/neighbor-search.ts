@@ -257,25 +257,35 @@ export const projectRandomly = defineTask<SearchState, ProjectionArgs & { readon
   },
 );
 
+/** Whether leaves are searched, or a card does that. */
+export interface SubtreeArgs extends TreeArgs {
+  readonly searches: boolean;
+}
+
 /** Per subtree: its projection tree, and the search of its leaves. */
-export const searchSubtree = defineTask<SearchState, TreeArgs>(import.meta.url, 'searchSubtree', (state, context) => {
-  const searcher = new Searcher(state, context);
-  const {
-    ranges: { begin, end, depth },
-    orders,
-  } = state;
-  return (task, { iteration, level, turn, firstChunk }) => {
-    const order = orders[turn];
-    const subtree = firstChunk + task;
-    visitInner(firstOfLevel(level) + subtree, level, depth, (ν) => {
-      searcher.split(iteration, ν, order);
-    });
-    const leaves = 2 ** (depth - level);
-    const first = firstOfLevel(depth) + subtree * leaves;
-    for (let leaf = first; leaf < first + leaves; leaf++)
-      searcher.searchAmong(order.subarray(begin[leaf], end[leaf]), iteration > 1);
-  };
-});
+export const searchSubtree = defineTask<SearchState, SubtreeArgs>(
+  import.meta.url,
+  'searchSubtree',
+  (state, context) => {
+    const searcher = new Searcher(state, context);
+    const {
+      ranges: { begin, end, depth },
+      orders,
+    } = state;
+    return (task, { iteration, level, turn, firstChunk, searches }) => {
+      const order = orders[turn];
+      const subtree = firstChunk + task;
+      visitInner(firstOfLevel(level) + subtree, level, depth, (ν) => {
+        searcher.split(iteration, ν, order);
+      });
+      if (!searches) return;
+      const leaves = 2 ** (depth - level);
+      const first = firstOfLevel(depth) + subtree * leaves;
+      for (let leaf = first; leaf < first + leaves; leaf++)
+        searcher.searchAmong(order.subarray(begin[leaf], end[leaf]), iteration > 1);
+    };
+  },
+);
 
 /** Per pair of tiles of the index range, 2 numbers a task: everything against everything, into empty lists. */
 export const searchTiles = defineTask<SearchState, { readonly pairs: Int32Array }>(

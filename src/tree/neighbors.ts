@@ -20,6 +20,7 @@ import { type EntrySource, type Points, requireSource } from '../source/entry-so
 import { chooseDistance, resolvedDistance } from './distances/choose-distance.js';
 import type { KnownEntries } from './distances/distance.js';
 import type { DistanceName } from './distances/table.js';
+import { ListsOnDevice, type PointCard } from './device/lists-on-device.js';
 import { listsByIndex, type FoundLists } from './gather-lists.js';
 import { NONE_KNOWN, type ListedIndices } from './known-indices.js';
 import { neighborsOnLine } from './line-neighbors.js';
@@ -133,10 +134,10 @@ export interface NeighborRows extends Pick<Neighbors, 'count' | 'indices' | 'rec
 export async function findNeighborRows(
   source: EntrySource,
   distance: DistanceName,
-  { neighbors, seed, isFinite }: Pick<Resolved, 'neighbors' | 'seed'> & KnownEntries,
+  { neighbors, seed, isFinite, card }: Pick<Resolved, 'neighbors' | 'seed'> & KnownSource,
   control: TeamControl,
 ): Promise<NeighborRows> {
-  const found = await search(source, distance, { neighbors, seed, isFinite, ...DEFAULTS }, false, control);
+  const found = await search(source, distance, { neighbors, seed, isFinite, card, ...DEFAULTS }, false, control);
   const { lists, ...rest } = found;
   const { communicator } = control.team;
   const { indices, members } = lists;
@@ -146,13 +147,18 @@ export async function findNeighborRows(
   return { ...rest, indices, rowOf };
 }
 
+/** What is known of a source, and a card that its points' distances may be computed on, in one process. */
+interface KnownSource extends KnownEntries {
+  readonly card?: PointCard | undefined;
+}
+
 /** Lists, and what is to be said of them. */
 type Found = Pick<Neighbors, 'count' | 'recall' | 'iterations'> & { readonly lists: FoundLists };
 
 async function search(
   source: EntrySource,
   distance: DistanceName,
-  { neighbors, seed, targetRecall, maxIterations, isFinite }: Resolved & KnownEntries,
+  { neighbors, seed, targetRecall, maxIterations, isFinite, card }: Resolved & KnownSource,
   wantsDistances: boolean,
   control: TeamControl,
 ): Promise<Found> {
@@ -173,7 +179,9 @@ async function search(
   let iterations = 0;
   if (targetRecall < 1 && size > EXHAUSTIVE_LEAVES * leaf) {
     const limits = { leaf, targetRecall, maxIterations };
-    const found = await searchTrees(search, limits, control);
+    const there =
+      card === undefined || points === undefined ? undefined : await ListsOnDevice.open(card, points, capacity);
+    const found = await searchTrees({ ...search, there }, limits, control).finally(() => there?.release());
     if (found.lists !== undefined) {
       const { recall, iterations, lists } = found;
       return { count: capacity, lists, recall, iterations };

@@ -15,6 +15,7 @@ import type { TeamControl } from '../parallel/team-control.js';
 import type { Shared } from '../parallel/team.js';
 import type { DistanceState } from './distances/choose-distance.js';
 import type { FoundLists } from './gather-lists.js';
+import type { ListsOnDevice } from './device/lists-on-device.js';
 import { HeldLists } from './held-lists.js';
 import { emptyLists, roomForLists } from './nearest-lists.js';
 import {
@@ -46,6 +47,8 @@ export interface NeighborSearch {
   readonly seed: number;
   /** What `Team.share` needs to know of the distance. */
   readonly sharing: { readonly modules?: readonly string[] | undefined; readonly solo?: boolean | undefined };
+  /** Lists that lie on a card, where leaves are searched; undefined: by the team. */
+  readonly there?: ListsOnDevice | undefined;
 }
 
 /** How long is searched. */
@@ -92,7 +95,7 @@ export async function searchTrees(
   limits: TreeLimits,
   control: TeamControl,
 ): Promise<TreesFound> {
-  const { size, capacity, seed, sharing } = search;
+  const { size, capacity, seed, sharing, there } = search;
   const ranges = halvedRanges(size, Math.floor(Math.log2(size / limits.leaf)));
   const { team, signal } = control;
   const { communicator } = team;
@@ -120,8 +123,9 @@ export async function searchTrees(
       team.run('neighbors', clearLists, shared, finishTasks(state), undefined, { signal }),
     );
     await searchSampleRows(shared, control);
-    const found = await growTrees({ shared, cuts, top, held }, limits, control);
+    const found = await growTrees({ shared, cuts, top, held, there }, limits, control);
     if (found.recall < limits.targetRecall && found.iterations < limits.maxIterations) return found;
+    await there?.bring(state.nearest);
     await awaitTogether(communicator, () =>
       team.run('neighbors', finishLists, shared, finishTasks(state), undefined, { signal }),
     );
@@ -142,6 +146,7 @@ interface Growing {
   readonly top: number;
   /** Lists that move between ranks, where there are several. */
   readonly held: HeldLists | undefined;
+  readonly there: ListsOnDevice | undefined;
 }
 
 /** Tree after tree. */
@@ -171,7 +176,11 @@ async function growTrees(
 }
 
 /** One tree, and the search of its leaves. */
-async function growTree({ shared, cuts, top, held }: Growing, iteration: number, control: TeamControl): Promise<void> {
+async function growTree(
+  { shared, cuts, top, held, there }: Growing,
+  iteration: number,
+  control: TeamControl,
+): Promise<void> {
   const { team, signal } = control;
   const { communicator } = team;
   const { begin, end } = cuts.positions[communicator.rank];
@@ -185,9 +194,12 @@ async function growTree({ shared, cuts, top, held }: Growing, iteration: number,
     await cuts.together(level, () => team.run('neighbors', projectRandomly, shared, cuts.chunkTasks, args, { signal }));
     await cuts.cut(level);
   });
-  const args = { iteration, level: top, turn: cuts.turn, firstChunk };
+  const args = { iteration, level: top, turn: cuts.turn, firstChunk, searches: there === undefined };
   await held?.move(cuts.order, cuts.carried);
   await awaitTogether(communicator, () => team.run('neighbors', searchSubtree, shared, cuts.chunkTasks, args, control));
+  const { sample, nearest, ranges } = shared.state;
+  await there?.search(cuts.order, ranges);
+  await there?.bringSome(sample, nearest);
 }
 
 /** This rank's nodes of a level, and of each the members that may be poles. Collective. */

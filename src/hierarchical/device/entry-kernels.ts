@@ -10,6 +10,8 @@ import { floats, precisionOf, ROUNDOFF, type FloatArray, type Precision } from '
 import { view } from '../../dense/matrix.js';
 import type { Device, DeviceBuffer, KernelDevice } from '../../device/device.js';
 import { MOST_NUMBERS, type KernelArguments, type PortableKernel } from '../../device/portable-kernel.js';
+import { sendPoints } from '../../device/sent-points.js';
+import { halvesOf, wholeText } from '../../device/whole-numbers.js';
 import type { EntrySource } from '../../source/entry-source.js';
 import { KernelSource } from '../../source/kernel-source.js';
 import { kernelText, type KernelText } from '../../source/kernels/kernel-text.js';
@@ -18,16 +20,14 @@ import { placesOf } from '../matrix/transposed-vectors.js';
 import type { PackedBlock } from './packing.js';
 import {
   BLOCK_WORDS,
-  halvesOf,
   listOfBlocks,
   nameOfValue,
   numberNames,
+  numbersOf,
   PLACE_IN_BLOCKS,
   placeNames,
   valueText,
-  wholeText,
 } from './entry-text.js';
-import { numbersOf, sendPoints } from './sent-points.js';
 
 /** Blocks of which one entry is compared with the source's, and how far they may be apart, of the largest. */
 const COMPARED = 64;

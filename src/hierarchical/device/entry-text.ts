@@ -1,24 +1,21 @@
 /**
  * Texts of kernels that evaluate entries of blocks on a card (device/portable-kernel.ts), a thread for each: which
- * entry it is, and its value from the points, which are sent (sent-points.ts).
+ * entry it is, and its value from the points, which are sent (device/sent-points.ts).
  */
 import { floats, type FloatArray, type Precision } from '../../core/floats.js';
+import { centred } from '../../device/sent-points.js';
+import { halvesOf, wholeText } from '../../device/whole-numbers.js';
 import type { KernelSource } from '../../source/kernel-source.js';
 
-/** Whole numbers go to cards as numbers of its precision, in two halves of so many values each. */
-const HALF = 2 ** 16;
 /** Numbers of a block in `lists`: halves of where it begins and of its first row and column, rows. */
 export const BLOCK_WORDS = 7;
 
 /** The inputs of a kernel source. */
 type Inputs = KernelSource['inputs'];
 
-/** Both halves of a whole number. */
-export const halvesOf = (whole: number): readonly [number, number] => [Math.floor(whole / HALF), whole % HALF];
-
-/** The text of a whole number whose halves stand in a buffer, the first at a place that begins so. */
-export const wholeText = (buffer: string, place: string, word = 0): string =>
-  `int(${buffer}[${place} + ${word}]) * ${HALF} + int(${buffer}[${place} + ${word + 1}])`;
+/** What an input of a kernel is computed from, d numbers a point. */
+export const numbersOf = ({ argument, operand, points }: Inputs[number]): Float64Array =>
+  argument === 'squaredDistance' ? centred(points.coordinates, points.dimension) : operand;
 
 /** A block: its shape, and its first row and column among the points, or what else stands for them. */
 export interface ListedBlock {

@@ -37,7 +37,7 @@ export interface Prepared {
 
 /** Neighbors and tree, and ‖K‖_F. Throws MemoryError before anything else where no ranks would fit. */
 export async function prepare(
-  { source, diagonal, sums }: ScaledEntries,
+  { source, diagonal, sums, card }: ScaledEntries,
   options: AskedOptions,
   control: TeamControl,
 ): Promise<Prepared> {
@@ -51,7 +51,7 @@ export async function prepare(
   const searched = performance.now();
   const { neighbors: count, tree: given } = options;
   // What is prepared was checked (scaled-entries.ts).
-  const found = await findNeighborRows(source, distance, { neighbors: count, seed, isFinite: true }, control);
+  const found = await findNeighborRows(source, distance, { neighbors: count, seed, isFinite: true, card }, control);
   // Distances, and of several ranks what lists moved by.
   const moving = ranks > 1 && perNeighbor > 4 ? 16 : 0;
   control.team.collect(((perNeighbor + moving) / 4) * found.indices.byteLength);

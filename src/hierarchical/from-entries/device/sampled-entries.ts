@@ -9,17 +9,17 @@
 import { floats, type Precision } from '../../../core/floats.js';
 import type { DeviceBuffer, KernelDevice } from '../../../device/device.js';
 import type { PortableKernel } from '../../../device/portable-kernel.js';
+import { sendPoints } from '../../../device/sent-points.js';
+import { halvesOf, wholeText } from '../../../device/whole-numbers.js';
 import {
-  halvesOf,
   listOfBlocks,
   nameOfValue,
   numberNames,
+  numbersOf,
   PLACE_IN_BLOCKS,
   placeNames,
   valueText,
-  wholeText,
 } from '../../device/entry-text.js';
-import { numbersOf, sendPoints } from '../../device/sent-points.js';
 import type { SampledBlock } from './batch-interpolation.js';
 import type { Card } from './card.js';
 import type { Workspace } from './workspace.js';

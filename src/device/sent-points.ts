@@ -1,18 +1,13 @@
 /**
- * Points that kernels of entries read on a card: of squared distances those that are centred in float64 first, so that
- * float32 loses as little as may be.
+ * Points that kernels read on a card: of distances those that are centred in float64 first, so that float32 loses as
+ * little as may be.
  */
-import { NonFiniteError } from '../../core/errors.js';
-import { firstNonFinite, floats } from '../../core/floats.js';
-import type { Device, DeviceBuffer } from '../../device/device.js';
-import type { KernelSource } from '../../source/kernel-source.js';
+import { NonFiniteError } from '../core/errors.js';
+import { firstNonFinite, floats } from '../core/floats.js';
+import type { Device, DeviceBuffer } from './device.js';
 
 /** Numbers that are sent at a time. */
 const CHUNK = 2 ** 20;
-
-/** What an input of a kernel is computed from, d numbers a point. */
-export const numbersOf = ({ argument, operand, points }: KernelSource['inputs'][number]): Float64Array =>
-  argument === 'squaredDistance' ? centred(points.coordinates, points.dimension) : operand;
 
 /** d numbers of each point in that order, a chunk at a time, from place `at` on. Throws NonFiniteError. */
 export async function sendPoints(
@@ -37,7 +32,7 @@ export async function sendPoints(
 }
 
 /** Coordinates less their mean. */
-function centred(coordinates: Float64Array, d: number): Float64Array {
+export function centred(coordinates: Float64Array, d: number): Float64Array {
   const count = coordinates.length / d;
   const mean = new Float64Array(d);
   for (let i = 0; i < coordinates.length; i++) mean[i % d] += coordinates[i] / count;

@@ -1,0 +1,238 @@
+/**
+ * Lists of nearest neighbors that lie on a card while projection trees are searched: all leaves of a tree are one
+ * launch, a thread for each point, which looks at the others of its leaf. Trees are cut here.
+ */
+import { floats, type FloatArray, type Precision } from '../../core/floats.js';
+import { firstOfLevel } from '../../core/indices.js';
+import type { Device, DeviceBuffer, KernelDevice } from '../../device/device.js';
+import { MOST_NUMBERS, type KernelArguments, type PortableKernel } from '../../device/portable-kernel.js';
+import { centred, sendPoints } from '../../device/sent-points.js';
+import { halvesOf, wholeText } from '../../device/whole-numbers.js';
+import type { Points } from '../../source/entry-source.js';
+import type { NearestState } from '../nearest-lists.js';
+import type { Ranges } from '../split.js';
+
+/** Where distances of points are computed. */
+export interface PointCard {
+  readonly device: Device;
+  readonly kernels: KernelDevice;
+  readonly precision: Precision;
+}
+
+/** Numbers of a neighbor in a list: its index, δ. */
+const WORDS = 2;
+/** Whole numbers that each precision holds. */
+const LARGEST_INDEX: Readonly<Record<Precision, number>> = { f64: 2 ** 31, f32: 2 ** 24 };
+/** Share of a card's free memory that lists, points and orders may take. */
+const SHARE = 1 / 2;
+/** Numbers that come here at a time. */
+const CHUNK = 2 ** 22;
+
+/**
+ * Thread i: the point at position i of the members, against all others of its leaf. Lists are ascending by (δ, index),
+ * those of the first tree empty at first.
+ */
+const SEARCH: PortableKernel = {
+  name: 'nearest in leaves',
+  buffers: ['lists', 'members', 'begins', 'points'],
+  integers: ['leaves', 'capacity', 'dimension', 'again'],
+  body: `int row = ${wholeText('members', '2 * i')};
+int low = 0;
+int high = leaves;
+for (int k = 0; k < 31; k++) {
+  if (high - low > 1) {
+    int middle = (low + high) / 2;
+    int begin = ${wholeText('begins', '2 * middle')};
+    if (begin <= i) { low = middle; } else { high = middle; }
+  }
+}
+int first = ${wholeText('begins', '2 * low')};
+int end = ${wholeText('begins', '2 * low', 2)};
+int list = ${WORDS} * capacity * row;
+int last = list + ${WORDS} * (capacity - 1);
+int count = 0;
+real farthest = 0.0;
+int farthestIndex = 0;
+if (again > 0) {
+  count = capacity;
+  farthestIndex = int(lists[last]);
+  farthest = lists[last + 1];
+}
+for (int p = 0; p < end - first; p++) {
+  int other = ${wholeText('members', '2 * (first + p)')};
+  real d = 0.0;
+  for (int k = 0; k < dimension; k++) {
+    real e = points[row * dimension + k] - points[other * dimension + k];
+    d = d + e * e;
+  }
+  int takes = 0;
+  if (count < capacity || d < farthest || (d == farthest && other < farthestIndex)) { takes = 1; }
+  if (other == row) { takes = 0; }
+  if (takes > 0 && again > 0) {
+    for (int k = 0; k < capacity; k++) {
+      if (int(lists[list + ${WORDS} * k]) == other) { takes = 0; }
+    }
+  }
+  if (takes > 0) {
+    int at = list + ${WORDS} * count;
+    if (count < capacity) { count = count + 1; } else { at = last; }
+    for (int k = 0; k < capacity; k++) {
+      if (at == list) { break; }
+      real before = lists[at - 1];
+      int beforeIndex = int(lists[at - 2]);
+      if (before < d || (before == d && beforeIndex < other)) { break; }
+      lists[at] = real(beforeIndex);
+      lists[at + 1] = before;
+      at = at - ${WORDS};
+    }
+    lists[at] = real(other);
+    lists[at + 1] = d;
+    if (count == capacity) {
+      farthestIndex = int(lists[last]);
+      farthest = lists[last + 1];
+    }
+  }
+}`,
+};
+
+/** out ← lists of some rows, one after the other. */
+const PICK: PortableKernel = {
+  name: 'lists of rows',
+  buffers: ['out', 'lists', 'rows'],
+  integers: ['numbers'],
+  body: `int at = i / numbers;
+int row = ${wholeText('rows', '2 * at')};
+out[i] = lists[row * numbers + i - at * numbers];`,
+};
+
+/** Whole numbers as kernels read them. */
+function wholes(numbers: ArrayLike<number>, precision: Precision): FloatArray {
+  const halves = floats(2 * numbers.length, precision);
+  for (let k = 0; k < numbers.length; k++) [halves[2 * k], halves[2 * k + 1]] = halvesOf(numbers[k]);
+  return halves;
+}
+
+/** Lists of all points, κ neighbors each. */
+export class ListsOnDevice {
+  readonly #card: PointCard;
+  readonly #dimension: number;
+  readonly #size: number;
+  readonly #capacity: number;
+  readonly #made: { destroy(): void }[] = [];
+  readonly #points: DeviceBuffer;
+  readonly #lists: DeviceBuffer;
+  readonly #members: DeviceBuffer;
+  #searches = 0;
+
+  private constructor(
+    card: PointCard,
+    { dimension, count }: Points,
+    capacity: number,
+    buffers: readonly DeviceBuffer[],
+  ) {
+    this.#card = card;
+    this.#dimension = dimension;
+    this.#size = count;
+    this.#capacity = capacity;
+    [this.#points, this.#lists, this.#members] = buffers;
+    this.#made.push(...buffers);
+  }
+
+  /**
+   * Sends the points; undefined where lists and points do not fit. Throws NonFiniteError, MemoryError, DeviceError,
+   * DeviceLostError.
+   */
+  static async open(card: PointCard, points: Points, capacity: number): Promise<ListsOnDevice | undefined> {
+    const { device, precision } = card;
+    const { dimension, count } = points;
+    const lengths = [count * dimension, WORDS * capacity * count, 2 * count];
+    const { limit, bytes, bufferLimit } = device.memory;
+    const width = floats(1, precision).BYTES_PER_ELEMENT;
+    const all = lengths.reduce((sum, length) => sum + length, 0);
+    const fits = width * all <= SHARE * (limit - bytes) && lengths.every((length) => width * length <= bufferLimit);
+    if (!fits || Math.max(...lengths) >= MOST_NUMBERS || count > LARGEST_INDEX[precision]) return undefined;
+    const buffers: DeviceBuffer[] = [];
+    try {
+      for (const length of lengths) buffers.push(await device.allocate(length, precision));
+      const order = Int32Array.from({ length: count }, (_, i) => i);
+      const numbers = centred(points.coordinates, dimension);
+      await sendPoints(device, { buffer: buffers[0], at: 0, order }, numbers, dimension);
+    } catch (error) {
+      for (const buffer of buffers) buffer.destroy();
+      throw error;
+    }
+    return new ListsOnDevice(card, points, capacity, buffers);
+  }
+
+  /**
+   * Offers all pairs of each of the deepest nodes to both points, from the second search on but for those that are
+   * listed already. The first search fills the lists: nodes have more than κ members. One launch.
+   */
+  async search(order: Int32Array, { depth, begin, end }: Ranges): Promise<void> {
+    const { device, precision } = this.#card;
+    const leaves = 2 ** depth;
+    const first = firstOfLevel(depth);
+    device.write(this.#members, wholes(order, precision));
+    const begins = await device.upload(wholes([...begin.subarray(first, first + leaves), end[0]], precision));
+    try {
+      const integers = [leaves, this.#capacity, this.#dimension, this.#searches++];
+      const buffers = [this.#lists, this.#members, begins, this.#points];
+      await this.#launch(SEARCH, { count: this.#size, buffers, integers });
+    } finally {
+      begins.destroy();
+    }
+  }
+
+  /** Lists of these rows to their places among those of all, farthest first. */
+  async bringSome(rows: Int32Array, into: NearestState): Promise<void> {
+    const { device, precision } = this.#card;
+    const numbers = WORDS * this.#capacity;
+    const list = await device.upload(wholes(rows, precision));
+    const out = await device.allocate(rows.length * numbers, precision);
+    try {
+      const buffers = [out, this.#lists, list];
+      await this.#launch(PICK, { count: out.length, buffers, integers: [numbers] });
+      const found = floats(out.length, precision);
+      await device.read(out, found);
+      rows.forEach((row, k) => {
+        this.#take(found.subarray(k * numbers, (k + 1) * numbers), row, into);
+      });
+    } finally {
+      list.destroy();
+      out.destroy();
+    }
+  }
+
+  /** All lists, farthest first. */
+  async bring(into: NearestState): Promise<void> {
+    const numbers = WORDS * this.#capacity;
+    const most = Math.max(1, Math.floor(CHUNK / numbers));
+    for (let row = 0; row < this.#size; row += most) {
+      const found = floats(numbers * Math.min(most, this.#size - row), this.#card.precision);
+      await this.#card.device.read(this.#lists, found, row * numbers);
+      for (let k = 0; k * numbers < found.length; k++)
+        this.#take(found.subarray(k * numbers, (k + 1) * numbers), row + k, into);
+    }
+  }
+
+  release(): void {
+    for (const one of this.#made.splice(0)) one.destroy();
+  }
+
+  /** A list as a heap (nearest-lists.ts): what descends is one. */
+  #take(found: FloatArray, row: number, { capacity, indices, distances }: NearestState): void {
+    for (let k = 0, at = (row + 1) * capacity - 1; k < capacity; k++, at--)
+      [indices[at], distances[at]] = [found[WORDS * k], found[WORDS * k + 1]];
+  }
+
+  async #launch(kernel: PortableKernel, args: KernelArguments<DeviceBuffer>): Promise<void> {
+    const { device, kernels } = this.#card;
+    const prepared = await kernels.prepare(kernel, args);
+    try {
+      kernels.launch(prepared);
+      await device.finish();
+    } finally {
+      prepared.destroy();
+    }
+  }
+}
