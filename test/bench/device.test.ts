@@ -43,8 +43,8 @@ describe.skipIf(STAND_IN === undefined)('bench/device.sh', () => {
     // Both precisions: 15 checks, two of work, of products one with transfers and one of each width, one of blocks that
     // are evaluated there, a factorization of each format, loss, product and Newton step of the autoencoder, steps of
     // both trained networks. Of the table products with the Hessian, and with the hierarchical matrix at both shares.
-    // Two matrices that are compressed.
-    expect(judged).toHaveLength(2 * (15 + 2 + 7 + 3 + 2) + 3 + 2);
+    // Three matrices that are compressed.
+    expect(judged).toHaveLength(2 * (15 + 2 + 7 + 3 + 2) + 3 + 3);
     expect(judged.filter(({ right }) => right !== true)).toEqual([]);
     const rates = lines.filter(({ step }) => step === 'rates');
     expect(rates.every(({ value }) => typeof value === 'number' && value > 0)).toBe(true);
