@@ -15,6 +15,10 @@ export const portionOf = ({ size }: Pick<Communicator, 'size'>, r: number, count
   end: Math.floor(((r + 1) * count) / size),
 });
 
+/** The rank whose portion of `count` tasks has task t. */
+export const rankOfTask = ({ size }: Pick<Communicator, 'size'>, t: number, count: number): number =>
+  Math.floor(((t + 1) * size - 1) / count);
+
 /** This rank's portion. */
 export const ownPortion = (communicator: Communicator, count: number): Portion =>
   portionOf(communicator, communicator.rank, count);

@@ -6,6 +6,7 @@
  */
 import { firstOfLevel, type NodeId } from '../core/indices.js';
 import { placeOf, type IndexPlaces } from '../core/index-places.js';
+import { IndexTable } from '../core/index-table.js';
 import { RandomStream } from '../core/random.js';
 import { view, type Matrix } from '../dense/matrix.js';
 import { defineTask, type WorkerContext } from '../parallel/task.js';
@@ -99,8 +100,8 @@ class Searcher {
   readonly #panel: Float64Array;
   readonly #rowLimits: Float64Array;
   readonly #colLimits: Float64Array;
-  /** Local number of each index among the members in work, else −1; and those of the members' neighbors so far. */
-  readonly #local: Int32Array;
+  /** The members in work, and among these the numbers of their neighbors so far, −1 for others. */
+  readonly #members = new IndexTable();
   readonly #listed: Int32Array;
   readonly #candidates = new Int32Array(CANDIDATES);
   readonly #toFirst = new Float64Array(CANDIDATES);
@@ -114,9 +115,7 @@ class Searcher {
     this.#panel = new Float64Array(widest * PANEL);
     this.#rowLimits = new Float64Array(widest);
     this.#colLimits = new Float64Array(widest);
-    const { length } = state.orders[0];
-    this.#local = new Int32Array(length).fill(-1);
-    this.#listed = new Int32Array(length > 0 ? widest * state.nearest.capacity : 0);
+    this.#listed = new Int32Array(state.orders[0].length > 0 ? widest * state.nearest.capacity : 0);
   }
 
   /** δ(·, p) − δ(·, q) of members, p the first of the candidates, q of these the farthest from it. */
@@ -163,16 +162,16 @@ class Searcher {
     return this.#rows.subarray(0, members.length);
   }
 
-  /** Local numbers of the neighbors so far of each member. */
+  /** Numbers among the members of the neighbors so far of each. */
   #findListed(members: Int32Array, rows: Int32Array): void {
     const { capacity, indices } = this.#nearest;
-    const local = this.#local;
+    const table = this.#members;
     const listed = this.#listed;
-    for (let a = 0; a < members.length; a++) local[members[a]] = a;
+    table.clear();
+    for (let a = 0; a < members.length; a++) table.add(members[a]);
     for (let a = 0, q = 0; a < members.length; a++) {
-      for (let p = rows[a] * capacity, end = p + capacity; p < end; p++) listed[q++] = local[indices[p]];
+      for (let p = rows[a] * capacity, end = p + capacity; p < end; p++) listed[q++] = table.placeOf(indices[p]);
     }
-    for (let a = 0; a < members.length; a++) local[members[a]] = -1;
   }
 
   /**

@@ -11,24 +11,18 @@ import { firstOfLevel, leftChild, parentOf } from '../core/indices.js';
 import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
 import { inLargePages } from '../dense/large-pages.js';
 import type { Communicator } from '../distributed/communicator.js';
-import { gatherPortions, ownPortion } from '../distributed/portion.js';
-import { awaitTogether } from '../distributed/together.js';
+import { ownPortion } from '../distributed/portion.js';
+import { awaitTogether, together } from '../distributed/together.js';
 import { independentTasks } from '../parallel/task-graph.js';
 import { defineTask } from '../parallel/task.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { Points } from '../source/entry-source.js';
+import { Boxes, boxShapes, mostInBox, rootOf, shapeOf, squareBetween, type BoxTree } from './boxes.js';
 import type { FoundLists } from './gather-lists.js';
+import { withNear, type PlacedBoxes } from './near-boxes.js';
 import { incompleteList } from './nearest-lists.js';
-import {
-  halvedRanges,
-  positionsOfRanks,
-  splitAtMedian,
-  subtreeLevel,
-  visitInner,
-  type PositionRange,
-  type Ranges,
-} from './split.js';
-import type { CutLevel } from './top-cut-tasks.js';
+import { positionsOfRanks, subtreeLevelFor, type PositionRange } from './split.js';
+import type { CutLevel, CutState } from './top-cut-tasks.js';
 import { cutState, TopCuts } from './top-cuts.js';
 
 /** Above this dimension the boxes to be looked at become many. */
@@ -40,32 +34,22 @@ const BOX = 12;
 export const boxDepth = (count: number): number => Math.max(0, Math.floor(Math.log2(count / BOX)));
 
 /** What the cutting of boxes reads and writes: of several ranks, each at its own positions. */
-export interface BoxState {
-  readonly dimension: number;
-  /** Point i is coordinates[i·d … i·d + d). */
-  readonly coordinates: Float64Array;
-  readonly ranges: Ranges;
-  /** Boxes of this level are chunks of those above it. */
-  readonly top: number;
+export interface BoxState extends BoxTree {
   /** Points in the order of the boxes, in one of two arrays by turns (top-cuts.ts). */
   readonly orders: readonly [Int32Array, Int32Array];
   /** One value per position: what boxes are cut by. */
   readonly values: Float64Array;
-  /** Box ν is Π [low[d·ν + c], high[d·ν + c]]; while those above level `top` are cut, of this level the chunks' own. */
-  readonly low: Float64Array;
-  readonly high: Float64Array;
 }
 
 /** What the search reads and writes. */
-export interface PointSearchState extends Pick<BoxState, 'dimension' | 'coordinates' | 'ranges' | 'low' | 'high'> {
-  readonly order: Int32Array;
-  /** Coordinate c of the point at position p: sorted[c·N + p]; of those subtrees of level `top` that are `ready`. */
+export interface PointSearchState extends PlacedBoxes {
+  /** Where each subtree stands among those that are here; −1 for others. */
+  readonly slotOf: Int32Array;
+  /** Coordinate c of the point at position p of n: sorted[c·n + p]; of those subtrees that are `ready`. */
   readonly sorted: Float64Array;
-  readonly top: number;
   /** 1 for subtrees whose coordinates are sorted: whoever meets the first box of another sorts them. */
   readonly ready: Int32Array;
-  /** κ, and the lists of the points from position `first` on; no distances where they are not asked for. */
-  readonly first: number;
+  /** κ, and the lists of own points; no distances where they are not asked for. */
   readonly capacity: number;
   readonly indices: Int32Array;
   readonly distances: Float64Array;
@@ -73,71 +57,91 @@ export interface PointSearchState extends Pick<BoxState, 'dimension' | 'coordina
 
 /**
  * The lists of the κ nearest points of each, nearest first, in the order of the boxes; of several ranks those of the
- * points of its own boxes.
+ * points of its own boxes, of which each has also those of others that are near (near-boxes.ts).
  * Cost O(N log N) for the boxes; the search takes O(κN) where points are spread evenly at a small scale. Throws
- * NonFiniteError where squares of distances are not finite, AbortedError.
+ * NonFiniteError where squares of distances are not finite, MemoryError, AbortedError.
  */
 export async function neighborsOfPoints(
-  { dimension, count, coordinates }: Points,
+  points: Points,
   capacity: number,
   wantsDistances: boolean,
   control: TeamControl,
 ): Promise<FoundLists> {
-  const ranges = halvedRanges(count, boxDepth(count));
-  const top = subtreeLevel(ranges);
+  const placed = await boxesOf(points, capacity, control);
+  return awaitTogether(control.team.communicator, () => searchAll(placed, { capacity, wantsDistances }, control));
+}
+
+/** The search, in which nothing is communicated. */
+async function searchAll(
+  placed: PlacedBoxes,
+  { capacity, wantsDistances }: { readonly capacity: number; readonly wantsDistances: boolean },
+  control: TeamControl,
+): Promise<FoundLists> {
   const { team } = control;
   const { communicator } = team;
-  const own = ownPortion(communicator, 2 ** top);
-  const positions = positionsOfRanks(ranges, top, communicator);
-  const corners = (): Float64Array => sharedFloat64(dimension * ranges.begin.length);
-  const boxes = { dimension, coordinates, ranges, low: corners(), high: corners() };
-  const order = await cutAll(boxes, top, positions[communicator.rank], control);
-  gatherBoxes({ ...boxes, order }, top, communicator);
-  const { begin, end } = positions[communicator.rank];
-  const indices = inLargePages(sharedInt32(capacity * (end - begin)));
-  const distances = inLargePages(sharedFloat64(wantsDistances ? indices.length : 0));
-  const state: PointSearchState = {
-    ...boxes,
-    order,
-    sorted: inLargePages(sharedFloat64(dimension * count)),
-    top,
-    ready: sharedInt32(2 ** top),
-    first: begin,
+  const { dimension, ranges, subtrees, begin, order } = placed;
+  const own = ownPortion(communicator, 2 ** ranges.depth);
+  const first = own.end - own.first;
+  const points = begin[first];
+  const slotOf = sharedInt32(2 ** ranges.depth).fill(-1);
+  subtrees.forEach((subtree, slot) => {
+    slotOf[subtree] = slot;
+  });
+  const indices = inLargePages(sharedInt32(capacity * points));
+  const distances = inLargePages(sharedFloat64(wantsDistances ? capacity * points : 0));
+  const shared = await team.share<PointSearchState>({
+    ...placed,
+    slotOf,
+    sorted: inLargePages(sharedFloat64(dimension * order.length)),
+    ready: sharedInt32(subtrees.length),
     capacity,
     indices,
     distances,
-  };
-  const shared = await team.share(state);
+  });
   try {
-    const subtrees = independentTasks(own.end - own.first);
-    await awaitTogether(communicator, () =>
-      team.run('neighbors', searchBoxes, shared, subtrees, { first: own.first }, control),
-    );
-    if (communicator.size === 1) return { indices, distances, members: order };
-    const members = sharedInt32(end - begin);
-    members.set(order.subarray(begin, end));
-    return { indices, distances, members, counts: positions.map(({ begin, end }) => end - begin) };
+    const others = subtrees.length - first;
+    if (others > 0) await team.run('neighbors', measureNear, shared, independentTasks(others), { first });
+    await team.run('neighbors', searchBoxes, shared, independentTasks(first), undefined, control);
   } finally {
     team.release(shared);
   }
+  if (communicator.size === 1) return { indices, distances, members: order };
+  const members = sharedInt32(points);
+  members.set(order.subarray(0, points));
+  const positions = positionsOfRanks(ranges, ranges.depth, communicator);
+  return { indices, distances, members, counts: positions.map(({ begin, end }) => end - begin) };
+}
+
+/** Boxes of all own points, and the order of those near to them. */
+async function boxesOf(
+  { dimension, count, coordinates }: Points,
+  capacity: number,
+  control: TeamControl,
+): Promise<PlacedBoxes> {
+  const depth = boxDepth(count);
+  const top = subtreeLevelFor(count, depth);
+  const { communicator } = control.team;
+  const own = ownPortion(communicator, 2 ** top);
+  const { tree, cut } = together(communicator, () => {
+    const shapes = boxShapes(count, depth, top);
+    const corners = (): Float64Array => sharedFloat64(dimension * rootOf(shapes, own.end - own.first));
+    const tree: BoxTree = { dimension, coordinates, ...shapes, low: corners(), high: corners() };
+    return { tree, cut: cutState(tree.ranges, top) };
+  });
+  return withNear(tree, await cutAll(tree, cut, control), capacity, communicator);
 }
 
 /** Cuts all boxes: level by level down to `top`, then subtree by subtree. Returns the order, right at own positions. */
-async function cutAll(
-  boxes: Omit<BoxState, 'orders' | 'values' | 'top'>,
-  top: number,
-  { begin, end }: PositionRange,
-  { team, signal }: TeamControl,
-): Promise<Int32Array> {
-  const cut = cutState(boxes.ranges, top);
+async function cutAll(tree: BoxTree, cut: CutState, { team, signal }: TeamControl): Promise<Int32Array> {
   const { orders, values } = cut;
-  for (let p = begin; p < end; p++) orders[0][p] = p;
-  const state: BoxState = { ...boxes, top, orders, values };
+  const state: BoxState = { ...tree, orders, values };
   const sharedCut = await team.share(cut);
   const shared = await team.share(state);
   try {
     const cuts = new TopCuts(team, 'neighbors', sharedCut);
     const { first: firstChunk } = cuts.own;
+    const { begin, end } = cuts.positions[team.communicator.rank];
+    for (let p = begin; p < end; p++) orders[0][p] = p;
     await cuts.eachLevel(async (level) => {
       const at = { level, turn: cuts.turn, firstChunk };
       await cuts.together(level, () => team.run('neighbors', measureChunks, shared, cuts.chunkTasks, at, { signal }));
@@ -157,7 +161,7 @@ async function cutAll(
 
 /** Boxes of this rank's nodes of a level, from those of its chunks and of other ranks'. Collective. */
 function measureNodes(
-  { dimension: d, low, high, top }: BoxState,
+  { dimension: d, low, high, ranges: { depth: top } }: BoxState,
   cuts: TopCuts,
   level: number,
   ranks: Communicator,
@@ -191,114 +195,59 @@ function measureNodes(
   });
 }
 
-/** Measures and cuts boxes. */
-class Boxes {
-  readonly #state: BoxState;
-
-  constructor(state: BoxState) {
-    this.#state = state;
-  }
-
-  measure(ν: number, order: Int32Array): void {
-    const { dimension: d, coordinates: x, ranges, low, high } = this.#state;
-    const { begin, end } = ranges;
-    for (let c = 0; c < d; c++) {
-      let least = Infinity;
-      let most = -Infinity;
-      for (let p = begin[ν]; p < end[ν]; p++) {
-        const value = x[order[p] * d + c];
-        if (value < least) least = value;
-        if (value > most) most = value;
-      }
-      low[d * ν + c] = least;
-      high[d * ν + c] = most;
-    }
-  }
-
-  /** The values at positions from … to − 1: coordinates along the widest side of box ν. */
-  project(ν: number, order: Int32Array, from: number, to: number): void {
-    const { dimension: d, coordinates: x, values, low, high } = this.#state;
-    let widest = 0;
-    for (let c = 1; c < d; c++)
-      if (high[d * ν + c] - low[d * ν + c] > high[d * ν + widest] - low[d * ν + widest]) widest = c;
-    for (let p = from; p < to; p++) values[p] = x[order[p] * d + widest];
-  }
-
-  /** Measures the box, and cuts it across its widest side. */
-  cut(ν: number, order: Int32Array): void {
-    this.measure(ν, order);
-    const { ranges, values } = this.#state;
-    const { begin, end } = ranges;
-    this.project(ν, order, begin[ν], end[ν]);
-    splitAtMedian(order, values, begin[ν], end[ν]);
-  }
-}
-
 /** Per chunk: its own box, at the places of level `top`. */
 export const measureChunks = defineTask<BoxState, CutLevel>(import.meta.url, 'measureChunks', (state) => {
   const boxes = new Boxes(state);
+  const { begin, end, depth } = state.ranges;
   return (task, { turn, firstChunk }) => {
-    boxes.measure(firstOfLevel(state.top) + firstChunk + task, state.orders[turn]);
+    const ν = firstOfLevel(depth) + firstChunk + task;
+    boxes.measure(ν, state.orders[turn], begin[ν], end[ν]);
   };
 });
 
 /** Per chunk: the values that its box of the level in work is cut by. */
 export const projectToWidest = defineTask<BoxState, CutLevel>(import.meta.url, 'projectToWidest', (state) => {
   const boxes = new Boxes(state);
-  const { ranges, top, orders } = state;
+  const { ranges, orders, values } = state;
   return (task, { level, turn, firstChunk }) => {
-    const ν = firstOfLevel(top) + firstChunk + task;
-    const box = firstOfLevel(level) + ((firstChunk + task) >> (top - level));
-    boxes.project(box, orders[turn], ranges.begin[ν], ranges.end[ν]);
+    const ν = firstOfLevel(ranges.depth) + firstChunk + task;
+    const box = firstOfLevel(level) + ((firstChunk + task) >> (ranges.depth - level));
+    boxes.project(box, { order: orders[turn], values }, ranges.begin[ν], ranges.end[ν]);
   };
 });
 
 /** Per subtree: all of its boxes. */
 export const cutSubtree = defineTask<BoxState, Omit<CutLevel, 'level'>>(import.meta.url, 'cutSubtree', (state) => {
   const boxes = new Boxes(state);
-  const { top, orders, ranges } = state;
-  const { depth } = ranges;
+  const { begin, end, depth } = state.ranges;
   return (task, { turn, firstChunk }) => {
-    const order = orders[turn];
-    visitInner(firstOfLevel(top) + firstChunk + task, top, depth, (ν) => {
-      boxes.cut(ν, order);
-    });
-    const leaves = 2 ** (depth - top);
-    const leaf0 = firstOfLevel(depth) + (firstChunk + task) * leaves;
-    for (let leaf = leaf0; leaf < leaf0 + leaves; leaf++) boxes.measure(leaf, order);
+    const ν = firstOfLevel(depth) + firstChunk + task;
+    boxes.cutSubtree(task, { order: state.orders[turn], values: state.values }, begin[ν], end[ν]);
   };
 });
 
-/**
- * The order, and the boxes of each rank's subtrees, to all ranks; those above are made of them. 4 bytes a point and 16
- * for each dimension of a box.
- */
-function gatherBoxes(
-  { dimension: d, ranges, order, low, high }: Pick<PointSearchState, 'dimension' | 'ranges' | 'order' | 'low' | 'high'>,
-  top: number,
-  communicator: Communicator,
-): void {
-  if (communicator.size === 1) return;
-  const subtrees = 2 ** top;
-  const first = firstOfLevel(top);
-  gatherPortions(communicator, order, subtrees, { begin: 0, endOf: (subtree) => ranges.end[first + subtree] });
-  for (let level = top; level <= ranges.depth; level++) {
-    const begin = d * firstOfLevel(level);
-    const endOf = (subtree: number): number => begin + d * (subtree + 1) * 2 ** (level - top);
-    for (const corners of [low, high]) gatherPortions(communicator, corners, subtrees, { begin, endOf });
-  }
-  for (let ν = first - 1; ν >= 0; ν--) {
-    for (let c = 0; c < d; c++) {
-      const left = d * leftChild(ν) + c;
-      low[d * ν + c] = Math.min(low[left], low[left + d]);
-      high[d * ν + c] = Math.max(high[left], high[left + d]);
-    }
-  }
+/** Per subtree of another rank, from the one that is here as number `first` on: its boxes. */
+export const measureNear = defineTask<PointSearchState, { readonly first: number }>(
+  import.meta.url,
+  'measureNear',
+  (state) => {
+    const boxes = new Boxes(state);
+    return (task, { first }) => {
+      const slot = first + task;
+      boxes.measureSubtree(slot, state.order, state.begin[slot], state.begin[slot + 1]);
+    };
+  },
+);
+
+/** A leaf of boxes: its number among all that are here, and the positions of its points. */
+interface Leaf extends PositionRange {
+  readonly box: number;
 }
 
 /** The search for the points of one box. */
 class BoxSearch {
   readonly #state: PointSearchState;
+  readonly #firstTop: number;
   readonly #firstLeaf: number;
   /** Lists of the points of the box in work, ascending; the farthest of each and of all. */
   readonly #nearest: Int32Array;
@@ -308,78 +257,109 @@ class BoxSearch {
   readonly #row: Float64Array;
 
   constructor(state: PointSearchState) {
-    const { ranges, capacity } = state;
+    const { ranges, shapes, capacity } = state;
     this.#state = state;
-    this.#firstLeaf = firstOfLevel(ranges.depth);
-    const most = ranges.end[this.#firstLeaf] - ranges.begin[this.#firstLeaf];
+    this.#firstTop = firstOfLevel(ranges.depth);
+    this.#firstLeaf = firstOfLevel(shapes[0].depth);
+    const most = mostInBox(state);
     this.#nearest = new Int32Array(most * capacity);
     this.#squares = new Float64Array(most * capacity);
     this.#row = new Float64Array(most);
   }
 
-  run(leaf: number): void {
-    const { ranges, order, first, capacity, indices, distances } = this.#state;
-    const begin = ranges.begin[leaf];
-    const count = ranges.end[leaf] - begin;
+  /** The lists of all points of an own subtree. */
+  run(slot: number): void {
+    const { shapes } = this.#state;
+    for (let μ = this.#firstLeaf; μ < shapes[0].begin.length; μ++) this.#searchLeaf(slot, μ);
+  }
+
+  #searchLeaf(slot: number, μ: number): void {
+    const { order, subtrees, capacity, indices, distances } = this.#state;
+    const leaf = this.#leafOf(slot, μ);
+    const { begin } = leaf;
+    const count = leaf.end - begin;
     this.#nearest.fill(-1, 0, count * capacity);
     this.#squares.fill(Infinity, 0, count * capacity);
     this.#reach = Infinity;
-    this.#compare(leaf, leaf);
-    for (let ν = leaf; ν > 0; ν = parentOf(ν)) this.#visit(leaf, (ν & 1) === 1 ? ν + 1 : ν - 1);
+    this.#compare(leaf, slot, μ);
+    for (let ν = μ; ν > 0; ν = parentOf(ν)) this.#visit(leaf, slot, siblingOf(ν));
+    for (let ν = this.#firstTop + subtrees[slot]; ν > 0; ν = parentOf(ν)) this.#visitTop(leaf, siblingOf(ν));
     for (let q = 0; q < count; q++) {
       if (this.#nearest[(q + 1) * capacity - 1] < 0) throw incompleteList(order[begin + q], capacity);
-      const to = (begin - first + q) * capacity;
+      const to = (begin + q) * capacity;
       for (let k = 0; k < capacity; k++) indices[to + k] = this.#nearest[q * capacity + k];
       if (distances.length > 0)
         for (let k = 0; k < capacity; k++) distances[to + k] = Math.sqrt(this.#squares[q * capacity + k]);
     }
   }
 
-  #visit(leaf: number, ν: number): void {
-    // At the same distance there may be a smaller index.
-    if (this.#between(leaf, ν) > this.#reach) return;
-    if (ν >= this.#firstLeaf) {
-      this.#compare(leaf, ν);
+  #leafOf(slot: number, μ: number): Leaf {
+    const { begin } = this.#state;
+    const shape = shapeOf(this.#state, begin[slot + 1] - begin[slot]);
+    return {
+      box: rootOf(this.#state, slot) + μ,
+      begin: begin[slot] + shape.begin[μ],
+      end: begin[slot] + shape.end[μ],
+    };
+  }
+
+  /** A node of level `top` or above. */
+  #visitTop(leaf: Leaf, ν: number): void {
+    if (this.#isBeyond(leaf, ν)) return;
+    if (ν >= this.#firstTop) {
+      // Whose nearest may stand in a subtree has it.
+      this.#visitBelow(leaf, this.#state.slotOf[ν - this.#firstTop], 0);
       return;
     }
-    const left = leftChild(ν);
-    const first = this.#between(leaf, left) <= this.#between(leaf, left + 1) ? left : left + 1;
-    this.#visit(leaf, first);
-    this.#visit(leaf, 2 * left + 1 - first);
+    const first = this.#nearer(leaf, leftChild(ν));
+    this.#visitTop(leaf, first);
+    this.#visitTop(leaf, siblingOf(first));
   }
 
-  /** Sorts the coordinates of the points of a leaf's subtree, where nobody has; two who do write the same. */
-  #ready(leaf: number): void {
-    const { dimension: d, coordinates: x, ranges, order, sorted, top, ready } = this.#state;
-    const subtree = (leaf - this.#firstLeaf) >> (ranges.depth - top);
-    if (Atomics.load(ready, subtree) === 1) return;
-    const n = order.length;
-    const ν = firstOfLevel(top) + subtree;
-    for (let p = ranges.begin[ν]; p < ranges.end[ν]; p++)
-      for (let c = 0; c < d; c++) sorted[c * n + p] = x[order[p] * d + c];
-    Atomics.store(ready, subtree, 1);
+  /** Node μ of a subtree. */
+  #visit(leaf: Leaf, slot: number, μ: number): void {
+    if (!this.#isBeyond(leaf, rootOf(this.#state, slot) + μ)) this.#visitBelow(leaf, slot, μ);
   }
 
-  /** The square of the distance between two boxes. */
-  #between(μ: number, ν: number): number {
-    const { dimension: d, low, high } = this.#state;
-    let sum = 0;
-    for (let c = 0; c < d; c++) {
-      const gap = Math.max(0, low[d * μ + c] - high[d * ν + c], low[d * ν + c] - high[d * μ + c]);
-      sum += gap * gap;
+  #visitBelow(leaf: Leaf, slot: number, μ: number): void {
+    if (μ >= this.#firstLeaf) {
+      this.#compare(leaf, slot, μ);
+      return;
     }
-    return sum;
+    const root = rootOf(this.#state, slot);
+    const first = this.#nearer(leaf, root + leftChild(μ)) - root;
+    this.#visit(leaf, slot, first);
+    this.#visit(leaf, slot, siblingOf(first));
   }
 
-  /** Offers the points of box ν to those of the leaf that may be nearer to some than what these have. */
-  #compare(leaf: number, ν: number): void {
-    const { dimension: d, ranges, order, sorted, low, high, capacity } = this.#state;
-    this.#ready(ν);
+  // At the same distance there may be a smaller index.
+  #isBeyond({ box }: Leaf, ν: number): boolean {
+    return squareBetween(this.#state, box, ν) > this.#reach;
+  }
+
+  /** Box ν or the one behind it, whichever is nearer. */
+  #nearer({ box }: Leaf, ν: number): number {
+    return squareBetween(this.#state, box, ν) <= squareBetween(this.#state, box, ν + 1) ? ν : ν + 1;
+  }
+
+  /** Sorts the coordinates of the points of a subtree, where nobody has; two who do write the same. */
+  #ready(slot: number): void {
+    const { dimension: d, coordinates: x, begin, order, sorted, ready } = this.#state;
+    if (Atomics.load(ready, slot) === 1) return;
     const n = order.length;
-    const begin = ranges.begin[leaf];
-    const end = ranges.end[leaf];
-    const from = ranges.begin[ν];
-    const count = ranges.end[ν] - from;
+    for (let p = begin[slot]; p < begin[slot + 1]; p++)
+      for (let c = 0; c < d; c++) sorted[c * n + p] = x[order[p] * d + c];
+    Atomics.store(ready, slot, 1);
+  }
+
+  /** Offers the points of leaf μ of a subtree to those of the leaf that may be nearer to some than what these have. */
+  #compare(leaf: Leaf, slot: number, μ: number): void {
+    const { dimension: d, order, sorted, low, high, capacity } = this.#state;
+    this.#ready(slot);
+    const n = order.length;
+    const { box: ν, begin: from, end: to } = this.#leafOf(slot, μ);
+    const count = to - from;
+    const { begin, end } = leaf;
     const row = this.#row;
     const squares = this.#squares;
     let reach = 0;
@@ -397,7 +377,7 @@ class BoxSearch {
           else for (let k = 0; k < count; k++) row[k] += (value - sorted[at + k]) * (value - sorted[at + k]);
         }
         // The point itself is no neighbor.
-        if (leaf === ν) row[p - begin] = Infinity;
+        if (leaf.box === ν) row[p - begin] = Infinity;
         let farthest = squares[last];
         for (let k = 0; k < count; k++)
           if (row[k] <= farthest) farthest = this.#offer(last - capacity + 1, row[k], order[from + k]);
@@ -424,17 +404,11 @@ class BoxSearch {
   }
 }
 
-/** Per subtree of level `top`, from the one numbered `first` on: the lists of its points. */
-export const searchBoxes = defineTask<PointSearchState, { readonly first: number }>(
-  import.meta.url,
-  'searchBoxes',
-  (state) => {
-    const search = new BoxSearch(state);
-    const { top, ranges } = state;
-    const leaves = 2 ** (ranges.depth - top);
-    return (task, { first }) => {
-      const leaf0 = firstOfLevel(ranges.depth) + (first + task) * leaves;
-      for (let leaf = leaf0; leaf < leaf0 + leaves; leaf++) search.run(leaf);
-    };
-  },
-);
+/** The other child of a node's parent. */
+const siblingOf = (ν: number): number => ((ν & 1) === 1 ? ν + 1 : ν - 1);
+
+/** Per own subtree: the lists of its points. */
+export const searchBoxes = defineTask<PointSearchState>(import.meta.url, 'searchBoxes', (state) => {
+  const search = new BoxSearch(state);
+  return (task) => search.run(task);
+});

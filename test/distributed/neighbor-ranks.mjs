@@ -18,12 +18,26 @@ function byIndex({ count, indices, rowOf, members, recall, iterations }, size, c
   return { indices: lists, distances: new Float64Array(0), recall, iterations, held: indices.length };
 }
 
+/** Points whose neighbors are hard to tell, or stand far apart. */
+const CHANGED = {
+  /** Many at one place, and at the same distance from others. */
+  'on a grid': (x) => Math.floor(12 * x) / 12,
+  /** Most within a millionth of the width. */
+  'in clusters': (x, i) => (i % 5 === 0 ? x : (i % 3) + 1e-6 * x),
+};
+
 /** Lists of this rank, what they say of themselves, and what was sent. */
 export async function lists({ world, rank, data }) {
   const { size, dimension, neighbors, targetRecall, maxIterations, distances } = data;
   const communicator = recorded(threadCommunicator(world, rank));
   const team = await Team.open({ workers: 1, communicator });
-  const source = kernelSource(uniformPoints(size, dimension, 3), gaussian(1), { blas: team.blas });
+  const points = uniformPoints(size, dimension, 3);
+  const change = CHANGED[data.stand];
+  if (change !== undefined)
+    points.coordinates.forEach((x, k) => {
+      points.coordinates[k] = change(x, Math.floor(k / dimension));
+    });
+  const source = kernelSource(points, gaussian(1), { blas: team.blas });
   communicator.phase('search');
   const rows = distances ? undefined : await findNeighborRows(source, 'geometric', { neighbors, seed: 5 }, { team });
   const found = distances

@@ -5,6 +5,7 @@ import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
 import { Team } from '#hmatrix/parallel/team.js';
 import { kernelSource } from '#hmatrix/source/kernel-source.js';
 import { matern32 } from '#hmatrix/source/kernels/named.js';
+import { findNeighborRows } from '#hmatrix/tree/neighbors.js';
 
 /** Arrays that have numbers for each neighbor of an index, or for each index that a rank has lists of. */
 const LISTS = ['neighbors', 'indices', 'marks'];
@@ -27,6 +28,50 @@ function touched(array) {
   let some = 0;
   for (let k = 0; k < pages; k++) if (array.subarray(k * PAGE, (k + 1) * PAGE).some((number) => number !== 0)) some++;
   return some / pages;
+}
+
+/** Numbers of an array in pages in which something stands. */
+const standing = (array) => Math.round(touched(array) * array.length);
+
+/**
+ * Numbers that stand in each array that the team is given while neighbors are searched, by its name, but for the
+ * points; and the most numbers of an array of this thread's own.
+ */
+export async function searched({ world, rank, data }) {
+  const { size, dimension, neighbors } = data;
+  const communicator = threadCommunicator(world, rank);
+  const team = await Team.open({ workers: 1, communicator });
+  const numbers = {};
+  const release = team.release.bind(team);
+  team.release = (shared) => {
+    const note = (some, path) => {
+      for (const [name, value] of Object.entries(some ?? {})) {
+        if (name === 'distance' || name === 'coordinates') continue;
+        const at = [...path, name].join('.');
+        if (ArrayBuffer.isView(value)) numbers[at] = Math.max(numbers[at] ?? 0, standing(value));
+        else if (typeof value === 'object') note(value, [...path, name]);
+      }
+    };
+    note(shared.state, []);
+    return release(shared);
+  };
+  const source = kernelSource(uniformPoints(size, dimension, 1), matern32(0.1), { blas: team.blas });
+  const plain = globalThis.Int32Array;
+  let most = 0;
+  globalThis.Int32Array = new Proxy(plain, {
+    construct: (target, given, maker) => {
+      if (typeof given[0] === 'number') most = Math.max(most, given[0]);
+      return Reflect.construct(target, given, maker === globalThis.Int32Array ? target : maker);
+    },
+  });
+  try {
+    await findNeighborRows(source, 'geometric', { neighbors, seed: 5 }, { team });
+  } finally {
+    globalThis.Int32Array = plain;
+  }
+  await team.close();
+  communicator.close();
+  return { numbers, most };
 }
 
 /**

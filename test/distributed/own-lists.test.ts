@@ -17,6 +17,26 @@ interface Held {
 const heldBy = (ranks: number, data: object): Promise<Held[]> =>
   runOnThreads<object, Held>(ranks, { module: new URL('own-lists-ranks.mjs', import.meta.url), name: 'held', data });
 
+interface Searched {
+  /** Numbers that stand in each array while neighbors are searched. */
+  readonly numbers: Readonly<Record<string, number>>;
+  /** The most numbers of an array of a thread's own. */
+  readonly most: number;
+}
+
+const searchedBy = (ranks: number, data: object): Promise<Searched[]> =>
+  runOnThreads<object, Searched>(ranks, {
+    module: new URL('own-lists-ranks.mjs', import.meta.url),
+    name: 'searched',
+    data,
+  });
+
+/** Searches, the part of all that a rank of eight may have, and arrays that one process has of all. */
+const SEARCHES = {
+  'by boxes': [{ size: 2 ** 18, dimension: 2, neighbors: 6 }, 0.4, ['order', 'sorted', 'low', 'high', 'indices']],
+  'by projection trees': [{ size: 2 ** 14, dimension: 6, neighbors: 6 }, 0.2, ['orders.0', 'nearest.indices']],
+} as const;
+
 /** Ranks; by boxes, by projection trees, exhaustively; with near leaves of others; with fewer leaves than ranks. */
 const CASES = {
   'in two dimensions': [5, { size: 2611, dimension: 2, leafSize: 40, maxRank: 24, neighbors: 16 }],
@@ -46,6 +66,21 @@ describe('lists of neighbors on several ranks', () => {
         for (const of of ['reach', 'known', 'next', 'marks']) expect(rows[of]).toBe(own);
       }
       expect(found.reduce((sum, { own }) => sum + own, 0)).toBe(data.size);
+    },
+    60_000,
+  );
+
+  it.each(Object.entries(SEARCHES))(
+    'are_searched_without_numbers_of_all_indices_%s',
+    async (_, [data, part, known]) => {
+      const [one] = await searchedBy(1, data);
+      const large = Object.entries(one.numbers).filter(([, numbers]) => numbers > data.size / 16);
+      expect(large.map(([name]) => name)).toEqual(expect.arrayContaining([...known]));
+      for (const { numbers, most } of await searchedBy(8, data)) {
+        expect(Object.keys(numbers)).toEqual(expect.arrayContaining([...known]));
+        expect(large.filter(([name, all]) => numbers[name] > part * all)).toEqual([]);
+        expect(most).toBeLessThan(data.size / 2);
+      }
     },
     60_000,
   );

@@ -187,21 +187,19 @@ export class TrafficPlan {
   }
 
   /**
-   * The boxes by which neighbors are found, and their order, 4N bytes; or above 4 dimensions, of each tree its cuts,
-   * and lists with their distances from where they were to where they are searched next. Lists stay where they are.
+   * Cuts of the boxes by which neighbors are found, and the order of points near those of others; or above 4
+   * dimensions, of each tree its cuts, and lists with their distances from where they were to where they are searched
+   * next. Lists stay where they are.
    */
   neighbors(): PlannedTraffic {
     const { size, ranks, dimension, neighbors } = this.#setup;
     if (neighbors === 0) return NO_TRAFFIC;
     const depth = dimension <= MOST_DIMENSIONS ? boxDepth(size) : Math.floor(Math.log2(size / leafFor(neighbors)));
     const top = subtreeLevelFor(size, depth);
-    const ofChunks = (bytes: number): PlannedTraffic => this.portions(bytes, 2 ** top);
-    const order = ofChunks(4 * size);
     if (dimension <= MOST_DIMENSIONS) {
-      const boxes: PlannedTraffic[] = [];
-      for (let level = top; level <= depth; level++) boxes.push(times(2, ofChunks(8 * dimension * 2 ** level)));
       const cuts = this.#cuts(top, 1, (nodes) => this.allreduce(16 * dimension * nodes));
-      return totalTraffic([cuts, times(4, this.#agreed()), order, ...boxes]);
+      const corners = times(2, this.portions(8 * dimension * 2 ** top, 2 ** top));
+      return totalTraffic([cuts, times(8, this.#agreed()), corners, ...this.#near(2 ** top)]);
     }
     const cuts = this.#cuts(top, 2, (nodes) => this.allreduce(4 * CANDIDATES * nodes));
     const moving = (size * (ranks - 1)) / ranks / ranks;
@@ -219,6 +217,24 @@ export class TrafficPlan {
       this.allgather(4 * neighbors * Math.min(size, RECALL_ROWS)),
       this.allgather(8 * neighbors * Math.min(size, RECALL_ROWS)),
     ]);
+  }
+
+  /**
+   * Subtrees of boxes around those of a rank: one beyond each side, so far as there are; their numbers to the ranks
+   * that have them, and 4 bytes a point back.
+   */
+  #near(subtrees: number): PlannedTraffic[] {
+    const { size, ranks, dimension } = this.#setup;
+    const searching = Math.min(ranks, subtrees);
+    const own = subtrees / searching;
+    const around = ((1 + 2 * own ** (-1 / dimension)) ** dimension - 1) * cutSides(searching, dimension);
+    const near = Math.min(subtrees - own, own * around);
+    const peers = Math.min(searching - 1, 3 ** dimension - 1);
+    return [
+      this.alltoall(ranks - 1, 4 * (ranks - 1)),
+      this.alltoall(peers, 4 * near),
+      this.alltoall(peers, (4 * size * near) / subtrees),
+    ];
   }
 
   /** Its cuts, and its order, 4N bytes. */
