@@ -232,6 +232,7 @@ export async function training(name: string, { step, smoke, times, order }: Netw
     spare: 0,
     apart: 0,
     passes: [],
+    moments: [],
     parts: 0,
     factors: { rotatedInputs: false, diagonalOutputs: false },
     blas: defaultBlas(),

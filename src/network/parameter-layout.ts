@@ -12,6 +12,8 @@ export interface LayerBlock {
   readonly width: number;
   /** Where the layer's width·outputs parameters begin in θ. */
   readonly offset: number;
+  /** What they do, of networks of layers (layers/parameter-block.ts); of others they are weights of a perceptron. */
+  readonly kind?: string | undefined;
 }
 
 /** The layers of θ. */
@@ -23,3 +25,6 @@ export interface ParameterLayout {
   /** Numbers of θ. */
   readonly parameters: number;
 }
+
+/** Whether a layer has Kronecker factors: multiplications of matrices do, scales and kernels of channels do not. */
+export const hasFactors = ({ kind = 'dense' }: LayerBlock): boolean => kind === 'dense' || kind === 'convolution';

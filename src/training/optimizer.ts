@@ -8,12 +8,16 @@ import type { LossName } from '../network/losses/table.js';
 import type { ParameterLayout } from '../network/parameter-layout.js';
 import type { DeviceObjective } from './device/device-objective.js';
 import type { DevicePass } from './device/layout.js';
+import type { MomentShape } from './device/moment-steps.js';
 import type { Objective } from './objective/objective.js';
 import type { LayerUpdate } from './objective/update.js';
 import type { CurvatureKind } from './objective/workspace.js';
 
 /** What is trained on a device. */
 export type ObjectiveThere = DeviceObjective;
+
+/** What decides which factors layers have. */
+export type FactorSubject = Pick<Objective, 'network' | 'rotatedInputs' | 'diagonalOutputs'>;
 
 /** A setting as reports and files keep it. */
 export type Setting = number | string | boolean | null;
@@ -39,6 +43,8 @@ export interface Optimizer {
   readonly passes?: readonly DevicePass[] | undefined;
   /** How many parts of a batch those are of, besides the whole. Default 0. */
   readonly parts?: number | undefined;
+  /** Of which sides of layers it takes moments there, behind the pass 'draw'. Default none. */
+  readonly moments?: ((subject: FactorSubject) => readonly MomentShape[]) | undefined;
   /** Numbers that it takes on a device alone, besides those of `spare`. Default none. */
   readonly apart?: ((network: ParameterLayout, batchSize: number) => number) | undefined;
   /** The same on a device; absent of optimizers that use more than gradients. */

@@ -32,7 +32,6 @@ import { hasDiagonalOutputs } from './objective/loss-form.js';
 import { PerceptronObjective } from './objective/perceptron-objective.js';
 import type { LoopObjective, Objective } from './objective/objective.js';
 import { sampleSigns } from './objective/r-pass.js';
-import { requireDense } from './device/device-factors.js';
 import { DeviceObjective } from './device/device-objective.js';
 import type { DeviceStepper, Stepper } from './optimizer.js';
 import { GraphObjective } from './graph/graph-objective.js';
@@ -197,7 +196,13 @@ async function openObjective(
   if (device !== null && device.team === null) {
     const own = onDevice(network, loss, settings, { code, team });
     const { curvature, passes = curvature === 'none' ? [] : [curvature], parts = 0 } = optimizer;
-    if (passes.includes('draw')) requireDense(own, optimizer.name);
+    const factors = isGraphNetwork(network)
+      ? { rotatedInputs: false, diagonalOutputs: false }
+      : {
+          rotatedInputs: rotated,
+          diagonalOutputs: hasDiagonalOutputs(loss as LossName, network.outputs),
+          signs: sampleSigns,
+        };
     const objective = await DeviceObjective.open({
       network: own,
       device,
@@ -207,13 +212,8 @@ async function openObjective(
       apart: optimizer.apart?.(own, capacity) ?? 0,
       passes,
       parts,
-      factors: isGraphNetwork(network)
-        ? { rotatedInputs: false, diagonalOutputs: false }
-        : {
-            rotatedInputs: rotated,
-            diagonalOutputs: hasDiagonalOutputs(loss as LossName, network.outputs),
-            signs: sampleSigns,
-          },
+      moments: optimizer.moments?.({ ...factors, network: own }) ?? [],
+      factors,
       blas,
       regularization,
       seed,

@@ -18,6 +18,8 @@ import {
 import { perceptronGraph } from '#hmatrix/layers/perceptron-graph.js';
 import { graphSlices } from '#hmatrix/layers/slices.js';
 import { DeviceObjective } from '#hmatrix/training/device/device-objective.js';
+import { sizeOf } from '#hmatrix/training/device/moment-steps.js';
+import { preconditionerMoments } from '#hmatrix/training/optimizers/kfac-preconditioner-on-device.js';
 import { memoryDataSet } from '#hmatrix/network/data-set.js';
 import { initialParameters } from '#hmatrix/network/initialize.js';
 import { defineNetwork } from '#hmatrix/network/network.js';
@@ -25,7 +27,7 @@ import type { GivenModel } from '#hmatrix/network/model.js';
 import { train } from '#hmatrix/training/train.js';
 import type { TrainOptions } from '#hmatrix/training/train-options.js';
 import { constantSchedule, cosineSchedule } from '#hmatrix/training/schedules.js';
-import { convolutional, language } from '../curvature/graphs/models.js';
+import { convolutional, language, variational, windows } from '../curvature/graphs/models.js';
 import { useDevice } from '../device/devices.js';
 import { randomMatrix } from '../support.js';
 
@@ -38,7 +40,12 @@ function perceptron(samples = SAMPLES, hidden = 5): GivenModel {
   return { network, parameters: initialParameters(network, 1), loss: 'mse', data };
 }
 
-const MODELS = { convolutional: () => convolutional(SAMPLES), language: () => language(SAMPLES) };
+const MODELS = {
+  convolutional: () => convolutional(SAMPLES),
+  language: () => language(SAMPLES),
+  windows: () => windows(SAMPLES),
+  variational: () => variational(SAMPLES),
+};
 
 const difference = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
   let most = 0;
@@ -150,7 +157,7 @@ describe.each(['cuda', 'webgpu'] as const)('training on %s', (name) => {
     await both(MODELS[network]() as unknown as GivenModel, { epochs: 1, ...RUNS[run] });
   });
 
-  it.each(name === 'cuda' ? Object.keys(CURVED) : ['newton-cg, armijo', 'levenberg-marquardt', 'kfac'])(
+  it.each(name === 'cuda' ? Object.keys(CURVED) : ['newton-cg, armijo', 'levenberg-marquardt'])(
     'takes_steps_by_curvature: %s',
     async (of) => {
       // A column of a dense matrix is a product.
@@ -194,6 +201,29 @@ describe.each(['cuda', 'webgpu'] as const)('training on %s', (name) => {
       await both(model, { optimizer: { name: 'gauss-newton-cg', iterations: 3 }, batchSize: 30, epochs: 1 });
     },
   );
+
+  // Patches of windows, batch norm, tokens with padding, scales and embeddings, terms of the loss; diagonals of sides.
+  it.each(
+    name === 'cuda'
+      ? ([
+          ['convolutional', { name: 'kfac', statisticsSamples: 30, statisticsEvery: 2, ratioEvery: 2 }],
+          ['windows', { name: 'kfac' }],
+          ['windows', { name: 'kfac', largestSide: 3, dampingKind: 'factored' }],
+          ['language', { name: 'kfac', average: 0.5, statisticsEvery: 2, modelSamples: 20, largestSide: 6 }],
+          ['variational', { name: 'kfac' }],
+          ['language', { name: 'hessian-free', iterations: 4, curvatureShare: 0.5 }],
+        ] as const)
+      : ([['windows', { name: 'kfac' }]] as const),
+  )('takes_steps_by_factors_in_networks_of_layers: %s, %o', async (of, optimizer) => {
+    const model = MODELS[of]() as unknown as GivenModel;
+    await both(model, { optimizer, batchSize: 'all', epochs: name === 'cuda' ? 3 : 1 });
+  });
+  // Of two slices each: squares of gradients are those of the processor's slices, columns are counted first.
+  it.runIf(name === 'cuda')('takes_factors_of_the_same_slices', async () => {
+    const model = language(300) as unknown as GivenModel;
+    const optimizer = { name: 'kfac', statisticsSamples: 280, inversesEvery: 1 } as const;
+    await both(model, { optimizer, batchSize: 'all', epochs: 1 });
+  });
 
   it.each(name === 'cuda' ? ['adam', 'kfac'] : ['adam'])(
     'goes_on_from_a_checkpoint_to_the_same_parameters: %s',
@@ -265,6 +295,7 @@ describe.each(['cuda', 'webgpu'] as const)('training on %s', (name) => {
           apart: 0,
           passes: ['gauss-newton'],
           parts: 1,
+          moments: [],
         },
         factors: { rotatedInputs: false, diagonalOutputs: false },
         blas: defaultBlas(),
@@ -294,6 +325,35 @@ describe.each(['cuda', 'webgpu'] as const)('training on %s', (name) => {
     await small.close();
   });
 
+  it.runIf(name === 'cuda')('lists_of_moments_take_no_more_than_was_planned', async () => {
+    const { network, data, parameters } = language(40);
+    const moments = preconditionerMoments(network);
+    const before = device.memory.bytes;
+    const objective = await DeviceObjective.open({
+      ...{ network, device, precision: 'f64', batchSize: 40, spare: 0, passes: ['draw'], parts: 1, moments },
+      apart: moments.reduce((sum, shape) => sum + sizeOf(shape, network.layers[shape.layer]) ** 2 + 16, 0),
+      factors: { rotatedInputs: false, diagonalOutputs: false },
+      blas: defaultBlas(),
+      regularization: 0,
+      seed: 0,
+    });
+    objective.parameters.set(parameters);
+    objective.put();
+    const places = moments.map((shape) => {
+      const size = sizeOf(shape, network.layers[shape.layer]);
+      return { ...shape, at: objective.placeOf(objective.apart(shape.diagonal ? size : size * size)) };
+    });
+    for (const count of [40, 30]) {
+      objective.load(data.batch(0, count));
+      await objective.evaluate(0);
+      for (const samples of [count, 10]) await objective.moments(places, 0.5, 0, samples);
+    }
+    const lists = device.memory.bytes - before - objective.memory.bytes;
+    expect(lists).toBeLessThanOrEqual(objective.batch.layout.lists);
+    expect(lists).toBeGreaterThan(objective.batch.layout.lists / 40);
+    objective.close();
+  });
+
   it('a_run_that_diverges_ends_with_the_last_good_parameters', async () => {
     const model = perceptron();
     const run = await train(model, { optimizer: { name: 'sgd', learningRate: 1e30 }, batchSize: 20, device });
@@ -311,8 +371,6 @@ describe.each(['cuda', 'webgpu'] as const)('training on %s', (name) => {
     );
     const dual = train(perceptron(), { device, optimizer: { name: 'levenberg-marquardt', solver: 'dual' } });
     await expect(dual).rejects.toThrow(/solver: 'dual' does not train on a device: take solver: 'auto'/);
-    const unlike = train(MODELS.convolutional() as unknown as GivenModel, { device, optimizer: 'kfac' });
-    await expect(unlike).rejects.toThrow(/kfac on a device takes networks of dense layers without padding: \S+ has no/);
     await expect(train(perceptron(), { device: 'webgpu' as never })).rejects.toThrow(/device of train takes/);
     expect((await train(perceptron(), { device, steps: 1 })).optimizer.name).toBe('adam');
     await expect(train(perceptron(), { device, optimizer: 'adam', dropout: 0.5 })).rejects.toThrow(/dropout\(share\)/);

@@ -3,11 +3,12 @@ import { describe, expect, it } from 'vitest';
 import { RandomStream } from '#hmatrix/core/random.js';
 import { openBlas } from '#hmatrix/dense/backend.js';
 import { zeros, type Matrix } from '#hmatrix/dense/matrix.js';
-import { dense } from '#hmatrix/layers/affine.js';
-import { activation, sequential } from '#hmatrix/layers/compose.js';
+import { conv2d, dense } from '#hmatrix/layers/affine.js';
+import { activation, flatten, sequential } from '#hmatrix/layers/compose.js';
 import { gaussianCode } from '#hmatrix/layers/gaussian-code.js';
 import {
   graphNetwork,
+  imageInput,
   initialParameters,
   tokenInput,
   vectorInput,
@@ -16,7 +17,12 @@ import {
 import { tokenLoss } from '#hmatrix/layers/losses.js';
 import { embedding } from '#hmatrix/layers/tokens.js';
 import { memoryDataSet, type DataSet } from '#hmatrix/network/data-set.js';
+import { hasFactors } from '#hmatrix/network/parameter-layout.js';
 import { GraphObjective } from '#hmatrix/training/graph/graph-objective.js';
+import type { Point } from '#hmatrix/training/newton/point.js';
+import { kfacPreconditioner } from '#hmatrix/training/newton/preconditioners/kfac.js';
+import { now } from '#hmatrix/training/newton/steps.js';
+import { language, windows } from '../curvature/graphs/models.js';
 import { randomMatrix } from '../support.js';
 
 const SAMPLES = 37;
@@ -34,16 +40,20 @@ function tokens(seed: number): Matrix {
   return ids;
 }
 
-async function opened(network: GraphNetwork, data: DataSet): Promise<GraphObjective> {
+async function opened(
+  network: GraphNetwork,
+  data: DataSet,
+  { spare = 200, parameters = initialParameters(network, { seed: 3, precision: 'f64' }) } = {},
+): Promise<GraphObjective> {
   const objective = await GraphObjective.open({
     network,
     precision: 'f64',
     batchSize: data.samples,
     curvature: 'gauss-newton',
-    spare: 200,
+    spare,
     blas: openBlas(),
   });
-  objective.parameters.set(initialParameters(network, { seed: 3, precision: 'f64' }));
+  objective.parameters.set(parameters);
   objective.load(data.batch(0, data.samples));
   return objective;
 }
@@ -71,6 +81,31 @@ describe('moments_of_graph_objectives', () => {
     for (let i = 0; i < width; i++) expect(diagonal[i]).toBeCloseTo(expected[i * (width + 1)], 13);
   });
 
+  it.each([1, 2])('takes_inputs_of_windows_of_one_pixel_from_all_of_the_image: %s groups', async (groups) => {
+    const [channels, pixels] = [4, 6];
+    const layers = sequential(conv2d(2, 1, { groups }), flatten, dense(2));
+    const network = graphNetwork({ inputs: imageInput({ channels, height: 2, width: 3 }), layers, loss: 'mse' });
+    const inputs = randomMatrix(channels * pixels, SAMPLES, 1);
+    const objective = await opened(network, memoryDataSet(inputs, randomMatrix(2, SAMPLES, 2), { samples: 'columns' }));
+    objective.evaluate();
+    objective.draw(0);
+    const { width } = network.layers[0];
+    const out = objective.take(width ** 2);
+    objective.moments([{ layer: 0, of: 'inputs', diagonal: false, out }], 0);
+    const expected = new Float64Array(width * width);
+    const own = channels / groups;
+    for (let b = 0; b < SAMPLES; b++)
+      for (let p = 0; p < pixels; p++)
+        for (let g = 0; g < groups; g++) {
+          const a = Array.from({ length: own }, (_, c) => inputs.data[p + pixels * (g * own + c) + inputs.rows * b]);
+          a.push(1);
+          a.forEach((x, i) => {
+            a.forEach((y, j) => (expected[i + width * j] += (x * y) / (SAMPLES * pixels * groups)));
+          });
+        }
+    out.forEach((value, k) => expect(value).toBeCloseTo(expected[k], 12));
+  });
+
   it('draws_errors_of_all_terms_of_the_loss', async () => {
     // Means of the code: the squared errors' Hessian and the divergence's are both the identity there.
     const layers = sequential(dense(4), gaussianCode(2));
@@ -87,5 +122,52 @@ describe('moments_of_graph_objectives', () => {
     }
     // (ξ + ξ′)² is 0 or 4: its deviation is 2, of which five are allowed.
     for (const value of mean.subarray(0, 2)) expect(Math.abs(value - 2)).toBeLessThan(10 / Math.sqrt(200 * DRAWS));
+  });
+
+  // Scales, shifts, embeddings, kernels of channels have diagonals.
+  it.each([
+    ['tokens', language],
+    ['windows', windows],
+  ] as const)('make_the_preconditioner_of_every_layer: %s', async (_, make) => {
+    const { network, data, parameters } = make(SAMPLES);
+    const spare = kfacPreconditioner.spare(network, SAMPLES) + 20 * network.parameters + 1000;
+    const objective = await opened(network, data, { spare, parameters: parameters as Float64Array });
+    objective.evaluate();
+    const layers = network.layers.map(() => ({ factor: 1, decay: 0, decayBias: false }));
+    const plan = { step: 2, factor: 1, layers, clip: null };
+    const λ = 0.3;
+    const own = kfacPreconditioner.begin(objective, {})!;
+    now(own.prepare({ plan } as unknown as Point, SAMPLES, λ));
+    const [r, z] = [objective.vector(), objective.vector()];
+    new RandomStream(4).fillNormal(r as Float64Array);
+    own.apply(r, z);
+    objective.draw(2);
+    for (const [layer, { offset, width, outputs, ...rest }] of network.layers.entries()) {
+      const diagonal = !hasFactors({ offset, width, outputs, ...rest });
+      const side = (of: 'inputs' | 'errors', size: number): ((i: number, j: number) => number) => {
+        const out = objective.take(diagonal ? size : size * size);
+        objective.moments([{ layer, of, diagonal, out }], 0);
+        return (i, j) => (diagonal ? (i === j ? out[i] : 0) : out[i + size * j]);
+      };
+      const [a, g] = [side('inputs', width), side('errors', outputs)];
+      const mean = (of: typeof a, size: number): number => {
+        let sum = 0;
+        for (let k = 0; k < size; k++) sum += of(k, k) / size;
+        return sum;
+      };
+      const π = Math.sqrt(mean(a, width) / mean(g, outputs));
+      // (A + π√λ)Z(Γ + √λ/π) = R.
+      for (let p = 0; p < outputs; p++)
+        for (let i = 0; i < width; i++) {
+          let sum = 0;
+          for (let q = 0; q < outputs; q++)
+            for (let j = 0; j < width; j++) {
+              const left = a(i, j) + (i === j ? π * Math.sqrt(λ) : 0);
+              const right = g(q, p) + (q === p ? Math.sqrt(λ) / π : 0);
+              sum += left * z[offset + j + width * q] * right;
+            }
+          expect(sum).toBeCloseTo(r[offset + i + width * p], 10);
+        }
+    }
   });
 });

@@ -107,7 +107,8 @@ function makeBlocks(geometry: Geometry): Blocks {
   return { phases, toOutputs: toOutputs(g, taps), toInputs: toInputs(g, phases, taps) };
 }
 
-const isPointwise = (g: Geometry): boolean =>
+/** Whether windows are of one pixel, and take every one. */
+export const isPointwise = (g: Geometry): boolean =>
   g.kernelWidth * g.kernelHeight * g.strideX * g.strideY === 1 && g.padX === 0 && g.padY === 0;
 
 /** All pixels at one stroke. */

@@ -25,6 +25,19 @@ const patchRows = (node: Node, x: Node): number => {
   return (rowsOf(x.shape) / (node.attributes['groups'] as number)) * kernelWidth * kernelHeight;
 };
 
+/** A block row by row of output pixels: with windows of one pixel it is all of the image. */
+function rowsOfBlock(block: Block, outWidth: number): Block[] {
+  if (block.pixels <= outWidth) return [block];
+  const { x, y, pixels } = block;
+  const rows = Math.ceil(pixels / outWidth);
+  return Array.from({ length: rows }, (_, row) => ({
+    ...block,
+    x: x + row * outWidth,
+    y: y + row * outWidth,
+    pixels: outWidth,
+  }));
+}
+
 /** Numbers of scratch memory that `eachPatchRow` takes; `node` has the geometry, x are its inputs. */
 export const patchNumbers = (node: Node, x: Node, samples: number): number =>
   phaseNumbers(node, x, samples) + (patchRows(node, x) + 1) * geometryOf(node.attributes).outWidth * samples;
@@ -48,7 +61,7 @@ export function eachPatchRow(
   const images = intoPhases(machine, node, x);
   const at = machine.scratch + phaseNumbers(node, x, count);
   const patches = machine.part(at, rows * cols);
-  const { toOutputs } = blocksOf(node.attributes);
+  const toOutputs = blocksOf(node.attributes).toOutputs.flatMap((block) => rowsOfBlock(block, outWidth));
   const copy = ({ tap, x: first, pixels }: Block, pixel: number, group: number): void => {
     const n = pixels * count;
     const from = machine.part(images + channels * count * first + group * own, channels * (n - 1) + own);

@@ -2,77 +2,75 @@
  * Kronecker factors on a device: errors are drawn at the outputs and taken back there, moments are products there. Of a
  * slice the outputs come here where the loss's curvature depends on them, and the errors go there.
  */
-import { OptionError } from '../../core/errors.js';
 import { floats, type FloatArray } from '../../core/floats.js';
 import type { DeviceTape } from '../../layers/device-tape.js';
 import { drawSeeds, type SampleSigns } from '../../layers/draw.js';
-import type { FactorPair } from '../../layers/factor-pairs.js';
-import type { GraphNetwork } from '../../layers/graph-network.js';
-import { hasPadding } from '../../layers/losses.js';
 import { divisorOf } from '../../layers/targets.js';
 import { squaredScale } from '../../network/losses/table.js';
-import { Recorder, type DeviceStep } from '../../tape/device/recorder.js';
+import { Recorder, type Placement } from '../../tape/device/recorder.js';
 import type { Node } from '../../tape/node.js';
 import { numbersEach, numbersOf } from '../../tape/shape.js';
 import type { DeviceBatch, Slice } from './device-batch.js';
-import { recordMoment, type DeviceMoment } from './moment-steps.js';
-
-/** Throws OptionError unless all that is trained are dense weights, and no token is padding. */
-export function requireDense({ layers, trained, loss }: GraphNetwork, what: string): void {
-  const other = layers.find(({ kind, offset }) => offset < trained && kind !== 'dense');
-  if (other === undefined && !hasPadding(loss)) return;
-  throw new OptionError(
-    `${what} on a device takes networks of dense layers without padding: ${other?.name ?? 'tokens of padding'} has ` +
-      'no factors there. Take gauss-newton-cg, or leave out the device.',
-    { layer: other?.name },
-  );
-}
+import { MomentPlan } from './moment-plan.js';
+import type { DeviceMoment } from './moment-steps.js';
 
 /** Factors of a batch. */
 export class DeviceFactors {
   readonly #batch: DeviceBatch;
+  readonly #plan: MomentPlan;
   readonly #signs: SampleSigns | undefined;
-  /** Where what an average keeps, and its shares of inputs and errors, are put. */
-  readonly #shares: number;
+  /** Names the moments' launches. */
+  readonly #key: string;
 
-  constructor(batch: DeviceBatch, shares: number, signs: SampleSigns | undefined) {
+  constructor(batch: DeviceBatch, moments: readonly DeviceMoment[], signs: SampleSigns | undefined) {
+    const { network, layout } = batch;
     this.#batch = batch;
-    this.#shares = shares;
+    this.#plan = new MomentPlan(network, layout.training.draw!, moments, layout.at);
     this.#signs = signs;
+    this.#key = moments.map(({ at }) => at).join(' ');
   }
 
-  /** Each ← keep·itself + (1 − keep)·the moment of the first samples, errors drawn by the step. */
-  async update(moments: readonly DeviceMoment[], keep: number, step: number, samples: number): Promise<void> {
+  /**
+   * Each ← keep·itself + (1 − keep)·the moment of the first samples, errors drawn by the step. Where columns are
+   * counted slice by slice, errors of all slices are drawn twice.
+   */
+  async update(keep: number, step: number, samples: number): Promise<void> {
     const batch = this.#batch;
+    const plan = this.#plan;
     const weight = divisorOf(batch.weightOf(samples));
-    const key = moments.map(({ at }) => at).join(' ');
-    const draws = moments.some(({ of }) => of === 'errors');
-    await batch.overPassed(samples, async (slice, tape) => {
-      if (draws) await this.#draw(slice, tape, step);
-      const share = (1 - keep) / samples;
-      batch.write([slice.s === 0 ? keep : 1, share, (1 - keep) / weight], this.#shares);
-      const launches = await batch.prepared(`moments ${key} ${batch.placeOf(slice)}`, () =>
-        this.#steps(moments, tape, slice.count),
-      );
-      launches.run();
+    const drawn = async (visit: (slice: Slice, tape: DeviceTape) => Promise<void>): Promise<void> =>
+      batch.overPassed(samples, async (slice, tape) => {
+        if (plan.draws) await this.#draw(slice, tape, step);
+        batch.write(plan.shares(keep, { samples, weight, isFirst: slice.s === 0 }), batch.layout.at.shares);
+        await visit(slice, tape);
+      });
+    const ofSlice = async (what: 'counts' | 'slice', slice: Slice, tape: DeviceTape): Promise<void> => {
+      const name = `${what} ${this.#key} ${batch.placeOf(slice)}`;
+      const at = (node: Node): number => tape.at(node);
+      await this.#run(name, { samples: slice.count, at }, (recorder) => {
+        if (what === 'counts') plan.recordCounts(recorder);
+        else plan.recordSlice(recorder);
+      });
+    };
+    const isWhole = batch.slices(samples).length === 1;
+    const none = { samples: 0, at: () => 0 };
+    await this.#run(`begin ${this.#key}`, none, (recorder) => plan.recordBegin(recorder));
+    if (plan.counts && !isWhole) await drawn(async (slice, tape) => ofSlice('counts', slice, tape));
+    await drawn(async (slice, tape) => {
+      if (plan.counts && isWhole) await ofSlice('counts', slice, tape);
+      await ofSlice('slice', slice, tape);
     });
+    await this.#run(`end ${this.#key}`, none, (recorder) => plan.recordEnd(recorder));
   }
 
-  #steps(moments: readonly DeviceMoment[], tape: DeviceTape, samples: number): DeviceStep[] {
-    const { at } = this.#batch.layout;
-    const recorder = new Recorder({ samples, at: (node) => tape.at(node), scratch: at.momentScratch });
-    const keep = this.#shares;
-    for (const moment of moments) {
-      const pairs = this.#pairs(tape, moment.layer);
-      const layer = this.#batch.network.layers[moment.layer];
-      const share = keep + (moment.of === 'inputs' ? 1 : 2);
-      recordMoment(recorder, moment, { layer, pairs }, { sum: at.moment, keep, share });
-    }
-    return recorder.steps;
-  }
-
-  #pairs(tape: DeviceTape, layer: number): readonly FactorPair[] {
-    return tape.plan.draw!.pairs.filter((pair) => pair.layer === layer);
+  async #run(name: string, where: Omit<Placement, 'scratch'>, record: (recorder: Recorder) => void): Promise<void> {
+    const { momentScratch: scratch } = this.#batch.layout.at;
+    const launches = await this.#batch.prepared(`moments: ${name}`, () => {
+      const recorder = new Recorder({ ...where, scratch });
+      record(recorder);
+      return recorder.steps;
+    });
+    launches.run();
   }
 
   /** Errors at a slice's outputs, taken back. */

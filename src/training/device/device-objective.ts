@@ -32,7 +32,7 @@ import { DeviceFactors } from './device-factors.js';
 import { DeviceVectors } from './device-vectors.js';
 import { copyStep, finishingSteps, lossStep, sumsOfParts, weightDotSteps } from './launch-steps.js';
 import { deviceLayout, type DeviceLayout, type DevicePass } from './layout.js';
-import type { DeviceMoment } from './moment-steps.js';
+import type { DeviceMoment, MomentShape } from './moment-steps.js';
 import { onDevice } from './newton-on-device.js';
 import { quadraticForm } from './quadratic.js';
 import { FOLLOW, SETTING_NUMBERS, settingsOf, SQUARE_PARTS, updateKernel } from './update-kernels.js';
@@ -52,6 +52,8 @@ export interface DeviceObjectiveOptions {
   readonly passes: readonly DevicePass[];
   /** How many parts of a batch it takes passes of besides. */
   readonly parts: number;
+  /** Moments of layers that it asks for, which are made behind the pass 'draw'. */
+  readonly moments: readonly MomentShape[];
   /** What is known of the layers' Kronecker factors, and how errors are drawn. */
   readonly factors: Pick<Objective, 'rotatedInputs' | 'diagonalOutputs'> & { readonly signs?: SampleSigns | undefined };
   /** Here, for eigenbases and inverses. */
@@ -327,8 +329,7 @@ export class DeviceObjective implements LoopObjective {
 
   /** Moments of the batch's first samples (device-factors.ts). Rejects as `product`. */
   async moments(moments: readonly DeviceMoment[], keep: number, step: number, samples: number): Promise<void> {
-    const factors = new DeviceFactors(this.batch, this.#shared, this.options.factors.signs);
-    await factors.update(moments, keep, step, samples);
+    await new DeviceFactors(this.batch, moments, this.options.factors.signs).update(keep, step, samples);
   }
 
   async follow(averaged: FloatArray, keep: number): Promise<void> {
@@ -440,10 +441,10 @@ export class DeviceObjective implements LoopObjective {
     const { layers, trained } = this.network;
     const isCounted = (layer: (typeof layers)[number]): boolean => layer.offset < trained && counts(layer);
     const launches = await this.batch.prepared(`dots of ${name}`, () =>
-      weightDotSteps(layers, { to: at.squares, x, z, biases: name === 'gradient' }, isCounted),
+      weightDotSteps(layers, { to: at.weightDots, x, z, biases: name === 'gradient' }, isCounted),
     );
     launches.run();
-    const dots = sumsOfParts(await this.batch.read(SQUARE_PARTS * layers.length, at.squares), SQUARE_PARTS);
+    const dots = sumsOfParts(await this.batch.read(SQUARE_PARTS * layers.length, at.weightDots), SQUARE_PARTS);
     return layers.map((layer, ℓ) => (isCounted(layer) ? dots[ℓ] : 0));
   }
 }

@@ -7,21 +7,14 @@ import type { Device } from '../../device/device.js';
 import { sliceSamples, type GraphNetwork } from '../../layers/graph-network.js';
 import { constantNumbers, planNetwork, type NetworkPlan, type Pass } from '../../layers/network-plan.js';
 import { graphSlices } from '../../layers/slices.js';
-import {
-  deviceRoom,
-  LAUNCH_BYTES,
-  placeRegions,
-  recordedMemory,
-  stepMemory,
-  type DeviceRegions,
-  type StepMemory,
-} from '../../tape/device/tape.js';
+import { hasFactors } from '../../network/parameter-layout.js';
+import { deviceRoom, LAUNCH_BYTES, placeRegions, stepMemory, type DeviceRegions } from '../../tape/device/tape.js';
 import { aligned } from '../../tape/plan/plan.js';
-import { Recorder } from '../../tape/device/recorder.js';
 import { numbersEach, numbersOf } from '../../tape/shape.js';
 import { statisticNumbers } from '../graph/workspace.js';
 import { DOT_NUMBERS, PARTS } from './device-vectors.js';
-import { recordMoment, sizeOf, type DeviceMoment } from './moment-steps.js';
+import { momentMemory, SHARE_NUMBERS } from './moment-plan.js';
+import type { MomentShape } from './moment-steps.js';
 import { SETTING_NUMBERS, SQUARE_PARTS } from './update-kernels.js';
 
 /** What training on a device is laid out for. */
@@ -37,6 +30,8 @@ export interface DeviceLayoutOptions {
   readonly passes: readonly DevicePass[];
   /** How many parts of a batch there are passes of besides. */
   readonly parts: number;
+  /** Moments that are made behind the pass 'draw'. */
+  readonly moments: readonly MomentShape[];
 }
 
 /** Passes that training asks for. */
@@ -69,7 +64,7 @@ type Region =
   | 'losses'
   | 'statistics'
   | 'outputs'
-  | 'squares'
+  | 'weightDots'
   | 'settings'
   | 'trainingConstants'
   | 'evaluationConstants'
@@ -79,6 +74,9 @@ type Region =
   | 'forms'
   | 'tangents'
   | 'moment'
+  | 'squares'
+  | 'reached'
+  | 'shares'
   | 'momentScratch'
   | 'work'
   | 'scratch'
@@ -94,25 +92,6 @@ const EVALUATED = 2;
 
 /** Dot products of a quadratic form of two vectors. */
 const FORM_DOTS = 3;
-
-/** What moments of all sides take, and numbers that the largest one is made in. */
-function momentMemory(
-  { draw }: NetworkPlan,
-  { layers }: GraphNetwork,
-  samples: number,
-): StepMemory & { readonly sum: number } {
-  const recorder = new Recorder({ samples, at: () => 0, scratch: 0 });
-  let sum = 0;
-  layers.forEach((layer, ℓ) => {
-    const pairs = draw!.pairs.filter((pair) => pair.layer === ℓ);
-    for (const of of ['inputs', 'errors'] as const) {
-      const moment: DeviceMoment = { layer: ℓ, of, diagonal: false, at: 0 };
-      sum = Math.max(sum, sizeOf(moment, layer) ** 2);
-      recordMoment(recorder, moment, { layer, pairs }, { sum: 0, keep: 0, share: 0 });
-    }
-  });
-  return { sum, ...recordedMemory(recorder) };
-}
 
 /** Bytes of the launches that bring a slice's results to their places. */
 const sliceLists = ({ updates }: NetworkPlan): number => LAUNCH_BYTES * (5 + 2 * updates.length);
@@ -135,7 +114,7 @@ function layOut(options: DeviceLayoutOptions, slice: number, holdsAll: boolean):
   const steps = plans.map((one) => stepMemory(one.plan, slice));
   const [own, other] = steps;
   const tangentNumbers = training.tangents.reduce((sum, { tangent }) => sum + numbersOf(tangent.shape, slice), 0);
-  const moments = training.draw === null ? { sum: 0, scratch: 0, lists: 0 } : momentMemory(training, network, slice);
+  const moments = momentMemory(network, training.draw, options.moments, slice);
   // Slices that are held have launches of their own, others those of at most two sizes.
   const sets = Math.min(slices, 2);
   const ofTraining = (1 + parts) * (held > 1 ? slices : sets) * (own.lists + moments.lists);
@@ -148,7 +127,7 @@ function layOut(options: DeviceLayoutOptions, slice: number, holdsAll: boolean):
     losses: aligned(slices),
     statistics: aligned(slices * statisticNumbers(training)),
     outputs: aligned(batchSize * outputs),
-    squares: aligned(SQUARE_PARTS * layers),
+    weightDots: aligned(SQUARE_PARTS * layers),
     settings: aligned(SETTING_NUMBERS * (layers + 1)),
     trainingConstants: aligned(constantNumbers(training)),
     evaluationConstants: aligned(constantNumbers(evaluation)),
@@ -157,7 +136,10 @@ function layOut(options: DeviceLayoutOptions, slice: number, holdsAll: boolean):
     dots: aligned(DOT_NUMBERS),
     forms: aligned(FORM_DOTS * PARTS * training.tangents.length),
     tangents: aligned(tangentNumbers),
-    moment: aligned(moments.sum),
+    moment: aligned(moments.momentNumbers),
+    squares: aligned(moments.squareNumbers),
+    reached: aligned(moments.reachedNumbers),
+    shares: aligned(SHARE_NUMBERS),
     momentScratch: moments.scratch,
     work: aligned(most(({ plan: { work } }) => work)),
     scratch: Math.max(...steps.map(({ scratch }) => scratch)),
@@ -178,13 +160,15 @@ function layOut(options: DeviceLayoutOptions, slice: number, holdsAll: boolean):
 }
 
 /**
- * The layout with slices as large as fit; where batch norms take statistics of slices, those of the host, so that it
- * computes the same. Throws MemoryError.
+ * The layout with slices as large as fit; where batch norms take statistics of slices, or squares of slices' gradients
+ * are asked for, those of the host, so that it computes the same. Throws MemoryError.
  */
 export function deviceLayout(options: DeviceLayoutOptions): DeviceLayout {
-  const { network, device, precision, batchSize } = options;
+  const { network, device, precision, batchSize, moments } = options;
   const { fits, available } = deviceRoom(device, precision);
-  const fixed = network.training.updates.length > 0;
+  const fixed =
+    network.training.updates.length > 0 ||
+    moments.some(({ layer }) => network.layers[layer].offset < network.trained && !hasFactors(network.layers[layer]));
   for (let slice = fixed ? Math.min(batchSize, sliceSamples(network)) : batchSize; ; slice = Math.ceil(slice / 2)) {
     const holding = layOut(options, slice, true);
     if (options.passes.length > 0 && fits(holding)) return holding;

@@ -133,11 +133,6 @@ export class GraphObjective implements Objective {
     return this.#weight;
   }
 
-  hasFactors(layer: number): boolean {
-    const { kind } = this.network.layers[layer];
-    return kind === 'dense' || kind === 'convolution';
-  }
-
   vector(): FloatArray {
     return this.take(this.network.parameters);
   }

@@ -141,19 +141,27 @@ export function putFactor(
 
 /**
  * The diagonal of a block without factors, as a product of rows and columns (as N. Shazeer, M. Stern, *Adafactor*, ICML
- * 2018, have it): squares of the slices' drawn gradients, whose mean over signs is that over samples.
+ * 2018, have it): squares of the slices' drawn gradients, whose mean over signs is that over samples. Where more than
+ * the diagonal is asked for, the rest is zero.
  */
 export function putSquares(
-  { of }: MomentTask,
+  { of, diagonal }: MomentTask,
   { width, outputs }: LayerBlock,
   sum: FloatArray,
   keep: number,
   out: FloatArray,
 ): void {
   const share = 1 - keep;
-  if (of === 'inputs') for (let i = 0; i < width; i++) out[i] = keep * out[i] + (share * sum[i]) / outputs;
-  else {
-    const total = sum[outputs];
-    for (let j = 0; j < outputs; j++) out[j] = keep * out[j] + (total > 0 ? (share * outputs * sum[j]) / total : share);
+  const size = of === 'inputs' ? width : outputs;
+  const total = sum[size];
+  const own = (k: number): number => {
+    if (of === 'inputs') return sum[k] / outputs;
+    return total > 0 ? (outputs * sum[k]) / total : 1;
+  };
+  if (diagonal) {
+    for (let k = 0; k < size; k++) out[k] = keep * out[k] + share * own(k);
+    return;
   }
+  for (let at = 0; at < size * size; at++) out[at] = keep === 0 ? 0 : keep * out[at];
+  for (let k = 0; k < size; k++) out[k * (size + 1)] += share * own(k);
 }

@@ -84,8 +84,6 @@ export interface Objective {
   readonly diagonalOutputs: boolean;
   /** Whether `evaluate` can turn samples. */
   readonly turnsSamples: boolean;
-  /** Which layers have Kronecker factors: multiplications of matrices do, scales and kernels of channels do not. */
-  readonly hasFactors: (layer: number) => boolean;
   /** λ of (λ/2)‖W‖². */
   readonly regularization: number;
   /** Whether f differs from step to step: by dropout's masks, or by a code's draws. */

@@ -120,10 +120,6 @@ export class PerceptronObjective implements Objective {
     return new PerceptronObjective(options, workspace, memory, shared);
   }
 
-  hasFactors(): boolean {
-    return true;
-  }
-
   get teamChoice(): TeamChoice {
     return this.#runner.choice;
   }

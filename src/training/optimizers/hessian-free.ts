@@ -15,7 +15,7 @@ import { kfacPreconditioner } from '../newton/preconditioners/kfac.js';
 import { nystromPreconditioner } from '../newton/preconditioners/nystrom.js';
 import { noPreconditioner, type PreconditionerPlan } from '../newton/preconditioners/preconditioner.js';
 import type { Optimizer } from '../optimizer.js';
-import { KfacPreconditionerOnDevice } from './kfac-preconditioner-on-device.js';
+import { KfacPreconditionerOnDevice, preconditionerMoments } from './kfac-preconditioner-on-device.js';
 
 /** Preconditioners of {@link hessianFree}. */
 export const HF_PRECONDITIONERS = ['none', 'diagonal', 'kfac', 'nystrom', 'hierarchical'] as const;
@@ -164,7 +164,9 @@ export function hessianFree(options: HessianFreeOptions = {}): Optimizer {
     ...(preconditioner === 'none' || preconditioner === 'kfac'
       ? {
           parts: curvatureShare < 1 ? 1 : 0,
-          ...(preconditioner === 'kfac' ? { passes: ['gauss-newton', 'draw'] } : {}),
+          ...(preconditioner === 'kfac'
+            ? { passes: ['gauss-newton', 'draw'], moments: ({ network }) => preconditionerMoments(network) }
+            : {}),
           onDevice: (objective) => {
             const own = objective.newton();
             const begin = () =>

@@ -14,7 +14,7 @@ import { SETTING_NUMBERS } from '../device/update-kernels.js';
 import { awaited, type Steps } from '../newton/steps.js';
 import { eigenbasis } from '../objective/turn.js';
 import { shiftsOf, type InverseRequest, type KfacObjective, type KroneckerState } from './kfac-objective.js';
-import { arraysOf, setIdentity, sideShapes, type Side, type SidesOptions } from './kronecker-sides.js';
+import { arraysOf, momentsOf, setIdentity, sideShapes, type Side, type SidesOptions } from './kronecker-sides.js';
 
 /** y_ij ← h[s + 3]·x_ij/((a_i + h[s])(c_j + h[s + 1]) + h[s + 2]). */
 const DIVIDE = writing(
@@ -24,7 +24,7 @@ const DIVIDE = writing(
 h[y + i] = h[s + 3] * h[x + i] / divisor;`,
 );
 
-/** The objective, whose network is of dense layers. */
+/** The objective. */
 export function kfacOnDevice(objective: DeviceObjective, options: SidesOptions): KfacObjective<DeviceVectors> {
   const own = objective.newton();
   const { space } = own;
@@ -50,8 +50,7 @@ class DeviceKronecker implements KroneckerState {
     this.#objective = objective;
     this.#space = space;
     const { network } = objective;
-    const subject = { network, hasFactors: () => true, ...objective.options.factors };
-    this.sides = sideShapes(subject, options).map((shapes) => {
+    this.sides = sideShapes({ network, ...objective.options.factors }, options).map((shapes) => {
       const [input, output] = shapes.map((shape): Side => {
         const { dense, size } = shape;
         const square = (): FloatArray | null => (dense ? objective.take(size * size) : null);
@@ -64,9 +63,10 @@ class DeviceKronecker implements KroneckerState {
 
   update(keep: number, step: number, samples: number): Steps<void> {
     const objective = this.#objective;
-    const moments = this.sides.flat().map(({ layer, of, dense, factor, values }): DeviceMoment => {
+    const shapes = momentsOf(this.sides);
+    const moments = this.sides.flat().map(({ dense, factor, values }, k): DeviceMoment => {
       const at = objective.placeOf((dense ? factor : values)!);
-      return { layer, of: of === 'input' ? 'inputs' : 'errors', diagonal: !dense, at };
+      return { ...shapes[k], at };
     });
     this.#stale = true;
     const count = Math.min(samples, objective.count);

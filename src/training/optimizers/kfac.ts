@@ -20,7 +20,7 @@ import { kfacOnDevice } from './kfac-on-device.js';
 import { kfacOnHost } from './kfac-on-host.js';
 import { KFAC_OPTIMIZER_KEYS, kfacSettings, type KfacOptimizerOptions, type KfacSettings } from './kfac-options.js';
 import { KfacStepper } from './kfac-stepper.js';
-import { sidesSpare } from './kronecker-sides.js';
+import { momentsOf, sideShapes, sidesSpare } from './kronecker-sides.js';
 
 /**
  * K-FAC with lengths, momentum and damping by the quadratic model. Memory: four vectors of the size of θ, and 2·size²
@@ -39,6 +39,7 @@ export function kfacOptimizer(options: KfacOptimizerOptions = {}): Optimizer {
     begin: (objective) => here(new KfacStepper(kfacOnHost(objective, sidesOptions(settings)), settings)),
     passes: ['tangent', 'draw'],
     parts: 2,
+    moments: (subject) => momentsOf(sideShapes(subject, sidesOptions(settings))),
     onDevice: (objective) => {
       const own = kfacOnDevice(objective, sidesOptions(settings));
       return there(new KfacStepper(own, settings), own);

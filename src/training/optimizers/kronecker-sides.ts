@@ -4,14 +4,16 @@
  *
  *   dense     the factor, its eigenvectors and eigenvalues
  *   diagonal  the factor's diagonal: where it is diagonal by construction (turned inputs; the outputs of a loss that
- *             is a sum over them), where the side is too large or has one unit
+ *             is a sum over them), where the side is too large or has one unit, where the layer has no factors
  */
 import type { FloatArray } from '../../core/floats.js';
-import type { LayerBlock, ParameterLayout } from '../../network/parameter-layout.js';
+import { hasFactors, type LayerBlock, type ParameterLayout } from '../../network/parameter-layout.js';
+import type { MomentShape } from '../device/moment-steps.js';
 import type { Objective } from '../objective/objective.js';
 import type { MomentTask } from '../objective/tasks.js';
 import type { LayerBasis } from '../objective/turn.js';
 import { spanOf, vectorNumbers, type Span } from '../objective/workspace.js';
+import type { FactorSubject } from '../optimizer.js';
 
 /** What the factors are made of. */
 export type Statistics = 'factors' | 'gradients';
@@ -53,19 +55,18 @@ const sizes = ({ width, outputs }: LayerBlock): readonly (readonly ['input' | 'o
 /** Numbers of the objective's memory that the sides take, at most. */
 export const sidesSpare = ({ layers }: ParameterLayout, { largestSide, values }: SidesOptions): number =>
   layers
-    .flatMap(sizes)
-    .map(([, size]) => {
-      const diagonal = values ? vectorNumbers(size) : 0;
-      return isDense(size, largestSide) ? 2 * vectorNumbers(size * size) + vectorNumbers(size) : diagonal;
-    })
+    .flatMap((layer) =>
+      sizes(layer).map(([, size]) => {
+        if (hasFactors(layer) && isDense(size, largestSide))
+          return 2 * vectorNumbers(size * size) + vectorNumbers(size);
+        return values ? vectorNumbers(size) : 0;
+      }),
+    )
     .reduce((sum, numbers) => sum + numbers, 0);
-
-/** What decides how sides are kept. */
-export type SidesSubject = Pick<Objective, 'network' | 'hasFactors' | 'rotatedInputs' | 'diagonalOutputs'>;
 
 /** The sides of all layers, inputs and outputs. */
 export function sideShapes(
-  subject: SidesSubject,
+  subject: FactorSubject,
   { statistics, largestSide }: Pick<SidesOptions, 'statistics' | 'largestSide'>,
 ): (readonly [SideShape, SideShape])[] {
   const { network, rotatedInputs, diagonalOutputs } = subject;
@@ -74,12 +75,16 @@ export function sideShapes(
     of === 'input' ? layer === 0 && rotatedInputs : layer === last && statistics === 'factors' && diagonalOutputs;
   return network.layers.map((one, layer) => {
     const [input, output] = sizes(one).map(([of, size]): SideShape => {
-      const dense = subject.hasFactors(layer) && isDense(size, largestSide) && !byConstruction(layer, of);
+      const dense = hasFactors(one) && isDense(size, largestSide) && !byConstruction(layer, of);
       return { layer, of, size, dense };
     });
     return [input, output];
   });
 }
+
+/** The moments of drawn errors that sides are made of. */
+export const momentsOf = (sides: readonly (readonly [SideShape, SideShape])[]): MomentShape[] =>
+  sides.flat().map(({ layer, of, dense }) => ({ layer, of: of === 'input' ? 'inputs' : 'errors', diagonal: !dense }));
 
 /** Which moments of a side its statistics are. */
 export const momentOf = (of: SideShape['of'], statistics: Statistics): MomentTask['of'] =>

@@ -15,7 +15,7 @@ import {
   type GraphNetwork,
 } from '#hmatrix/layers/graph-network.js';
 import { tokenLoss, type GraphLoss } from '#hmatrix/layers/losses.js';
-import { batchNorm } from '#hmatrix/layers/normalization.js';
+import { batchNorm, groupNorm } from '#hmatrix/layers/normalization.js';
 import { averagePool } from '#hmatrix/layers/pooling.js';
 import { predict } from '#hmatrix/layers/predict.js';
 import { languageModel } from '#hmatrix/models/transformer.js';
@@ -71,6 +71,26 @@ export function convolutional(samples: number, precision: Precision = 'f64', see
     loss: 'cross-entropy',
   });
   return modelOf(network, memoryDataSet(randomInputs(40, samples, seed), labels(samples, 3)), seed, precision);
+}
+
+/** Convolutions of groups with strides, of single channels, of single pixels, with dilation; a norm of groups. */
+export function windows(samples: number, precision: Precision = 'f64', seed = 9): GraphModel {
+  const network = graphNetwork({
+    inputs: imageInput({ channels: 4, height: 5, width: 6 }),
+    layers: stack({
+      conv1: conv2d(4, 3, { stride: 2, padding: 1, groups: 2 }),
+      norm: groupNorm(2),
+      tanh1: activation('tanh'),
+      conv2: conv2d(4, 3, { padding: 'same', groups: 4 }),
+      conv3: conv2d(3, 1),
+      tanh2: activation('tanh'),
+      conv4: conv2d(2, 2, { dilation: 2, padding: 1, bias: false }),
+      flatten,
+      fc: dense(3),
+    }),
+    loss: 'cross-entropy',
+  });
+  return modelOf(network, memoryDataSet(randomInputs(120, samples, seed), labels(samples, 3)), seed, precision);
 }
 
 /** A decoder of two heads whose last tokens are padding in some samples. */

@@ -1,13 +1,14 @@
 /**
  * M = ⊕_ℓ (A + π√λ I) ⊗ (Γ + (√λ/π)I) with A = E[āāᵀ] of the layer's inputs, Γ = E[δδᵀ] of drawn errors, π² =
  * (tr A/width)/(tr Γ/outputs) (J. Martens, R. Grosse, ICML 2015, §6.3), made anew at every point. With R, width ×
- * outputs, the layer's part of r: Z = (A + …)⁻¹R(Γ + …)⁻¹ by Cholesky factors, made in float64.
+ * outputs, the layer's part of r: Z = (A + …)⁻¹R(Γ + …)⁻¹ by Cholesky factors, made in float64. Layers without factors
+ * (scales, kernels of channels, embeddings) have diagonals in their place (graph/moment-sums.ts).
  */
 import type { FloatArray } from '../../../core/floats.js';
 import type { Blas } from '../../../dense/blas.js';
 import { view } from '../../../dense/matrix.js';
 import { layerWeights } from '../../../network/network.js';
-import type { ParameterLayout } from '../../../network/parameter-layout.js';
+import { hasFactors, type LayerBlock, type ParameterLayout } from '../../../network/parameter-layout.js';
 import type { Objective } from '../../objective/objective.js';
 import { vectorNumbers } from '../../objective/workspace.js';
 import type { Point } from '../point.js';
@@ -17,11 +18,19 @@ import type { Preconditioner, PreconditionerPlan } from './preconditioner.js';
 const GROWTH = 10;
 const MOST_TRIES = 12;
 
-const sides = ({ layers }: ParameterLayout): number[] => layers.flatMap(({ width, outputs }) => [width, outputs]);
+/** Numbers of a layer's sides, inputs and outputs. */
+export function sideNumbers(layer: LayerBlock): readonly [number, number] {
+  const own = (size: number): number => (hasFactors(layer) ? size * size : size);
+  return [own(layer.width), own(layer.outputs)];
+}
 
-/** K-FAC's preconditioner: for each layer width² + outputs² numbers. */
+/** Numbers of all sides. */
+export const factorNumbers = ({ layers }: ParameterLayout): number =>
+  layers.flatMap(sideNumbers).reduce((sum, side) => sum + vectorNumbers(side), 0);
+
+/** K-FAC's preconditioner: for each layer width² + outputs² numbers, width + outputs of one without factors. */
 export const kfacPreconditioner: PreconditionerPlan = {
-  spare: (network) => sides(network).reduce((sum, side) => sum + vectorNumbers(side * side), 0),
+  spare: factorNumbers,
   begin: (objective) => new KfacPreconditioner(objective),
 };
 
@@ -34,11 +43,12 @@ class KfacPreconditioner implements Preconditioner {
 
   constructor(objective: Objective) {
     this.#objective = objective;
-    this.#factors = objective.network.layers.map(({ width, outputs }) => ({
-      a: objective.take(width * width),
-      g: objective.take(outputs * outputs),
-    }));
-    this.#scratch = new Float64Array(Math.max(...sides(objective.network)) ** 2);
+    const { layers } = objective.network;
+    this.#factors = layers.map((layer) => {
+      const [a, g] = sideNumbers(layer).map((length) => objective.take(length));
+      return { a, g };
+    });
+    this.#scratch = new Float64Array(Math.max(...layers.flatMap(sideNumbers)));
   }
 
   prepare({ plan }: Point, samples: number, damping: number): Steps<void> {
@@ -46,14 +56,20 @@ class KfacPreconditioner implements Preconditioner {
     const { layers } = objective.network;
     this.#frozen = layers.map((_, ℓ) => plan.layers[ℓ] === null);
     objective.draw(plan.step, samples);
-    const tasks = this.#factors.flatMap(({ a, g }, layer) => [
-      { layer, of: 'inputs' as const, out: a, diagonal: false },
-      { layer, of: 'errors' as const, out: g, diagonal: false },
-    ]);
+    const tasks = this.#factors.flatMap(({ a, g }, layer) => {
+      const diagonal = !hasFactors(layers[layer]);
+      return [
+        { layer, of: 'inputs' as const, out: a, diagonal },
+        { layer, of: 'errors' as const, out: g, diagonal },
+      ];
+    });
     objective.moments(tasks, 0, samples);
-    layers.forEach(({ width, outputs }, ℓ) => {
+    const λ = damping + objective.regularization;
+    layers.forEach((layer, ℓ) => {
+      const { width, outputs } = layer;
       const { a, g } = this.#factors[ℓ];
-      factorSides(objective.blas, { a, width }, { g, outputs }, damping + objective.regularization, this.#scratch);
+      if (hasFactors(layer)) factorSides(objective.blas, { a, width }, { g, outputs }, λ, this.#scratch);
+      else invertDiagonals(a, g, λ);
     });
     return ready(undefined);
   }
@@ -65,6 +81,12 @@ class KfacPreconditioner implements Preconditioner {
       if (this.#frozen[ℓ]) return;
       const { width, outputs } = layer;
       const part = layerWeights(layer, z);
+      if (!hasFactors(layer)) {
+        const { a, g } = this.#factors[ℓ];
+        for (let j = 0, at = part.offset; j < outputs; j++)
+          for (let i = 0; i < width; i++, at++) part.data[at] *= a[i] * g[j];
+        return;
+      }
       const a = view(this.#factors[ℓ].a, 0, width, width);
       const g = view(this.#factors[ℓ].g, 0, outputs, outputs);
       blas.trsm('L', 'L', 'N', 'N', 1, a, part);
@@ -83,23 +105,34 @@ export function factorSides(
   damping: number,
   scratch: Float64Array = new Float64Array(Math.max(width, outputs) ** 2),
 ): void {
-  const root = Math.sqrt(damping);
-  const meanA = trace(a, width) / width;
-  const meanG = trace(g, outputs) / outputs;
-  const π = meanA > 0 && meanG > 0 ? Math.sqrt(meanA / meanG) : 1;
-  factor(blas, a, width, π * root, scratch);
-  factor(blas, g, outputs, root / π, scratch);
+  const shifts = shiftsOf(mean(a, width, width + 1), mean(g, outputs, outputs + 1), damping);
+  factor(blas, a, width, shifts[0], scratch);
+  factor(blas, g, outputs, shifts[1], scratch);
 }
 
-function trace(a: FloatArray, n: number): number {
+/** a ← 1/(a + π√λ), g ← 1/(g + √λ/π), number by number. */
+export function invertDiagonals(a: FloatArray, g: FloatArray, damping: number): void {
+  const shifts = shiftsOf(mean(a, a.length, 1), mean(g, g.length, 1), damping);
+  for (const [k, side] of [a, g].entries()) for (let i = 0; i < side.length; i++) side[i] = 1 / (side[i] + shifts[k]);
+}
+
+/** π√λ and √λ/π by the means of both diagonals; a small share of the mean at least. */
+function shiftsOf(meanA: number, meanG: number, damping: number): readonly [number, number] {
+  const root = Math.sqrt(damping);
+  const π = meanA > 0 && meanG > 0 ? Math.sqrt(meanA / meanG) : 1;
+  return [Math.max(π * root, 1e-7 * meanA, 1e-30), Math.max(root / π, 1e-7 * meanG, 1e-30)];
+}
+
+/** The mean of n numbers, one every `step`. */
+function mean(a: FloatArray, n: number, step: number): number {
   let sum = 0;
-  for (let k = 0; k < n; k++) sum += a[k * (n + 1)];
-  return sum;
+  for (let k = 0; k < n; k++) sum += a[k * step];
+  return sum / n;
 }
 
 /** The lower triangle of a ← Cholesky's factor of a + shift·I; the shift grows until there is one. */
 function factor(blas: Blas, a: FloatArray, n: number, shift: number, scratch: Float64Array): void {
-  let added = Math.max(shift, (1e-7 * trace(a, n)) / n, 1e-30);
+  let added = shift;
   for (let k = 0; k < MOST_TRIES; k++, added *= GROWTH) {
     for (let at = 0; at < n * n; at++) scratch[at] = a[at];
     for (let j = 0; j < n; j++) scratch[j * (n + 1)] += added;
