@@ -36,6 +36,7 @@ import { DeviceObjective } from './device/device-objective.js';
 import type { DeviceStepper, Stepper } from './optimizer.js';
 import { GraphObjective } from './graph/graph-objective.js';
 import { vectorNumbers } from './objective/workspace.js';
+import { OPTIMIZERS } from './optimizers/table.js';
 import { outline, prepare, type AnyNetwork, type Outline, type Subject } from './prepare.js';
 import { runSettings } from './run-settings.js';
 import type { TrainOptions, TrainingRun } from './train-options.js';
@@ -261,11 +262,7 @@ function onDevice(
     throw new OptionError(`${what} does not train on a device: ${advice}, or leave out the device.`, {});
   };
   if (optimizer.onDevice === undefined) {
-    const {
-      what = optimizer.name,
-      advice = 'take adam, adamw, sgd, momentum, nesterov, adagrad, rmsprop, lbfgs, newton, damped-newton, ' +
-        'newton-cg, gauss-newton-cg, levenberg-marquardt, hessian-free or kfac',
-    } = optimizer.refused ?? {};
+    const { what = optimizer.name, advice = `take one of ${OPTIMIZERS.join(', ')}` } = optimizer.refused ?? {};
     refuse(what, advice);
   }
   if ((team?.communicator.size ?? 1) > 1) refuse('A run of several ranks', 'take one rank');

@@ -210,7 +210,7 @@ describe('a Lanczos basis', () => {
       Array.from({ length: most }, () => vector()),
       vector(),
     );
-    basis.build(product, g, { most, tolerance: 0 });
+    now(basis.build(product, g, { most, tolerance: 0 }));
     const model = (d: ArrayLike<number>): number => {
       const out = vector();
       product(vector(d), out);
@@ -271,13 +271,11 @@ describe('a Lanczos basis', () => {
       Array.from({ length: n }, () => vector()),
       vector(),
     );
-    basis.build(
-      (v, out) => {
-        for (let k = 0; k < n; k++) out[k] = diagonal[k] * v[k];
-      },
-      g,
-      { most: n, tolerance: 0 },
-    );
+    const product: Product = (v, out) => {
+      for (let k = 0; k < n; k++) out[k] = diagonal[k] * v[k];
+      return ready(undefined);
+    };
+    now(basis.build(product, g, { most: n, tolerance: 0 }));
     const d = vector();
     const { damping } = basis.solve({ radius: 10 }, d);
     if (basis.ritzValues[0] < 0) {
@@ -306,7 +304,7 @@ describe('a Lanczos basis', () => {
       Array.from({ length: n }, () => vector()),
       vector(),
     );
-    basis.build(product, g, { most: n, tolerance: 1e-4 });
+    now(basis.build(product, g, { most: n, tolerance: 1e-4 }));
     expect(basis.size).toBeLessThan(15);
     const d = vector();
     basis.solve({ damping: 0 }, d);

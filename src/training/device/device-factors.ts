@@ -25,7 +25,7 @@ export class DeviceFactors {
   constructor(batch: DeviceBatch, moments: readonly DeviceMoment[], signs: SampleSigns | undefined) {
     const { network, layout } = batch;
     this.#batch = batch;
-    this.#plan = new MomentPlan(network, layout.training.draw!, moments, layout.at);
+    this.#plan = new MomentPlan(network, layout.training.draw, moments, layout.at);
     this.#signs = signs;
     this.#key = moments.map(({ at }) => at).join(' ');
   }
@@ -54,12 +54,14 @@ export class DeviceFactors {
     };
     const isWhole = batch.slices(samples).length === 1;
     const none = { samples: 0, at: () => 0 };
+    batch.write(plan.shares(keep, { samples, weight, isFirst: true }), batch.layout.at.shares);
     await this.#run(`begin ${this.#key}`, none, (recorder) => plan.recordBegin(recorder));
     if (plan.counts && !isWhole) await drawn(async (slice, tape) => ofSlice('counts', slice, tape));
-    await drawn(async (slice, tape) => {
-      if (plan.counts && isWhole) await ofSlice('counts', slice, tape);
-      await ofSlice('slice', slice, tape);
-    });
+    if (plan.visits)
+      await drawn(async (slice, tape) => {
+        if (plan.counts && isWhole) await ofSlice('counts', slice, tape);
+        await ofSlice('slice', slice, tape);
+      });
     await this.#run(`end ${this.#key}`, none, (recorder) => plan.recordEnd(recorder));
   }
 

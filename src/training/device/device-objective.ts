@@ -243,8 +243,8 @@ export class DeviceObjective implements LoopObjective {
     return norm;
   }
 
-  /** θ by a rule whose moments are at places of the device (`span`). */
-  async update({ rule, layers }: Update): Promise<void> {
+  /** θ by a rule whose moments are at places of the device (`span`), from the gradient or what stands elsewhere. */
+  async update({ rule, layers }: Update, from = this.batch.layout.at.sum): Promise<void> {
     const { at } = this.batch.layout;
     const moments = 'moments' in rule ? rule.moments.map((span) => span.at) : [];
     const settings: number[] = [];
@@ -254,10 +254,10 @@ export class DeviceObjective implements LoopObjective {
       settings.push(...(own === null ? [0, 0, 0, 0] : settingsOf(rule, own, layer)));
       if (own === null) continue;
       const { offset, width, inputs, outputs } = layer;
-      const places = [at.parameters, at.sum, moments[0] ?? 0, moments[1] ?? 0].map((place) => place + offset);
+      const places = [at.parameters, from, moments[0] ?? 0, moments[1] ?? 0].map((place) => place + offset);
       const integers = [...places, at.settings + SETTING_NUMBERS * ℓ, width, inputs];
       const step = { ...updateKernel(rule), count: width * outputs, integers };
-      launches.push(await this.batch.prepared(`update ${step.kernel.name} ${ℓ}`, () => [step]));
+      launches.push(await this.batch.prepared(`update ${step.kernel.name} ${ℓ} ${from}`, () => [step]));
     }
     this.batch.write(settings, at.settings);
     for (const launch of launches) launch.run();

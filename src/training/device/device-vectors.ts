@@ -148,6 +148,26 @@ export class DeviceVectors extends Space {
     return awaited(this.ask(async () => this.#told(after)));
   }
 
+  orthogonalize(w: FloatArray, vectors: readonly FloatArray[]): void {
+    this.inOrder(async () => {
+      for (let turn = 0; turn < 2; turn++)
+        for (let j = vectors.length - 1; j >= 0; j--) await this.#leaveOut(vectors[j], w);
+    });
+  }
+
+  /** w ← w − v·(vᵀw): the product is summed there. */
+  async #leaveOut(v: FloatArray, w: FloatArray): Promise<void> {
+    const { prepared, placeOf, dots, coefficients } = this.#places;
+    const [x, y, n, parts] = [placeOf(v), placeOf(w), this.length, dots + OTHERS];
+    const launches = await prepared(`leave out ${x} ${y}`, () => [
+      dotStep({ to: parts, x, y, n }),
+      { kernel: GATHER, count: 1, integers: [coefficients, 0, this.#count, parts, 1, 0, 1], reals: [-1] },
+      { kernel: FILL, count: 1, integers: [coefficients + 1, 0], reals: [1] },
+      combineStep([y, x, coefficients], n),
+    ]);
+    launches.run();
+  }
+
   /** What `work` comes to, after what was asked before. */
   async ask<T>(work: () => Promise<T>): Promise<T> {
     const asked = this.#turn.then(work);

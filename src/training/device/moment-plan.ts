@@ -12,6 +12,7 @@ import { recordedMemory, type StepMemory } from '../../tape/device/tape.js';
 import { countReached } from './moment-inputs.js';
 import {
   recordDiagonal,
+  recordGradient,
   recordMoment,
   recordSquares,
   sizeOf,
@@ -32,6 +33,8 @@ const REACHED_NUMBERS = 2;
 
 /** Where numbers of moments stand on a device. */
 export interface MomentRegions {
+  /** The gradient. */
+  readonly sum: number;
   /** The sum of the moment that is at work. */
   readonly moment: number;
   /** Sums of squares of all slices. */
@@ -47,28 +50,29 @@ export class MomentPlan {
   readonly squareNumbers: number;
   readonly reachedNumbers: number;
   readonly #network: GraphNetwork;
-  readonly #draw: DrawPlan;
+  readonly #draw: DrawPlan | null;
   readonly #moments: readonly DeviceMoment[];
   readonly #regions: MomentRegions;
   readonly #layers: readonly PairedLayer[];
   /** Where each moment of a layer without factors has its sums. */
   readonly #squares: ReadonlyMap<DeviceMoment, number>;
 
-  constructor(network: GraphNetwork, draw: DrawPlan, moments: readonly DeviceMoment[], regions: MomentRegions) {
+  constructor(network: GraphNetwork, draw: DrawPlan | null, moments: readonly DeviceMoment[], regions: MomentRegions) {
     this.#network = network;
     this.#draw = draw;
     this.#moments = moments;
     this.#regions = regions;
     const pads = hasPadding(network.loss);
     this.#layers = network.layers.map((layer, ℓ) => {
-      const pairs = draw.pairs.filter((pair: FactorPair) => pair.layer === ℓ);
+      const pairs = draw?.pairs.filter((pair: FactorPair) => pair.layer === ℓ) ?? [];
       return { layer, pairs, leavesOut: pads && pairs.length > 0 && haveColumns(pairs) };
     });
     let [largest, sums] = [0, 0];
     const squares = new Map<DeviceMoment, number>();
     for (const moment of moments) {
       const size = sizeOf(moment, this.#layer(moment));
-      if (this.#isPaired(moment)) largest = Math.max(largest, moment.diagonal ? size : size * size);
+      if (this.#isPaired(moment) || ofGradient(moment))
+        largest = Math.max(largest, moment.diagonal ? size : size * size);
       else {
         squares.set(moment, regions.squares + sums);
         sums += size + 1;
@@ -83,6 +87,11 @@ export class MomentPlan {
   /** Whether columns are counted before moments are made. */
   get counts(): boolean {
     return this.#counted().length > 0;
+  }
+
+  /** Whether slices are visited: all moments are of the gradient where they are not. */
+  get visits(): boolean {
+    return !this.#moments.every(ofGradient);
   }
 
   /** Whether errors are drawn. */
@@ -116,7 +125,7 @@ export class MomentPlan {
   /** Adds a slice to the moments of layers with factors, and to the sums of others. */
   recordSlice(recorder: Recorder): void {
     const { moment: sum, reached, shares } = this.#regions;
-    for (const moment of this.#moments) {
+    for (const moment of this.#moments.filter((one) => !ofGradient(one))) {
       const own = this.#layers[moment.layer];
       if (this.#isPaired(moment)) {
         const isReached = moment.of === 'inputs' && own.leavesOut;
@@ -126,16 +135,21 @@ export class MomentPlan {
         recordMoment(recorder, moment, own, { sum, keep: shares + SLICE_KEEP, share });
         continue;
       }
-      const other = this.#draw.others.find(({ layer }) => layer === moment.layer);
+      const other = this.#draw?.others.find(({ layer }) => layer === moment.layer);
       const places = { sum: this.#squares.get(moment)! };
       if (other !== undefined)
         recordSquares(recorder, moment, own.layer, { ...places, g: recorder.at(other.gradient) });
     }
   }
 
-  /** Takes the sums of layers without factors. */
+  /** Takes the sums of layers without factors, and moments of the gradient. */
   recordEnd(recorder: Recorder): void {
-    const { shares } = this.#regions;
+    const { sum: gradient, moment: made, shares } = this.#regions;
+    for (const moment of this.#moments.filter(ofGradient)) {
+      const layer = this.#layer(moment);
+      const places = { sum: made, keep: shares + KEEP, share: shares + TAKEN, g: gradient + layer.offset };
+      recordGradient(recorder, moment, layer, places);
+    }
     for (const [moment, sum] of this.#squares) {
       const share = shares + (moment.of === 'inputs' ? ERROR_SHARE : TAKEN);
       recordDiagonal(recorder, moment, this.#layer(moment), { sum, keep: shares + KEEP, share });
@@ -150,14 +164,16 @@ export class MomentPlan {
     return [...new Set(layers)];
   }
 
-  #isPaired({ layer }: MomentShape): boolean {
-    return this.#layers[layer].pairs.length > 0;
+  #isPaired({ of, layer }: MomentShape): boolean {
+    return !ofGradient({ of }) && this.#layers[layer].pairs.length > 0;
   }
 
   #layer({ layer }: MomentShape): LayerBlock {
     return this.#network.layers[layer];
   }
 }
+
+const ofGradient = ({ of }: Pick<MomentShape, 'of'>): boolean => of === 'gradientRows' || of === 'gradientColumns';
 
 /** What moments take of a device, slices of so many samples. */
 export function momentMemory(
@@ -166,9 +182,8 @@ export function momentMemory(
   shapes: readonly MomentShape[],
   samples: number,
 ): StepMemory & Pick<MomentPlan, 'momentNumbers' | 'squareNumbers' | 'reachedNumbers'> {
-  if (draw === null) return { momentNumbers: 0, squareNumbers: 0, reachedNumbers: 0, scratch: 0, lists: 0 };
   const moments = shapes.map((shape): DeviceMoment => ({ ...shape, at: 0 }));
-  const plan = new MomentPlan(network, draw, moments, { moment: 0, squares: 0, reached: 0, shares: 0 });
+  const plan = new MomentPlan(network, draw, moments, { sum: 0, moment: 0, squares: 0, reached: 0, shares: 0 });
   const recorder = new Recorder({ samples, at: () => 0, scratch: 0 });
   plan.recordBegin(recorder);
   plan.recordCounts(recorder);

@@ -14,7 +14,8 @@ import { eachCopiedInput, standAsMatrices } from './moment-inputs.js';
 /** A moment: of which layer's side, and whether its diagonal alone. */
 export interface MomentShape {
   readonly layer: number;
-  readonly of: 'inputs' | 'errors';
+  /** Inputs; drawn errors; of the gradient G (width × outputs) GGᵀ or GᵀG. */
+  readonly of: 'inputs' | 'errors' | 'gradientRows' | 'gradientColumns';
   readonly diagonal: boolean;
 }
 
@@ -25,7 +26,7 @@ export interface DeviceMoment extends MomentShape {
 
 /** Rows of a side. */
 export const sizeOf = ({ of }: Pick<MomentShape, 'of'>, { width, outputs }: LayerBlock): number =>
-  of === 'inputs' ? width : outputs;
+  of === 'inputs' || of === 'gradientRows' ? width : outputs;
 
 /** What x is of a moment y: its diagonal as y is, a matrix whose upper triangle is read, the diagonal of a matrix. */
 const FORMS = { diagonal: 0, matrix: 1, ofMatrix: 2 } as const;
@@ -147,6 +148,23 @@ export function recordSquares(
 ): void {
   if (of === 'inputs') recorder.run(ROW_DOTS, width, [sum, 1, outputs, g, g, width], [1]);
   else recorder.run(COLUMN_DOTS, outputs, [sum, 1, width, g, g, width], [1]);
+}
+
+/** Records a moment of a layer's gradient at g. */
+export function recordGradient(
+  recorder: Recorder,
+  { of, diagonal, at }: DeviceMoment,
+  { width, outputs }: LayerBlock,
+  { g, ...places }: MomentPlaces & { readonly g: number },
+): void {
+  const { sum } = places;
+  const own = place(g, width);
+  const [size, depth, a, b] =
+    of === 'gradientRows' ? [width, outputs, own, transposed(own)] : [outputs, width, transposed(own), own];
+  recorder.begin();
+  if (!diagonal) recorder.sum(false, [{ c: place(sum, size), rows: size, columns: size, terms: [{ a, b, depth }] }]);
+  else recorder.run(of === 'gradientRows' ? ROW_DOTS : COLUMN_DOTS, size, [sum, 0, depth, g, g, width], [1]);
+  take(recorder, { at, diagonal, size }, places, { form: diagonal ? 'diagonal' : 'matrix', factor: 1 });
 }
 
 /** Records what is made of the sums of all slices: the diagonal as a product of rows and columns. */

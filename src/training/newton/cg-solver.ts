@@ -2,14 +2,15 @@
  * Solvers by products alone: conjugate gradients for a damping, Steihaug's for a radius, one Lanczos basis for both.
  */
 import type { FloatArray } from '../../core/floats.js';
+import type { Blas } from '../../dense/blas.js';
 import { conjugateGradients, type CgPlaces } from './conjugate-gradients.js';
 import { LanczosBasis } from './lanczos-basis.js';
 import { vectorNumbers } from '../objective/workspace.js';
 import type { NewtonCurvature, NewtonObjective } from './newton-objective.js';
 import type { Solved, Solver, SolverPlan } from './solver.js';
 import { steihaug } from './steihaug.js';
-import { now, ready, type Steps } from './steps.js';
-import type { Space } from './vectors.js';
+import { ready, type Steps } from './steps.js';
+import type { Product, Space } from './vectors.js';
 
 /** What ends an iteration. */
 export interface CgSettings {
@@ -74,33 +75,38 @@ export const undamped = (curvature: number | null, damping: number): number | nu
 /** One Lanczos basis a point, for every radius or damping. iterations + 1 vectors. */
 export const lanczosSolver = ({ curvature, iterations, tolerance }: CgSettings): SolverPlan => ({
   spare: ({ parameters }) => (Math.min(iterations, parameters) + 1) * vectorNumbers(parameters),
-  begin(objective) {
-    const most = Math.min(iterations, objective.network.parameters);
-    const vectors = Array.from({ length: most }, () => objective.vector());
-    let basis: LanczosBasis | undefined;
-    return {
-      rule: 'lanczos',
-      prepare(point) {
-        basis ??= new LanczosBasis(point.space, objective.blas, vectors, objective.vector());
-        const product = (v: FloatArray, out: FloatArray): void => {
-          now(point.product(curvature, 0, { v, out }));
-        };
-        basis.build(product, point.gradient, { most, tolerance });
-        return ready(undefined);
-      },
-      solve(point, bound, d) {
-        const { y, damping, model } = basis!.solve(bound, d);
-        const least = basis!.ritzValues[0] ?? 0;
-        const last = y.length === 0 ? 0 : Math.abs(y[y.length - 1]);
-        return ready<Solved>({
-          model,
-          iterations: basis!.size,
-          residual: point.gradientNorm === 0 ? 0 : (basis!.remainder * last) / point.gradientNorm,
-          negativeCurvature: least < 0 ? least : null,
-          damping,
-          boundary: 'radius' in bound && (damping > 0 || least < 0),
-        });
-      },
-    };
-  },
+  begin: (objective) => byLanczos(objective, objective.blas, { curvature, iterations, tolerance }),
 });
+
+/** It, with vectors in S; small matrices are decomposed here. */
+export function byLanczos<S extends Space>(
+  objective: Pick<NewtonObjective<S>, 'network' | 'vector'>,
+  blas: Blas,
+  { curvature, iterations, tolerance }: CgSettings,
+): Solver<S> {
+  const most = Math.min(iterations, objective.network.parameters);
+  const vectors = Array.from({ length: most }, () => objective.vector());
+  const next = objective.vector();
+  let basis: LanczosBasis<S> | undefined;
+  return {
+    rule: 'lanczos',
+    prepare(point) {
+      basis ??= new LanczosBasis(point.space, blas, vectors, next);
+      const product: Product = (v, out) => point.product(curvature, 0, { v, out });
+      return basis.build(product, point.gradient, { most, tolerance });
+    },
+    solve(point, bound, d) {
+      const { y, damping, model } = basis!.solve(bound, d);
+      const least = basis!.ritzValues[0] ?? 0;
+      const last = y.length === 0 ? 0 : Math.abs(y[y.length - 1]);
+      return ready<Solved>({
+        model,
+        iterations: basis!.size,
+        residual: point.gradientNorm === 0 ? 0 : (basis!.remainder * last) / point.gradientNorm,
+        negativeCurvature: least < 0 ? least : null,
+        damping,
+        boundary: 'radius' in bound && (damping > 0 || least < 0),
+      });
+    },
+  };
+}

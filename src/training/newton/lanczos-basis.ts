@@ -9,11 +9,12 @@ import type { Blas } from '../../dense/blas.js';
 import { view, zeros } from '../../dense/matrix.js';
 import { symmetricEigen } from '../../dense/symmetric-eigen.js';
 import { smallTrustRegion, type SmallModel, type SmallSolution } from './small-trust-region.js';
-import type { Vectors } from './vectors.js';
+import type { Steps } from './steps.js';
+import type { Product, Space } from './vectors.js';
 
-/** A basis in places that are given: as many as it can have vectors. */
-export class LanczosBasis {
-  readonly #space: Vectors;
+/** A basis in places that are given, vectors in S: as many as it can have vectors. */
+export class LanczosBasis<S extends Space> {
+  readonly #space: S;
   readonly #blas: Blas;
   readonly #vectors: readonly FloatArray[];
   readonly #next: FloatArray;
@@ -24,7 +25,7 @@ export class LanczosBasis {
   /** β_{k+1}: ‖AV − VT‖, zero where the space is invariant. */
   remainder = 0;
 
-  constructor(space: Vectors, blas: Blas, vectors: readonly FloatArray[], next: FloatArray) {
+  constructor(space: S, blas: Blas, vectors: readonly FloatArray[], next: FloatArray) {
     this.#space = space;
     this.#blas = blas;
     this.#vectors = vectors;
@@ -40,34 +41,35 @@ export class LanczosBasis {
    * Builds the basis until it has `most` vectors or the Newton step's residual, |β y_k| relative to ‖g‖, is at most
    * `tolerance` and T is positive definite. A product and 8N·k flops for vector k. Throws FactorizationError.
    */
-  build(
-    product: (v: FloatArray, out: FloatArray) => void,
+  *build(
+    product: Product,
     g: FloatArray,
     { most, tolerance }: { readonly most: number; readonly tolerance: number },
-  ): void {
+  ): Steps<void> {
     const space = this.#space;
     const w = this.#next;
     const diagonal: number[] = [];
     const beside: number[] = [];
-    const norm = space.norm(g);
+    const [square] = yield* space.dots([g, g]);
+    const norm = Math.sqrt(square);
     this.size = 0;
     this.products = 0;
     if (norm === 0) return;
     space.combine(1 / norm, g, 0, this.#vectors[0]);
     for (let k = 0; k < Math.min(most, this.#vectors.length, space.length); k++) {
       const v = this.#vectors[k];
-      product(v, w);
+      yield* product(v, w);
       this.products++;
-      diagonal.push(space.dot(v, w));
-      const before = space.norm(w);
-      for (let turn = 0; turn < 2; turn++)
-        for (let j = k; j >= 0; j--) space.add(-space.dot(this.#vectors[j], w), this.#vectors[j], w);
-      this.remainder = space.norm(w);
+      const [bend, before] = yield* space.dots([v, w], [w, w]);
+      diagonal.push(bend);
+      space.orthogonalize(w, this.#vectors.slice(0, k + 1));
+      const [rest] = yield* space.dots([w, w]);
+      this.remainder = Math.sqrt(rest);
       this.size = k + 1;
       this.#model = this.#decompose(diagonal, beside, norm);
       // What is left is rounding: the space is invariant.
       const rounding = 8 * (w instanceof Float32Array ? 2 ** -23 : 2 ** -52);
-      if (!(this.remainder > rounding * before) || this.#converged(norm, tolerance)) return;
+      if (!(this.remainder > rounding * Math.sqrt(before)) || this.#converged(norm, tolerance)) return;
       if (k + 1 < this.#vectors.length) space.combine(1 / this.remainder, w, 0, this.#vectors[k + 1]);
       beside.push(this.remainder);
     }
@@ -90,7 +92,7 @@ export class LanczosBasis {
 
   /** d ← the minimizer over the space within the radius, or of the damped quadratic; what the small problem says. */
   solve(by: { readonly radius: number } | { readonly damping: number }, d: FloatArray): SmallSolution {
-    d.fill(0);
+    this.#space.clear(d);
     if (this.size === 0) return { y: new Float64Array(0), damping: 0, model: 0, hard: false };
     const solution = smallTrustRegion(this.#model, by);
     solution.y.forEach((value, j) => {

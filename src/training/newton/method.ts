@@ -11,23 +11,25 @@ export interface NewtonMethod extends Omit<Stepper, 'step'> {
   steps(plan: StepPlan): Steps<StepReport>;
 }
 
-const stateOf = ({ arrays, numbers, rules }: NewtonMethod): Pick<Stepper, 'arrays' | 'numbers' | 'rules'> => ({
-  arrays,
-  numbers,
-  rules,
-});
-
 /** It here. */
 export const here = (method: NewtonMethod): Stepper => ({
-  ...stateOf(method),
+  arrays: method.arrays,
+  numbers: method.numbers,
+  get rules() {
+    return method.rules;
+  },
   ...(method.prepare === undefined ? {} : { prepare: async (signal) => method.prepare!(signal) }),
   step: (plan) => now(method.steps(plan)),
   restored: () => method.restored?.(),
 });
 
 /** It on a device, whose step ends when all of it was handed over. */
-export const there = (method: NewtonMethod, objective: NewtonObjective): DeviceStepper => ({
-  ...stateOf(method),
+export const there = (method: NewtonMethod, objective: Pick<NewtonObjective, 'end'>): DeviceStepper => ({
+  arrays: method.arrays,
+  numbers: method.numbers,
+  get rules() {
+    return method.rules;
+  },
   step: async (plan) => {
     const report = await later(method.steps(plan));
     await later(objective.end());

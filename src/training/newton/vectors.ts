@@ -71,6 +71,9 @@ export abstract class Space {
   /** The step, then what `between` asks for, then the products of `after`: on a device all of it comes at once. */
   abstract advance(step: CgStep, between: () => void, after: readonly Pair[]): Steps<Advanced>;
 
+  /** w ← (I − VVᵀ)w, one vector after the other, the last one first, all of it twice. */
+  abstract orthogonalize(w: FloatArray, vectors: readonly FloatArray[]): void;
+
   /** Whether all numbers are finite. */
   abstract isFinite(x: FloatArray): Steps<boolean>;
 
@@ -130,6 +133,11 @@ export class Vectors extends Space {
     if (length.across !== 0) this.add(-length.across, step.q, step.r);
     between();
     return ready({ length, before, after: this.#dots(after) });
+  }
+
+  orthogonalize(w: FloatArray, vectors: readonly FloatArray[]): void {
+    for (let turn = 0; turn < 2; turn++)
+      for (let j = vectors.length - 1; j >= 0; j--) this.add(-this.dot(vectors[j], w), vectors[j], w);
   }
 
   isFinite(x: FloatArray): Steps<boolean> {

@@ -32,7 +32,7 @@ interface Inverses {
 }
 
 /** The moments that it is made of: of layers without factors the diagonals. */
-export const preconditionerMoments = ({ layers }: ParameterLayout): MomentShape[] =>
+export const preconditionerMoments = ({ layers }: ParameterLayout): (MomentShape & { readonly of: keyof Inverses })[] =>
   layers.flatMap((own, layer) =>
     (['inputs', 'errors'] as const).map((of) => ({ layer, of, diagonal: !hasFactors(own) })),
   );

@@ -8,7 +8,7 @@ import type { Steps } from '../newton/steps.js';
 import { partOf, type Space } from '../newton/vectors.js';
 import type { StepPlan, StepReport } from '../optimizer.js';
 import { modelStep, nextDamping } from './damping.js';
-import { requireSquares } from './ekfac-adam.js';
+import { requireSquares } from './ekfac-stepper.js';
 import type { KfacObjective, KroneckerState } from './kfac-objective.js';
 import type { KfacSettings } from './kfac-options.js';
 import { layersText, type SideShape } from './kronecker-sides.js';

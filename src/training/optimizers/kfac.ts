@@ -39,7 +39,10 @@ export function kfacOptimizer(options: KfacOptimizerOptions = {}): Optimizer {
     begin: (objective) => here(new KfacStepper(kfacOnHost(objective, sidesOptions(settings)), settings)),
     passes: ['tangent', 'draw'],
     parts: 2,
-    moments: (subject) => momentsOf(sideShapes(subject, sidesOptions(settings))),
+    moments: (subject) => {
+      const sides = sidesOptions(settings);
+      return momentsOf(sideShapes(subject, sides), sides);
+    },
     onDevice: (objective) => {
       const own = kfacOnDevice(objective, sidesOptions(settings));
       return there(new KfacStepper(own, settings), own);

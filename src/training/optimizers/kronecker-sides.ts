@@ -82,13 +82,19 @@ export function sideShapes(
   });
 }
 
-/** The moments of drawn errors that sides are made of. */
-export const momentsOf = (sides: readonly (readonly [SideShape, SideShape])[]): MomentShape[] =>
-  sides.flat().map(({ layer, of, dense }) => ({ layer, of: of === 'input' ? 'inputs' : 'errors', diagonal: !dense }));
-
 /** Which moments of a side its statistics are. */
 export const momentOf = (of: SideShape['of'], statistics: Statistics): MomentTask['of'] =>
   (of === 'input' ? OF_INPUT : OF_OUTPUT)[statistics];
+
+/** The moments that are asked for of sides: of those that are kept. */
+export const momentsOf = (
+  sides: readonly (readonly [SideShape, SideShape])[],
+  { statistics, values }: Pick<SidesOptions, 'statistics' | 'values'>,
+): MomentShape[] =>
+  sides
+    .flat()
+    .filter(({ dense }) => dense || values)
+    .map(({ layer, of, dense }) => ({ layer, of: momentOf(of, statistics), diagonal: !dense }));
 
 const isDense = (size: number, largestSide: number): boolean => size > 1 && size <= largestSide;
 

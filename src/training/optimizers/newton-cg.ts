@@ -5,7 +5,7 @@
 import { requireName } from '../../core/checks.js';
 import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
 import type { Optimizer } from '../optimizer.js';
-import { cgSolver, lanczosSolver } from '../newton/cg-solver.js';
+import { byLanczos, cgSolver, lanczosSolver } from '../newton/cg-solver.js';
 import { composeNewton, SEARCH_KEYS, type SearchOptions } from '../newton/compose.js';
 import { requireCount, requireNumber } from '../newton/option-checks.js';
 import type { NewtonCurvature } from '../newton/newton-objective.js';
@@ -94,5 +94,9 @@ export function newtonLanczos(options: NewtonLanczosOptions = {}): Optimizer {
     defaults: { search: 'radius', damping: 1 },
     settings: { curvature, iterations, tolerance },
     solver: () => lanczosSolver({ curvature, iterations, tolerance }),
+    there: {
+      apart: undefined,
+      begin: (objective, own) => byLanczos(own, objective.options.blas, { curvature, iterations, tolerance }),
+    },
   });
 }
