@@ -64,8 +64,14 @@ interface Found {
 const CARDS: Readonly<Record<CardName, (tf?: TensorFlow) => Promise<Found>>> = {
   cuda: async () => {
     const card = findCard();
-    const { description } = card;
-    return { description, software: false, open: async (memoryLimit) => openCuda(card, { memoryLimit }) };
+    return {
+      // Which looks for cuBLAS.
+      get description() {
+        return card.description;
+      },
+      software: false,
+      open: async (memoryLimit) => openCuda(card, { memoryLimit }),
+    };
   },
   webgpu: async () => {
     const found = await findAdapter();
@@ -119,9 +125,9 @@ export async function openDevice(
   const reasons: string[] = [];
   for (const card of name === 'auto' ? CARD_NAMES.filter((one) => one !== 'tfjs') : []) {
     try {
-      const { description, software, open } = await CARDS[card]();
-      if (software !== true) return await open(memoryLimit);
-      reasons.push(`${card} has a software adapter alone, ${description}`);
+      const found = await CARDS[card]();
+      if (found.software !== true) return await found.open(memoryLimit);
+      reasons.push(`${card} has a software adapter alone, ${found.description}`);
     } catch (error) {
       if (!(error instanceof HmatrixError)) throw error;
       reasons.push(`${card} cannot be used: ${messageOf(error)}`);

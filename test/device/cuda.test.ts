@@ -9,6 +9,7 @@ import { ARITHMETICS } from '#hmatrix/device/device.js';
 import { RandomStream } from '#hmatrix/core/random.js';
 import type { CudaDevice } from '#hmatrix/device/cuda/device.js';
 import { CudaContext } from '#hmatrix/device/cuda/context.js';
+import { chooseGemms } from '#hmatrix/device/cuda/gemms.js';
 import { rowsKernel } from '#hmatrix/device/cuda/kernels/rows.js';
 import type { KernelSource } from '#hmatrix/device/cuda/kernels/source.js';
 import { stepsOf } from '#hmatrix/device/cuda/kernels/steps.js';
@@ -16,6 +17,7 @@ import { findCard } from '#hmatrix/device/cuda/open.js';
 import { describeDevices, openDevice } from '#hmatrix/device/open.js';
 import { TILE_HEIGHTS, TILE_WIDTHS } from '#hmatrix/device/tiles.js';
 import { placesOfBlock } from '#hmatrix/device/work/gathers.js';
+import type { BlockProducts } from '#hmatrix/device/work/products.js';
 import type { SubstitutionTarget } from '#hmatrix/device/work/triangles.js';
 import type { Work } from '#hmatrix/device/work/work.js';
 import { arrayAddress } from '#hmatrix/native/koffi.js';
@@ -51,9 +53,12 @@ describe.skipIf(!hasStandIn)('cuda', () => {
   it('is_what_auto_takes_first_and_says_what_it_is', async () => {
     const device = await openDevice('auto');
     expect([device.name, device.precisions]).toEqual(['cuda', PRECISIONS]);
-    const what = 'Stand-in (compute capability 9.0, 4 multiprocessors, 4.0 GiB; driver of CUDA 12.8, NVRTC 12.8)';
+    const card = 'Stand-in (compute capability 9.0, 4 multiprocessors, 4.0 GiB; ';
+    const what = `${card}driver of CUDA 12.8, NVRTC 12.8, cuBLAS 12.8)`;
     expect(device.description).toBe(`cuda: ${what}`);
-    expect(device.memory).toEqual({ buffers: 0, bytes: 0, limit: 2 ** 32, bufferLimit: 2 ** 32 });
+    // But for what cuBLAS takes.
+    const limit = 2 ** 32 - 2 ** 26;
+    expect(device.memory).toEqual({ buffers: 0, bytes: 0, limit, bufferLimit: limit });
     await device.close();
     expect((await describeDevices())[0]).toEqual({ device: 'cuda', usable: true, description: what, software: false });
     expect(standIn.liveObjects()).toBe(0);
@@ -376,11 +381,19 @@ function allKernels(): Map<string, KernelSource> {
       blocks: [{ ...place, rows: 9, columns: 2, threshold: 0, maxRank: 2, order: 0, t: place.a, outcome: 0 }],
     },
   ];
+  // Of several shapes, which cuBLAS finds by addresses.
+  const several = product(16) as BlockProducts;
+  const other = { ...several.targets[0], rows: 9 };
+  const all = { extent: 1, depth: 1, flops: 600 };
+  const listed = stepsOf({ ...several, targets: [...several.targets, other] }, (work) =>
+    chooseGemms(work, all, () => ({ hasGroups: true })),
+  );
   const kernels = PRECISIONS.flatMap((precision) => [
     ...TILE_HEIGHTS.flatMap((height) => TILE_WIDTHS.map((width) => rowsKernel({ precision, height, width }))),
     ...works
       .flatMap((work) => stepsOf(work).steps)
-      .flatMap((step) => ('rows' in step ? [] : [1, 64].map((width) => step.kernel(precision, width)))),
+      .concat(listed.steps.flatMap((step) => ('gemm' in step ? [step.addresses!] : [])))
+      .flatMap((step) => ('kernel' in step ? [1, 64].map((width) => step.kernel(precision, width)) : [])),
   ]);
   return new Map(kernels.map((kernel) => [kernel.name, kernel]));
 }
@@ -410,7 +423,7 @@ describe('kernels', () => {
       execFileSync('sh', ['-c', `nvcc -cubin -std=c++14 -Xptxas -v -arch=sm_80 -o ${file}.bin ${file} 2>${log}`]);
       told += readFileSync(log, 'utf8');
       const spills = [...told.matchAll(/(\d+) bytes spill stores, (\d+) bytes spill loads/g)];
-      expect(sources).toHaveLength(2 * 29);
+      expect(sources).toHaveLength(2 * 30);
       expect(spills).toHaveLength(sources.length * architectures.length + rounding.length);
       expect(spills.filter(([, stores, loads]) => stores !== '0' || loads !== '0').map(([text]) => text)).toEqual([]);
       expect(told.split('\n').filter((line) => line.includes('warning'))).toEqual([]);

@@ -1,4 +1,4 @@
-/** Block products by tiles of each size, and of two sizes: the sums are those of plain loops. */
+/** Block products by tiles of each size, and of two sizes, and those that make up large triangles. */
 import { describe, expect, it } from 'vitest';
 import { floats } from '#hmatrix/core/floats.js';
 import type { Device } from '#hmatrix/device/device.js';
@@ -7,6 +7,7 @@ import type { BlockProducts, ProductTarget } from '#hmatrix/device/work/products
 import { productTiles } from '#hmatrix/device/work/tiles.js';
 import { randomMatrix } from '../support.js';
 import { CARDS, useDevice } from './devices.js';
+import { runWork } from './run-work.js';
 
 /** Targets of those shapes: A as it stands, B transposed, one behind the other. */
 function productsOf(shapes: readonly (readonly [rows: number, columns: number, depth: number])[]): {
@@ -70,5 +71,24 @@ describe.each(CARDS)('tiles on %s in %s', (name, precision) => {
   it.skipIf(name !== 'cuda')('of_two_sizes', async () => {
     const narrow = Array.from({ length: 512 }, () => [64, 16, 64] as const);
     await check([64, 16], [[1024, 512, 64], ...narrow]);
+  });
+
+  // What is launched for it is the same on all cards.
+  it.skipIf(name !== 'cuda')('of_a_triangle_that_is_brought_512_columns_at_once', async () => {
+    const [order, ld] = [577, 579];
+    const values = floats(ld * order, precision);
+    for (let j = 0; j < order; j++)
+      for (let i = j; i < order; i++) values[i + j * ld] = (i === j ? 9 : 0) + Math.cos(i * j) / (1 + i - j);
+    const work = { kind: 'cholesky', triangles: [{ offset: 0, ld, order, status: 0 }] } as const;
+    const { values: l, status } = await runWork(device, work, { values, status: floats(1, precision) });
+    expect(status[0]).toBe(0);
+    let worst = 0;
+    for (let j = 0; j < order; j += 3)
+      for (let i = j; i < order; i += 7) {
+        let sum = 0;
+        for (let k = 0; k <= j; k++) sum += l[i + k * ld] * l[j + k * ld];
+        worst = Math.max(worst, Math.abs(sum - values[i + j * ld]));
+      }
+    expect(worst).toBeLessThan(precision === 'f64' ? 1e-13 : 1e-4);
   });
 });

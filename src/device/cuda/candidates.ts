@@ -5,7 +5,7 @@
  * packages, `ldconfig`, LD_LIBRARY_PATH), a toolkit (CUDA_HOME, CUDA_PATH, /usr/local/cuda), conda, and the packages of
  * pip (nvidia-cuda-nvrtc, nvidia-cublas and those with -cu12, -cu11), which PyTorch brings along: of the environment
  * that is active, of the Pythons that PATH finds, and of the user. Where HMATRIX_CUDA names a folder, that one is
- * looked in alone, and first for the driver.
+ * looked in alone, and first for the driver; where HMATRIX_CUBLAS names one, that one alone for cuBLAS.
  */
 import { environmentVariable, PLATFORM } from '../../core/environment.js';
 import { pathsOf, prefixesOf } from '../../io/paths.js';
@@ -44,6 +44,13 @@ const variables = (...names: readonly string[]): string[] =>
 /** The folder that HMATRIX_CUDA names, undefined where it is not set. */
 export const chosenFolder = (): string | undefined => variables('HMATRIX_CUDA')[0];
 
+/** The value of HMATRIX_CUDA that leaves cards alone, and of HMATRIX_CUBLAS that leaves cuBLAS alone. */
+export const NONE = 'none';
+
+/** The folder that a library is looked for in alone, or "none"; undefined where none is named. */
+export const chosenFolderOf = (library: ToolkitLibrary): string | undefined =>
+  (library === 'cublas' ? variables('HMATRIX_CUBLAS')[0] : undefined) ?? chosenFolder();
+
 /** Folders of a toolkit that libraries may lie in. */
 const foldersOf = (root: string): string[] =>
   PLATFORM === 'win32'
@@ -65,7 +72,7 @@ export function toolkitCandidates(library: ToolkitLibrary, major: Major): string
   const windows = PLATFORM === 'win32';
   const name = FILES[library][major][windows ? 1 : 0];
   const within = (folders: readonly string[]): string[] => folders.flatMap((folder) => pathsOf(`${folder}/${name}`));
-  const chosen = chosenFolder();
+  const chosen = chosenFolderOf(library);
   if (chosen !== undefined) return within(foldersOf(chosen));
   const toolkits = [...variables('CUDA_HOME', 'CUDA_PATH'), ...(windows ? [] : ['/usr/local/cuda'])];
   const conda = variables('CONDA_PREFIX').flatMap((root) => (windows ? [`${root}/Library/bin`] : [`${root}/lib`]));

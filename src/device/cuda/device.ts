@@ -1,6 +1,6 @@
 /**
  * The device `cuda`: a card of NVIDIA's in float64 and float32, by kernels of our own (kernels/) that are compiled for
- * it when they are first needed.
+ * it when they are first needed, and where there is cuBLAS by its products of large matrices (gemms.ts).
  */
 import { PRECISIONS, type FloatArray, type Precision } from '../../core/floats.js';
 import { arrayAddress } from '../../native/koffi.js';
@@ -18,9 +18,13 @@ import { LedgerDevice } from '../ledger-device.js';
 import { Ledger } from '../ledger.js';
 import { checkedWork, residentWork } from '../resident-work.js';
 import { demandOfWork, type Work, type WorkKind, type WorkOperands } from '../work/work.js';
+import type { BlockProducts } from '../work/products.js';
 import type { Compiler } from './compiler.js';
 import { CudaContext } from './context.js';
+import type { CublasSearch } from './cublas.js';
+import { cublasBytes, CublasHandle } from './cublas-handle.js';
 import type { CudaDriver } from './driver.js';
+import { chooseGemms, GEMM_LEAST, type ChosenGemms, type GemmLeast } from './gemms.js';
 import type { CudaHost, Kernel } from './host.js';
 import type { KernelSource } from './kernels/source.js';
 import { stepsOf } from './kernels/steps.js';
@@ -37,15 +41,22 @@ export interface FoundCard {
   readonly device: number;
   /** 90 for compute capability 9.0. */
   readonly architecture: number;
-  /** Its name, memory and versions, for people. */
+  /** Its name, memory and versions, for people; cuBLAS is looked for when it is read. */
   readonly description: string;
+  /** Looks for cuBLAS. */
+  readonly findCublas: () => CublasSearch;
 }
 
 /** What a device opened on CUDA may be given. */
 export interface CudaOptions {
   /** Most bytes on the device; undefined: what is free there when it is opened. */
   readonly memoryLimit: number | undefined;
+  /** What cuBLAS multiplies; default: GEMM_LEAST and what is larger. */
+  readonly gemms?: GemmLeast | undefined;
 }
+
+/** With a limit of less than so many times what cuBLAS takes for itself our own kernels have all products. */
+const WORTH = 4;
 
 /** The architecture from which on cards multiply small matrices of rounded numbers at once. */
 const TENSORS = 80;
@@ -53,7 +64,6 @@ const TENSORS = 80;
 /** A device on CUDA. `openCuda` opens one. */
 export class CudaDevice extends LedgerDevice<number> implements Device {
   readonly name = 'cuda';
-  readonly description: string;
   readonly precisions = PRECISIONS;
   readonly team = null;
   readonly kernels: KernelDevice;
@@ -64,13 +74,17 @@ export class CudaDevice extends LedgerDevice<number> implements Device {
   protected readonly ledger: Ledger<number>;
   readonly #kernels = new Map<string, Kernel>();
   readonly #modules: number[] = [];
+  readonly #least: GemmLeast;
+  /** Whether the limit leaves room for it. */
+  readonly #mayHaveCublas: boolean;
+  #cublas: CublasHandle | undefined;
   #closed = false;
 
   /** Opens the card. Throws DeviceError, MemoryError. */
-  constructor(card: FoundCard, { memoryLimit }: CudaOptions) {
+  constructor(card: FoundCard, { memoryLimit, gemms = GEMM_LEAST }: CudaOptions) {
     super();
     this.#card = card;
-    this.description = `cuda: ${card.description}`;
+    this.#least = gemms;
     this.#context = new CudaContext(card.driver, card.device);
     this.#launches = new LaunchQueue(this.#context);
     this.#host = {
@@ -84,11 +98,16 @@ export class CudaDevice extends LedgerDevice<number> implements Device {
       },
       kernel: (source) => this.#kernel(source),
       kernels: (names, title, source) => this.#load(title, source, names),
+      gemm: (call, operands) => this.#cublas!.prepare(call, operands),
       add: (launch) => {
         this.#launches.add(launch);
       },
     };
-    const limit = memoryLimit ?? this.#free();
+    const given = memoryLimit ?? this.#free();
+    const apart = cublasBytes(card.architecture);
+    this.#mayHaveCublas = given >= WORTH * apart;
+    // What cuBLAS takes is set apart, whether a product needs it or not.
+    const limit = given - (this.#mayHaveCublas ? apart : 0);
     this.ledger = new Ledger({
       name: 'cuda',
       precisions: PRECISIONS,
@@ -102,6 +121,11 @@ export class CudaDevice extends LedgerDevice<number> implements Device {
     this.kernels = new CudaKernels(this.#host, this.ledger, () => {
       this.#context.enter();
     });
+  }
+
+  get description(): string {
+    const without = 'the memory limit leaves no room for cuBLAS: our own kernels have all products';
+    return `cuda: ${this.#card.description}${this.#mayHaveCublas ? '' : `; ${without}`}`;
   }
 
   async allocate(length: number, precision: Precision): Promise<DeviceBuffer> {
@@ -156,7 +180,7 @@ export class CudaDevice extends LedgerDevice<number> implements Device {
   async plan<W extends Work>(work: W): Promise<PreparedWork<W['kind']>> {
     this.#context.enter();
     const demand = demandOfWork(work as never);
-    const cut = cutWork(stepsOf(work));
+    const cut = cutWork(stepsOf(work, this.#chooseGemms));
     this.ledger.requireBytes(cut.bytes, 'The lists of a launch');
     const parts = new CudaWork(cut, this.#host);
     return residentWork<number, W['kind'], CudaWork>(this.ledger, {
@@ -190,9 +214,18 @@ export class CudaDevice extends LedgerDevice<number> implements Device {
     this.#closed = true;
     this.#launches.clear();
     this.ledger.close();
+    this.#cublas?.close();
     if (!this.#context.lost) for (const module of this.#modules) this.#card.driver.status('cuModuleUnload', module);
     this.#context.close();
   }
+
+  readonly #chooseGemms = (work: BlockProducts): ChosenGemms =>
+    chooseGemms(work, this.#least, () => {
+      const found = this.#mayHaveCublas ? this.#card.findCublas() : undefined;
+      if (found !== undefined && 'library' in found)
+        this.#cublas ??= new CublasHandle(found.library, this.#context, this.#card.architecture);
+      return this.#cublas;
+    });
 
   /** The kernel, compiled when it is first needed. */
   #kernel({ name, source, threads }: KernelSource): Kernel {

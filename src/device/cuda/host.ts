@@ -2,6 +2,8 @@
  * What launches on CUDA need of their device: memory, kernels, a queue.
  */
 import type { NativeArray } from '../../native/koffi.js';
+import type { GemmOperands } from './cublas-handle.js';
+import type { GemmCall } from './gemms.js';
 import type { KernelSource } from './kernels/source.js';
 import type { Launch } from './launches.js';
 
@@ -23,6 +25,8 @@ export interface CudaHost {
   kernel(source: KernelSource): Kernel;
   /** The kernels of those names (each a CUfunction) of a program, which is compiled now. */
   kernels(names: readonly string[], title: string, source: () => string): readonly number[];
+  /** A call of cuBLAS, which is opened. */
+  gemm(call: GemmCall, operands: GemmOperands): () => void;
   /** Adds a launch to the queue; the same object where it is the same launch. */
   add(launch: Launch): void;
 }

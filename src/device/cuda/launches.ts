@@ -3,13 +3,14 @@
  *
  * The card is handed what waits when something is read, written, freed or waited for. A launch costs this machine some
  * microseconds, as long as a card takes for a level of a tree: what was handed over in the same order before is kept
- * as a graph (CUDA graphs, recorded by capturing the stream) and replayed by one call.
+ * as a graph (CUDA graphs, recorded by capturing the stream) and replayed by one call. Calls of cuBLAS are recorded
+ * with it: by then each was made once, so that what it loads is there.
  */
 import { arrayAddress } from '../../native/koffi.js';
 import type { CudaContext } from './context.js';
 
-/** A launch, all that the kernel is given included. */
-export interface Launch {
+/** A launch of a kernel, all that it is given included. */
+export interface KernelLaunch {
   /** A CUfunction. */
   readonly kernel: number;
   readonly blocks: number;
@@ -19,6 +20,17 @@ export interface Launch {
   /** Addresses of the memory that it reads and writes, as far as that can be freed. */
   readonly memory: readonly number[];
 }
+
+/** A call of a library that adds to the stream. */
+export interface LibraryCall {
+  readonly call: () => void;
+  /** Whether it reads memory of this machine when it runs: no graph has it. */
+  readonly apart: boolean;
+  readonly memory: readonly number[];
+}
+
+/** What the stream is handed. */
+export type Launch = KernelLaunch | LibraryCall;
 
 /** CU_LAUNCH_PARAM_BUFFER_POINTER, CU_LAUNCH_PARAM_BUFFER_SIZE. */
 const [BUFFER_POINTER, BUFFER_SIZE] = [1n, 2n];
@@ -57,8 +69,19 @@ export class LaunchQueue {
 
   /** Hands over what waits. */
   submit(): void {
-    const launches = this.#waiting;
+    const waiting = this.#waiting;
     this.#waiting = [];
+    let begin = 0;
+    waiting.forEach((launch, i) => {
+      if (!('call' in launch && launch.apart)) return;
+      this.#hand(waiting.slice(begin, i));
+      launch.call();
+      begin = i + 1;
+    });
+    this.#hand(begin === 0 ? waiting : waiting.slice(begin));
+  }
+
+  #hand(launches: readonly Launch[]): void {
     if (launches.length < LEAST) {
       this.#launch(launches);
       return;
@@ -95,7 +118,12 @@ export class LaunchQueue {
     const size = new BigInt64Array(1);
     const extra = BigInt64Array.of(BUFFER_POINTER, 0n, BUFFER_SIZE, BigInt(arrayAddress(size)), 0n);
     const { stream } = this.#context;
-    for (const { kernel, blocks, threads, parameters } of launches) {
+    for (const launch of launches) {
+      if ('call' in launch) {
+        launch.call();
+        continue;
+      }
+      const { kernel, blocks, threads, parameters } = launch;
       size[0] = BigInt(parameters.byteLength);
       extra[1] = BigInt(arrayAddress(parameters));
       this.#context.call('cuLaunchKernel', kernel, blocks, 1, 1, threads, 1, 1, 0, stream, 0, arrayAddress(extra));
@@ -107,17 +135,17 @@ export class LaunchQueue {
     this.#context.call('cuStreamBeginCapture_v2', stream, THREAD_LOCAL);
     let graph = 0;
     try {
-      this.#launch(launches);
-    } finally {
-      // A stream that goes on recording would hand over nothing any more.
-      const to = new BigInt64Array(1);
-      this.#context.call('cuStreamEndCapture', stream, arrayAddress(to));
-      graph = Number(to[0]);
-    }
-    try {
+      try {
+        this.#launch(launches);
+      } finally {
+        // A stream that goes on recording would hand over nothing any more.
+        const to = new BigInt64Array(1);
+        this.#context.call('cuStreamEndCapture', stream, arrayAddress(to));
+        graph = Number(to[0]);
+      }
       return this.#context.made('cuGraphInstantiateWithFlags', graph, 0);
     } finally {
-      this.#context.driver.status('cuGraphDestroy', graph);
+      if (graph !== 0) this.#context.driver.status('cuGraphDestroy', graph);
     }
   }
 

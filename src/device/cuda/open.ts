@@ -5,15 +5,13 @@ import { PLATFORM } from '../../core/environment.js';
 import { DeviceError, LibraryError } from '../../core/errors.js';
 import { arrayAddress } from '../../native/koffi.js';
 import type { Device } from '../device.js';
-import { chosenFolder } from './candidates.js';
+import { chosenFolder, NONE } from './candidates.js';
 import { openCompiler } from './compiler.js';
+import { findCublas, type CublasSearch } from './cublas.js';
 import { CudaDevice, type CudaOptions, type FoundCard } from './device.js';
 import { ATTRIBUTE, openDriver } from './driver.js';
 
 export type { FoundCard };
-
-/** The value of HMATRIX_CUDA that leaves cards alone. */
-const NONE = 'none';
 
 /**
  * The first card of the driver's (CUDA_VISIBLE_DEVICES chooses), with a compiler for it. Nothing is opened. Throws
@@ -42,10 +40,22 @@ export function findCard(): FoundCard {
   const bytes = driver.made('cuDeviceTotalMem_v2', device);
   const architecture = 10 * major + minor;
   const compiler = openCompiler(Math.floor(version / 1000), architecture);
-  const description =
+  const versions =
     `${name} (compute capability ${major}.${minor}, ${count} multiprocessors, ${(bytes / 2 ** 30).toFixed(1)} GiB; ` +
-    `driver of CUDA ${Math.floor(version / 1000)}.${(version % 1000) / 10}, NVRTC ${compiler.version})`;
-  return { driver, compiler, device, architecture, description };
+    `driver of CUDA ${Math.floor(version / 1000)}.${(version % 1000) / 10}, NVRTC ${compiler.version}, `;
+  // That of the compiler's version is made for the same cards.
+  const findLibrary = (): CublasSearch => findCublas(compiler.major);
+  return {
+    driver,
+    compiler,
+    device,
+    architecture,
+    findCublas: findLibrary,
+    get description() {
+      const found = findLibrary();
+      return `${versions}${'library' in found ? `cuBLAS ${found.library.version}` : `no cuBLAS: ${found.reason}`})`;
+    },
+  };
 }
 
 /** Opens the card. Throws DeviceError, MemoryError. */

@@ -15,7 +15,7 @@ import {
   type PreparedKernel,
 } from '../portable-kernel.js';
 import type { CudaHost } from './host.js';
-import type { Launch } from './launches.js';
+import type { KernelLaunch } from './launches.js';
 import { portableHead, portableName, portableText } from './portable-text.js';
 
 /** A launch whose parameters are ready, but for its kernel until that is compiled. */
@@ -26,8 +26,8 @@ class PreparedLaunch implements PreparedKernel {
   /** Nothing lies on the device: parameters go there with each launch. */
   readonly bytes = 0;
   /** Undefined where there is nothing to do, and once it was destroyed. */
-  rest: Omit<Launch, 'kernel'> | undefined;
-  launch: Launch | undefined;
+  rest: Omit<KernelLaunch, 'kernel'> | undefined;
+  launch: KernelLaunch | undefined;
 
   constructor(owner: CudaKernels, buffers: readonly DeviceBuffer[], name: string, rest: PreparedLaunch['rest']) {
     this.owner = owner;

@@ -50,3 +50,35 @@ export function failureOf(what: string, status: number, text: string): HmatrixEr
     );
   return new DeviceError(`The device cuda refused what it was handed: ${what} ends with ${text}.`, data);
 }
+
+/** Statuses of cuBLAS (cublas_api.h: cublasStatus_t). */
+const CUBLAS_STATUSES: Readonly<Record<number, string>> = {
+  1: 'NOT_INITIALIZED',
+  3: 'ALLOC_FAILED',
+  7: 'INVALID_VALUE',
+  8: 'ARCH_MISMATCH',
+  11: 'MAPPING_ERROR',
+  13: 'EXECUTION_FAILED',
+  14: 'INTERNAL_ERROR',
+  15: 'NOT_SUPPORTED',
+  16: 'LICENSE_ERROR',
+};
+const CUBLAS_OUT_OF_MEMORY = 3;
+
+/** The error of a status of cuBLAS. */
+export function cublasFailure(call: string, status: number): HmatrixError {
+  const name = CUBLAS_STATUSES[status];
+  const text = `${call} ends with ${name === undefined ? 'an unknown status' : `CUBLAS_STATUS_${name}`} (${status})`;
+  const data = { device: 'cuda', call, status };
+  if (status === CUBLAS_OUT_OF_MEMORY)
+    return new MemoryError(
+      `cuBLAS has no memory on the device cuda: ${text}. Release what lies there, or leave cuBLAS alone by ` +
+        'HMATRIX_CUBLAS=none.',
+      data,
+    );
+  return new DeviceError(
+    `cuBLAS refused what it was handed: ${text}. Does it fit the driver and the card? HMATRIX_CUBLAS=none leaves it ` +
+      'alone.',
+    data,
+  );
+}

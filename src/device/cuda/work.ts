@@ -4,14 +4,17 @@
 import { NUMBER_BYTES, type Precision } from '../../core/floats.js';
 import type { LaunchCost } from '../device.js';
 import { layOut, type CudaHost } from './host.js';
-import { MOST, SCRATCH, type RowsStep, type Step } from './kernels/step.js';
+import type { Places } from './gemms.js';
+import type { GemmStep } from './kernels/gemms.js';
+import { MOST, SCRATCH, type Step } from './kernels/step.js';
+import type { AnyStep } from './kernels/steps.js';
 import type { StepPlan } from '../work/steps.js';
 import type { Launch } from './launches.js';
 import { cutRows, CudaRows, type CutRows } from './rows.js';
 
 /** Where the lists of a step lie. */
 interface ReadyStep {
-  readonly step: Step;
+  readonly step: Step | GemmStep;
   readonly lists: readonly number[];
 }
 interface ReadyRows {
@@ -21,7 +24,7 @@ interface ReadyRows {
 }
 
 /** A step before its lists lie on the device. */
-type CutStep = Step | { readonly cut: CutRows; readonly values: string; readonly vectors: string };
+type CutStep = Step | GemmStep | { readonly cut: CutRows; readonly values: string; readonly vectors: string };
 
 /** Steps before their lists lie on the device, and the bytes that those take there. */
 export interface CutWork {
@@ -31,14 +34,18 @@ export interface CutWork {
 }
 
 /** Prepares steps. */
-export function cutWork({ steps, scratchRows }: StepPlan<Step | RowsStep>): CutWork {
+export function cutWork({ steps, scratchRows }: StepPlan<AnyStep>): CutWork {
   const cut = steps.map((step): CutStep => ('rows' in step ? { ...step, cut: cutRows(step.rows) } : step));
   const rows = cut.reduce((sum, step) => sum + ('cut' in step ? step.cut.bytes : 0), 0);
   return { steps: cut, scratchRows, bytes: rows + layOut(listsOf(cut)).bytes };
 }
 
-const listsOf = (steps: readonly CutStep[]): Float64Array[] =>
-  steps.flatMap((step) => ('lists' in step ? step.lists : []));
+const listsOf = (steps: readonly CutStep[]): Float64Array[] => steps.flatMap(listsOfStep);
+
+function listsOfStep(step: CutStep): readonly Float64Array[] {
+  if ('cut' in step) return [];
+  return 'gemm' in step ? (step.addresses?.lists ?? []) : step.lists;
+}
 
 /** What work is launched with. */
 export interface CudaOperands {
@@ -70,7 +77,7 @@ export class CudaWork {
           this.#steps.push({ rows: new CudaRows(step.cut, host), values: step.values, vectors: step.vectors });
           continue;
         }
-        const addresses = step.lists.map((list) => {
+        const addresses = listsOfStep(step).map((list) => {
           const address = this.#memory + places[next++];
           host.send(address, list);
           return address;
@@ -88,7 +95,7 @@ export class CudaWork {
     let launches = 0;
     let padded = 0;
     for (const step of this.#steps) {
-      const cost = 'rows' in step ? step.rows.cost(width) : { launches: 1, padded: step.step.padded ?? 0 };
+      const cost = 'rows' in step ? step.rows.cost(width) : costOf(step.step);
       launches += cost.launches;
       padded += cost.padded;
     }
@@ -104,7 +111,7 @@ export class CudaWork {
       Object.entries(operands.addresses).every(([name, address]) => last.addresses[name] === address);
     if (!same) this.#last = { operands, launches: this.#prepare(operands) };
     for (const launch of this.#last!.launches) {
-      if ('kernel' in launch) this.#host.add(launch);
+      if (!('rows' in launch)) this.#host.add(launch);
       else {
         const { precision, addresses, width } = operands;
         const [values, vectors] = [addresses[launch.values], addresses[launch.vectors]];
@@ -128,18 +135,40 @@ export class CudaWork {
       this.#scratch = { address: this.#host.make(bytes), bytes };
     }
     const all: Readonly<Record<string, number>> = { ...addresses, [SCRATCH]: this.#scratch?.address ?? 0 };
-    return this.#steps.map((ready) => {
-      if ('rows' in ready) return ready;
+    return this.#steps.flatMap((ready): (Launch | ReadyRows)[] => {
+      if ('rows' in ready) return [ready];
       const { step, lists } = ready;
-      const { handle, threads } = this.#host.kernel(step.kernel(precision, width));
-      const operands = step.operands.map((name) => all[name]);
-      const parameters = new BigInt64Array(MOST.lists + MOST.operands + MOST.numbers + 1);
-      parameters.set(lists.map(BigInt));
-      parameters.set(operands.map(BigInt), MOST.lists);
-      new Float64Array(parameters.buffer).set(step.numbers, MOST.lists + MOST.operands);
-      parameters[parameters.length - 1] = BigInt(width);
-      const memory = [this.#memory, ...operands];
-      return { kernel: handle, blocks: step.blocks(width), threads, parameters, memory };
+      const on = { precision, addresses: all, width };
+      if (!('gemm' in step)) return [this.#launchOf(step, lists, on)];
+      const before = step.addresses === undefined ? [] : [this.#launchOf(step.addresses, lists, on)];
+      return [...before, this.#callOf(step, lists, on)];
     });
   }
+
+  #launchOf(step: Step, lists: readonly number[], { precision, addresses, width }: CudaOperands): Launch {
+    const { handle, threads } = this.#host.kernel(step.kernel(precision, width));
+    const operands = step.operands.map((name) => addresses[name]);
+    const parameters = new BigInt64Array(MOST.lists + MOST.operands + MOST.numbers + 1);
+    parameters.set(lists.map(BigInt));
+    parameters.set(operands.map(BigInt), MOST.lists);
+    new Float64Array(parameters.buffer).set(step.numbers, MOST.lists + MOST.operands);
+    parameters[parameters.length - 1] = BigInt(width);
+    const memory = [this.#memory, ...operands];
+    return { kernel: handle, blocks: step.blocks(width), threads, parameters, memory };
+  }
+
+  #callOf(step: GemmStep, lists: readonly number[], { precision, addresses }: CudaOperands): Launch {
+    const { gemm, alpha, beta } = step;
+    const operands = step.operands.map((name) => addresses[name]);
+    const listed =
+      step.addresses === undefined ? operands : operands.map((_, o) => lists[1] + 8 * o * gemm.offsets.length);
+    const call = this.#host.gemm(gemm, { precision, addresses: listed as unknown as Places, alpha, beta });
+    return { call, apart: gemm.form === 'grouped', memory: [this.#memory, ...operands] };
+  }
+}
+
+/** Launches of a step, and flops with padding. */
+function costOf(step: Step | GemmStep): Pick<LaunchCost, 'launches' | 'padded'> {
+  if ('gemm' in step) return { launches: step.addresses === undefined ? 1 : 2, padded: step.gemm.flops };
+  return { launches: 1, padded: step.padded ?? 0 };
 }

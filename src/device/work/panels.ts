@@ -4,6 +4,9 @@
  *
  *   Cholesky:      A(p:, p) −= L(p:, :p)·L(p, :p)ᵀ,   A(p, p) = L·Lᵀ,   A(below, p) ← A(below, p)·L⁻ᵀ
  *   substitution:  X(p) −= L(p, :p)·X(:p),   X(p) ← L(p, p)⁻¹·X(p)
+ *
+ * Of large triangles WIDE columns at once get what all before them have to do with them, a product of large matrices;
+ * a panel then has what those of its WIDE columns have.
  */
 import { BlockRowsBuilder, type BlockRows } from '../block-rows.js';
 import type { Block } from './demand.js';
@@ -40,6 +43,9 @@ export interface SubstitutionPanel {
   readonly solves: Substitutions;
 }
 
+/** Columns of a large triangle, whole panels of any order that kernels hold. */
+const WIDE = 512;
+
 const panelsOf = (orders: readonly number[], order: number): number => Math.ceil(Math.max(0, ...orders) / order);
 
 const minus = (targets: readonly ProductTarget[]): BlockProducts => ({ kind: 'products', alpha: -1, beta: 1, targets });
@@ -58,6 +64,9 @@ export function choleskyPanels({ triangles }: Choleskys, order: number): Cholesk
   );
   return Array.from({ length: count }, (_, panel) => {
     const before = panel * order;
+    // The first of WIDE columns brings what stands before all of them.
+    const isFirst = before % WIDE === 0;
+    const first = isFirst ? 0 : before - (before % WIDE);
     const diagonals: DiagonalBlock[] = [];
     const updates: ProductTarget[] = [];
     const systems: Substitutions['systems'][number][] = [];
@@ -67,11 +76,13 @@ export function choleskyPanels({ triangles }: Choleskys, order: number): Cholesk
       const columns = Math.min(order, whole - before);
       const triangle = { offset: diagonal, ld, order: columns };
       diagonals.push({ triangle, status, before });
-      const a = { offset: offset + before, ld };
+      const rows = whole - before;
+      const a = { offset: offset + before + first * ld, ld };
       const c = { offset: diagonal, ld };
-      const terms = [{ a, b: { ...a, transposed: true }, depth: before }];
-      if (before > 0) updates.push({ c, rows: whole - before, columns, lower: true, terms });
-      const rest = whole - before - columns;
+      const terms = [{ a, b: { ...a, transposed: true }, depth: before - first }];
+      const wide = isFirst ? Math.min(WIDE, rows) : columns;
+      if (before > first) updates.push({ c, rows, columns: wide, lower: true, terms });
+      const rest = rows - columns;
       const block = { offset: diagonal + columns, ld, transposed: true };
       if (rest > 0) systems.push({ triangle, x: { block, columns: rest } });
     }

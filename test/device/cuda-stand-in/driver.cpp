@@ -39,6 +39,8 @@ std::map<Address, size_t> registered;
 std::set<Stream*> streams;
 std::set<Event*> events;
 std::set<Module*> modules;
+// Of functions of libraries.
+std::map<int (*)(const void*, unsigned, unsigned), Function> libraries;
 std::set<std::vector<Launch>*> graphs, executables;
 size_t used;
 int sticky, retained;
@@ -123,6 +125,21 @@ EXPORT const char* standInCalls() { return calls.c_str(); }
 EXPORT long long standInLive() {
   return memory.size() + registered.size() + streams.size() + events.size() + modules.size() + graphs.size() +
     executables.size();
+}
+
+// For what stands for cuBLAS: a call of that name, which may fail; memory of the card; and work in a stream. That of a
+// call which reads memory of this machine later is refused in a stream that records.
+EXPORT int standInCall(const char* name, const char* detail) { return enter(name, true, detail); }
+EXPORT bool standInWithin(Address at, size_t bytes) { return within(at, bytes); }
+EXPORT int standInLaunch(Stream* stream, int (*run)(const void*, unsigned, unsigned), const void* given, unsigned bytes,
+    bool apart) {
+  REQUIRE(streams.count(stream) == 1, INVALID_HANDLE);
+  REQUIRE(!(apart && stream->captures), CAPTURE_UNSUPPORTED);
+  const auto found = libraries.insert({run, Function{"", run, bytes}}).first;
+  Launch launch{&found->second, 1, 1, std::vector<char>((const char*)given, (const char*)given + bytes)};
+  if (stream->captures) stream->captured.push_back(launch);
+  else executeLater(launch);
+  return SUCCESS;
 }
 
 EXPORT int cuGetErrorName(int status, const char** to) {

@@ -98,6 +98,9 @@ export const callsSince = (): string[] =>
 /** Pieces of memory, streams, events, modules and graphs that live. */
 export const liveObjects = (): number => Number(control('libcuda.so.1')('standInLive', 'int64', [])());
 
+/** Handles of cuBLAS that live. */
+export const liveHandles = (): number => Number(control('libcublas.so.12')('standInHandles', 'int64', [])());
+
 /** Sets NVRTC's version, and the first architecture that it compiles for. */
 export function setCompiler(major: number, minor: number, first: number): void {
   control('libnvrtc.so.12')('standInCompiler', 'void', ['int', 'int', 'int'])(major, minor, first);

@@ -12,6 +12,8 @@ import {
   type BlockProducts,
 } from '../../work/products.js';
 import { partsOf, productTiles, type TileSize } from '../../work/tiles.js';
+import type { ChosenGemms } from '../gemms.js';
+import { gemmSteps, type GemmStep } from './gemms.js';
 import type { KernelSource } from './source.js';
 import { PARAMETERS, stepKernel, type Step } from './step.js';
 import { plainEngine, tileKernel, type TileShape } from './tile.js';
@@ -56,8 +58,20 @@ function kernelOf(size: TileSize, precision: Precision): KernelSource {
   return { name, source: () => tileKernel(engine, { name, head: HEAD }), threads: engine.threads };
 }
 
-/** The launches, by tiles of the sizes that cost least; `operands` of the work are A, B and C. */
-export function productSteps(work: BlockProducts, operands: readonly string[] = ['a', 'b', 'c']): Step[] {
+/** Takes what cuBLAS is to multiply out of products; undefined: nothing. */
+export type GemmChoice = ((work: BlockProducts) => ChosenGemms) | undefined;
+
+/** The launches: cuBLAS's, and those by tiles of the sizes that cost least; `operands` of the work are A, B and C. */
+export function productSteps(
+  work: BlockProducts,
+  choose: GemmChoice,
+  operands: readonly string[] = ['a', 'b', 'c'],
+): (Step | GemmStep)[] {
+  const { calls, rest } = choose?.(work) ?? { calls: [], rest: work };
+  return [...gemmSteps(calls, work, operands), ...tileSteps(rest, operands)];
+}
+
+function tileSteps(work: BlockProducts, operands: readonly string[]): Step[] {
   if (work.targets.length === 0) return [];
   return productTiles(work).map(({ size, work: own, tiles, padded }) => {
     const { targets, terms } = listsOfProducts(own);

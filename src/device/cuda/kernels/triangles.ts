@@ -17,7 +17,8 @@ import {
   type Choleskys,
   type Substitutions,
 } from '../../work/triangles.js';
-import { productSteps } from './products.js';
+import type { GemmStep } from './gemms.js';
+import { productSteps, type GemmChoice } from './products.js';
 import type { KernelSource } from './source.js';
 import { stepKernel, type RowsStep, type Step } from './step.js';
 
@@ -124,17 +125,17 @@ function solveSteps(work: Substitutions, operands: readonly string[]): Step[] {
 }
 
 /** Factorizations: three steps a panel. */
-export const choleskySteps = (work: Choleskys): Step[] =>
+export const choleskySteps = (work: Choleskys, choose: GemmChoice): (Step | GemmStep)[] =>
   choleskyPanels(work, PANEL).flatMap(({ updates, diagonals, solves }) => [
-    ...productSteps(updates, ['values', 'values', 'values']),
+    ...productSteps(updates, choose, ['values', 'values', 'values']),
     diagonalStep(diagonals),
     ...solveSteps(solves, ['values', 'values']),
   ]);
 
 /** Substitutions: two steps a panel. */
-export const substitutionSteps = (work: Substitutions): (Step | RowsStep)[] =>
+export const substitutionSteps = (work: Substitutions, choose: GemmChoice): (Step | RowsStep | GemmStep)[] =>
   substitutionPanels(work, PANEL).flatMap(({ updates, rows, solves }) => [
-    ...(updates === undefined ? [] : productSteps(updates, ['triangles', 'x', 'x'])),
+    ...(updates === undefined ? [] : productSteps(updates, choose, ['triangles', 'x', 'x'])),
     ...(rows === undefined ? [] : [{ rows, values: 'triangles', vectors: 'x' }]),
     ...solveSteps(solves, ['triangles', 'x']),
   ]);

@@ -1,0 +1,124 @@
+/**
+ * cuBLAS (libcublas, cublas_v2.h), which multiplies large matrices: the library, before anything of it runs on a card.
+ */
+import { DeviceError, LibraryError } from '../../core/errors.js';
+import type { Precision } from '../../core/floats.js';
+import { arrayAddress, messageOf, type NativeFunction } from '../../native/koffi.js';
+import { NativeLibrary } from '../../native/library.js';
+import { chosenFolderOf, MAJORS, NONE, toolkitCandidates } from './candidates.js';
+import { bindAll, WITHOUT } from './driver.js';
+import { cublasFailure } from './statuses.js';
+
+/** Parameters by letter, as those of the driver (driver.ts). */
+const SETUP = {
+  cublasGetProperty: 'ip',
+  cublasCreate_v2: 'p',
+  cublasDestroy_v2: 'p',
+  cublasSetStream_v2: 'pp',
+  cublasSetWorkspace_v2: 'ppp',
+  cublasSetMathMode: 'pi',
+} as const;
+
+/** Handle, transposed or not of both factors, m, n, k; α; A, B, β and C, each with what says where the next one is. */
+const GEMM = 'piiiiippipippi';
+const STRIDED = 'piiiiippippipppipi';
+const BATCHED = `${GEMM}i`;
+const GROUPED = 'ppppppppppppppip';
+
+/** How many products a call makes: one; of one shape, equally far apart or at listed addresses; of several shapes. */
+export type GemmForm = 'one' | 'strided' | 'batched' | 'grouped';
+
+const MULTIPLICATIONS = {
+  cublasDgemm_v2: GEMM,
+  cublasSgemm_v2: GEMM,
+  cublasDgemmStridedBatched: STRIDED,
+  cublasSgemmStridedBatched: STRIDED,
+  cublasDgemmBatched: BATCHED,
+  cublasSgemmBatched: BATCHED,
+} as const;
+/** What libraries before CUDA 12.5 lack. */
+const GROUPS = { cublasDgemmGroupedBatched: GROUPED, cublasSgemmGroupedBatched: GROUPED } as const;
+
+const NAMES = {
+  one: { f64: 'cublasDgemm_v2', f32: 'cublasSgemm_v2' },
+  strided: { f64: 'cublasDgemmStridedBatched', f32: 'cublasSgemmStridedBatched' },
+  batched: { f64: 'cublasDgemmBatched', f32: 'cublasSgemmBatched' },
+  grouped: { f64: 'cublasDgemmGroupedBatched', f32: 'cublasSgemmGroupedBatched' },
+} as const satisfies Readonly<Record<GemmForm, Readonly<Record<Precision, string>>>>;
+
+/** The functions that every library has. */
+export type CublasFunction = keyof typeof SETUP | keyof typeof MULTIPLICATIONS;
+type AnyFunction = CublasFunction | keyof typeof GROUPS;
+
+const REMEDY = 'Install cuBLAS of CUDA 11.2 or later, or leave it alone by HMATRIX_CUBLAS=none.';
+
+/** MAJOR_VERSION and MINOR_VERSION of libraryPropertyType. */
+const PROPERTIES = [0, 1];
+
+/** cuBLAS of a version. */
+export class CublasLibrary {
+  /** "12.8". */
+  readonly version: string;
+  /** Whether it multiplies matrices of several shapes in one call. */
+  readonly hasGroups: boolean;
+  readonly #functions: Readonly<Partial<Record<AnyFunction, NativeFunction>>>;
+
+  /** Opens the library of that name or path. Throws LibraryError, DeviceError. */
+  constructor(name: string) {
+    const library = new NativeLibrary([name], { remedy: REMEDY, without: WITHOUT });
+    const every = bindAll(library, { ...SETUP, ...MULTIPLICATIONS }, REMEDY);
+    this.hasGroups = library.address('cublasDgemmGroupedBatched') !== undefined;
+    this.#functions = this.hasGroups ? { ...every, ...bindAll(library, GROUPS, REMEDY) } : every;
+    const to = new Int32Array(1);
+    this.version = PROPERTIES.map((property) => {
+      this.call('cublasGetProperty', property, arrayAddress(to));
+      return to[0];
+    }).join('.');
+  }
+
+  /** Calls a function. Throws MemoryError, DeviceError for every status but success. */
+  call(name: AnyFunction, ...values: number[]): void {
+    const status = this.status(name, ...values);
+    if (status !== 0) throw cublasFailure(name, status);
+  }
+
+  /** Calls a function, and returns its status. */
+  status(name: AnyFunction, ...values: number[]): number {
+    return this.#functions[name]!(...values);
+  }
+
+  /** Calls the function that multiplies so. Throws MemoryError, DeviceError. */
+  multiply(form: GemmForm, precision: Precision, ...values: number[]): void {
+    this.call(NAMES[form][precision], ...values);
+  }
+}
+
+/** The library, or why there is none. */
+export type CublasSearch = { readonly library: CublasLibrary } | { readonly reason: string };
+
+const searched = new Map<string, CublasSearch>();
+
+/** Looks, once, for cuBLAS of that version of CUDA. */
+export function findCublas(major: number): CublasSearch {
+  const chosen = chosenFolderOf('cublas');
+  const key = `${major} ${chosen ?? ''}`;
+  const known = searched.get(key);
+  if (known !== undefined) return known;
+  const result = chosen === NONE ? { reason: `HMATRIX_CUBLAS is "${NONE}"` } : search(major);
+  searched.set(key, result);
+  return result;
+}
+
+function search(version: number): CublasSearch {
+  const reasons: string[] = [];
+  const major = MAJORS.find((one) => one === version);
+  for (const name of major === undefined ? [] : toolkitCandidates('cublas', major)) {
+    try {
+      return { library: new CublasLibrary(name) };
+    } catch (error) {
+      if (!(error instanceof LibraryError || error instanceof DeviceError)) throw error;
+      reasons.push(messageOf(error).replace(`. ${REMEDY.slice(0, -1)}`, ''));
+    }
+  }
+  return { reason: `there is none of CUDA ${version}${reasons.length > 0 ? ` (${reasons.join('; ')})` : ''}` };
+}
