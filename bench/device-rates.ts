@@ -1,16 +1,14 @@
 /**
  * The ceilings of a card: how fast it copies, and cuBLAS's rate of matrix products.
  */
-import { LibraryError } from '../src/core/errors.js';
+import { HmatrixError } from '../src/core/errors.js';
 import type { Precision } from '../src/core/floats.js';
 import { median } from '../src/core/median.js';
-import { MAJORS, toolkitCandidates } from '../src/device/cuda/candidates.js';
 import { CudaContext } from '../src/device/cuda/context.js';
-import { bindAll } from '../src/device/cuda/driver.js';
+import { CublasHandle } from '../src/device/cuda/cublas-handle.js';
 import { LaunchQueue, type Launch } from '../src/device/cuda/launches.js';
 import type { FoundCard } from '../src/device/cuda/open.js';
 import { arrayAddress } from '../src/native/koffi.js';
-import { NativeLibrary } from '../src/native/library.js';
 import { randomNumbers } from './device-checks.js';
 
 /** A rate: bytes read and written, or flops, a second. */
@@ -61,28 +59,6 @@ function copyLaunch(
   return { kernel, blocks: Math.ceil(count / (4 * THREADS)), threads: THREADS, parameters, memory: [] };
 }
 
-/** cuBLAS's functions: handles and addresses by p, integers by i. */
-const CUBLAS = {
-  cublasCreate_v2: 'p',
-  cublasDestroy_v2: 'p',
-  cublasSetStream_v2: 'pp',
-  cublasDgemm_v2: 'piiiiippipippi',
-  cublasSgemm_v2: 'piiiiippipippi',
-} as const;
-
-function openCublas(): ReturnType<typeof bindAll<keyof typeof CUBLAS>> {
-  const reasons: string[] = [];
-  for (const name of MAJORS.flatMap((major) => toolkitCandidates('cublas', major))) {
-    try {
-      return bindAll(new NativeLibrary([name], { remedy: 'Install cuBLAS.' }), CUBLAS, 'Install cuBLAS.');
-    } catch (error) {
-      if (!(error instanceof LibraryError)) throw error;
-      reasons.push(error.message);
-    }
-  }
-  throw new LibraryError(reasons.join('; '));
-}
-
 /** The card's memory, buffers of so many bytes with random numbers in the first two, until `work` is done. */
 async function withBuffers<T>(
   card: FoundCard,
@@ -114,50 +90,55 @@ export async function rates(card: FoundCard, bytes: number, order: number): Prom
     });
     return [
       { rate: 'copy, bytes/s', value: (2 * bytes) / copying },
-      await gemmRate(context, 'f64', order, buffers),
-      await gemmRate(context, 'f32', order, buffers),
+      await gemmRate({ card, context }, 'f64', order, buffers),
+      await gemmRate({ card, context }, 'f32', order, buffers),
     ];
   });
 }
 
 /** cuBLAS's rate of products of matrices of order `order`. */
 export const gemm = async (card: FoundCard, precision: Precision, order: number): Promise<Rate> =>
-  withBuffers(card, 8 * order ** 2, async (context, buffers) => gemmRate(context, precision, order, buffers));
+  withBuffers(card, 8 * order ** 2, async (context, buffers) => gemmRate({ card, context }, precision, order, buffers));
 
 async function gemmRate(
-  context: CudaContext,
+  { card, context }: { readonly card: FoundCard; readonly context: CudaContext },
   precision: Precision,
   order: number,
   [a, b, c]: readonly number[],
 ): Promise<Rate> {
   const rate = `gemm of cuBLAS, ${precision}, order ${order}, flops/s`;
+  const found = card.findCublas();
+  if ('reason' in found) return { rate, value: NaN, reason: found.reason };
+  // The random bytes of float64 are no numbers of float32 to compute with.
+  if (precision === 'f32') {
+    const numbers = randomNumbers(2 ** 20, 'f32', 1);
+    for (let at = 0; at < order ** 2; at += numbers.length)
+      for (const buffer of [a, b])
+        context.send(buffer + 4 * at, numbers.subarray(0, Math.min(numbers.length, order ** 2 - at)));
+  }
+  const flops = 2 * order ** 3;
   try {
-    const cublas = openCublas();
-    const handle = new BigInt64Array(1);
-    const check = (status: number): void => {
-      if (status !== 0) throw new LibraryError(`cuBLAS fails with status ${status}.`);
-    };
-    check(cublas.cublasCreate_v2(arrayAddress(handle)));
-    const own = Number(handle[0]);
-    check(cublas.cublasSetStream_v2(own, context.stream));
-    // The random bytes of float64 are no numbers of float32 to compute with.
-    if (precision === 'f32') {
-      const numbers = randomNumbers(2 ** 20, 'f32', 1);
-      for (let at = 0; at < order ** 2; at += numbers.length)
-        for (const buffer of [a, b])
-          context.send(buffer + 4 * at, numbers.subarray(0, Math.min(numbers.length, order ** 2 - at)));
-    }
-    const [one, zero] =
-      precision === 'f64' ? [1, 0].map((v) => Float64Array.of(v)) : [1, 0].map((v) => Float32Array.of(v));
-    const gemm = precision === 'f64' ? cublas.cublasDgemm_v2 : cublas.cublasSgemm_v2;
-    const [alpha, beta] = [arrayAddress(one), arrayAddress(zero)];
-    const taken = await seconds(context, () => {
-      check(gemm(own, 0, 0, order, order, order, alpha, a, order, b, order, beta, c, order));
-    });
-    cublas.cublasDestroy_v2(own);
-    return { rate, value: (2 * order ** 3) / taken };
+    const handle = new CublasHandle(found.library, context, card.architecture);
+    const shape = { m: order, n: order, k: order, transposed: [false, false], ld: [order, order, order] } as const;
+    const places = [0, 0, 0] as const;
+    const call = handle.prepare(
+      {
+        form: 'one',
+        shapes: [shape],
+        counts: [1],
+        offsets: [places],
+        strides: places,
+        swapped: false,
+        goesOn: false,
+        flops,
+      },
+      { precision, addresses: [a, b, c], alpha: 1, beta: 0 },
+    );
+    const value = flops / (await seconds(context, call));
+    handle.close();
+    return { rate, value };
   } catch (error) {
-    if (!(error instanceof LibraryError)) throw error;
+    if (!(error instanceof HmatrixError)) throw error;
     return { rate, value: NaN, reason: error.message };
   }
 }

@@ -67,7 +67,7 @@ run() {
     printf '%s\n' "$lines" | sed '/^$/d' | if [ -n "$results" ]; then tee -a "$results/device.jsonl"; else cat; fi
   }
   if [ "$1" = smoke ]; then
-    for name in describe checks rates work curvature 'training transformer' 'training resnet-18' 'apply 600' \
+    for name in describe checks rates gemms work curvature 'training transformer' 'training resnet-18' 'apply 600' \
       'solve 600' 'solve 600 hodlr' 'compress 300' table; do
       step 60 $name --smoke
     done
@@ -75,6 +75,7 @@ run() {
     step 15 describe
     step 45 checks
     step 35 rates
+    step 50 gemms
     step 40 work
     step 60 curvature
     step 60 training transformer
