@@ -260,31 +260,30 @@ function countOne(counts: Int32Array, i: number, alone: boolean): number {
 }
 
 /**
- * Per chunk, for its indices' neighbors whose lists are here: known to one more. Positions are those of the tree: lists
- * are near by.
+ * Per chunk, for its indices' neighbors whose lists are here: known to one more; and in which bits the leaves of
+ * neighbors differ from an index's own. Positions are those of the tree: lists are near by.
  */
 export const countKnown = defineTask<VotersState, FirstSubtree>(
   import.meta.url,
   'countKnown',
   eachChunk((state, { from, to, alone }) => {
-    const {
-      tree: { order },
-      first,
-      places,
-      rowAt,
-      neighbors,
-      count,
-      known,
-      next,
-    } = state;
+    const { tree, first, places, leafAt, rowAt, neighbors, count, known, next, reach } = state;
+    const isolated = 2 ** tree.depth;
     for (let at = from; at < to; at++) {
+      const own = placeOf(places, tree.order[first + at]);
+      const leaf = leafAt[own];
       let elsewhere = 0;
-      for (let q = rowAt[placeOf(places, order[first + at])] * count, end = q + count; q < end; q++) {
-        const row = rowAt[placeOf(places, neighbors[q])];
+      let differ = 0;
+      for (let q = rowAt[own] * count, end = q + count; q < end; q++) {
+        const place = placeOf(places, neighbors[q]);
+        const other = leafAt[place];
+        if (other !== isolated) differ |= leaf ^ other;
+        const row = rowAt[place];
         if (row >= 0) countOne(known, row, alone);
         else elsewhere++;
       }
       next[at] = elsewhere;
+      reach[at] = differ;
     }
   }),
 );
@@ -410,23 +409,18 @@ function sortRange(numbers: Int32Array, from: number, to: number): void {
   }
 }
 
-/** Per chunk: how far votes reach. */
+/** Per chunk: how far votes reach, from the bits in which leaves of the index's own neighbors differ from its. */
 export const findReach = defineTask<VotersState, FirstSubtree>(
   import.meta.url,
   'findReach',
   eachChunk((state, { from, to }) => {
-    const { tree, first, places, leafAt, rowAt, neighbors, count, nearestBegin, nearestOf, reach } = state;
+    const { tree, first, places, leafAt, rowAt, nearestBegin, nearestOf, reach } = state;
     const isolated = 2 ** tree.depth;
     for (let at = Math.max(from, tree.begin[0] - first); at < to; at++) {
       const place = placeOf(places, tree.order[first + at]);
       const own = leafAt[place];
       const row = rowAt[place];
-      // Bits in which the numbers of their leaves differ.
-      let differ = 0;
-      for (let q = row * count, end = q + count; q < end; q++) {
-        const leaf = leafAt[placeOf(places, neighbors[q])];
-        if (leaf !== isolated) differ |= own ^ leaf;
-      }
+      let differ = reach[at];
       for (let q = nearestBegin[row]; q < nearestBegin[row + 1]; q++) {
         const leaf = leafAt[placeOf(places, nearestOf[q])];
         if (leaf !== isolated) differ |= own ^ leaf;

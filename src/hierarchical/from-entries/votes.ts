@@ -70,6 +70,8 @@ export class Votes {
   /** By place. */
   #votes: Int32Array = new Int32Array(this.#table.list.length);
   #leaves: Int32Array = new Int32Array(this.#table.list.length);
+  /** An index's neighbors outside, and their leaves. */
+  #outside = new Int32Array(0);
 
   /** How many rows have any. */
   get count(): number {
@@ -133,6 +135,9 @@ export class Votes {
     const { nearestBegin, nearestOf, reach, first: from } = state;
     // A tree that was given needs no neighbors: there are no lists.
     if (neighborCount === 0) return;
+    if (this.#outside.length < 2 * neighborCount) this.#outside = new Int32Array(2 * neighborCount);
+    const rows = this.#outside.subarray(0, neighborCount);
+    const leaves = this.#outside.subarray(neighborCount);
     const { order } = tree;
     const end = tree.end[μ];
     for (let p = tree.begin[μ]; p < end; p++) {
@@ -142,11 +147,14 @@ export class Votes {
       const first = row * neighborCount;
       const last = first + neighborCount;
       let outside = 0;
-      for (let q = first; q < last; q++) outside += 1 - inside[leafAt[placeOf(places, neighbors[q])]];
-      for (let q = outside === 0 ? last : first; q < last; q++) {
-        const leaf = leafAt[placeOf(places, neighbors[q])];
-        if (inside[leaf] === 0) this.#give(neighbors[q], outside, leaf);
+      for (let q = first; q < last; q++) {
+        const j = neighbors[q];
+        const leaf = leafAt[placeOf(places, j)];
+        rows[outside] = j;
+        leaves[outside] = leaf;
+        outside += 1 - inside[leaf];
       }
+      for (let k = 0; k < outside; k++) this.#give(rows[k], outside, leaves[k]);
       for (let q = nearestBegin[row], end = nearestBegin[row + 1]; q < end; q++) {
         const leaf = leafAt[placeOf(places, nearestOf[q])];
         if (inside[leaf] === 0) this.#give(nearestOf[q], neighborCount, leaf);
