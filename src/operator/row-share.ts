@@ -7,6 +7,7 @@ import { floats, precisionOf } from '../core/floats.js';
 import { RandomStream } from '../core/random.js';
 import { additions, leavesOf, nodesWithin } from '../core/sum-tree.js';
 import type { Matrix } from '../dense/matrix.js';
+import { agreedAny } from '../distributed/agreed.js';
 import type { Communicator } from '../distributed/communicator.js';
 
 /** Adds up rows begin … end − 1: writes its sums to out[at], out[at + 1], …. */
@@ -34,8 +35,10 @@ export interface VectorRows {
 
 /** Which rows which rank has. */
 export interface DealtRows {
-  /** The index of each position in the order of all rows. */
+  /** The index of each position in the order of all rows; those of others' rows once `complete` was called. */
   readonly order: Int32Array;
+  /** Makes the order whole, if it is not. Collective. Default: it is. */
+  readonly complete?: (() => void) | undefined;
   /** Rank r has the positions bounds[r] … bounds[r + 1] − 1. */
   readonly bounds: Int32Array;
   /** Rank r has the leaves leaves[r] … leaves[r + 1] − 1. */
@@ -100,22 +103,26 @@ export class RowShare implements VectorRows {
     this.#between = additions(all);
   }
 
-  /** The index at a position of the order of all rows. */
-  indexAt(position: number): number {
-    return this.#dealt.order[position];
+  /** The indices at some positions of the order of all rows, the same ones on all ranks. Collective: one allreduce. */
+  indicesAt(positions: Int32Array): Int32Array {
+    const found = positions.map((p) => (p >= this.first && p < this.first + this.rows ? this.#dealt.order[p] : 0));
+    this.communicator.allreduce(found, 'sum');
+    return found;
   }
 
-  /** Whether the other one deals the same rows to the same ranks. */
+  /**
+   * Whether the other one deals the same rows to the same ranks. Collective: one allreduce of a number, none where
+   * it is this one, or has other numbers of rows.
+   */
   equals(other: RowShare): boolean {
     if (other === this) return true;
     const [mine, its] = [this.#dealt, other.#dealt];
-    return (
+    const alike =
       this.communicator === other.communicator &&
       same(mine.bounds, its.bounds) &&
       same(mine.leaves, its.leaves) &&
-      same(mine.ends, its.ends) &&
-      same(mine.order, its.order)
-    );
+      same(mine.ends, its.ends);
+    return alike && !agreedAny(this.communicator, !same(this.indices, other.indices));
   }
 
   /** Whether the other one deals as many rows to the same ranks, perhaps other ones to each. */
@@ -124,9 +131,10 @@ export class RowShare implements VectorRows {
     return (this.communicator === communicator || alone) && this.size === size;
   }
 
-  /** Calls `act` for each index in the order of all rows, with the rank that has it and its row there. */
+  /** Calls `act` for each index in the order of all rows, with the rank that has it and its row there. Collective. */
   eachIndex(act: (index: number, rank: number, row: number) => void): void {
-    const { order, bounds } = this.#dealt;
+    const { bounds } = this.#dealt;
+    const order = this.#wholeOrder();
     for (let rank = 0; rank < bounds.length - 1; rank++)
       for (let position = bounds[rank]; position < bounds[rank + 1]; position++)
         act(order[position], rank, position - bounds[rank]);
@@ -179,6 +187,12 @@ export class RowShare implements VectorRows {
     this.raised = false;
   }
 
+  /** Collective where it is not whole. */
+  #wholeOrder(): Int32Array {
+    this.#dealt.complete?.();
+    return this.#dealt.order;
+  }
+
   /** own ← this rank's rows of vectors that are whole. */
   take(own: Matrix, whole: Matrix): void {
     const { indices } = this;
@@ -190,7 +204,8 @@ export class RowShare implements VectorRows {
 
   /** whole ← vectors of which each rank has its rows: one allgather of N numbers for each. Collective. */
   gather(whole: Matrix, own: Matrix): void {
-    const { order, bounds } = this.#dealt;
+    const { bounds } = this.#dealt;
+    const order = this.#wholeOrder();
     const counts = Array.from({ length: bounds.length - 1 }, (_, r) => bounds[r + 1] - bounds[r]);
     const numbers = floats(this.size, precisionOf(own.data));
     for (let j = 0; j < own.cols; j++) {

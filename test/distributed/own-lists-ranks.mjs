@@ -77,7 +77,8 @@ export async function searched({ world, rank, data }) {
 /**
  * Rows of the largest of each that the team was given, κ neighbors each; which arrays of all indices are touched by
  * more than a rank's part; of how many indices leaves were known while rows were sampled, and of how many they have to
- * be; the matrix's product with a vector.
+ * be; of how many indices the order of leaves stands here at first, after a product with own rows, and with all; the
+ * matrix's product with a vector.
  */
 export async function held({ world, rank, data }) {
   const { size, dimension, ...options } = data;
@@ -118,9 +119,15 @@ export async function held({ world, rank, data }) {
   };
   const matrix = await compress(source, { tolerance: 1e-2, ...options }, { team });
   const x = Float64Array.from({ length: size }, (_, k) => Math.sin(1.7 * k));
+  const { own } = matrix;
+  const laid = () => standing(matrix.data.tree.order);
+  const laidOut = [laid()];
+  const ownY = Array.from(matrix.applyOwn(Float64Array.from(own, (i) => x[i])).data);
+  laidOut.push(laid());
   const y = Array.from(matrix.apply(x).data);
-  const own = matrix.own.length;
+  laidOut.push(laid());
+  const isPart = own.every((i, r) => y[i] === ownY[r]);
   await team.close();
   communicator.close();
-  return { rows, whole: [...whole].sort(), known, own, y, wholeDiagonals };
+  return { rows, whole: [...whole].sort(), known, own: own.length, y, isPart, laidOut, wholeDiagonals };
 }

@@ -12,6 +12,10 @@ interface Held {
   readonly own: number;
   readonly wholeDiagonals: number;
   readonly y: readonly number[];
+  /** Whether a product with own rows gave those of y. */
+  readonly isPart: boolean;
+  /** Indices whose place in their leaf is known: when compressed, after a product with own rows, with whole vectors. */
+  readonly laidOut: readonly number[];
 }
 
 const heldBy = (ranks: number, data: object): Promise<Held[]> =>
@@ -53,10 +57,15 @@ describe('lists of neighbors on several ranks', () => {
       const [one] = await heldBy(1, data);
       expect(one.rows['neighbors']).toBe(data.size);
       const found = await heldBy(ranks, data);
-      for (const { rows, whole, known, own, y, wholeDiagonals } of found) {
+      for (const { rows, whole, known, own, y, isPart, laidOut, wholeDiagonals } of found) {
+        expect(isPart).toBe(true);
         expect(y).toEqual(one.y);
         expect(wholeDiagonals).toBe(0);
         expect(known[0]).toBe(known[1]);
+        // Of pages of 64, two may be others' in part.
+        const ofOwn = own + (name === 'with near leaves' ? data.size : 128);
+        for (const some of laidOut.slice(0, 2)) expect(some).toBeLessThanOrEqual(ofOwn);
+        expect(laidOut[2]).toBe(data.size);
         // Where parts are large enough to be told from all.
         if (data.size > 1000) expect(['order', 'tree.order']).toEqual(expect.arrayContaining(whole as string[]));
         // Near leaves of others have lists here, too.

@@ -27,10 +27,12 @@ export interface PlannedMemory {
 export const sumOfBytes = (parts: readonly PlannedBytes[]): number => parts.reduce((sum, { bytes }) => sum + bytes, 0);
 
 /**
- * While skeletons are found, for each index: orders, and of several ranks which are known; of each that is known, its
- * leaf and where its list stands; of a rank's own indices who votes for whom.
+ * While skeletons are found, for each index: the order of the tree, and of several ranks which are known; of each that
+ * is known, its leaf and where its list stands; of a rank's own indices their order as it is laid out, and who votes
+ * for whom.
  */
-const STRUCTURE_BYTES = 8;
+const TREE_BYTES = 4;
+const LAID_BYTES = 4;
 const BIT_BYTES = 1 / 4;
 const KNOWN_BYTES = 8;
 const VOTER_BYTES = 28;
@@ -45,11 +47,11 @@ export function vectorsInTurn({ size, width, memory, vectors }: PlanSetup): numb
 }
 
 /**
- * Memory of each stage. Every rank has whole: the points (8dN bytes), orders (8N), and vectors (16Np in and out, twice
- * N·w for each of those that are multiplied at a time). Ranks share neighbors (4κN, above 4 dimensions 12κN) and votes
- * (36N, and 8 for each neighbor that another rank has), interpolations, e·k numbers of each node and while they are
- * found as many of 8 bytes; couplings, k² of each pair; diagonal blocks, n(n + 1)/2; factors, e·c; Schur complements,
- * k² for each leaf.
+ * Memory of each stage. Every rank has whole: the points (8dN bytes), the tree's order (4N; 12N of orders and places of
+ * whole vectors), and vectors (16Np in and out, twice N·w for each of those that are multiplied at a time). Ranks share
+ * neighbors (4κN, above 4 dimensions 12κN), the order of leaves and votes (40N, and 8 for each neighbor that another
+ * rank has), interpolations, e·k numbers of each node and while they are found as many of 8 bytes; couplings, k² of
+ * each pair; diagonal blocks, n(n + 1)/2; factors, e·c; Schur complements, k² for each leaf.
  */
 export function plannedMemory(setup: PlanSetup, { levels, shareLevel, most }: PlannedTree): PlannedMemory {
   const { size, depth, width, dimension, neighbors, vectors } = setup;
@@ -82,10 +84,10 @@ export function plannedMemory(setup: PlanSetup, { levels, shareLevel, most }: Pl
   return {
     compress: [
       points,
-      whole('orders', (STRUCTURE_BYTES + (share < 1 ? BIT_BYTES : 0)) * size),
+      whole('orders', (TREE_BYTES + (share < 1 ? BIT_BYTES : 0)) * size),
       own(
         'neighbors and votes',
-        (bytesOfNeighbor * neighbors + VOTER_BYTES) * size * share +
+        (bytesOfNeighbor * neighbors + LAID_BYTES + VOTER_BYTES) * size * share +
           KNOWN_BYTES * (size * share + rowsAround(setup, size * share)),
       ),
       own('skeletons found', 8 * interpolations + sum(({ rank }) => 16 * rank)),

@@ -285,8 +285,7 @@ export class TrafficPlan {
   /**
    * What runs of the diagonal tell. Lists of κ neighbors to the ranks that have their indices in the tree, 4κ + 4 bytes
    * each; of neighbors that others have, 4 bytes each, and 8 for each of the NEAREST; lonely indices of each node;
-   * errors, attempts and ranks of all nodes, 24 bytes each; the order of leaves, 4N bytes, and counts of elements;
-   * whether phases failed.
+   * errors, attempts and ranks of all nodes, 24 bytes each; counts of elements; whether phases failed.
    */
   structure(): PlannedTraffic {
     const { size, neighbors, depth } = this.#setup;
@@ -308,7 +307,6 @@ export class TrafficPlan {
       this.allreduce(8 * nodes),
       this.allreduce(4 * nodes),
       this.allreduce(4 * nodes),
-      this.positions(4 * size),
       this.allreduce(40),
     ]);
   }
@@ -335,14 +333,14 @@ export class TrafficPlan {
 
   /**
    * Products with own rows of the columns that a compression is judged by; of each batch whether something failed, and
-   * sums; of each comparison the rows that err most, a few of each rank.
+   * sums; of each comparison the indices of its columns, and the rows that err most, a few of each rank.
    */
   check(): { readonly levels: readonly LevelTraffic[]; readonly rest: PlannedTraffic } {
     const { size, width, ranks } = this.#setup;
     const comparisons = comparisonBatches(size);
     const batches = comparisons.flat();
     const columns = batches.reduce((sum, count) => sum + count, 0);
-    const climbs = comparisons.slice(1).map((some) => some.reduce((sum, count) => sum + count, 0));
+    const compared = comparisons.map((some) => some.reduce((sum, count) => sum + count, 0));
     return {
       levels: this.siblings((rank) => rank * columns * width).map((one) => ({
         ...one,
@@ -351,7 +349,8 @@ export class TrafficPlan {
       rest: totalTraffic([
         this.allreduce(8),
         ...batches.flatMap((count) => [this.#agreed(), this.allreduce(8 * (2 * count * ranks + 1))]),
-        ...[...climbs, MOST_WORST].map((most) => this.allgather(16 * most * ranks)),
+        ...[...compared, MOST_WORST].map((count) => this.allreduce(4 * count)),
+        ...[...compared.slice(1), MOST_WORST].map((most) => this.allgather(16 * most * ranks)),
       ]),
     };
   }

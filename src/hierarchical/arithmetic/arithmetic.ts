@@ -234,5 +234,5 @@ async function computed(
   options: ArithmeticOptions,
   control: TeamControl,
 ): Promise<Computed> {
-  return warnIfMissed(await compressProducts(operator, a.data.tree, resolved(a, options), control), control);
+  return warnIfMissed(await compressProducts(operator, a.wholeTree(), resolved(a, options), control), control);
 }

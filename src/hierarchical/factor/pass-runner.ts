@@ -2,7 +2,8 @@
  * Passes of a factorization over blocks of vectors in chunks of columns, with their workspace: on one team, or with the
  * other ranks that have the matrix.
  */
-import { sharedFloats } from '../../core/floats.js';
+import { sharedFloats, type FloatArray } from '../../core/floats.js';
+import { sharedInt32 } from '../../core/shared-array.js';
 import { inLargePages } from '../../dense/large-pages.js';
 import type { Matrix } from '../../dense/matrix.js';
 import type { RowShare } from '../../operator/row-share.js';
@@ -12,6 +13,7 @@ import type { HierarchicalData } from '../matrix/data.js';
 import { placesOf } from '../matrix/transposed-vectors.js';
 import { VectorChunks } from '../matrix/vector-chunks.js';
 import { placesOfRows, type OwnRows } from '../ranks/own-rows.js';
+import { wholeOrder } from '../ranks/whole.js';
 import type { FactorEngine } from './engine.js';
 import { passGraph, type PassArguments, type PassKind, type PassVectors } from './pass.js';
 import { RankSolve } from './rank-solve.js';
@@ -47,7 +49,7 @@ export class PassRunner {
 
   /** out ← α·(pass of x) + β·out, N × p. Where several ranks have the matrix: collective, the same on all of them. */
   run(kind: PassKind, out: Matrix, x: Matrix, alpha: number, beta: number): void {
-    const shared = this.#prepare(x.cols);
+    const shared = this.#prepare(x.cols, true);
     this.#chunks.run(out, x, shared.state.width, beta !== 0, (to, from) => {
       this.#pass(shared, { kind, x: from, out: to, alpha, beta });
     });
@@ -59,7 +61,7 @@ export class PassRunner {
    */
   runOwn(kind: PassKind, out: Matrix, x: Matrix, alpha = 1, beta = 0): void {
     const own = (this.#own ??= placesOfRows(this.#rows()));
-    const shared = this.#prepare(x.cols);
+    const shared = this.#prepare(x.cols, false);
     this.#chunks.run(out, x, shared.state.width, beta !== 0, (to, from) => {
       this.#pass(shared, { kind, x: from, out: to, alpha, beta, own });
     });
@@ -71,18 +73,20 @@ export class PassRunner {
     this.#chunks.release();
   }
 
-  #prepare(vectors: number): Shared<PassVectors> {
+  /** Room for passes over so many vectors, whole ones or of own rows. */
+  #prepare(vectors: number, whole: boolean): Shared<PassVectors> {
     const width = this.#chunks.width(vectors);
     const before = this.#shared?.state;
-    if (this.#shared !== undefined && before!.width >= width) return this.#shared;
+    const isWide = before !== undefined && before.width >= width;
+    const hasPlaces = !whole || (before !== undefined && before.place.length > 0);
+    if (isWide && hasPlaces) return this.#shared!;
+    const { communicator } = this.#team;
+    const place = hasPlaces ? (before?.place ?? sharedInt32(0)) : placesOf(wholeOrder(this.#data, communicator));
     const { precision } = this.#engine;
-    const { order, size } = this.#data.tree;
-    const state = this.#engine.passState({
-      width,
-      place: before?.place ?? placesOf(order),
-      staging: inLargePages(sharedFloats(size * width, precision)),
-      ordered: inLargePages(sharedFloats(size * width, precision)),
-    });
+    const numbers = (): FloatArray => inLargePages(sharedFloats(this.#data.tree.size * width, precision));
+    const state = isWide
+      ? { ...before, place }
+      : this.#engine.passState({ width, place, staging: numbers(), ordered: numbers() });
     this.#letGo();
     const team = this.#team;
     const shared = team.shareNow(state);

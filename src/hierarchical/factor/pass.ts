@@ -45,7 +45,7 @@ export interface RankPassArguments extends PassArguments {
 /** Room for `width` vectors; a pass with p of them uses the first p·N numbers of each. */
 export interface PassVectors {
   readonly width: number;
-  /** The place of each index in tree order. */
+  /** The place of each index in tree order; empty while nobody has asked for whole vectors. */
   readonly place: Int32Array;
   /** Columns in tree order: incoming before the upward pass, outgoing after the downward one. */
   readonly staging: FloatArray;

@@ -30,7 +30,6 @@ import {
   elementsOfAll,
   exchangeOrders,
   exchangeSkeletons,
-  gatherOrder,
   ownInteractions,
   rangesOnTeam,
   shareOnTeam,
@@ -252,10 +251,7 @@ async function compressOnce(
       share.zeroPairs[f] = zero[pair];
     });
   const layout = layOut(tree, own, skeletons, nested, { zero, share });
-  if (share !== undefined) {
-    exchangeOrders(layout.skeletons, share, team.communicator);
-    gatherOrder(layout.tree, share, team.communicator);
-  }
+  if (share !== undefined) exchangeOrders(layout, share, team.communicator);
   const bytes = letGo(neighbors, LISTS);
   letGo(skeletons, VOTERS);
   team.collect(bytes);

@@ -22,15 +22,7 @@ import { defineTask } from '../../parallel/task.js';
 import { taskGraph, type TaskGraph } from '../../parallel/task-graph.js';
 import { isolatedOf, firstLeaf, nodesOf } from '../../tree/cluster-tree.js';
 import { diagonalOrder, sharesZeros, type HierarchicalData } from './data.js';
-import {
-  gatherVectors,
-  PANEL,
-  passNumbers,
-  passPlaces,
-  placesOf,
-  transposeIn,
-  transposeOut,
-} from './transposed-vectors.js';
+import { gatherVectors, PANEL, passNumbers, passPlaces, transposeIn, transposeOut } from './transposed-vectors.js';
 import { FORMAT_TABLE } from './format.js';
 import { blockLevel, heldRows, weightPlaces, type HeldRows } from './row-blocks.js';
 import type { OwnRows } from '../ranks/own-rows.js';
@@ -48,7 +40,7 @@ export interface ApplyState {
    */
   readonly farBegin: Int32Array;
   readonly farPairs: Int32Array;
-  /** The place of each index in tree order. */
+  /** The place of each index in tree order; empty while nobody has asked for whole vectors. */
   readonly place: Int32Array;
   /** xᵀ and yᵀ, columns in tree order. */
   readonly input: FloatArray;
@@ -75,8 +67,8 @@ export const bytesOfVector = (data: HierarchicalData): number => {
   return data.values.BYTES_PER_ELEMENT * (2 * data.tree.size + weights + data.skeletons.indices.length);
 };
 
-/** The state of products with up to `width` vectors. */
-export function applyState(data: HierarchicalData, width: number): ApplyState {
+/** The state of products with up to `width` vectors; `place` of the state, which may be empty. */
+export function applyState(data: HierarchicalData, width: number, place: Int32Array): ApplyState {
   const allocate = (rows: number): FloatArray => inLargePages(sharedFloats(rows * width, data.dtype));
   const indices = data.tree.size;
   const skeletons = data.skeletons.indices.length;
@@ -85,7 +77,7 @@ export function applyState(data: HierarchicalData, width: number): ApplyState {
     data,
     width,
     ...farByNode(data),
-    place: placesOf(data.tree.order),
+    place,
     input: allocate(indices),
     output: allocate(indices),
     up: allocate(upBegin[nodesOf(data.tree)]),

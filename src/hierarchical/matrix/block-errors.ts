@@ -86,7 +86,8 @@ export async function blockErrors(
   const { size, data } = matrix;
   if (source.size !== size)
     throw new ShapeError(`The source has ${source.size} rows, the matrix ${size}.`, { source: source.size, size });
-  const { tree, share } = data;
+  const { share } = data;
+  const tree = matrix.wholeTree();
   const { lists } = share ?? data;
   const pairs = farPairs(tree, lists.far);
   const count = lists.far.length / 2;

@@ -58,6 +58,10 @@ export interface BlockOffsets {
 export interface HierarchicalData {
   readonly format: HierarchicalFormat;
   readonly dtype: Precision;
+  /**
+   * Every leaf's skeleton first. Where several ranks have the matrix, `order` is that of own leaves, and of those near
+   * to them, until it is whole (`HierarchicalMatrix.wholeTree`).
+   */
   readonly tree: ClusterTree;
   readonly lists: InteractionLists;
   readonly skeletons: Skeletons;

@@ -3,6 +3,7 @@
  */
 import { OptionError, ShapeError } from '../../core/errors.js';
 import { ROUNDOFF } from '../../core/floats.js';
+import { sharedInt32 } from '../../core/shared-array.js';
 import type { Matrix, Precision, FlatVector, FloatArray, Vectors } from '../../dense/matrix.js';
 import type { Device } from '../../device/device.js';
 import type { LinearOperator, OwnRowsOperator } from '../../operator/linear-operator.js';
@@ -30,8 +31,10 @@ import type { Kept } from '../../io/contents.js';
 import { gatherMatrix, gatherOutline, ROOT, toldByRoot, type Outline } from '../ranks/gather.js';
 import { ownVectors, placesOfRows, rowShareOf } from '../ranks/own-rows.js';
 import { RankProduct } from '../ranks/product.js';
+import { wholeOrder } from '../ranks/whole.js';
+import { placesOf } from './transposed-vectors.js';
 import { VectorChunks } from './vector-chunks.js';
-import { firstLeaf, leavesOf } from '../../tree/cluster-tree.js';
+import { firstLeaf, leavesOf, type ClusterTree } from '../../tree/cluster-tree.js';
 
 /** Releases what workers hold for matrices that have been garbage-collected; `release` does it at once. */
 /** Products by blocks that were sent to a device are off by so many units of rounding. */
@@ -45,7 +48,10 @@ interface PreparedProduct {
   readonly run: (args: ApplyArguments) => void;
 }
 
-/** Symmetric K̃ ≈ K over a team; products in O(N log N) or less. Nothing in it changes after it is made. */
+/**
+ * Symmetric K̃ ≈ K over a team; products in O(N log N) or less. Nothing in it changes after it is made, but that several
+ * ranks complete the order of `data.tree` when vectors are whole.
+ */
 export class HierarchicalMatrix<R extends CompressionReport = CompressionReport> implements LinearOperator {
   readonly rows: number;
   readonly cols: number;
@@ -98,7 +104,7 @@ export class HierarchicalMatrix<R extends CompressionReport = CompressionReport>
 
   /** out ← α·K̃·X + β·out, shapes taken on trust. */
   applyUnchecked(out: Matrix, x: Matrix, alpha: number, beta: number): void {
-    const { shared, run } = this.#prepare(x.cols);
+    const { shared, run } = this.#prepare(x.cols, true);
     this.#chunks.run(out, x, shared.state.width, beta !== 0, (to, from) => {
       run({ x: from, out: to, alpha, beta });
     });
@@ -240,16 +246,30 @@ export class HierarchicalMatrix<R extends CompressionReport = CompressionReport>
     return { lists, begin: data.skeletons.begin, offsets, elements };
   }
 
+  /**
+   * The cluster tree with the order of all leaves. Where several ranks have the matrix: collective, once a gathering of
+   * 4N bytes.
+   */
+  wholeTree(): ClusterTree {
+    wholeOrder(this.data, this.#team.communicator);
+    return this.data.tree;
+  }
+
   /** Throws OptionError after `release`. */
   requireUsable(): void {
     if (this.#released) throw new OptionError('The matrix was released.');
   }
 
-  #prepare(vectors: number): PreparedProduct {
+  /** Room for products with so many vectors, whole ones or of own rows. */
+  #prepare(vectors: number, whole: boolean): PreparedProduct {
     this.requireUsable();
     const width = this.#chunks.width(vectors);
-    if (this.#product !== undefined && this.#product.shared.state.width >= width) return this.#product;
-    const state = applyState(this.data, width);
+    const before = this.#product?.shared.state;
+    const isWide = before !== undefined && before.width >= width;
+    const hasPlaces = !whole || (before !== undefined && before.place.length > 0);
+    if (isWide && hasPlaces) return this.#product!;
+    const place = hasPlaces ? (before?.place ?? sharedInt32(0)) : placesOf(this.wholeTree().order);
+    const state = isWide ? { ...before, place } : applyState(this.data, width, place);
     this.#letGo();
     const team = this.#team;
     const shared = team.shareNow(state);
@@ -274,7 +294,9 @@ export class HierarchicalMatrix<R extends CompressionReport = CompressionReport>
   #onOwnRows(): { readonly share: RowShare; readonly operator: OwnRowsOperator } {
     if (this.#rows !== undefined) return this.#rows;
     const { tree, share: dealt } = this.data;
-    const share = rowShareOf(tree, dealt, this.#team.communicator);
+    const share = rowShareOf(tree, dealt, this.#team.communicator, () => {
+      this.wholeTree();
+    });
     const places = placesOfRows(share);
     const operator: OwnRowsOperator = {
       rows: share.rows,
@@ -283,7 +305,7 @@ export class HierarchicalMatrix<R extends CompressionReport = CompressionReport>
       precision: this.precision,
       rowShare: share,
       applyUnchecked: (out, x, alpha, beta) => {
-        const { shared, run } = this.#prepare(x.cols);
+        const { shared, run } = this.#prepare(x.cols, false);
         this.#chunks.run(out, x, shared.state.width, beta !== 0, (to, from) => {
           run({ x: from, out: to, alpha, beta, own: places });
         });

@@ -84,15 +84,20 @@ function orderSkeletons(
   return { skeletons: { begin, indices, gather, picked }, pivotOf };
 }
 
-/** The tree with every leaf's skeleton first, in apply order, then its other indices as they stood. */
+/**
+ * The tree with every leaf's skeleton first, in apply order, then its other indices as they stood; of several ranks
+ * each has its own leaves.
+ */
 function orderLeaves(
   tree: ClusterTree,
   found: FoundSkeletons,
   { skeletons, pivotOf }: Pick<Layout, 'skeletons' | 'pivotOf'>,
   share: Share | undefined,
 ): ClusterTree {
-  const order = inLargePages(sharedInt32(tree.size));
-  order.set(tree.order);
+  const all = sharedInt32(tree.size);
+  const order = share === undefined ? inLargePages(all) : all;
+  // What stands before the tree stays there.
+  order.set(tree.order.subarray(0, tree.begin[0]));
   const taken = new Uint8Array(mostInLeaf(tree));
   const nodes = nodesOf(tree);
   for (let ν = firstLeaf(tree); ν < nodes; ν++) {

@@ -95,7 +95,7 @@ export async function columnsError(
       least = Math.hypot(least, ...more.errors);
       if (!(least <= relative * norm)) relative = least / norm;
     }
-    return { relative, worst: columns.worst(MOST_WORST).map((p) => rowShare.indexAt(p)) };
+    return { relative, worst: rowShare.indicesAt(columns.worst(MOST_WORST)) };
   } finally {
     columns.close();
   }

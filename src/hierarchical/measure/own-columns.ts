@@ -153,9 +153,10 @@ export class OwnColumns {
     const { width } = this.#state;
     const exact = new Float64Array(positions.length);
     const errors = new Float64Array(positions.length);
+    const indices = this.#approximation.rowShare.indicesAt(positions);
     for (let first = 0; first < positions.length; first += width) {
       const batch = positions.subarray(first, first + width);
-      (await this.#batch(batch)).forEach((sum, k) => {
+      (await this.#batch(batch, indices.subarray(first, first + width))).forEach((sum, k) => {
         (k % 2 === 0 ? exact : errors)[first + (k >> 1)] = Math.sqrt(sum) / this.#state.unit;
       });
       this.#control.onProgress?.({ phase: PHASE, done: first + batch.length, total: positions.length });
@@ -163,8 +164,8 @@ export class OwnColumns {
     return { exact, errors };
   }
 
-  /** Of each column of a batch Σ(unit·K_ij)² and Σ(unit·(K − K̃)_ij)², over the rows of all ranks. */
-  async #batch(positions: Int32Array): Promise<Float64Array> {
+  /** Of each column of a batch, by position and index, Σ(unit·K_ij)² and Σ(unit·(K − K̃)_ij)² over all ranks' rows. */
+  async #batch(positions: Int32Array, columns: Int32Array): Promise<Float64Array> {
     const { rowShare, rows } = this.#approximation;
     const { team, signal } = this.#control;
     const { products, sums } = this.#state;
@@ -180,7 +181,6 @@ export class OwnColumns {
     const [y, x] = [view(products, 0, rows, count), view(units, 0, rows, count)];
     this.#approximation.applyUnchecked(y, x, 1, 0);
     setUnits(0);
-    const columns = positions.map((p) => rowShare.indexAt(p));
     await awaitTogether(rowShare.communicator, () =>
       team.run(PHASE, compareOwnRows, this.#shared!, this.#graph, { columns }, { signal }),
     );

@@ -28,6 +28,7 @@ export function dealMatrix(
   const zeros = sharesZeros(whole);
   share.skeletonRanks.set(ranksOf(whole.skeletons));
   share.zeroPairs.set(zeros);
+  share.orderIsWhole[0] = 1;
   const nodes = nodesOf(tree);
   const kept = new Uint8Array(nodes);
   for (let ν = 0; ν < nodes; ν++) kept[ν] = concerns(share, ν) ? 1 : 0;

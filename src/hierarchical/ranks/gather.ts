@@ -10,6 +10,7 @@ import { FORMAT_TABLE } from '../matrix/format.js';
 import { placeBlocks, type Layout } from '../matrix/layout.js';
 import { eachOwnBlock } from './own-blocks.js';
 import { countsFor, type Share } from './share.js';
+import { wholeOrder } from './whole.js';
 
 /** The rank that gets all blocks. */
 export const ROOT = 0;
@@ -28,6 +29,7 @@ export interface Gathered {
 /** Collective. Every block goes to the root once; orders and ranks, O(N) numbers, to all ranks. */
 export function gatherMatrix(data: HierarchicalData, share: Share, communicator: Communicator): Gathered {
   const { tree, dtype, format } = data;
+  wholeOrder(data, communicator);
   const { lists, begin, offsets, elements } = gatherOutline(data, share, communicator);
   const skeletons = gatherSkeletons(data, share, begin, communicator);
   const values = sharedFloats(communicator.rank === ROOT ? elements.total : 0, dtype);

@@ -20,14 +20,22 @@ export interface OwnRows {
   readonly place: Int32Array;
 }
 
-/** The rows of each rank; all of one that is alone, where nothing is dealt out. */
-export function rowShareOf(tree: ClusterTree, dealt: Dealing | undefined, communicator: Communicator): RowShare {
+/**
+ * The rows of each rank; all of one that is alone, where nothing is dealt out. `complete`: what makes the tree's order
+ * whole, for those who ask for it.
+ */
+export function rowShareOf(
+  tree: ClusterTree,
+  dealt: Dealing | undefined,
+  communicator: Communicator,
+  complete: () => void,
+): RowShare {
   const leaves = leavesOf(tree);
   const ends = tree.end.subarray(firstLeaf(tree));
   const firsts =
     dealt === undefined ? Int32Array.of(0, leaves) : dealt.bounds.map((bound) => (bound * leaves) / 2 ** dealt.level);
   const bounds = firsts.map((first) => (first === 0 ? 0 : ends[first - 1]));
-  const own = { order: tree.order, bounds, leaves: firsts, ends };
+  const own = { order: tree.order, complete, bounds, leaves: firsts, ends };
   return new RowShare(own, dealt === undefined ? selfCommunicator() : communicator);
 }
 

@@ -53,6 +53,8 @@ export interface Share extends HeldNodes {
   readonly skeletonRanks: Int32Array;
   /** 1 for each far pair of the whole lists of which this rank knows that its coupling is zero; filled once known. */
   readonly zeroPairs: Int32Array;
+  /** 1 once this rank knows the order of all leaves as they are laid out: the same on all ranks. */
+  readonly orderIsWhole: Int32Array;
 }
 
 /** Levels of nodes more than it takes to give everyone one, where ranks are no power of two: shares are more even. */

@@ -9,7 +9,7 @@ import { firstLeaf, nodesOf, type ClusterTree } from '../../tree/cluster-tree.js
 import type { InteractionLists } from '../../tree/interaction-lists.js';
 import type { PositionRange } from '../../tree/split.js';
 import type { SkeletonState } from '../from-entries/skeleton-state.js';
-import type { Skeletons } from '../matrix/data.js';
+import type { HierarchicalData } from '../matrix/data.js';
 import { FORMAT_TABLE, type HierarchicalFormat } from '../matrix/format.js';
 import type { Layout } from '../matrix/layout.js';
 import { blockLevel } from '../matrix/row-blocks.js';
@@ -35,6 +35,7 @@ export function shareOnTeam(
     halo,
     skeletonRanks: sharedInt32(nodesOf(tree)),
     zeroPairs: sharedInt32(lists.far.length / 2),
+    orderIsWhole: sharedInt32(1),
   };
 }
 
@@ -78,13 +79,17 @@ export function exchangeSkeletons(
   exchangeHalo(communicator, halo.peers, (ν) => skeletons.subarray(ν * maxRank, ν * maxRank + ranks[ν]));
 }
 
-/** The same in the order in which vectors are multiplied, which the holders of a node's parent decide. */
+/**
+ * The same in the order in which vectors are multiplied, which the holders of a node's parent decide; and the order of
+ * near leaves.
+ */
 export function exchangeOrders(
-  { begin, indices }: Pick<Skeletons, 'begin' | 'indices'>,
+  { tree, skeletons: { begin, indices } }: Pick<Layout, 'tree' | 'skeletons'>,
   { halo }: Share,
   communicator: Communicator,
 ): void {
   exchangeHalo(communicator, halo.peers, (ν) => indices.subarray(begin[ν], begin[ν + 1]));
+  exchangeHalo(communicator, halo.leaves, (ν) => tree.order.subarray(tree.begin[ν], tree.end[ν]));
 }
 
 /** Positions of every rank times `width`: what a gathering of numbers by position takes. */
@@ -111,9 +116,19 @@ export function gatherPositions(
   communicator.allgather(undefined, all, positionCounts(tree, share, width));
 }
 
-/** The order of each rank's leaves, as it was laid out, to all. */
-export function gatherOrder(tree: ClusterTree, share: Share, communicator: Communicator): void {
-  gatherPositions(tree.order, 1, { tree, share, communicator });
+/**
+ * The order of all leaves, as they are laid out: whoever needs that of other ranks' leaves calls this first. Where it
+ * is not whole yet: collective, one gathering of 4N bytes.
+ */
+export function wholeOrder(
+  { tree, share }: Pick<HierarchicalData, 'tree' | 'share'>,
+  communicator: Communicator,
+): Int32Array {
+  if (share !== undefined && share.orderIsWhole[0] === 0) {
+    gatherPositions(tree.order, 1, { tree, share, communicator });
+    share.orderIsWhole[0] = 1;
+  }
+  return tree.order;
 }
 
 /** Elements that all ranks store, by kind; what several hold counts for each. */

@@ -150,7 +150,7 @@ async function compressed(
   }
   if (source !== undefined)
     return { matrix: await compressEntries(source, given, control, subject.leftover), from: 'entries' };
-  const known = tree ?? own?.data.tree ?? (await lexicographicTree(operator.rows, leafSize ?? LEAF_SIZE, control));
+  const known = tree ?? own?.wholeTree() ?? (await lexicographicTree(operator.rows, leafSize ?? LEAF_SIZE, control));
   return {
     matrix: await compressProducts(operator, known, { ...given, maxRank: maxRank ?? mostInLeaf(known) }, control),
     from: 'products',
