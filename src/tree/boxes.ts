@@ -99,6 +99,12 @@ export class Boxes {
     }
   }
 
+  /** Box ν ← box μ. */
+  copy(ν: number, μ: number): void {
+    const { dimension: d, low, high } = this.#tree;
+    for (const corners of [low, high]) corners.copyWithin(d * ν, d * μ, d * (μ + 1));
+  }
+
   /** values[p], from … to − 1: the coordinate of point order[p] along the widest side of box ν. */
   project(ν: number, { order, values }: CutOrder, from: number, to: number): void {
     const { dimension: d, coordinates: x, low, high } = this.#tree;

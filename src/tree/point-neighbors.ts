@@ -216,13 +216,15 @@ export const projectToWidest = defineTask<BoxState, CutLevel>(import.meta.url, '
   };
 });
 
-/** Per subtree: all of its boxes. */
+/** Per subtree: all of its boxes, and its own among those of level `top`. */
 export const cutSubtree = defineTask<BoxState, Omit<CutLevel, 'level'>>(import.meta.url, 'cutSubtree', (state) => {
   const boxes = new Boxes(state);
   const { begin, end, depth } = state.ranges;
   return (task, { turn, firstChunk }) => {
     const ν = firstOfLevel(depth) + firstChunk + task;
     boxes.cutSubtree(task, { order: state.orders[turn], values: state.values }, begin[ν], end[ν]);
+    // What was measured of the chunk before is of the members that it had then.
+    boxes.copy(ν, rootOf(state, task));
   };
 });
 
