@@ -49,8 +49,8 @@ interface PreparedProduct {
 }
 
 /**
- * Symmetric K̃ ≈ K over a team; products in O(N log N) or less. Nothing in it changes after it is made, but that several
- * ranks complete the order of `data.tree` when vectors are whole.
+ * Symmetric K̃ ≈ K over a team; products in O(N log N) or less. Nothing in it changes after it is made, but that
+ * several ranks complete the order of `data.tree` when vectors are whole.
  */
 export class HierarchicalMatrix<R extends CompressionReport = CompressionReport> implements LinearOperator {
   readonly rows: number;
