@@ -118,6 +118,19 @@ const CURVED: Readonly<Record<string, TrainOptions>> = {
     clip: 0.4,
     epochs: 6,
   },
+  // Squares of the samples' gradients; products with random vectors, kept for a step.
+  'hessian-free, diagonal': {
+    optimizer: { name: 'hessian-free', preconditioner: 'diagonal', iterations: 6, damping: 0.3 },
+    regularization: 0.01,
+  },
+  'hessian-free, nystrom': {
+    optimizer: { name: 'hessian-free', preconditioner: 'nystrom', rank: 5, refresh: 2, iterations: 6, damping: 0.3 },
+    groups: [
+      { layers: [0], rate: 0.5 },
+      { layers: [1], decay: 0.1 },
+    ],
+    epochs: 3,
+  },
   // Hessians that are not definite; pivots that are; systems by the size of the network.
   newton: { optimizer: { name: 'newton', learningRate: 0.1 } },
   'damped-newton': { optimizer: { name: 'damped-newton', damping: 3 }, regularization: 0.02, epochs: 3 },
@@ -197,7 +210,7 @@ describe.each(['cuda', 'webgpu'] as const)('training on %s', (name) => {
     expect(device.counters.downloaded - downloaded).toBeLessThan(4 * model.parameters.length ** 2);
   });
   // Errors by the outputs' probabilities; masks, without which f is measured; networks of layers draw otherwise.
-  it.runIf(name === 'cuda').each(['hessian-free, kfac', 'kfac', 'kfac, networks of layers'])(
+  it.runIf(name === 'cuda').each(['hessian-free, kfac', 'hessian-free, diagonal', 'kfac', 'kfac, networks of layers'])(
     'draws_errors_of_classes_and_measures_without_masks: %s',
     async (of) => {
       const { network, parameters, data: images } = perceptron();
@@ -235,6 +248,7 @@ describe.each(['cuda', 'webgpu'] as const)('training on %s', (name) => {
           ['language', { name: 'kfac', average: 0.5, statisticsEvery: 2, modelSamples: 20, largestSide: 6 }],
           ['variational', { name: 'kfac' }],
           ['language', { name: 'hessian-free', iterations: 4, curvatureShare: 0.5 }],
+          ['language', { name: 'hessian-free', preconditioner: 'nystrom', rank: 4, iterations: 3 }],
           // Larger factors here have eigenvalues that are equal but for rounding, which tells their vectors.
           ['windows', { name: 'ekfac-adam', basesEvery: 2, largestSide: 6 }],
           ['language', { name: 'ekfac-adam', statisticsSamples: 20 }],
@@ -251,13 +265,15 @@ describe.each(['cuda', 'webgpu'] as const)('training on %s', (name) => {
     await both(model, { optimizer, batchSize: 'all', epochs: 1 });
   });
 
-  it.each(name === 'cuda' ? ['adam', 'kfac', 'ekfac-adam'] : ['adam'])(
+  it.each(name === 'cuda' ? ['adam', 'kfac', 'ekfac-adam', 'nystrom'] : ['adam'])(
     'goes_on_from_a_checkpoint_to_the_same_parameters: %s',
     async (of) => {
       const folder = await mkdtemp(join(tmpdir(), 'hmatrix-device-'));
       try {
         const model = of === 'adam' ? (MODELS.convolutional() as unknown as GivenModel) : perceptron();
-        const asked = { optimizer: of, batchSize: 20, average: 0.9, device } as TrainOptions;
+        const optimizer =
+          of === 'nystrom' ? { name: 'hessian-free', preconditioner: of, refresh: 4, iterations: 3 } : of;
+        const asked = { optimizer, batchSize: 20, average: 0.9, device } as TrainOptions;
         const whole = await train(model, { ...asked, epochs: 2 });
         await train(model, { ...asked, epochs: 1, checkpoint: folder });
         const rest = await train(model, { ...asked, epochs: 2, checkpoint: folder, resume: true });
@@ -391,10 +407,13 @@ describe.each(['cuda', 'webgpu'] as const)('training on %s', (name) => {
     const asked = train(perceptron(), { device, optimizer: { ...adam(), name: 'own', onDevice: undefined } });
     await expect(asked).rejects.toThrow(OptionError);
     await expect(asked).rejects.toThrow(/own does not train on a device: take one of sgd, /);
-    const other = train(perceptron(), { device, optimizer: { name: 'hessian-free', preconditioner: 'nystrom' } });
+    const other = train(perceptron(), { device, optimizer: { name: 'hessian-free', preconditioner: 'hierarchical' } });
     await expect(other).rejects.toThrow(
-      /preconditioner: 'nystrom' does not train on a device: take preconditioner: 'kfac'/,
+      /preconditioner: 'hierarchical' does not train on a device: take preconditioner: 'kfac'/,
     );
+    const squares = { name: 'hessian-free', preconditioner: 'diagonal' } as const;
+    const unlike = train(MODELS.convolutional() as unknown as GivenModel, { device, optimizer: squares });
+    await expect(unlike).rejects.toThrow(/gradients are known for perceptrons alone: take preconditioner: 'kfac'/);
     const dual = train(perceptron(), { device, optimizer: { name: 'levenberg-marquardt', solver: 'dual' } });
     await expect(dual).rejects.toThrow(/solver: 'dual' does not train on a device: take solver: 'auto'/);
     await expect(train(perceptron(), { device: 'webgpu' as never })).rejects.toThrow(/device of train takes/);

@@ -3,10 +3,12 @@
  * slice the outputs come here where the loss's curvature depends on them, and the errors go there.
  */
 import { floats, type FloatArray } from '../../core/floats.js';
+import { view, type Matrix } from '../../dense/matrix.js';
 import type { DeviceTape } from '../../layers/device-tape.js';
 import { drawSeeds, type SampleSigns } from '../../layers/draw.js';
 import { divisorOf } from '../../layers/targets.js';
-import { squaredScale } from '../../network/losses/table.js';
+import { lossGradient } from '../../network/losses/evaluate.js';
+import { squaredScale, type LossName } from '../../network/losses/table.js';
 import { Recorder, type Placement } from '../../tape/device/recorder.js';
 import type { Node } from '../../tape/node.js';
 import { numbersEach, numbersOf } from '../../tape/shape.js';
@@ -21,6 +23,8 @@ export class DeviceFactors {
   readonly #signs: SampleSigns | undefined;
   /** Names the moments' launches. */
   readonly #key: string;
+  /** Whether errors are those of the samples' own losses. */
+  readonly #own: boolean;
 
   constructor(batch: DeviceBatch, moments: readonly DeviceMoment[], signs: SampleSigns | undefined) {
     const { network, layout } = batch;
@@ -28,6 +32,7 @@ export class DeviceFactors {
     this.#plan = new MomentPlan(network, layout.training.draw, moments, layout.at);
     this.#signs = signs;
     this.#key = moments.map(({ at }) => at).join(' ');
+    this.#own = moments.some(({ of }) => of === 'squares');
   }
 
   /**
@@ -75,7 +80,7 @@ export class DeviceFactors {
     launches.run();
   }
 
-  /** Errors at a slice's outputs, taken back. */
+  /** Errors at a slice's outputs, drawn or those of the samples' own losses, taken back. */
   async #draw(slice: Slice, tape: DeviceTape, step: number): Promise<void> {
     const batch = this.#batch;
     const { network, seed } = batch;
@@ -83,7 +88,7 @@ export class DeviceFactors {
     const { plan } = tape;
     const { first, count } = slice;
     const { output } = plan;
-    const known = typeof loss === 'string' && squaredScale(loss, numbersEach(output.shape)) !== null;
+    const known = !this.#own && typeof loss === 'string' && squaredScale(loss, numbersEach(output.shape)) !== null;
     const outputs = known
       ? floats(0, batch.precision)
       : await batch.read(numbersOf(output.shape, count), tape.at(output));
@@ -96,7 +101,11 @@ export class DeviceFactors {
     };
     const { targets } = batch.samples();
     const own = { ...targets, offset: first * targets.ld, cols: count };
-    drawSeeds({ loss, plan, tape: { count, numbers }, seed, first, signs: this.#signs }, own, step);
+    if (this.#own) {
+      const [leaf] = plan.draw!.seeds;
+      const columns = (of: FloatArray): Matrix => view(of, 0, targets.rows, count);
+      lossGradient(loss as LossName, columns(outputs), own, columns(numbers(leaf!)));
+    } else drawSeeds({ loss, plan, tape: { count, numbers }, seed, first, signs: this.#signs }, own, step);
     for (const [node, values] of errors) batch.write(values, tape.at(node));
     const phase = plan.phases.get('draw')!;
     (await batch.prepared(`draw ${batch.placeOf(slice)}`, () => tape.prepare(phase, count))).run();

@@ -163,6 +163,12 @@ export class DeviceObjective implements LoopObjective {
     return this.#handle(this.#nextPlace(length));
   }
 
+  /** What stands for parts of θ's length, one after the other, of an array or of numbers that are there alone. */
+  parts(of: FloatArray, count: number): FloatArray[] {
+    const { parameters } = this.network;
+    return Array.from({ length: count }, (_, k) => this.#handle(this.placeOf(of) + k * parameters));
+  }
+
   #handle(place: number): FloatArray {
     const own = floats(0, this.batch.precision);
     this.#apart.set(own, place);

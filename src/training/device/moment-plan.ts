@@ -96,7 +96,7 @@ export class MomentPlan {
 
   /** Whether errors are drawn. */
   get draws(): boolean {
-    return this.counts || this.#squares.size > 0 || this.#moments.some(({ of }) => of === 'errors');
+    return this.counts || this.#squares.size > 0 || this.#moments.some(({ of }) => of === 'errors' || of === 'squares');
   }
 
   /** What an average keeps and takes while a slice is at work. */
@@ -131,7 +131,7 @@ export class MomentPlan {
         const isReached = moment.of === 'inputs' && own.leavesOut;
         const share = isReached
           ? reached + REACHED_NUMBERS * moment.layer + 1
-          : shares + (moment.of === 'inputs' ? INPUT_SHARE : ERROR_SHARE);
+          : shares + (moment.of === 'errors' ? ERROR_SHARE : INPUT_SHARE);
         recordMoment(recorder, moment, own, { sum, keep: shares + SLICE_KEEP, share });
         continue;
       }

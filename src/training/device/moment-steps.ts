@@ -6,7 +6,7 @@
 import type { PortableKernel } from '../../device/portable-kernel.js';
 import { usesOf, type FactorPair } from '../../layers/factor-pairs.js';
 import type { LayerBlock } from '../../network/parameter-layout.js';
-import { COLUMN_DOTS, FILL, GATHER, ROW_DOTS, writing } from '../../tape/device/maps.js';
+import { COLUMN_DOTS, FILL, GATHER, map, ROW_DOTS, writing } from '../../tape/device/maps.js';
 import { place, transposed, type Recorder } from '../../tape/device/recorder.js';
 import { columnsOf, rowsOf } from '../../tape/shape.js';
 import { eachCopiedInput, standAsMatrices } from './moment-inputs.js';
@@ -14,8 +14,11 @@ import { eachCopiedInput, standAsMatrices } from './moment-inputs.js';
 /** A moment: of which layer's side, and whether its diagonal alone. */
 export interface MomentShape {
   readonly layer: number;
-  /** Inputs; drawn errors; of the gradient G (width × outputs) GGᵀ or GᵀG. */
-  readonly of: 'inputs' | 'errors' | 'gradientRows' | 'gradientColumns';
+  /**
+   * Inputs; drawn errors; of the gradient G (width × outputs) GGᵀ or GᵀG; or squares of the samples' own gradients, all
+   * of the layer's numbers.
+   */
+  readonly of: 'inputs' | 'errors' | 'gradientRows' | 'gradientColumns' | 'squares';
   readonly diagonal: boolean;
 }
 
@@ -24,9 +27,11 @@ export interface DeviceMoment extends MomentShape {
   readonly at: number;
 }
 
-/** Rows of a side. */
-export const sizeOf = ({ of }: Pick<MomentShape, 'of'>, { width, outputs }: LayerBlock): number =>
-  of === 'inputs' || of === 'gradientRows' ? width : outputs;
+/** Rows of a side; of squares all numbers. */
+export function sizeOf({ of }: Pick<MomentShape, 'of'>, { width, outputs }: LayerBlock): number {
+  if (of === 'squares') return width * outputs;
+  return of === 'inputs' || of === 'gradientRows' ? width : outputs;
+}
 
 /** What x is of a moment y: its diagonal as y is, a matrix whose upper triangle is read, the diagonal of a matrix. */
 const FORMS = { diagonal: 0, matrix: 1, ofMatrix: 2 } as const;
@@ -48,6 +53,17 @@ h[y + i] = result;`,
   ),
   reals: ['factor'],
 };
+/** y ← squares of columns of x, ones behind them. */
+const SQUARED_COLUMNS = map(
+  'squared columns',
+  ['x', 'rows', 'inputs'],
+  `int r = i % rows;
+result = 1.0;
+if (r < inputs) {
+  real own = h[x + r + inputs * (i / rows)];
+  result = own * own;
+}`,
+);
 /** x ← n·x/Σx, the sum behind the n numbers; ones where it is zero. */
 const RELATIVE = writing(
   'relative to the mean',
@@ -80,7 +96,8 @@ export function recordMoment(
 ): void {
   const { layer, pairs, leavesOut } = own;
   const size = sizeOf({ of }, layer);
-  if (of === 'errors' || (standAsMatrices(pairs) && !leavesOut)) sumInPlace(recorder, { of, diagonal }, own, sum);
+  if (of === 'squares') sumSquares(recorder, own, sum);
+  else if (of === 'errors' || (standAsMatrices(pairs) && !leavesOut)) sumInPlace(recorder, { of, diagonal }, own, sum);
   else {
     let kept = false;
     for (const pair of pairs)
@@ -137,6 +154,19 @@ function sumInPlace(
     else if (bias) recorder.run(GATHER, rows, [last, kept, columns, x, rows, 0, rows], [1]);
   });
   if (bias) recorder.run(FILL, 1, [diagonal ? last : last + rows, 0], [all]);
+}
+
+/** Σ (x∘x)(δ∘δ)ᵀ over samples: squares of their gradients xδᵀ, of weights that each sample uses once. */
+function sumSquares(recorder: Recorder, { layer, pairs: [pair] }: PairedLayer, sum: number): void {
+  const { width, inputs, outputs } = layer;
+  const { samples } = recorder;
+  recorder.begin();
+  const x = recorder.scratchAt(0, width * samples);
+  const δ = recorder.scratchAt(width * samples, outputs * samples);
+  recorder.run(SQUARED_COLUMNS, width * samples, [x, 0, recorder.at(pair.input), width, inputs]);
+  recorder.run(SQUARED_COLUMNS, outputs * samples, [δ, 0, recorder.at(pair.error), outputs, outputs]);
+  const terms = [{ a: place(x, width), b: transposed(place(δ, outputs)), depth: samples }];
+  recorder.sum(false, [{ c: place(sum, width), rows: width, columns: outputs, terms }]);
 }
 
 /** Records a slice's squares of a gradient at g, added to sums: of every input, or of every output and a place more. */

@@ -23,6 +23,7 @@ import { copySamples } from '../objective/copy-samples.js';
 import { maskStep } from '../objective/mask-step.js';
 import type { EvaluateOptions, Measure, Objective, TrainingMemory } from '../objective/objective.js';
 import { Graphs, parameterBlocks } from '../objective/slices.js';
+import { refuseSquares } from '../objective/gradient-moment.js';
 import type { MomentTask } from '../objective/tasks.js';
 import { SampleRanks } from '../../distributed/sample-ranks.js';
 import { sharedWith, TeamRunner } from '../objective/team-runner.js';
@@ -310,10 +311,7 @@ export class GraphObjective implements Objective {
   }
 
   gradientSquares(): never {
-    throw new OptionError(
-      "Squares of the samples' own gradients are known for perceptrons alone: take preconditioner: 'kfac', or none.",
-      {},
-    );
+    return refuseSquares();
   }
 
   weightDot(x: FloatArray, y: FloatArray): number {

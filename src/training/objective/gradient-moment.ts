@@ -1,6 +1,7 @@
 /**
- * Second moments of a layer's gradient.
+ * Second moments of a layer's gradient, and where those of samples are not known.
  */
+import { OptionError } from '../../core/errors.js';
 import type { Blas } from '../../dense/blas.js';
 import { mirrorLower, view, type FloatArray, type Matrix } from '../../dense/matrix.js';
 
@@ -23,4 +24,12 @@ export function gradientMoment(
   const square = view(out, 0, size, size);
   blas.syrk('L', byRows ? 'N' : 'T', 1 - keep, g, keep, square);
   mirrorLower(square);
+}
+
+/** Throws OptionError. */
+export function refuseSquares(): never {
+  throw new OptionError(
+    "Squares of the samples' own gradients are known for perceptrons alone: take preconditioner: 'kfac', or none.",
+    {},
+  );
 }

@@ -8,6 +8,9 @@ import type { PreconditionerPlan } from './preconditioner.js';
 
 const POWER = 0.75;
 
+/** What is added to the diagonal: without damping it would divide by zero. */
+export const floorOf = (damping: number): number => (damping > 0 ? damping : 1e-12);
+
 /** The diagonal preconditioner: one vector, a gradient's worth of flops a point. */
 export const diagonalPreconditioner: PreconditionerPlan = {
   spare: ({ parameters }) => vectorNumbers(parameters),
@@ -19,8 +22,7 @@ export const diagonalPreconditioner: PreconditionerPlan = {
       arrays: {},
       prepare(_point, _samples, damping) {
         objective.gradientSquares(inverse);
-        // Below this, a diagonal without damping would divide by zero.
-        const floor = damping > 0 ? damping : 1e-12;
+        const floor = floorOf(damping);
         for (let k = 0; k < n; k++) inverse[k] = (inverse[k] + floor) ** -POWER;
         return ready(undefined);
       },

@@ -9,9 +9,12 @@ import { RandomStream } from '../../../core/random.js';
 import type { FloatArray } from '../../../core/floats.js';
 import { view, zeros, type Matrix } from '../../../dense/matrix.js';
 import { symmetricEigen } from '../../../dense/symmetric-eigen.js';
+import type { Blas } from '../../../dense/blas.js';
+import type { ParameterLayout } from '../../../network/parameter-layout.js';
 import type { Objective } from '../../objective/objective.js';
 import type { Point } from '../point.js';
-import type { Steps } from '../steps.js';
+import { ready, type Steps } from '../steps.js';
+import type { Space } from '../vectors.js';
 import type { Preconditioner, PreconditionerPlan } from './preconditioner.js';
 
 /** Keeps its streams apart from others of the same seed. */
@@ -25,125 +28,181 @@ export interface NystromSettings {
   readonly seed: number;
 }
 
+/** Vectors of U: as many as θ has numbers at most. */
+export const nystromRank = ({ rank }: NystromSettings, { parameters }: ParameterLayout): number =>
+  Math.min(rank, parameters);
+
 /** The Nyström preconditioner: 2k vectors, 4kN flops an application. */
 export const nystromPreconditioner = (settings: NystromSettings): PreconditionerPlan => ({
-  spare: ({ parameters }) => {
-    const k = Math.min(settings.rank, parameters);
-    return (2 * parameters + 2) * k + 64;
-  },
-  begin: (objective) => new NystromPreconditioner(objective, settings),
+  spare: (network) => (2 * network.parameters + 2) * nystromRank(settings, network) + 64,
+  begin: (objective) => new NystromPreconditioner(new PlacesHere(objective, settings), objective.blas, settings),
 });
 
-class NystromPreconditioner implements Preconditioner {
+/** U and Y, N × k, and Λ, wherever they lie. */
+export interface NystromPlaces {
+  /** Their columns. */
+  readonly u: readonly FloatArray[];
+  readonly y: readonly FloatArray[];
+  readonly values: FloatArray;
+  /** What a checkpoint keeps: U and Λ. */
   readonly arrays: Readonly<Record<string, FloatArray>>;
-  readonly #objective: Objective;
-  readonly #settings: NystromSettings;
-  readonly #rank: number;
-  readonly #u: FloatArray;
-  readonly #y: FloatArray;
-  readonly #values: FloatArray;
-  readonly #t: FloatArray;
-  #damping = 0;
+  /** A column ← numbers that a stream draws. */
+  fill(column: FloatArray, stream: RandomStream): void;
+  /** XᵀY, X being U or Y. */
+  gram(x: 'u' | 'y'): Steps<Matrix>;
+  /** U ← Y·W. */
+  rotate(w: Matrix<Float64Array>): void;
+  /** Λ ← values; what the next applications scale U's columns by. */
+  keep(values: ArrayLike<number>): void;
+  scale(by: ArrayLike<number>): void;
+  /** z ← r + U·S·Uᵀr. */
+  apply(r: FloatArray, z: FloatArray): void;
+}
 
-  constructor(objective: Objective, settings: NystromSettings) {
-    const n = objective.network.parameters;
-    this.#objective = objective;
+/** The preconditioner, with vectors in S. */
+export class NystromPreconditioner<S extends Space> implements Preconditioner<S> {
+  readonly arrays: Readonly<Record<string, FloatArray>>;
+  readonly #places: NystromPlaces;
+  readonly #blas: Blas;
+  readonly #settings: NystromSettings;
+
+  constructor(places: NystromPlaces, blas: Blas, settings: NystromSettings) {
+    this.#places = places;
+    this.#blas = blas;
     this.#settings = settings;
-    this.#rank = Math.min(settings.rank, n);
-    this.#u = objective.take(n * this.#rank);
-    this.#y = objective.take(n * this.#rank);
-    this.#values = objective.take(this.#rank);
-    this.#t = objective.take(this.#rank);
-    this.arrays = { nystromVectors: this.#u, nystromValues: this.#values };
+    this.arrays = places.arrays;
   }
 
-  *prepare(point: Point, samples: number, damping: number): Steps<void> {
-    this.#damping = damping;
-    if (point.plan.step % this.#settings.refresh !== 0 && this.#values[0] > 0) return;
-    const { blas } = this.#objective;
-    const k = this.#rank;
-    const n = point.space.length;
-    this.#draw(point);
+  *prepare(point: Point<S>, samples: number, damping: number): Steps<void> {
+    const { values } = this.#places;
+    if (point.plan.step % this.#settings.refresh === 0 || !(values[0] > 0)) yield* this.#make(point, samples);
+    const last = values[values.length - 1] + damping;
+    this.#places.scale(values.map((value) => (value + damping > 0 ? last / (value + damping) - 1 : 0)));
+  }
+
+  apply(r: FloatArray, z: FloatArray): void {
+    this.#places.apply(r, z);
+  }
+
+  *#make(point: Point<S>, samples: number): Steps<void> {
+    const places = this.#places;
+    const { u, y } = places;
+    const { space } = point;
+    const k = u.length;
+    yield* this.#draw(point);
     let largest = 0;
     for (let j = 0; j < k; j++) {
-      const out = this.#column(this.#y, j);
-      yield* point.product('gauss-newton', 0, { v: this.#column(this.#u, j), out }, samples);
-      largest = Math.max(largest, point.space.norm(out));
+      yield* point.product('gauss-newton', 0, { v: u[j], out: y[j] }, samples);
+      const [square] = yield* space.dots([y[j], y[j]]);
+      largest = Math.max(largest, Math.sqrt(square));
     }
-    const ν = Math.sqrt(n) * largest * (this.#u instanceof Float32Array ? 2 ** -23 : 2 ** -52);
-    for (let j = 0; j < k; j++) point.space.add(ν, this.#column(this.#u, j), this.#column(this.#y, j));
-    const l = this.#gram(point, this.#u, this.#y);
+    const ν = Math.sqrt(space.length) * largest * (u[0] instanceof Float32Array ? 2 ** -23 : 2 ** -52);
+    for (let j = 0; j < k; j++) space.add(ν, u[j], y[j]);
+    const l = yield* places.gram('u');
     for (let j = 0; j < k; j++)
       for (let i = 0; i < k; i++) l.data[i + j * k] = 0.5 * (l.data[i + j * k] + l.data[j + i * k]);
-    if (!(largest > 0) || blas.potrf('L', l) !== 0) {
+    if (!(largest > 0) || this.#blas.potrf('L', l) !== 0) {
       // Nothing to go by: M = I.
-      this.#values.fill(0);
-      this.#u.fill(0);
+      for (const column of u) space.clear(column);
+      places.keep(new Float64Array(k));
       return;
     }
-    const b = this.#gram(point, this.#y, this.#y);
-    blas.trsm('L', 'L', 'N', 'N', 1, l, b);
-    blas.trsm('R', 'L', 'T', 'N', 1, l, b);
-    const squares = symmetricEigen(blas, b, 'a Nyström core');
+    const b = yield* places.gram('y');
+    this.#blas.trsm('L', 'L', 'N', 'N', 1, l, b);
+    this.#blas.trsm('R', 'L', 'T', 'N', 1, l, b);
+    const squares = symmetricEigen(this.#blas, b, 'a Nyström core');
     // U ← Y·L⁻ᵀVΣ⁻¹, largest first.
     const w = zeros(k, k);
+    const values = new Float64Array(k);
     for (let j = 0; j < k; j++) {
       const from = k - 1 - j;
       const σ = Math.sqrt(Math.max(squares[from], Number.MIN_VALUE));
       for (let i = 0; i < k; i++) w.data[i + j * k] = b.data[i + from * k] / σ;
-      this.#values[j] = Math.max(0, squares[from] - ν);
+      values[j] = Math.max(0, squares[from] - ν);
     }
-    blas.trsm('L', 'L', 'T', 'N', 1, l, w);
-    for (let j = 0; j < k; j++) {
-      const u = this.#column(this.#u, j);
-      u.fill(0);
-      for (let i = 0; i < k; i++) point.space.add(w.data[i + j * k], this.#column(this.#y, i), u);
-    }
+    this.#blas.trsm('L', 'L', 'T', 'N', 1, l, w);
+    places.rotate(w);
+    places.keep(values);
   }
 
-  #column(of: FloatArray, j: number): FloatArray {
-    const n = this.#objective.network.parameters;
-    return of.subarray(j * n, (j + 1) * n);
-  }
-
-  /** Ω into u: orthonormal, zero in frozen layers. */
-  #draw(point: Point): void {
-    for (let j = 0; j < this.#rank; j++) {
-      const ω = this.#column(this.#u, j);
-      new RandomStream(this.#settings.seed, PURPOSE, point.plan.step, j).fillNormal(ω);
+  /** Ω into U: orthonormal, zero in frozen layers. */
+  *#draw(point: Point<S>): Steps<void> {
+    const { space } = point;
+    const { u } = this.#places;
+    for (const [j, ω] of u.entries()) {
+      this.#places.fill(ω, new RandomStream(this.#settings.seed, PURPOSE, point.plan.step, j));
       point.mask(ω);
-      for (let turn = 0; turn < 2; turn++) {
-        for (let i = 0; i < j; i++) {
-          const before = this.#column(this.#u, i);
-          point.space.add(-point.space.dot(before, ω), before, ω);
-        }
-        point.space.scale(1 / Math.max(point.space.norm(ω), Number.MIN_VALUE), ω);
-      }
+      space.orthogonalize(ω, u.slice(0, j));
+      const [square] = yield* space.dots([ω, ω]);
+      space.scale(1 / Math.max(Math.sqrt(square), Number.MIN_VALUE), ω);
     }
   }
+}
 
-  /** XᵀY in float64. */
-  #gram(point: Point, x: FloatArray, y: FloatArray): Matrix {
-    const k = this.#rank;
+/** Those of an objective here. */
+class PlacesHere implements NystromPlaces {
+  readonly u: readonly FloatArray[];
+  readonly y: readonly FloatArray[];
+  readonly values: FloatArray;
+  readonly arrays: Readonly<Record<string, FloatArray>>;
+  readonly #objective: Objective;
+  readonly #u: Matrix;
+  readonly #t: FloatArray;
+  #by: ArrayLike<number> = [];
+
+  constructor(objective: Objective, settings: NystromSettings) {
+    const n = objective.network.parameters;
+    const k = nystromRank(settings, objective.network);
+    const [u, y] = [objective.take(n * k), objective.take(n * k)];
+    const columns = (of: FloatArray): FloatArray[] =>
+      Array.from({ length: k }, (_, j) => of.subarray(j * n, (j + 1) * n));
+    this.#objective = objective;
+    this.u = columns(u);
+    this.y = columns(y);
+    this.#u = view(u, 0, n, k);
+    this.values = objective.take(k);
+    this.#t = objective.take(k);
+    this.arrays = { nystromVectors: u, nystromValues: this.values };
+  }
+
+  fill(column: FloatArray, stream: RandomStream): void {
+    stream.fillNormal(column);
+  }
+
+  /** In float64. */
+  gram(x: 'u' | 'y'): Steps<Matrix> {
+    const k = this.values.length;
+    const { kernels } = this.#objective;
     const g = zeros(k, k);
     for (let j = 0; j < k; j++)
-      for (let i = 0; i < k; i++) g.data[i + j * k] = point.space.dot(this.#column(x, i), this.#column(y, j));
-    return g;
+      for (let i = 0; i < k; i++) g.data[i + j * k] = kernels.dot(this.#u.rows, this[x][i], this.y[j]);
+    return ready(g);
+  }
+
+  rotate(w: Matrix<Float64Array>): void {
+    const { kernels } = this.#objective;
+    const k = this.values.length;
+    for (const [j, u] of this.u.entries()) {
+      u.fill(0);
+      for (const [i, y] of this.y.entries()) kernels.combine(u.length, w.data[i + j * k], y, 1, u);
+    }
+  }
+
+  keep(values: ArrayLike<number>): void {
+    this.values.set(values);
+  }
+
+  scale(by: ArrayLike<number>): void {
+    this.#by = by;
   }
 
   apply(r: FloatArray, z: FloatArray): void {
     const { blas, kernels } = this.#objective;
     const n = r.length;
-    const k = this.#rank;
     kernels.combine(n, 1, r, 0, z);
-    const u = view(this.#u, 0, n, k);
-    const t = view(this.#t, 0, k, 1);
-    blas.gemv('T', 1, u, view(r, 0, n, 1), 0, t);
-    const last = this.#values[k - 1] + this.#damping;
-    for (let j = 0; j < k; j++) {
-      const shifted = this.#values[j] + this.#damping;
-      this.#t[j] *= shifted > 0 ? last / shifted - 1 : 0;
-    }
-    blas.gemv('N', 1, u, t, 1, view(z, 0, n, 1));
+    const t = view(this.#t, 0, this.#t.length, 1);
+    blas.gemv('T', 1, this.#u, view(r, 0, n, 1), 0, t);
+    for (let j = 0; j < this.#t.length; j++) this.#t[j] *= this.#by[j];
+    blas.gemv('N', 1, this.#u, t, 1, view(z, 0, n, 1));
   }
 }

@@ -1,0 +1,40 @@
+/**
+ * The preconditioners of hessian-free on devices by name: what each asks of a device, and how it begins there.
+ */
+import type { DeviceObjective } from '../device/device-objective.js';
+import type { DeviceVectors } from '../device/device-vectors.js';
+import { NystromPreconditioner, type NystromSettings } from '../newton/preconditioners/nystrom.js';
+import type { Preconditioner } from '../newton/preconditioners/preconditioner.js';
+import type { Optimizer } from '../optimizer.js';
+import { DiagonalOnDevice, diagonalMoments } from './diagonal-on-device.js';
+import { KfacPreconditionerOnDevice, preconditionerMoments } from './kfac-preconditioner-on-device.js';
+import { nystromApart, NystromThere } from './nystrom-on-device.js';
+
+/** A preconditioner before it has memory there. */
+export interface PreconditionerThere extends Pick<Optimizer, 'passes' | 'moments' | 'apart'> {
+  readonly begin: (objective: DeviceObjective, space: DeviceVectors) => Preconditioner<DeviceVectors> | undefined;
+}
+
+const DRAWN = ['gauss-newton', 'draw'] as const;
+
+/** Those that there are. */
+export const preconditionersThere = (
+  settings: NystromSettings,
+): Readonly<Record<'none' | 'diagonal' | 'kfac' | 'nystrom', PreconditionerThere>> => ({
+  none: { begin: () => undefined },
+  diagonal: {
+    passes: DRAWN,
+    moments: ({ network }) => diagonalMoments(network),
+    begin: (objective, space) => new DiagonalOnDevice(objective, space),
+  },
+  kfac: {
+    passes: DRAWN,
+    moments: ({ network }) => preconditionerMoments(network),
+    begin: (objective, space) => new KfacPreconditionerOnDevice(objective, space),
+  },
+  nystrom: {
+    apart: (network) => nystromApart(settings, network),
+    begin: (objective, space) =>
+      new NystromPreconditioner(new NystromThere(objective, space, settings), objective.options.blas, settings),
+  },
+});
