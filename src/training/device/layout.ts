@@ -41,7 +41,7 @@ export type DevicePass = Extract<Pass, 'gauss-newton' | 'hessian' | 'tangent' | 
 export interface DeviceLayout {
   readonly training: NetworkPlan;
   readonly evaluation: NetworkPlan;
-  /** f of training alone; null without curvature. */
+  /** f of training alone; null without products. */
   readonly trial: NetworkPlan | null;
   /** Slices whose passes are kept for products: all, or one at a time. */
   readonly held: number;
@@ -98,7 +98,8 @@ const sliceLists = ({ updates }: NetworkPlan): number => LAUNCH_BYTES * (5 + 2 *
 
 function layOut(options: DeviceLayoutOptions, slice: number, holdsAll: boolean): DeviceLayout {
   const { network, batchSize, spare, passes, parts } = options;
-  const products = passes.length > 0;
+  // Errors that are drawn go along no direction, and ask for f nowhere else.
+  const products = passes.some((pass) => pass !== 'draw');
   const plan = (graph: GraphNetwork['training'], gradient: boolean, behind: readonly Pass[] = []): NetworkPlan =>
     planNetwork(graph, network.layers, { gradient, passes: behind, capacity: slice });
   const training = plan(network.training, true, passes);
