@@ -1,5 +1,5 @@
 /**
- * Points that kernels read on a card: of distances those that are centred in float64 first, so that float32 loses as
+ * Points that kernels read on a card: of distances less their mean, subtracted in float64, so that float32 loses as
  * little as may be.
  */
 import { NonFiniteError } from '../core/errors.js';
@@ -9,19 +9,36 @@ import type { Device, DeviceBuffer } from './device.js';
 /** Numbers that are sent at a time. */
 const CHUNK = 2 ** 20;
 
+/** Where points are sent, and in which order; default: their own. */
+export interface PointPlaces {
+  readonly buffer: DeviceBuffer;
+  readonly at: number;
+  readonly order?: Int32Array | undefined;
+}
+
+/** Numbers of points, d each, less those of the origin: default none. */
+export interface PointNumbers {
+  readonly numbers: Float64Array;
+  readonly dimension: number;
+  readonly origin?: Float64Array | undefined;
+}
+
 /** d numbers of each point in that order, a chunk at a time, from place `at` on. Throws NonFiniteError. */
 export async function sendPoints(
   device: Device,
-  { buffer, at, order }: { readonly buffer: DeviceBuffer; readonly at: number; readonly order: Int32Array },
-  numbers: Float64Array,
-  d: number,
+  { buffer, at, order }: PointPlaces,
+  { numbers, dimension: d, origin = new Float64Array(d) }: PointNumbers,
 ): Promise<void> {
   const { precision } = buffer;
   const most = Math.max(1, Math.floor(CHUNK / d));
-  for (let first = 0; first < order.length; first += most) {
-    const count = Math.min(most, order.length - first);
+  const all = order?.length ?? numbers.length / d;
+  for (let first = 0; first < all; first += most) {
+    const count = Math.min(most, all - first);
     const chunk = floats(count * d, precision);
-    for (let i = 0; i < count; i++) for (let k = 0; k < d; k++) chunk[i * d + k] = numbers[order[first + i] * d + k];
+    for (let i = 0; i < count; i++) {
+      const from = d * (order === undefined ? first + i : order[first + i]);
+      for (let k = 0; k < d; k++) chunk[i * d + k] = numbers[from + k] - origin[k];
+    }
     if (firstNonFinite(chunk) >= 0)
       throw new NonFiniteError(`The points have coordinates that ${precision} cannot hold: scale them.`, {
         precision,
@@ -31,10 +48,10 @@ export async function sendPoints(
   }
 }
 
-/** Coordinates less their mean. */
-export function centred(coordinates: Float64Array, d: number): Float64Array {
-  const count = coordinates.length / d;
+/** The mean of points of d numbers. */
+export function meanOf(numbers: Float64Array, d: number): Float64Array {
+  const count = numbers.length / d;
   const mean = new Float64Array(d);
-  for (let i = 0; i < coordinates.length; i++) mean[i % d] += coordinates[i] / count;
-  return coordinates.map((value, i) => value - mean[i % d]);
+  for (let i = 0; i < numbers.length; i += d) for (let k = 0; k < d; k++) mean[k] += numbers[i + k] / count;
+  return mean;
 }

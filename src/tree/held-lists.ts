@@ -6,7 +6,7 @@ import { countPlaces, placeOf, placesLength, putIndex } from '../core/index-plac
 import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
 import { inLargePages } from '../dense/large-pages.js';
 import { exchangeParts, partsOf } from '../distributed/exchange-parts.js';
-import { together } from '../distributed/together.js';
+import { awaitTogether, together } from '../distributed/together.js';
 import type { Shared, Team } from '../parallel/team.js';
 import { runCopy, type RowsState } from './copy-rows.js';
 import type { NearestState } from './nearest-lists.js';
@@ -77,7 +77,7 @@ export class HeldLists {
   async move(order: Int32Array, holder: Int32Array): Promise<void> {
     const { begin, end } = this.#own;
     if (this.#moving.length === 0) {
-      await this.#open();
+      await awaitTogether(this.#team.communicator, () => this.#open());
       this.#place(order, (p) => p - begin);
       return;
     }

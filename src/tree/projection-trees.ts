@@ -4,12 +4,13 @@
  * Several ranks share the subtrees of each tree, and the lists of their indices move to where they are searched next
  * (held-lists.ts); there they stay in the end.
  */
+import { throwIfAborted } from '../core/context.js';
 import { firstOfLevel, type NodeId } from '../core/indices.js';
 import { RandomStream } from '../core/random.js';
 import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
 import type { Communicator } from '../distributed/communicator.js';
 import { gatherPortions, ownPortion } from '../distributed/portion.js';
-import { awaitTogether } from '../distributed/together.js';
+import { awaitTogether, together } from '../distributed/together.js';
 import { independentTasks, type TaskGraph } from '../parallel/task-graph.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { Shared } from '../parallel/team.js';
@@ -101,20 +102,23 @@ export async function searchTrees(
   const { communicator } = team;
   const top = subtreeLevel(ranges);
   const isShared = communicator.size > 1;
-  const cut = cutState(ranges, top, { carries: isShared });
-  const { begin, end } = positionsOfRanks(ranges, top, communicator)[communicator.rank];
-  const nearest = roomForLists(capacity, end - begin);
-  const held = isShared ? new HeldLists(team, nearest, { begin, end }, size) : undefined;
-  const state: SearchState = {
-    ...stateOf(search, ranges),
-    nearest,
-    ...held?.rows,
-    orders: cut.orders,
-    values: cut.values,
-    sample: sampleRows(size, SAMPLE, seed),
-    exact: emptyLists(capacity, SAMPLE),
-  };
-  for (let p = begin; p < end; p++) cut.orders[0][p] = p;
+  const { cut, held, state } = together(communicator, () => {
+    const cut = cutState(ranges, top, { carries: isShared });
+    const { begin, end } = positionsOfRanks(ranges, top, communicator)[communicator.rank];
+    const nearest = roomForLists(capacity, end - begin);
+    const held = isShared ? new HeldLists(team, nearest, { begin, end }, size) : undefined;
+    const state: SearchState = {
+      ...stateOf(search, ranges),
+      nearest,
+      ...held?.rows,
+      orders: cut.orders,
+      values: cut.values,
+      sample: sampleRows(size, SAMPLE, seed),
+      exact: emptyLists(capacity, SAMPLE),
+    };
+    for (let p = begin; p < end; p++) cut.orders[0][p] = p;
+    return { cut, held, state };
+  });
   const sharedCut = await team.share(cut);
   const shared = await team.share(state, sharing);
   try {
@@ -197,9 +201,11 @@ async function growTree(
   const args = { iteration, level: top, turn: cuts.turn, firstChunk, searches: there === undefined };
   await held?.move(cuts.order, cuts.carried);
   await awaitTogether(communicator, () => team.run('neighbors', searchSubtree, shared, cuts.chunkTasks, args, control));
+  if (there === undefined) return;
   const { sample, nearest, ranges } = shared.state;
-  await there?.search(cuts.order, ranges);
-  await there?.bringSome(sample, nearest);
+  await there.search(cuts.order, ranges);
+  await there.bringSome(sample, nearest);
+  throwIfAborted(signal);
 }
 
 /** This rank's nodes of a level, and of each the members that may be poles. Collective. */

@@ -214,6 +214,15 @@ describe('a_card', () => {
     expect(cardOf(request({ largest: 1e13 }))).toMatchObject({ precision: 'f64' });
     const narrow = sourceOf(9, family('gaussian', { bandwidth: 1e-30 }));
     expect(() => cardOf(request({ device: single, source: narrow }))).toThrow(/none of float32, .* scale the points/);
+    const away = (scale: number): EntrySource => {
+      const points = normalPoints(9, 3, 9);
+      return kernelSource({ ...points, coordinates: points.coordinates.map((x) => x * scale) }, family('gaussian'));
+    };
+    for (const scale of [1e-24, 1e25])
+      expect(() => cardOf(request({ device: single, source: away(scale) }))).toThrow(
+        /from their mean.*scale the points/,
+      );
+    expect(cardOf(request({ source: away(1e25) }))).toMatchObject({ precision: 'f64' });
     requireColumns(3, 1024);
     expect(() => {
       requireColumns(3, 1025);

@@ -1,6 +1,6 @@
 /** Neighbors that a card finds are those that the team finds. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { NonFiniteError } from '#hmatrix/core/errors.js';
+import { MemoryError, NonFiniteError } from '#hmatrix/core/errors.js';
 import { RandomStream } from '#hmatrix/core/random.js';
 import type { Device } from '#hmatrix/device/device.js';
 import { openDevice } from '#hmatrix/device/open.js';
@@ -78,6 +78,17 @@ describe.each(CARDS)('lists on %s in %s', (name, precision) => {
     expect(Math.abs(made.recall - host.recall)).toBeLessThan(0.02);
   });
 
+  it.runIf(precision === 'f32')('whose_points_float32_cannot_tell_apart_say_so_by_their_recall', async () => {
+    const points = clustered(2100, 5);
+    const near = points.coordinates.map((x, p) => (p % 5 === 0 ? 5 * Math.floor(x / 5) : 1e-9 * x));
+    const source = sourceOf({ ...points, coordinates: near });
+    const options = { neighbors: 8, seed: 1, card };
+    const made = await findNeighborRows(source, 'geometric', options, { team });
+    const host = await findNeighborRows(source, 'geometric', { ...options, card: undefined }, { team });
+    expect(host.recall).toBeGreaterThan(0.9);
+    expect(Math.abs(made.recall - agreement(host, made))).toBeLessThan(0.1);
+  });
+
   it('of_one_leaf_are_all_neighbors_nearest_last_and_none_twice', async () => {
     const [count, dimension, capacity] = [130, 3, 9];
     const points = clustered(count, dimension);
@@ -127,6 +138,15 @@ describe.each(CARDS)('lists on %s in %s', (name, precision) => {
     expect(made.indices.length).toBe(2100 * 12);
     expect(little.counters.launches).toBe(0);
     await little.close();
+    // What was allocated before is free again.
+    const lists = (await ListsOnDevice.open(card, points, 12))!;
+    const { allocate } = device;
+    const { buffers } = device.memory;
+    device.allocate = async () => Promise.reject(new MemoryError('No.', {}));
+    await expect(lists.bringSome(Int32Array.of(3), emptyLists(12, 2100))).rejects.toThrow(MemoryError);
+    device.allocate = allocate;
+    expect(device.memory.buffers).toBe(buffers);
+    lists.release();
     const far = { ...points, coordinates: points.coordinates.map((value) => 1e200 * value) };
     if (precision === 'f32') await expect(ListsOnDevice.open(card, far, 12)).rejects.toThrow(NonFiniteError);
   });

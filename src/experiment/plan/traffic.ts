@@ -213,7 +213,7 @@ export class TrafficPlan {
     return totalTraffic([
       times(SEARCHED_TREES, totalTraffic([cuts, times(2, this.#agreed()), this.allreduce(8)])),
       times(SEARCHED_TREES - 1, moved),
-      times(4, this.#agreed()),
+      times(6, this.#agreed()),
       this.allgather(4 * neighbors * Math.min(size, RECALL_ROWS)),
       this.allgather(8 * neighbors * Math.min(size, RECALL_ROWS)),
     ]);

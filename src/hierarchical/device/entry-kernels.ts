@@ -105,14 +105,17 @@ export class EntryKernels {
       const { order } = this.#data.tree;
       for (const [g, input] of inputs.entries()) {
         const d = dimensions[g];
-        await sendPoints(device, { buffer: points, at, order }, numbersOf(input), d);
+        await sendPoints(device, { buffer: points, at, order }, numbersOf(input));
         const count = this.#skeletons.length * d;
         const integers = [at, this.#size, d];
         if (count > 0) await launch(COPY, { count, buffers: [points, positions], integers });
         places.push(at, d);
         at += this.#points * d;
       }
-      if (noise > 0) await sendPoints(device, { buffer: points, at, order }, this.#source.noise as Float64Array, 1);
+      if (noise > 0) {
+        const numbers = this.#source.noise as Float64Array;
+        await sendPoints(device, { buffer: points, at, order }, { numbers, dimension: 1 });
+      }
       const kernel = this.#kernel(noise > 0);
       const ridge = noise > 0 ? [] : [this.#source.noise as number];
       for (const { buffer, blocks } of parts) {

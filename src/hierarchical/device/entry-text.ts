@@ -3,7 +3,7 @@
  * entry it is, and its value from the points, which are sent (device/sent-points.ts).
  */
 import { floats, type FloatArray, type Precision } from '../../core/floats.js';
-import { centred } from '../../device/sent-points.js';
+import { meanOf, type PointNumbers } from '../../device/sent-points.js';
 import { halvesOf, wholeText } from '../../device/whole-numbers.js';
 import type { KernelSource } from '../../source/kernel-source.js';
 
@@ -13,9 +13,11 @@ export const BLOCK_WORDS = 7;
 /** The inputs of a kernel source. */
 type Inputs = KernelSource['inputs'];
 
-/** What an input of a kernel is computed from, d numbers a point. */
-export const numbersOf = ({ argument, operand, points }: Inputs[number]): Float64Array =>
-  argument === 'squaredDistance' ? centred(points.coordinates, points.dimension) : operand;
+/** What an input of a kernel is computed from. */
+export function numbersOf({ argument, operand, points: { dimension, coordinates } }: Inputs[number]): PointNumbers {
+  if (argument !== 'squaredDistance') return { numbers: operand, dimension };
+  return { numbers: coordinates, dimension, origin: meanOf(coordinates, dimension) };
+}
 
 /** A block: its shape, and its first row and column among the points, or what else stands for them. */
 export interface ListedBlock {

@@ -170,7 +170,7 @@ export function estimateCompression(
   // What lists of several ranks move by.
   const moving = share === 1 ? 0 : bytesOfNeighbor > 4 ? 4 * numbers : numbers;
   // Both orders of a tree, what it is cut by, and members in brackets.
-  const search = numbers + distances + moving + (20 + 4 * workers) * size;
+  const search = numbers + distances + moving + 20 * size;
   // Those of near leaves of other ranks stand behind a copy of the own ones.
   const copied = share < 1 && near > 0 ? numbers : 0;
   const skeletonization = numbers + copied + kept + orders + found + slots + scratch;

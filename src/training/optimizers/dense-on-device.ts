@@ -34,8 +34,8 @@ const UNIT = writing('unit vector', ['v', 's'], 'h[v + i] = select(0.0, 1.0, i =
 /** Column h[s] of a matrix of n rows ← x. */
 const COLUMN = writing('column of a matrix', ['y', 'x', 's', 'n'], 'h[y + int(h[s]) * n + i] = h[x + i];');
 /**
- * Y ← (X + Xᵀ)/2 + h[s]·I, of n rows. Where asked, parameters without curvature and gradient (of layers that rest, of
- * inputs that are zero) get that of the largest: they stay, and are no reason to call the matrix singular.
+ * Y ← (X + Xᵀ)/2 + h[s]·I, of n rows. Where asked, parameters without curvature and gradient (of inputs that are
+ * zero) get the largest besides: they stay, and are no reason to call the matrix singular.
  */
 const SYMMETRIC = writing(
   'shifted symmetric part',
@@ -45,7 +45,7 @@ int column = i / n;
 real result = 0.5 * (h[x + i] + h[x + column + row * n]);
 if (row == column) {
   result = result + h[s];
-  if (fills > 0 && h[rows + row] == 0.0 && h[gradient + row] == 0.0) { result = h[scale]; }
+  if (fills > 0 && h[rows + row] == 0.0 && h[gradient + row] == 0.0) { result = result + h[scale]; }
 }
 h[y + i] = result;`,
 );

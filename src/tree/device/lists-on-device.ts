@@ -6,7 +6,7 @@ import { floats, type FloatArray, type Precision } from '../../core/floats.js';
 import { firstOfLevel } from '../../core/indices.js';
 import type { Device, DeviceBuffer, KernelDevice } from '../../device/device.js';
 import { MOST_NUMBERS, type KernelArguments, type PortableKernel } from '../../device/portable-kernel.js';
-import { centred, sendPoints } from '../../device/sent-points.js';
+import { meanOf, sendPoints } from '../../device/sent-points.js';
 import { halvesOf, wholeText } from '../../device/whole-numbers.js';
 import type { Points } from '../../source/entry-source.js';
 import type { NearestState } from '../nearest-lists.js';
@@ -23,7 +23,7 @@ export interface PointCard {
 const WORDS = 2;
 /** Whole numbers that each precision holds. */
 const LARGEST_INDEX: Readonly<Record<Precision, number>> = { f64: 2 ** 31, f32: 2 ** 24 };
-/** Share of a card's free memory that lists, points and orders may take. */
+/** Share of a card's limit that lists, points and orders may take: who searches does not depend on what is free. */
 const SHARE = 1 / 2;
 /** Numbers that come here at a time. */
 const CHUNK = 2 ** 22;
@@ -115,26 +115,19 @@ function wholes(numbers: ArrayLike<number>, precision: Precision): FloatArray {
 /** Lists of all points, κ neighbors each. */
 export class ListsOnDevice {
   readonly #card: PointCard;
-  readonly #dimension: number;
-  readonly #size: number;
+  readonly #points: Points;
   readonly #capacity: number;
   readonly #made: { destroy(): void }[] = [];
-  readonly #points: DeviceBuffer;
+  readonly #sent: DeviceBuffer;
   readonly #lists: DeviceBuffer;
   readonly #members: DeviceBuffer;
   #searches = 0;
 
-  private constructor(
-    card: PointCard,
-    { dimension, count }: Points,
-    capacity: number,
-    buffers: readonly DeviceBuffer[],
-  ) {
+  private constructor(card: PointCard, points: Points, capacity: number, buffers: readonly DeviceBuffer[]) {
     this.#card = card;
-    this.#dimension = dimension;
-    this.#size = count;
+    this.#points = points;
     this.#capacity = capacity;
-    [this.#points, this.#lists, this.#members] = buffers;
+    [this.#sent, this.#lists, this.#members] = buffers;
     this.#made.push(...buffers);
   }
 
@@ -146,17 +139,20 @@ export class ListsOnDevice {
     const { device, precision } = card;
     const { dimension, count } = points;
     const lengths = [count * dimension, WORDS * capacity * count, 2 * count];
-    const { limit, bytes, bufferLimit } = device.memory;
+    const { limit, bufferLimit } = device.memory;
     const width = floats(1, precision).BYTES_PER_ELEMENT;
     const all = lengths.reduce((sum, length) => sum + length, 0);
-    const fits = width * all <= SHARE * (limit - bytes) && lengths.every((length) => width * length <= bufferLimit);
+    const fits = width * all <= SHARE * limit && lengths.every((length) => width * length <= bufferLimit);
     if (!fits || Math.max(...lengths) >= MOST_NUMBERS || count > LARGEST_INDEX[precision]) return undefined;
     const buffers: DeviceBuffer[] = [];
     try {
       for (const length of lengths) buffers.push(await device.allocate(length, precision));
-      const order = Int32Array.from({ length: count }, (_, i) => i);
-      const numbers = centred(points.coordinates, dimension);
-      await sendPoints(device, { buffer: buffers[0], at: 0, order }, numbers, dimension);
+      const { coordinates: numbers } = points;
+      await sendPoints(
+        device,
+        { buffer: buffers[0], at: 0 },
+        { numbers, dimension, origin: meanOf(numbers, dimension) },
+      );
     } catch (error) {
       for (const buffer of buffers) buffer.destroy();
       throw error;
@@ -172,34 +168,38 @@ export class ListsOnDevice {
     const { device, precision } = this.#card;
     const leaves = 2 ** depth;
     const first = firstOfLevel(depth);
-    device.write(this.#members, wholes(order, precision));
+    for (let first = 0; first < order.length; first += CHUNK)
+      device.write(this.#members, wholes(order.subarray(first, first + CHUNK), precision), 2 * first);
     const begins = await device.upload(wholes([...begin.subarray(first, first + leaves), end[0]], precision));
     try {
-      const integers = [leaves, this.#capacity, this.#dimension, this.#searches++];
-      const buffers = [this.#lists, this.#members, begins, this.#points];
-      await this.#launch(SEARCH, { count: this.#size, buffers, integers });
+      const integers = [leaves, this.#capacity, this.#points.dimension, this.#searches++];
+      const buffers = [this.#lists, this.#members, begins, this.#sent];
+      await this.#launch(SEARCH, { count: this.#points.count, buffers, integers });
     } finally {
       begins.destroy();
     }
   }
 
-  /** Lists of these rows to their places among those of all, farthest first. */
+  /** Lists of these rows to their places among those of all, farthest first, δ as it is in float64. */
   async bringSome(rows: Int32Array, into: NearestState): Promise<void> {
     const { device, precision } = this.#card;
     const numbers = WORDS * this.#capacity;
-    const list = await device.upload(wholes(rows, precision));
-    const out = await device.allocate(rows.length * numbers, precision);
+    let list: DeviceBuffer | undefined;
+    let out: DeviceBuffer | undefined;
     try {
+      list = await device.upload(wholes(rows, precision));
+      out = await device.allocate(rows.length * numbers, precision);
       const buffers = [out, this.#lists, list];
       await this.#launch(PICK, { count: out.length, buffers, integers: [numbers] });
       const found = floats(out.length, precision);
       await device.read(out, found);
       rows.forEach((row, k) => {
         this.#take(found.subarray(k * numbers, (k + 1) * numbers), row, into);
+        this.#measure(row, into);
       });
     } finally {
-      list.destroy();
-      out.destroy();
+      list?.destroy();
+      out?.destroy();
     }
   }
 
@@ -207,8 +207,8 @@ export class ListsOnDevice {
   async bring(into: NearestState): Promise<void> {
     const numbers = WORDS * this.#capacity;
     const most = Math.max(1, Math.floor(CHUNK / numbers));
-    for (let row = 0; row < this.#size; row += most) {
-      const found = floats(numbers * Math.min(most, this.#size - row), this.#card.precision);
+    for (let row = 0; row < this.#points.count; row += most) {
+      const found = floats(numbers * Math.min(most, this.#points.count - row), this.#card.precision);
       await this.#card.device.read(this.#lists, found, row * numbers);
       for (let k = 0; k * numbers < found.length; k++)
         this.#take(found.subarray(k * numbers, (k + 1) * numbers), row + k, into);
@@ -223,6 +223,15 @@ export class ListsOnDevice {
   #take(found: FloatArray, row: number, { capacity, indices, distances }: NearestState): void {
     for (let k = 0, at = (row + 1) * capacity - 1; k < capacity; k++, at--)
       [indices[at], distances[at]] = [found[WORDS * k], found[WORDS * k + 1]];
+  }
+
+  /** δ of a list, in place: what the card rounds tells nothing of what it has missed. */
+  #measure(row: number, { capacity, indices, distances }: NearestState): void {
+    const { dimension: d, coordinates: x } = this.#points;
+    for (let p = row * capacity; p < (row + 1) * capacity; p++) {
+      distances[p] = 0;
+      for (let k = 0; k < d; k++) distances[p] += (x[row * d + k] - x[indices[p] * d + k]) ** 2;
+    }
   }
 
   async #launch(kernel: PortableKernel, args: KernelArguments<DeviceBuffer>): Promise<void> {

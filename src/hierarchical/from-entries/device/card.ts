@@ -8,10 +8,14 @@ import type { Device, KernelDevice } from '../../../device/device.js';
 import type { EntrySource } from '../../../source/entry-source.js';
 import { KernelSource } from '../../../source/kernel-source.js';
 import { kernelText, type KernelText } from '../../../source/kernels/kernel-text.js';
+import type { PointNumbers } from '../../../device/sent-points.js';
+import { numbersOf } from '../../device/entry-text.js';
 import type { AskedOptions } from '../options.js';
 
 /** Squares of entries, and of what a tolerance leaves of them, stay in float32's range from 1 over this up to it. */
 const LARGEST_ENTRY = 2 ** 40;
+/** The same of squares of distances, of which the nearest are far smaller than the farthest. */
+const LARGEST_SQUARE = 2 ** 86;
 /** Tolerances below drown in what float32 loses of entries and decompositions. */
 const LEAST_TOLERANCE = 2 ** -17;
 const OTHERWISE = 'Leave { device } out: the team compresses then.';
@@ -76,6 +80,15 @@ export function cardOf({ device, source, options, factor, ranks, largest }: Card
       refuse(`The kernel's number ${bad} is none of float32, which the device ${name} has alone: scale the points.`, {
         value: bad,
       });
+    for (const input of source.inputs) {
+      const square = squaredExtent(numbersOf(input));
+      if (square > 0 && !(square <= LARGEST_SQUARE && square >= 1 / LARGEST_SQUARE))
+        refuse(
+          `Points lie as far as ${Math.sqrt(square).toPrecision(3)} from their mean, and the device ${name} has ` +
+            'float32 alone, which holds squares of distances from 1e-13 to 1e13: scale the points.',
+          { extent: Math.sqrt(square) },
+        );
+    }
   }
   if (preserve) refuse("Interpolations that are { preserve: 'positive-definite' } are not found on devices.");
   if (leafSize !== undefined && leafSize > MOST_COLUMNS)
@@ -85,8 +98,20 @@ export function cardOf({ device, source, options, factor, ranks, largest }: Card
   return { device, kernels, precision, source, text };
 }
 
+/** Whether it is zero, or of full precision in float32. */
 const isInFloat32 = (number: number): boolean =>
-  Number.isFinite(Math.fround(number)) && (number === 0 || Math.fround(number) !== 0);
+  number === 0 || (Math.abs(number) >= 2 ** -126 && Math.abs(number) < 2 ** 128);
+
+/** The largest square of a point's distance from the origin. */
+function squaredExtent({ numbers, dimension: d, origin }: PointNumbers): number {
+  let most = 0;
+  for (let i = 0; i < numbers.length; i += d) {
+    let square = 0;
+    for (let k = 0; k < d; k++) square += (numbers[i + k] - (origin?.[k] ?? 0)) ** 2;
+    most = Math.max(most, square);
+  }
+  return most;
+}
 
 /** Throws OptionError where node ν has more candidates than devices interpolate. */
 export function requireColumns(ν: number, columns: number): void {

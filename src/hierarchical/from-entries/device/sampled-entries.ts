@@ -51,7 +51,6 @@ export class SampledEntries {
   /** Sends the points. Throws MemoryError, NonFiniteError, DeviceError, DeviceLostError. */
   static async open({ source, device, precision, text: { text, numbers } }: Card): Promise<SampledEntries> {
     const { inputs, size } = source;
-    const order = Int32Array.from({ length: size }, (_, i) => i);
     const length = inputs.reduce((sum, { points }) => sum + size * points.dimension, 0);
     const points = await device.allocate(length, precision);
     const places: number[] = [];
@@ -59,7 +58,7 @@ export class SampledEntries {
       let at = 0;
       for (const input of inputs) {
         const { dimension } = input.points;
-        await sendPoints(device, { buffer: points, at, order }, numbersOf(input), dimension);
+        await sendPoints(device, { buffer: points, at }, numbersOf(input));
         places.push(at, dimension);
         at += size * dimension;
       }
