@@ -95,8 +95,9 @@ class Searcher {
   readonly distance: Distance;
   readonly #state: SearchState;
   readonly #nearest: NearestLists;
-  /** Rows of the lists of the members in work, where they are not the members themselves. */
+  /** Rows of the lists of the members in work, of either side, where they are not the members themselves. */
   readonly #rows: Int32Array;
+  readonly #colRows: Int32Array;
   readonly #panel: Float64Array;
   readonly #rowLimits: Float64Array;
   readonly #colLimits: Float64Array;
@@ -111,7 +112,7 @@ class Searcher {
     this.distance = openDistance(state.distance, context);
     this.#state = state;
     this.#nearest = new NearestLists(state.nearest);
-    this.#rows = new Int32Array(state.places.length > 0 ? widest : 0);
+    [this.#rows, this.#colRows] = [0, 1].map(() => new Int32Array(state.places.length > 0 ? widest : 0));
     this.#panel = new Float64Array(widest * PANEL);
     this.#rowLimits = new Float64Array(widest);
     this.#colLimits = new Float64Array(widest);
@@ -143,7 +144,7 @@ class Searcher {
   searchAmong(members: Int32Array, again: boolean): void {
     const n = members.length;
     this.distance.load(members, members);
-    const rows = this.#rowsOf(members);
+    const rows = this.#rowsOf(members, this.#rows);
     if (again) this.#findListed(members, rows);
     const limits = this.#limits(this.#rowLimits, rows);
     for (let first = 0; first < n; first += PANEL) {
@@ -155,11 +156,11 @@ class Searcher {
     }
   }
 
-  #rowsOf(members: Int32Array): Int32Array {
+  #rowsOf(members: Int32Array, rows: Int32Array): Int32Array {
     const state = this.#state;
     if (state.places.length === 0) return members;
-    for (let a = 0; a < members.length; a++) this.#rows[a] = rowOfList(state, members[a]);
-    return this.#rows.subarray(0, members.length);
+    for (let a = 0; a < members.length; a++) rows[a] = rowOfList(state, members[a]);
+    return rows.subarray(0, members.length);
   }
 
   /** Numbers among the members of the neighbors so far of each. */
@@ -192,24 +193,28 @@ class Searcher {
     }
   }
 
-  /** Offers every pair of two disjoint sets, whose lists stand in rows of their own numbers, to both. */
+  /** Offers every pair of two disjoint sets to both, or to that one whose lists are here. */
   searchBetween(some: Int32Array, others: Int32Array): void {
     this.distance.load(some, others);
-    const limits = this.#limits(this.#rowLimits, some);
-    const otherLimits = this.#limits(this.#colLimits, others);
+    const rows = this.#rowsOf(some, this.#rows);
+    const otherRows = this.#rowsOf(others, this.#colRows);
+    const limits = this.#limits(this.#rowLimits, rows);
+    const otherLimits = this.#limits(this.#colLimits, otherRows);
     for (let first = 0; first < others.length; first += PANEL) {
       const block = view(this.#panel, 0, some.length, Math.min(PANEL, others.length - first));
       this.distance.between(0, first, block);
       this.#offerPanel(
         block,
-        { members: some, rows: some, limits, first: 0 },
-        { members: others, rows: others, limits: otherLimits, first },
+        { members: some, rows, limits, first: 0 },
+        { members: others, rows: otherRows, limits: otherLimits, first },
       );
     }
   }
 
+  /** How far those may be that a list takes; of lists that another rank has, nothing is near enough. */
   #limits(limits: Float64Array, rows: Int32Array): Float64Array {
-    for (let a = 0; a < rows.length; a++) limits[a] = this.#nearest.farthest(rows[a]);
+    for (let a = 0; a < rows.length; a++)
+      limits[a] = rows[a] < 0 ? Number.NEGATIVE_INFINITY : this.#nearest.farthest(rows[a]);
     return limits;
   }
 

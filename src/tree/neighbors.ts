@@ -9,9 +9,10 @@ import { throwIfAborted } from '../core/context.js';
 import { OptionError } from '../core/errors.js';
 import { describe } from '../core/kind.js';
 import { type KeysOf, requireKnownOptions } from '../core/known-options.js';
-import { sharedInt32, toShared } from '../core/shared-array.js';
+import { countPlaces, placesLength, putIndex } from '../core/index-places.js';
+import { sharedInt32 } from '../core/shared-array.js';
 import type { Communicator } from '../distributed/communicator.js';
-import { portionOf, type Portion } from '../distributed/portion.js';
+import { ownPortion, portionOf, type Portion } from '../distributed/portion.js';
 import { awaitTogether, together } from '../distributed/together.js';
 import { onTeam, type Control } from '../parallel/default-team.js';
 import { taskGraph } from '../parallel/task-graph.js';
@@ -24,7 +25,7 @@ import { ListsOnDevice, type PointCard } from './device/lists-on-device.js';
 import { listsByIndex, type FoundLists } from './gather-lists.js';
 import { NONE_KNOWN, type ListedIndices } from './known-indices.js';
 import { neighborsOnLine } from './line-neighbors.js';
-import { emptyLists, roomForLists, type NearestState } from './nearest-lists.js';
+import { emptyLists, roomForLists } from './nearest-lists.js';
 import { finishLists, searchTiles, TILE, type SearchState } from './neighbor-search.js';
 import { MOST_DIMENSIONS, neighborsOfPoints } from './point-neighbors.js';
 import { finishTasks, searchTrees, stateOf, type NeighborSearch } from './projection-trees.js';
@@ -188,21 +189,21 @@ async function search(
     }
     iterations = found.iterations;
   }
-  const all = await awaitTogether(control.team.communicator, () => searchEverything(search, control));
-  const { first, end, ...part } = partOfIndices(size, control.team.communicator);
-  const own = <A extends Int32Array | Float64Array>(lists: A): A =>
-    end - first === size ? lists : toShared(lists.slice(first * capacity, end * capacity) as A);
-  const lists = { indices: own(all.indices), distances: own(all.distances), ...part };
+  const lists = await awaitTogether(control.team.communicator, () => searchEverything(search, control));
   return { count: capacity, lists, recall: 1, iterations };
 }
 
 /** A part of lists that each of several ranks has. */
 interface ListPart extends Portion, Pick<FoundLists, 'members' | 'counts'> {}
 
-/** The lists of this rank where each has those of as many indices, in their order. */
-function partOfIndices(size: number, communicator: Communicator): ListPart {
+/** The lists of this rank where each has those of as many stretches of `width` indices, in their order. */
+function partOfIndices(size: number, communicator: Communicator, width = 1): ListPart {
   if (communicator.size === 1) return { first: 0, end: size };
-  const portions = Array.from({ length: communicator.size }, (_, r) => portionOf(communicator, r, size));
+  const at = (stretch: number): number => Math.min(size, stretch * width);
+  const portions = Array.from({ length: communicator.size }, (_, r) => {
+    const { first, end } = portionOf(communicator, r, Math.ceil(size / width));
+    return { first: at(first), end: at(end) };
+  });
   const { first, end } = portions[communicator.rank];
   const members = sharedInt32(end - first);
   for (let i = first; i < end; i++) members[i - first] = i;
@@ -235,38 +236,51 @@ export const bytesOfNeighbor = (source: EntrySource, distance: DistanceName, nei
 
 /**
  * Every pair of indices, tile by tile. Two tiles that share rows never run at the same time, and always in the same
- * order.
+ * order. Of several ranks each has the lists of some tiles, and compares these with all: fewer than twice as many
+ * distances as its part of all pairs.
  */
-async function searchEverything(search: NeighborSearch, control: TeamControl): Promise<NearestState> {
+async function searchEverything(search: NeighborSearch, control: TeamControl): Promise<FoundLists> {
   const { size, capacity, sharing } = search;
+  const { team, signal } = control;
+  const { first, end, ...part } = partOfIndices(size, team.communicator, TILE);
   const state: SearchState = {
     ...stateOf(search, halvedRanges(1, 0)),
-    nearest: emptyLists(capacity, size),
+    ...(part.members === undefined ? {} : rowsOfMembers(part.members, size)),
+    nearest: emptyLists(capacity, end - first),
     orders: [sharedInt32(0), sharedInt32(0)],
   };
-  const { team, signal } = control;
   const shared = await team.share(state, sharing);
   try {
     const tiles = Math.ceil(size / TILE);
-    const { pairs, edges } = roundRobin(tiles);
+    const { pairs, edges } = roundRobin(tiles, ownPortion(team.communicator, tiles));
     await team.run('neighbors', searchTiles, shared, taskGraph(pairs.length / 2, edges), { pairs }, control);
     await team.run('neighbors', finishLists, shared, finishTasks(state), undefined, { signal });
   } finally {
     team.release(shared);
   }
-  return state.nearest;
+  return { ...state.nearest, ...part };
+}
+
+/** Lists in the order of these indices, which ascend. */
+function rowsOfMembers(members: Int32Array, size: number): Pick<SearchState, 'places' | 'rowAt'> {
+  const places = sharedInt32(placesLength(size));
+  for (const i of members) putIndex(places, i, true);
+  countPlaces(places);
+  const rowAt = sharedInt32(members.length);
+  for (let row = 0; row < rowAt.length; row++) rowAt[row] = row;
+  return { places, rowAt };
 }
 
 /**
- * All unordered pairs of tiles, a tile with itself first, in rounds of disjoint pairs (circle method); each waits for
- * the last ones of its two tiles.
+ * All unordered pairs of tiles of which one is `own`, a tile with itself first, in rounds of disjoint pairs (circle
+ * method); each waits for the last ones of its own tiles.
  */
-function roundRobin(tiles: number): { pairs: Int32Array; edges: number[] } {
+function roundRobin(tiles: number, own: Portion): { pairs: Int32Array; edges: number[] } {
   const pairs: number[] = [];
   const edges: number[] = [];
-  const last = new Int32Array(tiles);
-  for (let t = 0; t < tiles; t++) {
-    last[t] = t;
+  const last = new Int32Array(tiles).fill(-1);
+  for (let t = own.first; t < own.end; t++) {
+    last[t] = pairs.length / 2;
     pairs.push(t, t);
   }
   const seats = tiles + (tiles & 1);
@@ -274,13 +288,11 @@ function roundRobin(tiles: number): { pairs: Int32Array; edges: number[] } {
     for (let k = 0; k < seats / 2; k++) {
       const a = k === 0 ? seats - 1 : (round + k) % (seats - 1);
       const b = (round - k + seats - 1) % (seats - 1);
-      if (a >= tiles || b >= tiles) continue;
+      if (a >= tiles || b >= tiles || (last[a] < 0 && last[b] < 0)) continue;
       const task = pairs.length / 2;
       pairs.push(Math.min(a, b), Math.max(a, b));
-      edges.push(last[a], task);
-      if (last[b] !== last[a]) edges.push(last[b], task);
-      last[a] = task;
-      last[b] = task;
+      for (const before of new Set([last[a], last[b]])) if (before >= 0) edges.push(before, task);
+      for (const tile of [a, b]) if (last[tile] >= 0) last[tile] = task;
     }
   }
   return { pairs: Int32Array.from(pairs), edges };

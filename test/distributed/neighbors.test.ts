@@ -19,6 +19,7 @@ const CASES = {
   },
   'by fewer subtrees than ranks': { size: 2100, dimension: 6, neighbors: 8, distances: true },
   'exhaustively after trees': { size: 2100, dimension: 40, neighbors: 8, targetRecall: 0.9999, distances: true },
+  'exhaustively from the start': { size: 1500, dimension: 6, neighbors: 8, distances: true },
   'by boxes': { size: 5003, dimension: 2, neighbors: 8, distances: true },
   'by boxes of points on a grid': { size: 20_011, dimension: 3, neighbors: 12, stand: 'on a grid', distances: true },
   'by boxes of points in clusters': { size: 30_001, dimension: 2, neighbors: 8, stand: 'in clusters' },

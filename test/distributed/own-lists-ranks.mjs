@@ -27,7 +27,7 @@ function touched(array) {
   const pages = Math.ceil(array.length / PAGE);
   let some = 0;
   for (let k = 0; k < pages; k++) if (array.subarray(k * PAGE, (k + 1) * PAGE).some((number) => number !== 0)) some++;
-  return some / pages;
+  return some / Math.max(1, pages);
 }
 
 /** Numbers of an array in pages in which something stands. */

@@ -39,6 +39,7 @@ const searchedBy = (ranks: number, data: object): Promise<Searched[]> =>
 const SEARCHES = {
   'by boxes': [{ size: 2 ** 18, dimension: 2, neighbors: 6 }, 0.4, ['order', 'sorted', 'low', 'high', 'indices']],
   'by projection trees': [{ size: 2 ** 14, dimension: 6, neighbors: 6 }, 0.2, ['orders.0', 'nearest.indices']],
+  exhaustively: [{ size: 4096, dimension: 6, neighbors: 128 }, 0.3, ['nearest.indices', 'nearest.distances']],
 } as const;
 
 /** Ranks; by boxes, by projection trees, exhaustively; with near leaves of others; with fewer leaves than ranks. */
