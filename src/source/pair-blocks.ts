@@ -29,7 +29,7 @@ export interface Operands {
   readonly points: Points;
   /** The points as gemm takes them: centred, of length 1 (cosine), or themselves. */
   readonly operand: Float64Array;
-  /** Squared norms of the operand. */
+  /** Squared norms of the operand; none where differences of points tell the arguments. */
   readonly norms: Float64Array;
 }
 
@@ -79,7 +79,7 @@ export class PairBlocks {
     this.#distances = argument === 'squaredDistance';
     this.#evaluate = evaluate;
     this.#blas = blas;
-    this.#direct = this.#distances && points.dimension <= LARGEST_DIRECT_DIMENSION;
+    this.#direct = isDirect(argument, points.dimension);
   }
 
   /** out ← k(x_i, x_j), i in rows, j in cols. */
@@ -160,13 +160,20 @@ export class PairBlocks {
   }
 }
 
+/** Whether arguments are told by differences of points. */
+const isDirect = (argument: KernelArgument, dimension: number): boolean =>
+  argument === 'squaredDistance' && dimension <= LARGEST_DIRECT_DIMENSION;
+
 /** The operands of an argument over points in shared memory. Throws NonFiniteError. */
 export function operandsOf(points: Points, argument: KernelArgument): Operands {
   const { dimension: d, count } = points;
   if (argument === 'cosine') return { points, ...unitPoints(points) };
+  if (isDirect(argument, d)) {
+    for (let i = 0; i < count; i++) squaredNorm(points.coordinates, d, i);
+    return { points, operand: points.coordinates, norms: sharedFloat64(0) };
+  }
   const norms = squaredNorms(points.coordinates, d, count);
-  if (argument === 'innerProduct' || d <= LARGEST_DIRECT_DIMENSION)
-    return { points, operand: points.coordinates, norms };
+  if (argument === 'innerProduct') return { points, operand: points.coordinates, norms };
   const mean = new Float64Array(d);
   for (let i = 0; i < count; i++) for (let k = 0; k < d; k++) mean[k] += points.coordinates[i * d + k];
   let meanSquared = 0;
@@ -207,18 +214,21 @@ function unitPoints(points: Points): { operand: Float64Array; norms: Float64Arra
 
 function squaredNorms(x: Float64Array, d: number, count: number): Float64Array {
   const norms = sharedFloat64(count);
-  for (let i = 0; i < count; i++) {
-    let sum = 0;
-    for (let k = i * d; k < (i + 1) * d; k++) sum += x[k] * x[k];
-    // Two points this long may be twice as far from each other.
-    if (!Number.isFinite(4 * sum))
-      throw new NonFiniteError(
-        `Point ${i} is so large that squared distances from it are not finite; scale the points.`,
-        { point: i },
-      );
-    norms[i] = sum;
-  }
+  for (let i = 0; i < count; i++) norms[i] = squaredNorm(x, d, i);
   return norms;
+}
+
+/** ‖x_i‖². Throws NonFiniteError where squares of distances are not finite. */
+function squaredNorm(x: Float64Array, d: number, i: number): number {
+  let sum = 0;
+  for (let k = i * d; k < (i + 1) * d; k++) sum += x[k] * x[k];
+  // Two points this long may be twice as far from each other.
+  if (!Number.isFinite(4 * sum))
+    throw new NonFiniteError(
+      `Point ${i} is so large that squared distances from it are not finite; scale the points.`,
+      { point: i },
+    );
+  return sum;
 }
 
 const ensure = (array: Float64Array, length: number): Float64Array =>
