@@ -36,7 +36,7 @@ export interface TileGroup {
 }
 
 /** Terms of a target, each rounded up to what a kernel takes at a time. */
-function depthOf({ termBegin, terms }: BlockRows, b: number): number {
+export function depthOf({ termBegin, terms }: BlockRows, b: number): number {
   let depth = 0;
   for (let t = termBegin[b]; t < termBegin[b + 1]; t++) depth += DEPTH * Math.ceil(terms[t] / DEPTH);
   return depth;

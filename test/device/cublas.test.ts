@@ -3,17 +3,18 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { DeviceError, MemoryError } from '#hmatrix/core/errors.js';
+import { DeviceError, DeviceLostError, MemoryError } from '#hmatrix/core/errors.js';
 import { floats, PRECISIONS, ROUNDOFF, type FloatArray, type Precision } from '#hmatrix/core/floats.js';
 import { CudaDevice, type CudaOptions } from '#hmatrix/device/cuda/device.js';
-import { chooseGemms, GEMM_LEAST, type GemmCall, type GemmLeast } from '#hmatrix/device/cuda/gemms.js';
+import type { GemmLeast } from '#hmatrix/device/cuda/gemms.js';
 import { findCard } from '#hmatrix/device/cuda/open.js';
+import { ARITHMETICS } from '#hmatrix/device/device.js';
 import { openDevice } from '#hmatrix/device/open.js';
-import type { Block } from '#hmatrix/device/work/demand.js';
 import type { BlockProducts, ProductTarget } from '#hmatrix/device/work/products.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
-import { numbersOf } from './block-rows.js';
+import { exampleOf, excess as excessOfRows, numbersOf, plain } from './block-rows.js';
 import * as standIn from './cuda-stand-in/stand-in.js';
+import { block, products, targetAt } from './gemm-targets.js';
 import { at, Room, runWork } from './run-work.js';
 
 const { callsSince, failAt, forgetCalls, hasStandIn, NO_COMPILER, setCard } = standIn;
@@ -22,91 +23,6 @@ const ALL: GemmLeast = { extent: 1, depth: 1, flops: 1 };
 const open = (options: Partial<CudaOptions> = {}): CudaDevice =>
   new CudaDevice(findCard(), { memoryLimit: undefined, ...options });
 const gemmCalls = (): string[] => callsSince().filter((line) => /^cublas[DS]gemm/.test(line));
-
-const block = (offset: number, ld: number, transposed = false): Block => ({ offset, ld, transposed });
-const products = (targets: readonly ProductTarget[], alpha = 1, beta = 0): BlockProducts => ({
-  kind: 'products',
-  alpha,
-  beta,
-  targets,
-});
-/** A target of one term whose three blocks begin at these places. */
-const targetAt = ([a, b, c]: readonly number[], rows: number, columns: number, depth: number): ProductTarget => ({
-  c: block(c, rows),
-  rows,
-  columns,
-  terms: [{ a: block(a, rows), b: block(b, depth), depth }],
-});
-const formsOf = ({ calls }: { readonly calls: readonly GemmCall[] }): string[] => calls.map(({ form }) => form);
-
-describe('chooseGemms', () => {
-  const withGroups = () => ({ hasGroups: true });
-  const never = () => {
-    throw new Error('cuBLAS was opened.');
-  };
-
-  it('leaves_small_products_to_our_own_kernels_and_opens_nothing_for_them', () => {
-    const few = [0, 1, 2].map((i) => targetAt([i * 10_000, i * 10_000, i * 10_000], 64, 64, 128));
-    for (const targets of [few, [targetAt([0, 0, 0], 63, 4096, 4096)], [targetAt([0, 0, 0], 4096, 4096, 127)]]) {
-      const work = products(targets);
-      expect(chooseGemms(work, GEMM_LEAST, never)).toEqual({ calls: [], rest: work });
-    }
-    const empty = products([{ ...targetAt([0, 0, 0], 512, 512, 512), terms: [] }]);
-    expect(chooseGemms(empty, GEMM_LEAST, never).rest).toBe(empty);
-  });
-
-  it('takes_one_product_or_many_of_a_shape_from_so_many_flops_on', () => {
-    // 2·512·512·256 flops are 2²⁷.
-    expect(formsOf(chooseGemms(products([targetAt([0, 0, 0], 512, 512, 256)]), GEMM_LEAST, withGroups))).toEqual([
-      'one',
-    ]);
-    expect(chooseGemms(products([targetAt([0, 0, 0], 512, 512, 255)]), GEMM_LEAST, never).calls).toEqual([]);
-    const many = (places: (i: number) => readonly number[]): ProductTarget[] =>
-      Array.from({ length: 128 }, (_, i) => targetAt(places(i), 64, 64, 128));
-    const regular = chooseGemms(products(many((i) => [5, 20_000 * i, 7 + 9000 * i])), GEMM_LEAST, withGroups);
-    expect(regular.calls).toMatchObject([
-      { form: 'strided', counts: [128], strides: [0, 20_000, 9000], flops: 2 ** 27, swapped: false },
-    ]);
-    expect(regular.rest.targets).toEqual([]);
-    const listed = chooseGemms(products(many((i) => [i * i * 10_000, 20_000 * i, 9000 * i])), GEMM_LEAST, withGroups);
-    expect(formsOf(listed)).toEqual(['batched']);
-    // Backwards is no stride.
-    const backwards = chooseGemms(products(many((i) => [0, 20_000 * i, 9000 * (200 - i)])), GEMM_LEAST, withGroups);
-    expect(formsOf(backwards)).toEqual(['batched']);
-    expect(chooseGemms(products(many(() => [0, 0, 0]).slice(1)), GEMM_LEAST, never).calls).toEqual([]);
-  });
-
-  it('groups_large_products_of_many_shapes_where_the_library_can', () => {
-    const targets = Array.from({ length: 128 }, (_, i) => targetAt([0, 0, 1e6 * i], 64 + i, 80, 128));
-    const small = targetAt([0, 0, 0], 8, 8, 8);
-    const grouped = chooseGemms(products([...targets, small]), GEMM_LEAST, withGroups);
-    expect(formsOf(grouped)).toEqual(['grouped']);
-    expect(grouped.calls[0].counts).toEqual(targets.map(() => 1));
-    expect(grouped.rest.targets).toEqual([small]);
-    const work = products([...targets, small]);
-    expect(chooseGemms(work, GEMM_LEAST, () => ({ hasGroups: false })).rest).toBe(work);
-    expect(chooseGemms(work, GEMM_LEAST, () => undefined)).toEqual({ calls: [], rest: work });
-  });
-
-  it('goes_through_the_terms_of_a_sum_and_strips_of_a_triangle', () => {
-    const target = targetAt([0, 0, 0], 1024, 1024, 128);
-    const terms = [0, 1].map((t) => ({ ...target.terms[0], a: block(t * 2 ** 20, 1024) }));
-    const sums = chooseGemms(products([{ ...target, terms }], 1, 0.5), GEMM_LEAST, withGroups);
-    expect(sums.calls.map(({ goesOn, offsets }) => [goesOn, offsets[0][0]])).toEqual([
-      [false, 0],
-      [true, 2 ** 20],
-    ]);
-    const triangle = { ...targetAt([3, 5, 7], 1200, 1100, 1000), lower: true };
-    const { calls, rest } = chooseGemms(products([triangle]), GEMM_LEAST, withGroups);
-    expect(calls.map(({ shapes: [{ m, n }], offsets }) => [m, n, ...offsets[0]])).toEqual([
-      [1200, 512, 3, 5, 7],
-      [688, 512, 3 + 512, 5 + 512 * 1000, 7 + 512 + 512 * 1200],
-    ]);
-    expect(rest.targets).toMatchObject([
-      { c: { offset: 7 + 1024 + 1024 * 1200 }, rows: 176, columns: 76, lower: true, terms: [{ depth: 1000 }] },
-    ]);
-  });
-});
 
 standIn.useStandIn();
 if (!hasStandIn) it.skip(NO_COMPILER, () => undefined);
@@ -263,6 +179,89 @@ describe.skipIf(!hasStandIn)('cuBLAS', () => {
     }
   });
 
+  const SHAPES = [
+    { count: 70, terms: [[40, true], [5, false]] }, // prettier-ignore
+    { count: 70, terms: [[40, true], [5, false]] }, // prettier-ignore
+    { count: 9, terms: [[33, false]] },
+    { count: 12, starts: true, terms: [[17, true]] },
+    { count: 20, terms: [] },
+    { count: 70, terms: [[40, true], [7, true], [3, false]] }, // prettier-ignore
+  ] as const;
+  /** Of these none alone takes half a million flops with 64 vectors. */
+  const MIXED = [...[70, 71, 9, 72].map((count) => ({ count, terms: [[40, true]] as const })), SHAPES[3]];
+
+  it.each(PRECISIONS.flatMap((precision) => [true, false].map((keep) => [precision, keep] as const)))(
+    'multiplies_large_block_rows_that_start_from_nothing: %s, keep %s',
+    async (precision, keep) => {
+      for (const flops of [1, 500_000]) {
+        const { rows, values, height } = exampleOf(flops === 1 ? SHAPES : MIXED, keep, 3, -0.75);
+        const device = open({ gemms: { extent: 8, depth: 1, flops } });
+        const prepared = await device.prepare(rows);
+        const blocks = await device.upload(numbersOf(values, precision, 1));
+        // Of more widths than are remembered, the first comes again.
+        for (const width of [64, 7, 10, 11, 12, 13, 64]) {
+          const before = numbersOf(height * width, precision, width);
+          const vectors = await device.upload(before);
+          forgetCalls();
+          device.multiply(prepared, { values: blocks, vectors }, width);
+          const got = floats(before.length, precision);
+          await device.read(vectors, got);
+          const expected = plain({ rows, values, height }, numbersOf(values, precision, 1), before, width);
+          expect(excessOfRows(got, expected, precision), `width ${width}`).toBeLessThanOrEqual(1);
+          const [all, own] = [/^(cuLaunchKernel|cublas[DS]gemm)/, /^cuLaunchKernel rows/].map(
+            (which) => callsSince().filter((line) => which.test(line)).length,
+          );
+          expect(all).toBe(prepared.cost(width).launches);
+          // Rows that start from others, and those without terms, are our own kernels', of either height at most.
+          expect(own).toBeLessThanOrEqual(2);
+          expect(gemmCalls().length > 0).toBe(width >= (flops === 1 ? 8 : 64));
+          expect(gemmCalls().some((line) => line.includes('Grouped'))).toBe(flops > 1 && width === 64);
+          vectors.destroy();
+        }
+        for (const one of [prepared, blocks]) one.destroy();
+        expect(device.memory).toMatchObject({ buffers: 0, bytes: 0 });
+        await device.close();
+        expect([standIn.liveObjects(), standIn.liveHandles()]).toEqual([0, 0]);
+      }
+    },
+  );
+
+  it.each(ARITHMETICS)('rounds_factors_of_block_rows_as_it_is_asked: %s', async (arithmetic) => {
+    const { rows, values, height } = exampleOf(SHAPES, true, 3);
+    const device = open({ gemms: { extent: 8, depth: 1, flops: 1 } });
+    const prepared = await device.prepare(rows);
+    const multiply = async (numbers: FloatArray, before: FloatArray): Promise<FloatArray> => {
+      const operands = { values: await device.upload(numbers), vectors: await device.upload(before), arithmetic };
+      forgetCalls();
+      device.multiply(prepared, operands, 64);
+      const got = floats(before.length, 'f32');
+      await device.read(operands.vectors, got);
+      const names = new Set(callsSince().flatMap((line) => /^cublasGemm\S*/.exec(line) ?? []));
+      expect(names.size > 1 && gemmCalls().length === 0).toBe(true);
+      return got;
+    };
+    // Small whole numbers are the same in every arithmetic.
+    const [whole, others] = [9, 1].map((scale) =>
+      [values, 64 * height].map((length, i) =>
+        numbersOf(length, 'f32', i).map((value) => (scale > 1 ? Math.round(scale * value) : value)),
+      ),
+    );
+    const exact = plain({ rows, values, height }, whole[0], whole[1], 64);
+    // Zeros have a sign.
+    const same = (await multiply(whole[0], whole[1])).map((value) => value + 0);
+    expect(same).toEqual(Float32Array.from(exact.result, (value) => value + 0));
+    const { result, bound } = plain({ rows, values, height }, others[0], others[1], 64);
+    const unit = arithmetic === 'tf32' ? 2 ** -11 : 2 ** -8;
+    const got = await multiply(others[0], others[1]);
+    let worst = 0;
+    got.forEach((value, i) => {
+      if (bound[i] > 0) worst = Math.max(worst, Math.abs(value - result[i]) / (2 * unit * bound[i]));
+    });
+    expect(worst).toBeLessThan(1);
+    expect(excessOfRows(got, { result, bound }, 'f32')).toBeGreaterThan(1);
+    await device.close();
+  });
+
   it('reads_addresses_of_the_operands_that_a_launch_is_given', async () => {
     const { work, rooms } = example(1, 0);
     const given = rooms.map(({ length }, i) => numbersOf(length, 'f64', i + 1));
@@ -393,7 +392,18 @@ describe.skipIf(!hasStandIn)('cuBLAS', () => {
     device.launch(planned, { a, b, c });
     failAt('cublasDgemm_v2', 0, 99);
     await expect(device.finish()).rejects.toThrow(/cublasDgemm_v2 ends with an unknown status \(99\)/);
-    // While a graph is recorded, too.
+    device.launch(planned, { a, b, c });
+    failAt('cublasDgemm_v2', 0, 719);
+    await expect(device.finish()).rejects.toThrow(DeviceLostError);
+    await device.close();
+  });
+
+  it('that_refuses_a_call_which_is_recorded_names_it_and_goes_on', async () => {
+    // Of a card that was lost the handle is left alone.
+    const handles = standIn.liveHandles();
+    const device = open();
+    const planned = await device.plan(products([targetAt([0, 0, 0], 512, 512, 256)]));
+    const [a, b, c] = await Promise.all([2 ** 17, 2 ** 17, 2 ** 18].map((length) => device.allocate(length, 'f64')));
     const many = (): void => {
       for (let k = 0; k < 4; k++) device.launch(small, { a, b, c });
     };
@@ -409,6 +419,6 @@ describe.skipIf(!hasStandIn)('cuBLAS', () => {
     device.launch(planned, { a, b, c });
     await device.finish();
     await device.close();
-    expect([standIn.liveObjects(), standIn.liveHandles()]).toEqual([0, 0]);
+    expect([standIn.liveObjects(), standIn.liveHandles()]).toEqual([0, handles]);
   });
 });

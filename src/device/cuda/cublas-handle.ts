@@ -5,6 +5,7 @@
  */
 import { floats, NUMBER_BYTES, type FloatArray, type Precision } from '../../core/floats.js';
 import { arrayAddress } from '../../native/koffi.js';
+import type { Arithmetic } from '../device.js';
 import type { CudaContext } from './context.js';
 import type { CublasLibrary } from './cublas.js';
 import type { GemmCall, GemmShape, Places } from './gemms.js';
@@ -21,6 +22,8 @@ export const cublasBytes = (architecture: number): number => 2 * WORKSPACE[archi
 /** What a call is handed: operands of A, B and C, or the memory that has addresses of each, and its scalars. */
 export interface GemmOperands {
   readonly precision: Precision;
+  /** How factors in f32 are rounded; default: not at all. */
+  readonly arithmetic?: Arithmetic | undefined;
   /** Addresses of the operands; of lists of addresses for the forms "batched" and "grouped". */
   readonly addresses: Places;
   readonly alpha: number;
@@ -30,18 +33,25 @@ export interface GemmOperands {
 const scalars = (count: number, value: number, precision: Precision): FloatArray =>
   floats(count, precision).fill(value);
 
+/** CUDA_R_32F; CUBLAS_COMPUTE_32F_FAST_TF32 and _16BF: sums are float32; CUBLAS_GEMM_DEFAULT. */
+const R_32F = 0;
+const COMPUTE: Readonly<Record<Arithmetic, number>> = { tf32: 77, bf16: 75 };
+const DEFAULT_WAY = -1;
+
 /** What follows the handle, given where α and β stand. */
 type Values = (alpha: number, beta: number) => number[];
 
 function uniformValues({ form, shapes, counts, strides, offsets }: GemmCall, operands: GemmOperands): Values {
-  const { addresses, precision } = operands;
+  const { addresses, precision, arithmetic } = operands;
+  // Calls that round are told what numbers are, how to compute, and to choose the way themselves.
+  const [type, end] = arithmetic === undefined ? [[], []] : [[R_32F], [COMPUTE[arithmetic], DEFAULT_WAY]];
   const [{ m, n, k, transposed, ld }] = shapes;
   const [a, b, c] = addresses.map((address, o) => {
     const first = form === 'batched' ? address : address + NUMBER_BYTES[precision] * offsets[0][o];
-    return [first, ld[o], ...(form === 'strided' ? [strides[o]] : [])];
+    return [first, ...type, ld[o], ...(form === 'strided' ? [strides[o]] : [])];
   });
   const count = form === 'one' ? [] : counts;
-  return (alpha, beta) => [...transposed.map(Number), m, n, k, alpha, ...a, ...b, beta, ...c, ...count];
+  return (alpha, beta) => [...transposed.map(Number), m, n, k, alpha, ...a, ...b, beta, ...c, ...count, ...end];
 }
 
 /** Shapes and counts are arrays of this machine, one for each group. */
@@ -89,12 +99,7 @@ export class CublasHandle {
     this.#workspace = workspace;
   }
 
-  /** Whether it multiplies matrices of several shapes in one call. */
-  get hasGroups(): boolean {
-    return this.#library.hasGroups;
-  }
-
-  /** The call, which adds its products to the stream each time; it throws MemoryError, DeviceError. */
+  /** The call, which adds its products to the stream each time; it throws MemoryError, DeviceError, DeviceLostError. */
   prepare(gemm: GemmCall, operands: GemmOperands): () => void {
     const { precision } = operands;
     const [alphas, betas] = [operands.alpha, operands.beta].map((value) =>
@@ -104,11 +109,17 @@ export class CublasHandle {
     return () => {
       // Arrays are handed over by where they stand now.
       const given = values(arrayAddress(alphas), arrayAddress(betas));
-      this.#library.multiply(gemm.form, precision, this.#handle, ...given);
+      try {
+        this.#library.multiply(gemm.form, operands.arithmetic ?? precision, this.#handle, ...given);
+      } catch (error) {
+        // Where the card was lost this says so; cuBLAS cannot.
+        this.#context.enter();
+        throw error;
+      }
     };
   }
 
-  /** Frees what it has there, when what was handed over is done. */
+  /** Frees what it has there, when what was handed over is done; of a card that was lost nothing is left to free. */
   close(): void {
     if (this.#context.lost) return;
     // Which makes the context this thread's, and waits.

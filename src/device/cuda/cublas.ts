@@ -3,6 +3,7 @@
  */
 import { DeviceError, LibraryError } from '../../core/errors.js';
 import type { Precision } from '../../core/floats.js';
+import type { Arithmetic } from '../device.js';
 import { arrayAddress, messageOf, type NativeFunction } from '../../native/koffi.js';
 import { NativeLibrary } from '../../native/library.js';
 import { chosenFolderOf, MAJORS, NONE, toolkitCandidates } from './candidates.js';
@@ -24,6 +25,10 @@ const GEMM = 'piiiiippipippi';
 const STRIDED = 'piiiiippippipppipi';
 const BATCHED = `${GEMM}i`;
 const GROUPED = 'ppppppppppppppip';
+/** Those that round: each of A, B and C with its type, and at the end how to compute. */
+const GEMM_EX = 'piiiiippiipiippiiii';
+const STRIDED_EX = 'piiiiippiippiipppiipiii';
+const BATCHED_EX = `${GEMM_EX}i`;
 
 /** How many products a call makes: one; of one shape, equally far apart or at listed addresses; of several shapes. */
 export type GemmForm = 'one' | 'strided' | 'batched' | 'grouped';
@@ -35,16 +40,24 @@ const MULTIPLICATIONS = {
   cublasSgemmStridedBatched: STRIDED,
   cublasDgemmBatched: BATCHED,
   cublasSgemmBatched: BATCHED,
+  cublasGemmEx: GEMM_EX,
+  cublasGemmStridedBatchedEx: STRIDED_EX,
+  cublasGemmBatchedEx: BATCHED_EX,
 } as const;
 /** What libraries before CUDA 12.5 lack. */
 const GROUPS = { cublasDgemmGroupedBatched: GROUPED, cublasSgemmGroupedBatched: GROUPED } as const;
 
+/** Functions by how they multiply; "rounded" is what both arithmetics take. */
 const NAMES = {
-  one: { f64: 'cublasDgemm_v2', f32: 'cublasSgemm_v2' },
-  strided: { f64: 'cublasDgemmStridedBatched', f32: 'cublasSgemmStridedBatched' },
-  batched: { f64: 'cublasDgemmBatched', f32: 'cublasSgemmBatched' },
-  grouped: { f64: 'cublasDgemmGroupedBatched', f32: 'cublasSgemmGroupedBatched' },
-} as const satisfies Readonly<Record<GemmForm, Readonly<Record<Precision, string>>>>;
+  one: { f64: 'cublasDgemm_v2', f32: 'cublasSgemm_v2', rounded: 'cublasGemmEx' },
+  strided: {
+    f64: 'cublasDgemmStridedBatched',
+    f32: 'cublasSgemmStridedBatched',
+    rounded: 'cublasGemmStridedBatchedEx',
+  },
+  batched: { f64: 'cublasDgemmBatched', f32: 'cublasSgemmBatched', rounded: 'cublasGemmBatchedEx' },
+  grouped: { f64: 'cublasDgemmGroupedBatched', f32: 'cublasSgemmGroupedBatched', rounded: undefined },
+} as const satisfies Readonly<Record<GemmForm, Readonly<Record<Precision | 'rounded', string | undefined>>>>;
 
 /** The functions that every library has. */
 export type CublasFunction = keyof typeof SETUP | keyof typeof MULTIPLICATIONS;
@@ -87,9 +100,9 @@ export class CublasLibrary {
     return this.#functions[name]!(...values);
   }
 
-  /** Calls the function that multiplies so. Throws MemoryError, DeviceError. */
-  multiply(form: GemmForm, precision: Precision, ...values: number[]): void {
-    this.call(NAMES[form][precision], ...values);
+  /** Calls the function that multiplies so; groups are never rounded. Throws MemoryError, DeviceError. */
+  multiply(form: GemmForm, by: Precision | Arithmetic, ...values: number[]): void {
+    this.call(NAMES[form][by === 'f64' || by === 'f32' ? by : 'rounded']!, ...values);
   }
 }
 

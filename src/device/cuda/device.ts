@@ -7,6 +7,7 @@ import { arrayAddress } from '../../native/koffi.js';
 import { checkBlockRows, type BlockRows } from '../block-rows.js';
 import {
   ARITHMETICS,
+  type Arithmetic,
   type Device,
   type DeviceBuffer,
   type KernelDevice,
@@ -98,6 +99,7 @@ export class CudaDevice extends LedgerDevice<number> implements Device {
       },
       kernel: (source) => this.#kernel(source),
       kernels: (names, title, source) => this.#load(title, source, names),
+      choose: (products, arithmetic) => this.#choose(products, arithmetic),
       gemm: (call, operands) => this.#cublas!.prepare(call, operands),
       add: (launch) => {
         this.#launches.add(launch);
@@ -155,7 +157,7 @@ export class CudaDevice extends LedgerDevice<number> implements Device {
   async prepare(rows: BlockRows): Promise<PreparedRows> {
     this.#context.enter();
     const reach = checkBlockRows(rows);
-    const cut = cutRows(rows);
+    const cut = cutRows(rows, this.#least);
     this.ledger.requireBytes(cut.bytes, 'The lists of block rows');
     const parts = new CudaRows(cut, this.#host);
     return this.ledger.rows<CudaRows>({
@@ -174,13 +176,16 @@ export class CudaDevice extends LedgerDevice<number> implements Device {
     const { parts, values, vectors } = this.ledger.launch<CudaRows>(prepared, operands, width);
     const { arithmetic } = operands;
     parts.launch({ precision: operands.values.precision, arithmetic, values, vectors, width });
-    this.ledger.launched(prepared.cost(width));
+    this.ledger.launched(parts.cost(width, arithmetic));
   }
 
   async plan<W extends Work>(work: W): Promise<PreparedWork<W['kind']>> {
     this.#context.enter();
     const demand = demandOfWork(work as never);
-    const cut = cutWork(stepsOf(work, this.#chooseGemms));
+    const cut = cutWork(
+      stepsOf(work, (products) => this.#choose(products)),
+      this.#least,
+    );
     this.ledger.requireBytes(cut.bytes, 'The lists of a launch');
     const parts = new CudaWork(cut, this.#host);
     return residentWork<number, W['kind'], CudaWork>(this.ledger, {
@@ -219,13 +224,15 @@ export class CudaDevice extends LedgerDevice<number> implements Device {
     this.#context.close();
   }
 
-  readonly #chooseGemms = (work: BlockProducts): ChosenGemms =>
-    chooseGemms(work, this.#least, () => {
+  /** Which products cuBLAS has; of rounded ones it has no groups of several shapes. */
+  #choose(products: BlockProducts, arithmetic?: Arithmetic): ChosenGemms {
+    return chooseGemms(products, this.#least, () => {
       const found = this.#mayHaveCublas ? this.#card.findCublas() : undefined;
-      if (found !== undefined && 'library' in found)
-        this.#cublas ??= new CublasHandle(found.library, this.#context, this.#card.architecture);
-      return this.#cublas;
+      if (found === undefined || 'reason' in found) return undefined;
+      this.#cublas ??= new CublasHandle(found.library, this.#context, this.#card.architecture);
+      return { hasGroups: found.library.hasGroups && arithmetic === undefined };
     });
+  }
 
   /** The kernel, compiled when it is first needed. */
   #kernel({ name, source, threads }: KernelSource): Kernel {

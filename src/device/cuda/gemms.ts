@@ -1,12 +1,13 @@
 /**
- * Which block products cuBLAS multiplies, and by which calls. Products of large blocks are its; our own kernels
- * (kernels/products.ts) have all others, in one launch whatever their shapes are.
+ * Which products cuBLAS multiplies, and by which calls. Products of large blocks are its, with rows of vectors too; our
+ * own kernels (kernels/products.ts, rows.ts) have all others, in one launch whatever their shapes are.
  *
  * Products of one shape are one call where they take GEMM_LEAST.flops or more: gemm, gemmStridedBatched where factors
  * and results lie equally far apart, else gemmBatched. Large blocks that are left over are one gemmGroupedBatched,
  * where the library has it and they take as much. A sum of several terms is a call for each term, in their order. Of
  * a lower triangle strips of columns are multiplied, each from its diagonal on.
  */
+import type { BlockRows } from '../block-rows.js';
 import type { Block } from '../work/demand.js';
 import type { BlockProducts, ProductTarget, ProductTerm } from '../work/products.js';
 import type { GemmForm } from './cublas.js';
@@ -79,8 +80,8 @@ function gemmOf({ c, rows, columns }: ProductTarget, { a, b, depth }: ProductTer
   return { shape, offsets: [left.offset, right.offset, c.offset], swapped };
 }
 
-const keyOf = ({ gemms }: Candidate): string =>
-  gemms.map(({ shape: { m, n, k, transposed, ld }, swapped }) => [m, n, k, ...transposed, ...ld, swapped]).join(';');
+const keyOf = ({ shape: { m, n, k, transposed, ld }, swapped }: Gemm): string =>
+  [m, n, k, ...transposed, ...ld, swapped].join();
 
 const flopsOf = ({ m, n, k }: GemmShape): number => 2 * m * n * k;
 
@@ -118,70 +119,70 @@ function stridesOf(offsets: readonly Places[]): Places | undefined {
   return regular && strides.every((stride) => stride >= 0) ? strides : undefined;
 }
 
-/** The call of each term of candidates of one shape. */
-const uniformCalls = (candidates: readonly Candidate[]): GemmCall[] =>
-  candidates[0].gemms.map(({ shape, swapped }, t) => {
-    const offsets = candidates.map(({ gemms }) => gemms[t].offsets);
-    const strides = offsets.length === 1 ? undefined : stridesOf(offsets);
-    return {
-      form: offsets.length === 1 ? 'one' : strides === undefined ? 'batched' : 'strided',
-      shapes: [shape],
-      counts: [offsets.length],
-      offsets,
-      strides: strides ?? [0, 0, 0],
-      swapped,
-      goesOn: t > 0,
-      flops: offsets.length * flopsOf(shape),
-    };
-  });
-
-/** Calls for groups of candidates of one shape each, which all stand by columns or all by rows: one for each term. */
-function groupedCalls(groups: readonly (readonly Candidate[])[]): GemmCall[] {
-  const calls: GemmCall[] = [];
-  for (let t = 0; ; t++) {
-    const left = groups.filter(([{ gemms }]) => gemms.length > t);
-    if (left.length === 0) return calls;
-    const shapes = left.map(([{ gemms }]) => gemms[t].shape);
-    const counts = left.map(({ length }) => length);
-    calls.push({
-      form: 'grouped',
-      shapes,
-      counts,
-      offsets: left.flatMap((group) => group.map(({ gemms }) => gemms[t].offsets)),
-      strides: [0, 0, 0],
-      swapped: left[0][0].gemms[t].swapped,
-      goesOn: t > 0,
-      flops: shapes.reduce((sum, shape, i) => sum + counts[i] * flopsOf(shape), 0),
-    });
+/** The products of term t of candidates that have one, by shape. */
+function byShape(candidates: readonly Candidate[], t: number): Gemm[][] {
+  const groups = new Map<string, Gemm[]>();
+  for (const { gemms } of candidates) {
+    if (gemms.length <= t) continue;
+    const key = keyOf(gemms[t]);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [gemms[t]]);
+    else group.push(gemms[t]);
   }
+  return [...groups.values()];
+}
+
+/** The call for products of one shape, of term t. */
+function uniformCall(gemms: readonly Gemm[], t: number): GemmCall {
+  const [{ shape, swapped }] = gemms;
+  const offsets = gemms.map((gemm) => gemm.offsets);
+  const strides = gemms.length === 1 ? undefined : stridesOf(offsets);
+  return {
+    form: gemms.length === 1 ? 'one' : strides === undefined ? 'batched' : 'strided',
+    shapes: [shape],
+    counts: [gemms.length],
+    offsets,
+    strides: strides ?? [0, 0, 0],
+    swapped,
+    goesOn: t > 0,
+    flops: gemms.length * flopsOf(shape),
+  };
+}
+
+/** The call for groups of products of one shape each, of term t; all stand by columns or all by rows. */
+function groupedCall(groups: readonly (readonly Gemm[])[], t: number): GemmCall {
+  const shapes = groups.map(([{ shape }]) => shape);
+  const counts = groups.map(({ length }) => length);
+  return {
+    form: 'grouped',
+    shapes,
+    counts,
+    offsets: groups.flatMap((group) => group.map(({ offsets }) => offsets)),
+    strides: [0, 0, 0],
+    swapped: groups[0][0].swapped,
+    goesOn: t > 0,
+    flops: shapes.reduce((sum, shape, i) => sum + counts[i] * flopsOf(shape), 0),
+  };
+}
+
+const termsOf = (candidates: readonly Candidate[]): number[] => [
+  ...Array(candidates.reduce((most, { gemms }) => Math.max(most, gemms.length), 0)).keys(),
+];
+
+/** Those of which every term is of a shape whose products take so many flops together, and the others. */
+function splitByShape(candidates: readonly Candidate[], flops: number): [large: Candidate[], others: Candidate[]] {
+  const few = new Set<Gemm>();
+  for (const t of termsOf(candidates))
+    for (const group of byShape(candidates, t))
+      if (group.length * flopsOf(group[0].shape) < flops) for (const gemm of group) few.add(gemm);
+  const isLargeOne = ({ gemms }: Candidate): boolean => !gemms.some((gemm) => few.has(gemm));
+  return [candidates.filter(isLargeOne), candidates.filter((one) => !isLargeOne(one))];
 }
 
 /** What cuBLAS multiplies, and the work that is left. */
 export interface ChosenGemms {
   readonly calls: readonly GemmCall[];
   readonly rest: BlockProducts;
-}
-
-/** Targets of one shape each, in the order in which shapes come, and those that are too small. */
-function candidatesOf(
-  work: BlockProducts,
-  least: GemmLeast,
-): { readonly groups: Candidate[][]; readonly small: ProductTarget[] } {
-  const groups = new Map<string, Candidate[]>();
-  const small: ProductTarget[] = [];
-  const strips = work.targets.flatMap((target) => (isLarge(target, least) ? stripsOf(target) : [target]));
-  for (const target of strips) {
-    if (!isLarge(target, least)) {
-      small.push(target);
-      continue;
-    }
-    const candidate = { target, gemms: target.terms.map((term) => gemmOf(target, term)) };
-    const key = keyOf(candidate);
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [candidate]);
-    else group.push(candidate);
-  }
-  return { groups: [...groups.values()], small };
 }
 
 /**
@@ -193,24 +194,52 @@ export function chooseGemms(
   least: GemmLeast,
   open: () => { readonly hasGroups: boolean } | undefined,
 ): ChosenGemms {
+  const strips = work.targets.flatMap((target) => (isLarge(target, least) ? stripsOf(target) : [target]));
+  const candidates = strips
+    .filter((target) => isLarge(target, least))
+    .map((target): Candidate => ({ target, gemms: target.terms.map((term) => gemmOf(target, term)) }));
+  const [large, others] = splitByShape(candidates, least.flops);
+  const sides = [false, true].map((swapped) => others.filter(({ gemms }) => gemms[0].swapped === swapped));
+  const together = sides.map((own) => termsOf(own).map((t) => groupedCall(byShape(own, t), t)));
   const isWorth = (calls: readonly GemmCall[]): boolean =>
     calls.length > 0 && calls.every(({ flops }) => flops >= least.flops);
-  const { groups, small } = candidatesOf(work, least);
-  const calls: GemmCall[] = [];
-  const left: Candidate[][] = [];
-  for (const group of groups) {
-    const own = uniformCalls(group);
-    if (isWorth(own)) calls.push(...own);
-    else left.push(group);
-  }
-  const sides = [false, true].map((swapped) => left.filter(([{ gemms }]) => gemms[0].swapped === swapped));
-  const together = sides.map((own) => (own.length > 1 ? groupedCalls(own) : []));
-  const cublas = isWorth(calls) || together.some(isWorth) ? open() : undefined;
+  const cublas = large.length > 0 || together.some(isWorth) ? open() : undefined;
   if (cublas === undefined) return { calls: [], rest: work };
-  const rest = [...small];
+  const calls = termsOf(large).flatMap((t) => byShape(large, t).map((group) => uniformCall(group, t)));
+  const taken = new Set(large.map(({ target }) => target));
   sides.forEach((own, side) => {
-    if (cublas.hasGroups && isWorth(together[side])) calls.push(...together[side]);
-    else rest.push(...own.flatMap((group) => group.map(({ target }) => target)));
+    if (!(cublas.hasGroups && isWorth(together[side]))) return;
+    calls.push(...together[side]);
+    for (const { target } of own) taken.add(target);
   });
-  return calls.length === 0 ? { calls, rest: work } : { calls, rest: { ...work, targets: rest } };
+  if (calls.length === 0) return { calls, rest: work };
+  return { calls, rest: { ...work, targets: strips.filter((target) => !taken.has(target)) } };
+}
+
+/** Targets of block rows that cuBLAS may have: they start from nothing, and are large. */
+export function largeTargets({ count, startBegin, termBegin, terms }: BlockRows, least: GemmLeast): boolean[] {
+  return Array.from(count, (rows, b) => {
+    const own = terms.subarray(termBegin[b], termBegin[b + 1]);
+    return startBegin[b] < 0 && rows >= least.extent && own.length > 0 && own.every((depth) => depth >= least.depth);
+  });
+}
+
+/** Those targets as products of blocks a with rows of `width` vectors b, which become rows c. */
+export function productsOfRows(rows: BlockRows, targets: readonly number[], width: number): BlockProducts {
+  const vectors = (row: number): Block => ({ offset: row * width, ld: width, transposed: true });
+  return {
+    kind: 'products',
+    alpha: rows.alpha ?? 1,
+    beta: rows.keep ? 1 : 0,
+    targets: targets.map((b) => ({
+      c: vectors(rows.first[b]),
+      rows: rows.count[b],
+      columns: width,
+      terms: Array.from({ length: rows.termBegin[b + 1] - rows.termBegin[b] }, (_, i) => {
+        const t = rows.termBegin[b] + i;
+        const a = { offset: rows.offset[t], ld: rows.ld[t], transposed: rows.transposed[t] === 1 };
+        return { a, b: vectors(rows.source[t]), depth: rows.terms[t] };
+      }),
+    })),
+  };
 }

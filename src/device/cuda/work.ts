@@ -3,13 +3,14 @@
  */
 import { NUMBER_BYTES, type Precision } from '../../core/floats.js';
 import type { LaunchCost } from '../device.js';
+import type { GemmLeast } from './gemms.js';
 import { layOut, type CudaHost } from './host.js';
-import type { Places } from './gemms.js';
 import type { GemmStep } from './kernels/gemms.js';
-import { MOST, SCRATCH, type Step } from './kernels/step.js';
+import { SCRATCH, type Step } from './kernels/step.js';
 import type { AnyStep } from './kernels/steps.js';
 import type { StepPlan } from '../work/steps.js';
 import type { Launch } from './launches.js';
+import { gemmLaunchCount, gemmLaunches, kernelLaunch } from './step-launches.js';
 import { cutRows, CudaRows, type CutRows } from './rows.js';
 
 /** Where the lists of a step lie. */
@@ -34,8 +35,8 @@ export interface CutWork {
 }
 
 /** Prepares steps. */
-export function cutWork({ steps, scratchRows }: StepPlan<AnyStep>): CutWork {
-  const cut = steps.map((step): CutStep => ('rows' in step ? { ...step, cut: cutRows(step.rows) } : step));
+export function cutWork({ steps, scratchRows }: StepPlan<AnyStep>, least: GemmLeast): CutWork {
+  const cut = steps.map((step): CutStep => ('rows' in step ? { ...step, cut: cutRows(step.rows, least) } : step));
   const rows = cut.reduce((sum, step) => sum + ('cut' in step ? step.cut.bytes : 0), 0);
   return { steps: cut, scratchRows, bytes: rows + layOut(listsOf(cut)).bytes };
 }
@@ -138,37 +139,14 @@ export class CudaWork {
     return this.#steps.flatMap((ready): (Launch | ReadyRows)[] => {
       if ('rows' in ready) return [ready];
       const { step, lists } = ready;
-      const on = { precision, addresses: all, width };
-      if (!('gemm' in step)) return [this.#launchOf(step, lists, on)];
-      const before = step.addresses === undefined ? [] : [this.#launchOf(step.addresses, lists, on)];
-      return [...before, this.#callOf(step, lists, on)];
+      const on = { precision, addresses: all, width, lists, memory: this.#memory };
+      return 'gemm' in step ? gemmLaunches(this.#host, step, on) : [kernelLaunch(this.#host, step, on)];
     });
-  }
-
-  #launchOf(step: Step, lists: readonly number[], { precision, addresses, width }: CudaOperands): Launch {
-    const { handle, threads } = this.#host.kernel(step.kernel(precision, width));
-    const operands = step.operands.map((name) => addresses[name]);
-    const parameters = new BigInt64Array(MOST.lists + MOST.operands + MOST.numbers + 1);
-    parameters.set(lists.map(BigInt));
-    parameters.set(operands.map(BigInt), MOST.lists);
-    new Float64Array(parameters.buffer).set(step.numbers, MOST.lists + MOST.operands);
-    parameters[parameters.length - 1] = BigInt(width);
-    const memory = [this.#memory, ...operands];
-    return { kernel: handle, blocks: step.blocks(width), threads, parameters, memory };
-  }
-
-  #callOf(step: GemmStep, lists: readonly number[], { precision, addresses }: CudaOperands): Launch {
-    const { gemm, alpha, beta } = step;
-    const operands = step.operands.map((name) => addresses[name]);
-    const listed =
-      step.addresses === undefined ? operands : operands.map((_, o) => lists[1] + 8 * o * gemm.offsets.length);
-    const call = this.#host.gemm(gemm, { precision, addresses: listed as unknown as Places, alpha, beta });
-    return { call, apart: gemm.form === 'grouped', memory: [this.#memory, ...operands] };
   }
 }
 
 /** Launches of a step, and flops with padding. */
 function costOf(step: Step | GemmStep): Pick<LaunchCost, 'launches' | 'padded'> {
-  if ('gemm' in step) return { launches: step.addresses === undefined ? 1 : 2, padded: step.gemm.flops };
+  if ('gemm' in step) return { launches: gemmLaunchCount(step), padded: step.gemm.flops };
   return { launches: 1, padded: step.padded ?? 0 };
 }

@@ -2,6 +2,7 @@
 // which a handle is set up, addresses within memory of the card. Products are plain sums, in the stream of the handle.
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <dlfcn.h>
 #include <set>
 #include <string>
@@ -48,7 +49,20 @@ template <class T> struct Gemm {
   long long strideA, strideB, strideC;
   const T *const *listA, *const *listB;
   T* const* listC;
+  // Bits that factors in float32 lose.
+  int lost;
 };
+double rounded(double value, int) { return value; }
+// To nearest, to even.
+float rounded(float value, int lost) {
+  if (lost == 0) return value;
+  uint32_t bits;
+  memcpy(&bits, &value, 4);
+  bits += (1u << (lost - 1)) - 1 + (bits >> lost & 1u);
+  bits &= ~((1u << lost) - 1);
+  memcpy(&value, &bits, 4);
+  return value;
+}
 size_t reach(int rows, int columns, int ld) { return (size_t)ld * (columns - 1) + rows; }
 template <class T> int run(const void* given, unsigned, unsigned) {
   const Gemm<T>& g = *(const Gemm<T>*)given;
@@ -67,10 +81,10 @@ template <class T> int run(const void* given, unsigned, unsigned) {
     for (int j = 0; j < g.n; j++) {
       sums.assign(g.m, 0);
       for (int d = 0; d < g.k; d++) {
-        const T factor = g.tb ? b[j + (size_t)d * g.ldb] : b[d + (size_t)j * g.ldb];
+        const T factor = rounded(g.tb ? b[j + (size_t)d * g.ldb] : b[d + (size_t)j * g.ldb], g.lost);
         const T* column = a + (g.ta ? (size_t)d : (size_t)d * g.lda);
         const size_t step = g.ta ? g.lda : 1;
-        for (int i = 0; i < g.m; i++) sums[i] += column[i * step] * factor;
+        for (int i = 0; i < g.m; i++) sums[i] += rounded(column[i * step], g.lost) * factor;
       }
       T* to = c + (size_t)j * g.ldc;
       for (int i = 0; i < g.m; i++) to[i] = g.alpha * sums[i] + (g.beta == 0 ? 0 : g.beta * to[i]);
@@ -173,6 +187,33 @@ EXPORT int cublas##letter##gemmGroupedBatched(Handle* handle, const int* ta, con
 }
 GEMMS(double, D)
 GEMMS(float, S)
+
+// CUDA_R_32F, CUBLAS_COMPUTE_32F_FAST_TF32 and _16BF, CUBLAS_GEMM_DEFAULT.
+static int submitRounded(const char* name, Handle* handle, Gemm<float> g, const int (&types)[3], int compute, int way) {
+  if (types[0] != 0 || types[1] != 0 || types[2] != 0 || way != -1) return NOT_SUPPORTED;
+  g.lost = compute == 77 ? 13 : compute == 75 ? 16 : 0;
+  return g.lost == 0 ? NOT_SUPPORTED : submit(name, handle, g);
+}
+EXPORT int cublasGemmEx(Handle* handle, int ta, int tb, int m, int n, int k, const void* alpha, const void* a,
+    int typeA, int lda, const void* b, int typeB, int ldb, const void* beta, void* c, int typeC, int ldc, int compute,
+    int way) {
+  return submitRounded(__func__, handle, Gemm<float>{ta, tb, m, n, k, lda, ldb, ldc, 1, *(const float*)alpha,
+    *(const float*)beta, (const float*)a, (const float*)b, (float*)c}, {typeA, typeB, typeC}, compute, way);
+}
+EXPORT int cublasGemmStridedBatchedEx(Handle* handle, int ta, int tb, int m, int n, int k, const void* alpha,
+    const void* a, int typeA, int lda, long long strideA, const void* b, int typeB, int ldb, long long strideB,
+    const void* beta, void* c, int typeC, int ldc, long long strideC, int count, int compute, int way) {
+  return submitRounded(__func__, handle, Gemm<float>{ta, tb, m, n, k, lda, ldb, ldc, count, *(const float*)alpha,
+    *(const float*)beta, (const float*)a, (const float*)b, (float*)c, strideA, strideB, strideC},
+    {typeA, typeB, typeC}, compute, way);
+}
+EXPORT int cublasGemmBatchedEx(Handle* handle, int ta, int tb, int m, int n, int k, const void* alpha,
+    const void* const* a, int typeA, int lda, const void* const* b, int typeB, int ldb, const void* beta,
+    void* const* c, int typeC, int ldc, int count, int compute, int way) {
+  return submitRounded(__func__, handle, Gemm<float>{ta, tb, m, n, k, lda, ldb, ldc, count, *(const float*)alpha,
+    *(const float*)beta, nullptr, nullptr, nullptr, 0, 0, 0, (const float* const*)a, (const float* const*)b,
+    (float* const*)c}, {typeA, typeB, typeC}, compute, way);
+}
 #ifndef WITHOUT_GROUPS
 GROUPS(double, D)
 GROUPS(float, S)
