@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { DeviceError, DeviceLostError, MemoryError } from '#hmatrix/core/errors.js';
 import { floats, PRECISIONS, ROUNDOFF, type FloatArray, type Precision } from '#hmatrix/core/floats.js';
+import { findCublas } from '#hmatrix/device/cuda/cublas.js';
 import { CudaDevice, type CudaOptions } from '#hmatrix/device/cuda/device.js';
 import type { GemmLeast } from '#hmatrix/device/cuda/gemms.js';
 import { findCard } from '#hmatrix/device/cuda/open.js';
@@ -347,8 +348,8 @@ describe.skipIf(!hasStandIn)('cuBLAS', () => {
     mkdirSync(none);
     for (const [chosen, said] of [
       ['none', /NVRTC 12\.8, no cuBLAS: HMATRIX_CUBLAS is "none"\)$/],
-      [none, /, no cuBLAS: there is none of CUDA 12\)$/],
-      [old, /none of CUDA 12 \(".*old\/libcublas\.so\.12" has no symbol "cublasGetProperty": it is too old\)\)$/],
+      [none, /, no cuBLAS: there is none of CUDA 12 or 11\)$/],
+      [old, /none of CUDA 12 or 11 \(".*old\/libcublas\.so\.12" has no symbol "cublasGetProperty": it is too old\)\)$/],
     ] as const) {
       process.env['HMATRIX_CUBLAS'] = chosen;
       const device = await openDevice('cuda');
@@ -373,6 +374,25 @@ describe.skipIf(!hasStandIn)('cuBLAS', () => {
     expect(excess(mixed, given, got, 'f64')).toBeLessThanOrEqual(1);
     expect(gemmCalls()).toEqual([]);
     await device.close();
+  });
+
+  it.each([
+    [90, [12, 0], true],
+    [100, [12, 6], false],
+    [100, [12, 8], true],
+    [90, [11, 10], false],
+    [89, [11, 11], true],
+    [70, [13, 0], false],
+  ] as const)('is_taken_where_it_has_the_architecture: %d, version %j', (architecture, [major, minor], fits) => {
+    standIn.setCublas(major, minor);
+    // Versions that nobody knows are passed over: of each there is one search.
+    const found = findCublas({ majors: [100 * major + minor, 12], architecture });
+    if ('library' in found) expect([fits, found.library.version]).toEqual([true, `${major}.${minor}`]);
+    else {
+      const why = `is cuBLAS ${major}.${minor}, which has nothing for architecture ${architecture})`;
+      expect([fits, found.reason]).toEqual([false, expect.stringContaining(why)]);
+    }
+    standIn.setCublas(12, 8);
   });
 
   it('that_refuses_a_call_names_it_and_its_status', async () => {

@@ -109,29 +109,55 @@ export class CublasLibrary {
 /** The library, or why there is none. */
 export type CublasSearch = { readonly library: CublasLibrary } | { readonly reason: string };
 
+/** Versions of CUDA whose cuBLAS may be taken, the one that is preferred first, and the card's architecture. */
+export interface CublasWanted {
+  readonly majors: readonly number[];
+  readonly architecture: number;
+}
+
+/** The newest architecture that a version before 13 has code for: 11.11 is that of CUDA 11.8. */
+const newestOf = (major: number, minor: number): number => {
+  if (major === 11) return minor >= 11 ? 90 : 86;
+  return minor >= 8 ? Infinity : 90;
+};
+
+/** Why a library has nothing for a card; undefined where it has. */
+function misfit({ version }: CublasLibrary, architecture: number): string | undefined {
+  const [major, minor] = version.split('.').map(Number);
+  const [least, most] = major >= 13 ? [75, Infinity] : [0, newestOf(major, minor)];
+  if (architecture >= least && architecture <= most) return undefined;
+  return `is cuBLAS ${version}, which has nothing for architecture ${architecture}`;
+}
+
 const searched = new Map<string, CublasSearch>();
 
-/** Looks, once, for cuBLAS of that version of CUDA. */
-export function findCublas(major: number): CublasSearch {
+/** Looks for cuBLAS, once for each folder that HMATRIX_CUBLAS or HMATRIX_CUDA names. */
+export function findCublas(wanted: CublasWanted): CublasSearch {
   const chosen = chosenFolderOf('cublas');
-  const key = `${major} ${chosen ?? ''}`;
+  const key = `${wanted.majors.join()} ${wanted.architecture} ${chosen ?? ''}`;
   const known = searched.get(key);
   if (known !== undefined) return known;
-  const result = chosen === NONE ? { reason: `HMATRIX_CUBLAS is "${NONE}"` } : search(major);
+  const result = chosen === NONE ? { reason: `HMATRIX_CUBLAS is "${NONE}"` } : search(wanted);
   searched.set(key, result);
   return result;
 }
 
-function search(version: number): CublasSearch {
+function search({ majors, architecture }: CublasWanted): CublasSearch {
   const reasons: string[] = [];
-  const major = MAJORS.find((one) => one === version);
-  for (const name of major === undefined ? [] : toolkitCandidates('cublas', major)) {
-    try {
-      return { library: new CublasLibrary(name) };
-    } catch (error) {
-      if (!(error instanceof LibraryError || error instanceof DeviceError)) throw error;
-      reasons.push(messageOf(error).replace(`. ${REMEDY.slice(0, -1)}`, ''));
+  for (const major of majors) {
+    const known = MAJORS.find((one) => one === major);
+    for (const name of known === undefined ? [] : toolkitCandidates('cublas', known)) {
+      try {
+        const library = new CublasLibrary(name);
+        const why = misfit(library, architecture);
+        if (why === undefined) return { library };
+        reasons.push(`"${name}" ${why}`);
+      } catch (error) {
+        if (!(error instanceof LibraryError || error instanceof DeviceError)) throw error;
+        reasons.push(messageOf(error).replace(`. ${REMEDY.slice(0, -1)}`, ''));
+      }
     }
   }
-  return { reason: `there is none of CUDA ${version}${reasons.length > 0 ? ` (${reasons.join('; ')})` : ''}` };
+  const tried = reasons.length > 0 ? ` (${reasons.join('; ')})` : '';
+  return { reason: `there is none of CUDA ${majors.join(' or ')}${tried}` };
 }

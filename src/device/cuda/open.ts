@@ -5,7 +5,7 @@ import { PLATFORM } from '../../core/environment.js';
 import { DeviceError, LibraryError } from '../../core/errors.js';
 import { arrayAddress } from '../../native/koffi.js';
 import type { Device } from '../device.js';
-import { chosenFolder, NONE } from './candidates.js';
+import { chosenFolder, MAJORS, NONE } from './candidates.js';
 import { openCompiler } from './compiler.js';
 import { findCublas, type CublasSearch } from './cublas.js';
 import { CudaDevice, type CudaOptions, type FoundCard } from './device.js';
@@ -44,7 +44,8 @@ export function findCard(): FoundCard {
     `${name} (compute capability ${major}.${minor}, ${count} multiprocessors, ${(bytes / 2 ** 30).toFixed(1)} GiB; ` +
     `driver of CUDA ${Math.floor(version / 1000)}.${(version % 1000) / 10}, NVRTC ${compiler.version}, `;
   // That of the compiler's version is made for the same cards.
-  const findLibrary = (): CublasSearch => findCublas(compiler.major);
+  const others = MAJORS.filter((one) => one !== compiler.major && one <= Math.floor(version / 1000));
+  const findLibrary = (): CublasSearch => findCublas({ majors: [compiler.major, ...others], architecture });
   return {
     driver,
     compiler,

@@ -98,6 +98,11 @@ export const callsSince = (): string[] =>
 /** Pieces of memory, streams, events, modules and graphs that live. */
 export const liveObjects = (): number => Number(control('libcuda.so.1')('standInLive', 'int64', [])());
 
+/** Sets cuBLAS's version. */
+export function setCublas(major: number, minor: number): void {
+  control('libcublas.so.12')('standInCublas', 'void', ['int', 'int'])(major, minor);
+}
+
 /** Handles of cuBLAS that live. */
 export const liveHandles = (): number => Number(control('libcublas.so.12')('standInHandles', 'int64', [])());
 
