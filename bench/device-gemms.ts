@@ -4,10 +4,11 @@
  */
 import { floats, PRECISIONS, type FloatArray, type Precision } from '../src/core/floats.js';
 import { CudaDevice } from '../src/device/cuda/device.js';
-import { chooseGemms, GEMM_LEAST, type GemmLeast } from '../src/device/cuda/gemms.js';
+import { chooseAllGemms, chooseGemms, GEMM_LEAST, productsOfRows, type GemmLeast } from '../src/device/cuda/gemms.js';
 import { findCard } from '../src/device/cuda/open.js';
 import { stepsOf } from '../src/device/cuda/kernels/steps.js';
-import type { Device, DeviceBuffer } from '../src/device/device.js';
+import { BlockRowsBuilder, type BlockRows } from '../src/device/block-rows.js';
+import { ARITHMETICS, type Arithmetic, type Device, type DeviceBuffer } from '../src/device/device.js';
 import type { BlockProducts, ProductTarget } from '../src/device/work/products.js';
 import type { Work } from '../src/device/work/work.js';
 import { randomNumbers } from './device-checks.js';
@@ -54,6 +55,8 @@ function worksOf(smoke: boolean): Readonly<Record<string, Work>> {
 }
 
 const PIECE = 2 ** 20;
+/** What both may differ by where each rounds factors to 8 or 11 bits. */
+const ROUNDED = 0.05;
 
 /** Numbers at random, in pieces that are alike. */
 function repeated(length: number, precision: Precision): FloatArray {
@@ -125,6 +128,48 @@ async function measured(device: Device, work: Work, precision: Precision, times:
   return { ms, flops, result };
 }
 
+/** Blocks of leaves, each beside itself and its neighbors, that multiply many vectors. */
+function leavesOf(smoke: boolean): {
+  readonly rows: BlockRows;
+  readonly width: number;
+  readonly numbers: readonly number[];
+} {
+  const [leaves, size, width] = smoke ? [6, 24, 40] : [128, 256, 512];
+  const builder = new BlockRowsBuilder(false);
+  let values = 0;
+  for (let leaf = 0; leaf < leaves; leaf++) {
+    const near = [leaf, leaf - 1, leaf + 1].filter((one) => one >= 0 && one < leaves);
+    const terms = near.map((one) => {
+      values += size * size;
+      return { offset: values - size * size, ld: size, transposed: one < leaf, source: one * size, terms: size };
+    });
+    builder.add((leaves + leaf) * size, size, terms);
+  }
+  return { rows: builder.build(), width, numbers: [values, 2 * leaves * size * width] };
+}
+
+/** The product of leaves; in f32 with an arithmetic perhaps. */
+async function measuredLeaves(
+  device: Device,
+  smoke: boolean,
+  { precision, arithmetic, times }: { precision: Precision; arithmetic?: Arithmetic | undefined; times: number },
+): Promise<Measured> {
+  const { rows, width, numbers } = leavesOf(smoke);
+  const [values, vectors] = await Promise.all(
+    numbers.map(async (length) => device.upload(repeated(length, precision))),
+  );
+  const prepared = await device.prepare(rows);
+  const launch = (): void => {
+    device.multiply(prepared, { values, vectors, arithmetic }, width);
+  };
+  const ms = await milliseconds(device, launch, times);
+  const result = floats(Math.min(numbers[1] / 2, PIECE), precision);
+  await device.read(vectors, result, numbers[1] - result.length);
+  const { flops } = prepared.cost(width);
+  for (const one of [prepared, values, vectors]) one.destroy();
+  return { ms, flops, result };
+}
+
 /** Takes the step. */
 export async function gemms({ step, smoke, times }: NetworkStep): Promise<void> {
   const card = findCard();
@@ -134,21 +179,46 @@ export async function gemms({ step, smoke, times }: NetworkStep): Promise<void> 
     return;
   }
   const least: GemmLeast = smoke ? { extent: 16, depth: 16, flops: 2 ** 10 } : GEMM_LEAST;
-  for (const precision of PRECISIONS)
+  /** The same by our own kernels alone, and with cuBLAS. */
+  const compare = async (
+    common: { readonly what: string; readonly precision: Precision; readonly forms: string },
+    taken: GemmLeast,
+    measure: (device: Device) => Promise<Measured>,
+    wrong?: number,
+  ): Promise<void> => {
+    const results: Measured[] = [];
+    for (const gemms of [{ ...taken, flops: Infinity }, taken]) {
+      const device = new CudaDevice(card, { memoryLimit: undefined, gemms });
+      results.push(await measure(device));
+      await device.close();
+    }
+    const [own, other] = results;
+    const rate = { flops: own.flops, ownMs: own.ms, cublasMs: other.ms, ratio: own.ms / other.ms };
+    judge({ step, ...common, ...rate, error: difference(other.result, own.result) }, wrong);
+  };
+  for (const precision of PRECISIONS) {
     for (const [what, work] of Object.entries(worksOf(smoke))) {
       // Of many shapes none is alone worth a call.
       const taken = smoke && what === 'of many shapes' ? { ...least, flops: 2 ** 16 } : least;
-      const results: Measured[] = [];
-      for (const gemms of [{ ...least, flops: Infinity }, taken]) {
-        const device = new CudaDevice(card, { memoryLimit: undefined, gemms });
-        results.push(await measured(device, work, precision, work.kind === 'cholesky' ? 1 : times));
-        await device.close();
-      }
-      const [own, other] = results;
-      const rate = { flops: own.flops, ownMs: own.ms, cublasMs: other.ms, ratio: own.ms / other.ms };
-      const error = difference(other.result, own.result);
-      judge({ step, precision, what, forms: formsOf(work, taken), ...rate, error });
+      const count = work.kind === 'cholesky' ? 1 : times;
+      await compare({ precision, what, forms: formsOf(work, taken) }, taken, async (device) =>
+        measured(device, work, precision, count),
+      );
     }
+    for (const arithmetic of precision === 'f64' ? [undefined] : [undefined, ...ARITHMETICS]) {
+      const { rows, width } = leavesOf(smoke);
+      const every = Array.from(rows.first, (_, b) => b);
+      const what = `leaves, ${width} vectors${arithmetic === undefined ? '' : `, ${arithmetic}`}`;
+      const calls = chooseAllGemms(productsOfRows(rows, every, width), least, () => ({ hasGroups: true }));
+      const forms = [...new Set(calls.map(({ form }) => form))].join(', ');
+      await compare(
+        { precision, what, forms },
+        least,
+        async (device) => measuredLeaves(device, smoke, { precision, arithmetic, times }),
+        arithmetic === undefined ? undefined : ROUNDED,
+      );
+    }
+  }
 }
 
 /** By which calls cuBLAS does it. */

@@ -5,7 +5,8 @@
  *   describe    what there is;
  *   checks      launches of every kind beside the team's;
  *   rates       how fast the card copies, and cuBLAS multiplies: what the rest is held against;
- *   gemms       products of large blocks, and a large triangle, by kernels of our own and by cuBLAS;
+ *   gemms       products of large blocks, a large triangle, and leaves with many vectors, by kernels of our own and by
+ *               cuBLAS;
  *   work        factorizations, substitutions and products of many blocks;
  *   apply N     products with a hierarchical matrix of N points, by 1, 64 and 512 vectors; its blocks sent, and
  *               evaluated there;

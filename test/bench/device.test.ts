@@ -10,7 +10,7 @@ const script = resolve(import.meta.dirname, '../../bench/device.sh');
 const missing = STAND_IN === undefined ? ` (skipped: ${NO_COMPILER})` : '';
 
 /** How cuBLAS is called for each work of the step gemms. */
-const FORMS = ['one', 'one', 'strided', 'batched', 'grouped', 'one'];
+const FORMS = ['one', 'one', 'strided', 'batched', 'grouped', 'one', 'batched, one, strided'];
 
 type Line = Readonly<Record<string, unknown>>;
 const linesOf = (text: string): Line[] =>
@@ -52,13 +52,13 @@ describe.skipIf(STAND_IN === undefined)('bench/device.sh', () => {
     // Both precisions: 15 checks, two of work, of products one with transfers and one of each width, one of blocks that
     // are evaluated there, a factorization of each format, loss, product and Newton step of the autoencoder, steps of
     // both trained networks. Of the table products with the Hessian, and with the hierarchical matrix at both shares.
-    // Three matrices that are compressed. By cuBLAS, too: products of five kinds, and a triangle.
-    expect(judged).toHaveLength(2 * (15 + 2 + 7 + 3 + 2 + 6) + 3 + 3);
+    // Three matrices that are compressed. By cuBLAS, too: products of five kinds, a triangle, and leaves, rounded too.
+    expect(judged).toHaveLength(2 + 2 * (15 + 2 + 7 + 3 + 2 + 7) + 3 + 3);
     expect(judged.filter(({ right }) => right !== true)).toEqual([]);
     const rates = lines.filter(({ step }) => step === 'rates');
     expect(rates.every(({ value }) => typeof value === 'number' && value > 0)).toBe(true);
     const multiplied = lines.filter(({ step }) => step === 'gemms') as Record<string, number>[];
-    expect(multiplied.map(({ forms }) => forms)).toEqual([...FORMS, ...FORMS]);
+    expect(multiplied.map(({ forms }) => forms)).toEqual([...FORMS, ...FORMS, FORMS[6], FORMS[6]]);
     for (const { ownMs, cublasMs, ratio } of multiplied) expect((ratio * cublasMs) / ownMs).toBeCloseTo(1, 2);
     // What networks launch, beside cuBLAS.
     const launched = lines.filter(({ launches, gemmRate }) => launches !== undefined && gemmRate !== undefined);

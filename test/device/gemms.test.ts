@@ -1,6 +1,15 @@
 /** Which products cuBLAS multiplies, by which calls, and which are left to our own kernels. */
 import { describe, expect, it } from 'vitest';
-import { chooseGemms, GEMM_LEAST, type GemmCall } from '#hmatrix/device/cuda/gemms.js';
+import { BlockRowsBuilder } from '#hmatrix/device/block-rows.js';
+import {
+  chooseAllGemms,
+  chooseGemms,
+  GEMM_LEAST,
+  largeTargets,
+  productsOfRows,
+  type GemmCall,
+  type OpenCublas,
+} from '#hmatrix/device/cuda/gemms.js';
 import type { ProductTarget } from '#hmatrix/device/work/products.js';
 import { block, products, targetAt } from './gemm-targets.js';
 
@@ -72,5 +81,55 @@ describe('chooseGemms', () => {
     expect(rest.targets).toMatchObject([
       { c: { offset: 7 + 1024 + 1024 * 1200 }, rows: 176, columns: 76, lower: true, terms: [{ depth: 1000 }] },
     ]);
+  });
+
+  it('takes_all_large_targets_of_block_rows_or_none', () => {
+    // Leaves in a row, each beside itself and its neighbors: the first and the last are of other shapes.
+    const [leaves, size] = [8, 256];
+    const builder = new BlockRowsBuilder(true, -1);
+    let offset = 0;
+    for (let leaf = 0; leaf < leaves; leaf++) {
+      const near = [leaf, leaf - 1, leaf + 1].filter((one) => one >= 0 && one < leaves);
+      const terms = near.map((one) => {
+        offset += size * size;
+        return { offset, ld: size, transposed: one < leaf, source: one * size, terms: size };
+      });
+      builder.add((leaves + leaf) * size, size, terms);
+    }
+    builder.add(0, 300, [], new Int32Array(300).fill(-1));
+    builder.add(0, 300, [{ offset: 0, ld: 300, transposed: false, source: 0, terms: 300 }], new Int32Array(300));
+    const rows = builder.build();
+    expect(largeTargets(rows, GEMM_LEAST)).toEqual([...Array<boolean>(leaves).fill(true), false, false]);
+    const large = Array.from({ length: leaves }, (_, b) => b);
+    const callsFor = (width: number, open: OpenCublas = withGroups): readonly GemmCall[] =>
+      chooseAllGemms(productsOfRows(rows, large, width), GEMM_LEAST, open);
+    // Of 22 blocks, with 512 vectors 2²⁶ flops each, which is worth four calls.
+    expect(callsFor(512).map(({ form, counts, swapped, goesOn }) => [form, ...counts, swapped, goesOn])).toEqual([
+      ['batched', 8, true, false],
+      ['one', 1, true, true],
+      ['strided', 7, true, true],
+      ['strided', 6, true, true],
+    ]);
+    expect(callsFor(512)[0].shapes).toEqual([
+      { m: 512, n: 256, k: 256, transposed: [false, true], ld: [512, 256, 512] },
+    ]);
+    expect(callsFor(63, never)).toEqual([]);
+    expect(callsFor(64)).toEqual([]);
+    expect(callsFor(512, () => undefined)).toEqual([]);
+  });
+
+  it('groups_targets_of_block_rows_that_are_of_many_shapes', () => {
+    const builder = new BlockRowsBuilder(false);
+    for (let b = 0; b < 20; b++)
+      builder.add(1000 + 300 * b, 200 + b, [{ offset: 0, ld: 300, transposed: false, source: 0, terms: 250 }]);
+    const work = productsOfRows(
+      builder.build(),
+      Array.from({ length: 20 }, (_, b) => b),
+      512,
+    );
+    expect(chooseAllGemms(work, GEMM_LEAST, withGroups).map(({ form, counts }) => [form, counts.length])).toEqual([
+      ['grouped', 20],
+    ]);
+    expect(chooseAllGemms(work, GEMM_LEAST, () => ({ hasGroups: false }))).toEqual([]);
   });
 });

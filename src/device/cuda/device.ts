@@ -19,13 +19,12 @@ import { LedgerDevice } from '../ledger-device.js';
 import { Ledger } from '../ledger.js';
 import { checkedWork, residentWork } from '../resident-work.js';
 import { demandOfWork, type Work, type WorkKind, type WorkOperands } from '../work/work.js';
-import type { BlockProducts } from '../work/products.js';
 import type { Compiler } from './compiler.js';
 import { CudaContext } from './context.js';
 import type { CublasSearch } from './cublas.js';
 import { cublasBytes, CublasHandle } from './cublas-handle.js';
 import type { CudaDriver } from './driver.js';
-import { chooseGemms, GEMM_LEAST, type ChosenGemms, type GemmLeast } from './gemms.js';
+import { chooseAllGemms, chooseGemms, GEMM_LEAST, type GemmLeast } from './gemms.js';
 import type { CudaHost, Kernel } from './host.js';
 import type { KernelSource } from './kernels/source.js';
 import { stepsOf } from './kernels/steps.js';
@@ -99,7 +98,7 @@ export class CudaDevice extends LedgerDevice<number> implements Device {
       },
       kernel: (source) => this.#kernel(source),
       kernels: (names, title, source) => this.#load(title, source, names),
-      choose: (products, arithmetic) => this.#choose(products, arithmetic),
+      chooseAll: (products, arithmetic) => chooseAllGemms(products, this.#least, () => this.#openCublas(arithmetic)),
       gemm: (call, operands) => this.#cublas!.prepare(call, operands),
       add: (launch) => {
         this.#launches.add(launch);
@@ -183,7 +182,7 @@ export class CudaDevice extends LedgerDevice<number> implements Device {
     this.#context.enter();
     const demand = demandOfWork(work as never);
     const cut = cutWork(
-      stepsOf(work, (products) => this.#choose(products)),
+      stepsOf(work, (products) => chooseGemms(products, this.#least, () => this.#openCublas())),
       this.#least,
     );
     this.ledger.requireBytes(cut.bytes, 'The lists of a launch');
@@ -224,14 +223,12 @@ export class CudaDevice extends LedgerDevice<number> implements Device {
     this.#context.close();
   }
 
-  /** Which products cuBLAS has; of rounded ones it has no groups of several shapes. */
-  #choose(products: BlockProducts, arithmetic?: Arithmetic): ChosenGemms {
-    return chooseGemms(products, this.#least, () => {
-      const found = this.#mayHaveCublas ? this.#card.findCublas() : undefined;
-      if (found === undefined || 'reason' in found) return undefined;
-      this.#cublas ??= new CublasHandle(found.library, this.#context, this.#card.architecture);
-      return { hasGroups: found.library.hasGroups && arithmetic === undefined };
-    });
+  /** Opens cuBLAS where there is one; of rounded products it has no groups of several shapes. */
+  #openCublas(arithmetic?: Arithmetic): { readonly hasGroups: boolean } | undefined {
+    const found = this.#mayHaveCublas ? this.#card.findCublas() : undefined;
+    if (found === undefined || 'reason' in found) return undefined;
+    this.#cublas ??= new CublasHandle(found.library, this.#context, this.#card.architecture);
+    return { hasGroups: found.library.hasGroups && arithmetic === undefined };
   }
 
   /** The kernel, compiled when it is first needed. */

@@ -5,6 +5,7 @@
  * Products of one shape are one call where they take GEMM_LEAST.flops or more: gemm, gemmStridedBatched where factors
  * and results lie equally far apart, else gemmBatched. Large blocks that are left over are one gemmGroupedBatched,
  * where the library has it and they take as much. A sum of several terms is a call for each term, in their order. Of
+ * a launch of block rows cuBLAS has all large targets or none: what is left is then one list of tiles. Of
  * a lower triangle strips of columns are multiplied, each from its diagonal on.
  */
 import type { BlockRows } from '../block-rows.js';
@@ -185,27 +186,34 @@ export interface ChosenGemms {
   readonly rest: BlockProducts;
 }
 
+const uniformCalls = (candidates: readonly Candidate[]): GemmCall[] =>
+  termsOf(candidates).flatMap((t) => byShape(candidates, t).map((group) => uniformCall(group, t)));
+
+const groupedCalls = (candidates: readonly Candidate[]): GemmCall[] =>
+  termsOf(candidates).map((t) => groupedCall(byShape(candidates, t), t));
+
+const candidateOf = (target: ProductTarget): Candidate => ({
+  target,
+  gemms: target.terms.map((term) => gemmOf(target, term)),
+});
+
+/** Opens cuBLAS: whether it multiplies matrices of several shapes in one call; undefined where there is none. */
+export type OpenCublas = () => { readonly hasGroups: boolean } | undefined;
+
 /**
- * Chooses by sizes alone. `open` opens cuBLAS, asked only where something is large enough: whether it multiplies
- * matrices of several shapes in one call; undefined where there is none. What that throws is thrown.
+ * Chooses by sizes alone. `open` is called only where something is large enough. What that throws is thrown.
  */
-export function chooseGemms(
-  work: BlockProducts,
-  least: GemmLeast,
-  open: () => { readonly hasGroups: boolean } | undefined,
-): ChosenGemms {
+export function chooseGemms(work: BlockProducts, least: GemmLeast, open: OpenCublas): ChosenGemms {
   const strips = work.targets.flatMap((target) => (isLarge(target, least) ? stripsOf(target) : [target]));
-  const candidates = strips
-    .filter((target) => isLarge(target, least))
-    .map((target): Candidate => ({ target, gemms: target.terms.map((term) => gemmOf(target, term)) }));
+  const candidates = strips.filter((target) => isLarge(target, least)).map(candidateOf);
   const [large, others] = splitByShape(candidates, least.flops);
   const sides = [false, true].map((swapped) => others.filter(({ gemms }) => gemms[0].swapped === swapped));
-  const together = sides.map((own) => termsOf(own).map((t) => groupedCall(byShape(own, t), t)));
+  const together = sides.map(groupedCalls);
   const isWorth = (calls: readonly GemmCall[]): boolean =>
     calls.length > 0 && calls.every(({ flops }) => flops >= least.flops);
   const cublas = large.length > 0 || together.some(isWorth) ? open() : undefined;
   if (cublas === undefined) return { calls: [], rest: work };
-  const calls = termsOf(large).flatMap((t) => byShape(large, t).map((group) => uniformCall(group, t)));
+  const calls = uniformCalls(large);
   const taken = new Set(large.map(({ target }) => target));
   sides.forEach((own, side) => {
     if (!(cublas.hasGroups && isWorth(together[side]))) return;
@@ -214,6 +222,24 @@ export function chooseGemms(
   });
   if (calls.length === 0) return { calls, rest: work };
   return { calls, rest: { ...work, targets: strips.filter((target) => !taken.has(target)) } };
+}
+
+/**
+ * Calls for all products of a work whose targets all stand by rows, or none: where those take as much as is worth a
+ * call, one with another. `open` as for `chooseGemms`.
+ */
+export function chooseAllGemms(work: BlockProducts, least: GemmLeast, open: OpenCublas): readonly GemmCall[] {
+  const isEvery = work.targets.every((target) => isLarge(target, least));
+  const candidates = isEvery ? work.targets.map(candidateOf) : [];
+  const flops = candidates.reduce((sum, { gemms }) => gemms.reduce((own, { shape }) => own + flopsOf(shape), sum), 0);
+  const cublas = flops >= least.flops ? open() : undefined;
+  if (cublas === undefined) return [];
+  const isWorth = (calls: readonly GemmCall[]): boolean => flops >= least.flops * calls.length;
+  const each = uniformCalls(candidates);
+  if (isWorth(each)) return each;
+  const [large, others] = splitByShape(candidates, least.flops);
+  const grouped = cublas.hasGroups ? [...uniformCalls(large), ...groupedCalls(others)] : each;
+  return isWorth(grouped) ? grouped : [];
 }
 
 /** Targets of block rows that cuBLAS may have: they start from nothing, and are large. */

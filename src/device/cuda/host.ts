@@ -5,7 +5,7 @@ import type { NativeArray } from '../../native/koffi.js';
 import type { Arithmetic } from '../device.js';
 import type { BlockProducts } from '../work/products.js';
 import type { GemmOperands } from './cublas-handle.js';
-import type { ChosenGemms, GemmCall } from './gemms.js';
+import type { GemmCall } from './gemms.js';
 import type { KernelSource } from './kernels/source.js';
 import type { Launch } from './launches.js';
 
@@ -27,8 +27,8 @@ export interface CudaHost {
   kernel(source: KernelSource): Kernel;
   /** The kernels of those names (each a CUfunction) of a program, which is compiled now. */
   kernels(names: readonly string[], title: string, source: () => string): readonly number[];
-  /** Which of products are cuBLAS's, of rounded ones as those that are not; it is opened where one is. */
-  choose(work: BlockProducts, arithmetic?: Arithmetic): ChosenGemms;
+  /** The calls of cuBLAS for all of products, or none (chooseAllGemms); it is opened where there are any. */
+  chooseAll(work: BlockProducts, arithmetic: Arithmetic | undefined): readonly GemmCall[];
   /** A call of cuBLAS, which is opened. */
   gemm(call: GemmCall, operands: GemmOperands): () => void;
   /** Adds a launch to the queue; the same object where it is the same launch. */

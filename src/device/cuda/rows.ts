@@ -179,9 +179,8 @@ export class CudaRows {
     let found = this.#multiplied.get(key);
     if (found === undefined) {
       const work = productsOfRows(this.#rows, this.#large, width);
-      const { calls, rest } = this.#host.choose(work, arithmetic);
-      const steps = rest.targets.length > 0 ? [] : gemmSteps(calls, work, ['values', 'vectors', 'vectors']);
-      found = { steps, placed: undefined };
+      const calls = this.#host.chooseAll(work, arithmetic);
+      found = { steps: gemmSteps(calls, work, ['values', 'vectors', 'vectors']), placed: undefined };
     }
     this.#multiplied.delete(key);
     this.#multiplied.set(key, found);
