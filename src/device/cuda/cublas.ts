@@ -59,9 +59,7 @@ const NAMES = {
   grouped: { f64: 'cublasDgemmGroupedBatched', f32: 'cublasSgemmGroupedBatched', rounded: undefined },
 } as const satisfies Readonly<Record<GemmForm, Readonly<Record<Precision | 'rounded', string | undefined>>>>;
 
-/** The functions that every library has. */
-export type CublasFunction = keyof typeof SETUP | keyof typeof MULTIPLICATIONS;
-type AnyFunction = CublasFunction | keyof typeof GROUPS;
+type CublasFunction = keyof typeof SETUP | keyof typeof MULTIPLICATIONS | keyof typeof GROUPS;
 
 const REMEDY = 'Install cuBLAS of CUDA 11.2 or later, or leave it alone by HMATRIX_CUBLAS=none.';
 
@@ -74,7 +72,7 @@ export class CublasLibrary {
   readonly version: string;
   /** Whether it multiplies matrices of several shapes in one call. */
   readonly hasGroups: boolean;
-  readonly #functions: Readonly<Partial<Record<AnyFunction, NativeFunction>>>;
+  readonly #functions: Readonly<Partial<Record<CublasFunction, NativeFunction>>>;
 
   /** Opens the library of that name or path. Throws LibraryError, DeviceError. */
   constructor(name: string) {
@@ -90,13 +88,13 @@ export class CublasLibrary {
   }
 
   /** Calls a function. Throws MemoryError, DeviceError for every status but success. */
-  call(name: AnyFunction, ...values: number[]): void {
+  call(name: CublasFunction, ...values: number[]): void {
     const status = this.status(name, ...values);
     if (status !== 0) throw cublasFailure(name, status);
   }
 
   /** Calls a function, and returns its status. */
-  status(name: AnyFunction, ...values: number[]): number {
+  status(name: CublasFunction, ...values: number[]): number {
     return this.#functions[name]!(...values);
   }
 
