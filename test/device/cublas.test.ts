@@ -209,6 +209,16 @@ describe.skipIf(!hasStandIn)('cuBLAS', () => {
           await device.read(vectors, got);
           const expected = plain({ rows, values, height }, numbersOf(values, precision, 1), before, width);
           expect(excessOfRows(got, expected, precision), `width ${width}`).toBeLessThanOrEqual(1);
+          // Questions of cost let go of nothing that a launch reads.
+          const { bytes } = device.memory;
+          for (const other of [20, 21, 22, 23, 24]) expect(prepared.cost(other).launches).toBeGreaterThan(0);
+          expect(device.memory.bytes).toBe(bytes);
+          device.write(vectors, before);
+          forgetCalls();
+          device.multiply(prepared, { values: blocks, vectors }, width);
+          const again = floats(before.length, precision);
+          await device.read(vectors, again);
+          expect(again).toEqual(got);
           const [all, own] = [/^(cuLaunchKernel|cublas[DS]gemm)/, /^cuLaunchKernel rows/].map(
             (which) => callsSince().filter((line) => which.test(line)).length,
           );

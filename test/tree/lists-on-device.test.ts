@@ -138,12 +138,13 @@ describe.each(CARDS)('lists on %s in %s', (name, precision) => {
     expect(made.indices.length).toBe(2100 * 12);
     expect(little.counters.launches).toBe(0);
     await little.close();
-    // What was allocated before is free again.
+    // What was allocated before is free again; a card that has less than it tells leaves lists to the team.
     const lists = (await ListsOnDevice.open(card, points, 12))!;
     const { allocate } = device;
     const { buffers } = device.memory;
     device.allocate = async () => Promise.reject(new MemoryError('No.', {}));
     await expect(lists.bringSome(Int32Array.of(3), emptyLists(12, 2100))).rejects.toThrow(MemoryError);
+    expect(await ListsOnDevice.open(card, points, 12)).toBeUndefined();
     device.allocate = allocate;
     expect(device.memory.buffers).toBe(buffers);
     lists.release();

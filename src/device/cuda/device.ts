@@ -21,11 +21,12 @@ import { checkedWork, residentWork } from '../resident-work.js';
 import { demandOfWork, type Work, type WorkKind, type WorkOperands } from '../work/work.js';
 import type { Compiler } from './compiler.js';
 import { CudaContext } from './context.js';
-import type { CublasSearch } from './cublas.js';
+import { chosenFolderOf, NONE } from './candidates.js';
+import type { CublasLibrary, CublasSearch } from './cublas.js';
 import { cublasBytes, CublasHandle } from './cublas-handle.js';
 import type { CudaDriver } from './driver.js';
 import { chooseAllGemms, chooseGemms, GEMM_LEAST, type GemmLeast } from './gemms.js';
-import type { CudaHost, Kernel } from './host.js';
+import type { CudaHost, HeldMemory, Kernel } from './host.js';
 import type { KernelSource } from './kernels/source.js';
 import { stepsOf } from './kernels/steps.js';
 import { LaunchQueue } from './launches.js';
@@ -98,16 +99,17 @@ export class CudaDevice extends LedgerDevice<number> implements Device {
       },
       kernel: (source) => this.#kernel(source),
       kernels: (names, title, source) => this.#load(title, source, names),
-      chooseAll: (products, arithmetic) => chooseAllGemms(products, this.#least, () => this.#openCublas(arithmetic)),
-      gemm: (call, operands) => this.#cublas!.prepare(call, operands),
+      chooseAll: (products, arithmetic) => chooseAllGemms(products, this.#least, () => this.#findCublas(arithmetic)),
+      gemm: (call, operands) => this.#openCublas().prepare(call, operands),
+      held: (bytes) => this.#hold(bytes),
       add: (launch) => {
         this.#launches.add(launch);
       },
     };
     const given = memoryLimit ?? this.#free();
     const apart = cublasBytes(card.architecture);
-    this.#mayHaveCublas = given >= WORTH * apart;
-    // What cuBLAS takes is set apart, whether a product needs it or not.
+    this.#mayHaveCublas = chosenFolderOf('cublas') !== NONE && given >= WORTH * apart;
+    // What cuBLAS takes is set apart, whether a product needs it or not: it is opened by the first that does.
     const limit = given - (this.#mayHaveCublas ? apart : 0);
     this.ledger = new Ledger({
       name: 'cuda',
@@ -125,8 +127,9 @@ export class CudaDevice extends LedgerDevice<number> implements Device {
   }
 
   get description(): string {
-    const without = 'the memory limit leaves no room for cuBLAS: our own kernels have all products';
-    return `cuda: ${this.#card.description}${this.#mayHaveCublas ? '' : `; ${without}`}`;
+    const isLeft = !this.#mayHaveCublas && 'library' in this.#card.findCublas();
+    const without = '; the memory limit leaves no room for cuBLAS: our own kernels have all products';
+    return `cuda: ${this.#card.description}${isLeft ? without : ''}`;
   }
 
   async allocate(length: number, precision: Precision): Promise<DeviceBuffer> {
@@ -182,7 +185,7 @@ export class CudaDevice extends LedgerDevice<number> implements Device {
     this.#context.enter();
     const demand = demandOfWork(work as never);
     const cut = cutWork(
-      stepsOf(work, (products) => chooseGemms(products, this.#least, () => this.#openCublas())),
+      stepsOf(work, (products) => chooseGemms(products, this.#least, () => this.#openWhereFound())),
       this.#least,
     );
     this.ledger.requireBytes(cut.bytes, 'The lists of a launch');
@@ -223,12 +226,42 @@ export class CudaDevice extends LedgerDevice<number> implements Device {
     this.#context.close();
   }
 
-  /** Opens cuBLAS where there is one; of rounded products it has no groups of several shapes. */
-  #openCublas(arithmetic?: Arithmetic): { readonly hasGroups: boolean } | undefined {
+  #library(): CublasLibrary | undefined {
     const found = this.#mayHaveCublas ? this.#card.findCublas() : undefined;
-    if (found === undefined || 'reason' in found) return undefined;
-    this.#cublas ??= new CublasHandle(found.library, this.#context, this.#card.architecture);
-    return { hasGroups: found.library.hasGroups && arithmetic === undefined };
+    return found !== undefined && 'library' in found ? found.library : undefined;
+  }
+
+  /** Whether there is cuBLAS; of rounded products it has no groups of several shapes. */
+  #findCublas(arithmetic?: Arithmetic): { readonly hasGroups: boolean } | undefined {
+    const library = this.#library();
+    return library && { hasGroups: library.hasGroups && arithmetic === undefined };
+  }
+
+  /** cuBLAS, which there is. Throws MemoryError, DeviceError. */
+  #openCublas(): CublasHandle {
+    return (this.#cublas ??= new CublasHandle(this.#library()!, this.#context, this.#card.architecture));
+  }
+
+  #openWhereFound(): { readonly hasGroups: boolean } | undefined {
+    const found = this.#findCublas();
+    if (found !== undefined) this.#openCublas();
+    return found;
+  }
+
+  /** Memory that counts until it is freed. */
+  #hold(bytes: number): HeldMemory {
+    this.ledger.requireBytes(bytes, 'The lists of a launch');
+    const address = this.#make(bytes);
+    let isHeld = true;
+    const free = (): void => {
+      if (!isHeld) return;
+      isHeld = false;
+      this.ledger.letGo(held);
+      this.#release(address);
+    };
+    const held = { destroy: free };
+    this.ledger.hold(held, bytes);
+    return { address, free };
   }
 
   /** The kernel, compiled when it is first needed. */

@@ -15,21 +15,29 @@ export interface Kernel {
   readonly threads: number;
 }
 
+/** Memory of the card, and what frees it, once, after handing over what reads it. */
+export interface HeldMemory {
+  readonly address: number;
+  free(): void;
+}
+
 /** A device, as launches see it. */
 export interface CudaHost {
   /** Memory of the card. Throws MemoryError. */
   make(bytes: number): number;
   /** Frees memory, after handing over what reads it. */
   free(address: number): void;
+  /** Memory of the card that counts with what lies there. Throws MemoryError. */
+  held(bytes: number): HeldMemory;
   /** The card's memory at `to` ← list, which is counted. */
   send(to: number, list: NativeArray): void;
   /** The kernel, compiled when it is first needed. */
   kernel(source: KernelSource): Kernel;
   /** The kernels of those names (each a CUfunction) of a program, which is compiled now. */
   kernels(names: readonly string[], title: string, source: () => string): readonly number[];
-  /** The calls of cuBLAS for all of products, or none (chooseAllGemms); it is opened where there are any. */
+  /** The calls of cuBLAS for all of products, or none (chooseAllGemms); where there is one. */
   chooseAll(work: BlockProducts, arithmetic: Arithmetic | undefined): readonly GemmCall[];
-  /** A call of cuBLAS, which is opened. */
+  /** A call of cuBLAS, which is opened by the first. Throws MemoryError, DeviceError. */
   gemm(call: GemmCall, operands: GemmOperands): () => void;
   /** Adds a launch to the queue; the same object where it is the same launch. */
   add(launch: Launch): void;

@@ -7,7 +7,7 @@ import { flopsOfVector, type BlockRows } from '../block-rows.js';
 import type { Arithmetic, LaunchCost } from '../device.js';
 import { cutIntoTiles, depthOf, tileWidthOf, type TileGroup } from '../tiles.js';
 import { largeTargets, productsOfRows, type GemmLeast } from './gemms.js';
-import { layOut, type CudaHost } from './host.js';
+import { layOut, type CudaHost, type HeldMemory } from './host.js';
 import { gemmSteps, type GemmStep } from './kernels/gemms.js';
 import { rowsKernel } from './kernels/rows.js';
 import type { Launch } from './launches.js';
@@ -71,13 +71,13 @@ export interface RowsOperands {
   readonly width: number;
 }
 
-/** What cuBLAS has of a launch with so many vectors: steps, and from the first launch on where their lists lie. */
-interface Multiplied {
-  readonly steps: readonly GemmStep[];
-  placed: { readonly lists: readonly (readonly number[])[]; readonly memory: number } | undefined;
+/** Where the lists of steps by cuBLAS lie. */
+interface PlacedLists {
+  readonly lists: readonly (readonly number[])[];
+  readonly memory: HeldMemory | undefined;
 }
 
-/** Widths, with an arithmetic each, that this is kept of. */
+/** Widths, with an arithmetic each, that steps are kept of, and lists. */
 const REMEMBERED = 4;
 
 /** Tiles of a group, and where their list lies. */
@@ -107,8 +107,9 @@ export class CudaRows {
   readonly #large: readonly number[];
   readonly #leastWidth: number;
   readonly #vectorFlops: number;
-  /** The one that was used last at the end. */
-  readonly #multiplied = new Map<string, Multiplied>();
+  /** Steps by cuBLAS, and lists of those that were launched; the one that was used last at the end. */
+  readonly #steps = new Map<string, readonly GemmStep[]>();
+  readonly #placed = new Map<string, PlacedLists>();
   #last: { readonly operands: RowsOperands; readonly launches: readonly Launch[] } | undefined;
 
   /** Puts the lists on the device. Throws MemoryError. */
@@ -117,9 +118,14 @@ export class CudaRows {
     this.#rows = rows;
     this.#memory = host.make(bytes);
     const addresses = places.map((place) => this.#memory + place);
-    lists.forEach((list, i) => {
-      host.send(addresses[i], list);
-    });
+    try {
+      lists.forEach((list, i) => {
+        host.send(addresses[i], list);
+      });
+    } catch (error) {
+      host.free(this.#memory);
+      throw error;
+    }
     this.#lists = addresses.slice(0, 3);
     this.#groups = tiles.map((group, i) => ({ ...group, list: addresses[3 + i] }));
     this.#otherGroups = this.#groups.map(withoutLarge).filter((group) => group.tiles.length > 0);
@@ -128,9 +134,9 @@ export class CudaRows {
     this.#vectorFlops = flopsOfVector(rows);
   }
 
-  /** What a launch costs. Throws MemoryError, DeviceError where cuBLAS cannot be opened. */
+  /** What a launch costs. */
   cost(width: number, arithmetic?: Arithmetic): LaunchCost {
-    const { steps } = this.#byCublas(width, arithmetic);
+    const steps = this.#stepsOf(width, arithmetic);
     const groups = steps.length === 0 ? this.#groups : this.#otherGroups;
     const tile = tileWidthOf(width);
     const columns = tile * Math.ceil(width / tile);
@@ -156,55 +162,61 @@ export class CudaRows {
   /** Frees what lies on the device. */
   free(): void {
     this.#host.free(this.#memory);
-    for (const { placed } of this.#multiplied.values()) if (placed !== undefined) this.#host.free(placed.memory);
+    for (const { memory } of this.#placed.values()) memory?.free();
   }
 
   #prepare(operands: RowsOperands): Launch[] {
-    const multiplied = this.#byCublas(operands.width, operands.arithmetic);
-    if (multiplied.steps.length === 0) return this.#groups.map((group) => this.#launchOf(group, operands));
-    const { lists, memory } = (multiplied.placed ??= this.#place(multiplied.steps));
+    const steps = this.#stepsOf(operands.width, operands.arithmetic);
+    if (steps.length === 0) return this.#groups.map((group) => this.#launchOf(group, operands));
+    const { lists, memory } = this.#listsOf(keyOf(operands.width, operands.arithmetic), steps);
     const { values, vectors } = operands;
+    const on = { ...operands, addresses: { values, vectors }, memory: memory?.address ?? this.#memory };
     return [
-      ...multiplied.steps.flatMap((step, i) =>
-        gemmLaunches(this.#host, step, { ...operands, addresses: { values, vectors }, lists: lists[i], memory }),
-      ),
+      ...steps.flatMap((step, i) => gemmLaunches(this.#host, step, { ...on, lists: lists[i] })),
       ...this.#otherGroups.map((group) => this.#launchOf(group, operands)),
     ];
   }
 
   /** What cuBLAS has of a launch: all large targets, or none. */
-  #byCublas(width: number, arithmetic: Arithmetic | undefined): Multiplied {
-    if (this.#large.length === 0 || width < this.#leastWidth) return { steps: [], placed: undefined };
-    const key = `${width} ${arithmetic ?? ''}`;
-    let found = this.#multiplied.get(key);
-    if (found === undefined) {
+  #stepsOf(width: number, arithmetic: Arithmetic | undefined): readonly GemmStep[] {
+    if (this.#large.length === 0 || width < this.#leastWidth) return [];
+    return remembered(this.#steps, keyOf(width, arithmetic), () => {
       const work = productsOfRows(this.#rows, this.#large, width);
-      const calls = this.#host.chooseAll(work, arithmetic);
-      found = { steps: gemmSteps(calls, work, ['values', 'vectors', 'vectors']), placed: undefined };
-    }
-    this.#multiplied.delete(key);
-    this.#multiplied.set(key, found);
-    if (this.#multiplied.size > REMEMBERED) {
-      const [[oldest, { placed }]] = this.#multiplied;
-      this.#multiplied.delete(oldest);
-      if (placed !== undefined) this.#host.free(placed.memory);
-    }
-    return found;
+      return gemmSteps(this.#host.chooseAll(work, arithmetic), work, ['values', 'vectors', 'vectors']);
+    });
   }
 
-  #place(steps: readonly GemmStep[]): NonNullable<Multiplied['placed']> {
+  /** Where the lists of these steps lie, for launches that take the place of the last ones. */
+  #listsOf(key: string, steps: readonly GemmStep[]): PlacedLists {
+    // Nothing may hold on to what is let go of here.
+    this.#last = undefined;
+    return remembered(
+      this.#placed,
+      key,
+      () => this.#place(steps),
+      ({ memory }) => memory?.free(),
+    );
+  }
+
+  #place(steps: readonly GemmStep[]): PlacedLists {
     const all = steps.map(({ addresses }) => addresses?.lists ?? []);
     const { places, bytes } = layOut(all.flat());
-    const memory = this.#host.make(bytes);
+    if (bytes === 0) return { lists: all.map(() => []), memory: undefined };
+    const memory = this.#host.held(bytes);
     let next = 0;
-    const lists = all.map((own) =>
-      own.map((list) => {
-        const address = memory + places[next++];
-        this.#host.send(address, list);
-        return address;
-      }),
-    );
-    return { lists, memory };
+    try {
+      const lists = all.map((own) =>
+        own.map((list) => {
+          const address = memory.address + places[next++];
+          this.#host.send(address, list);
+          return address;
+        }),
+      );
+      return { lists, memory };
+    } catch (error) {
+      memory.free();
+      throw error;
+    }
   }
 
   #launchOf(
@@ -221,6 +233,21 @@ export class CudaRows {
     const blocks = (tiles.length / 2) * Math.ceil(width / tile);
     return { kernel: handle, blocks, threads, parameters, memory: [this.#memory, values, vectors] };
   }
+}
+
+const keyOf = (width: number, arithmetic: Arithmetic | undefined): string => `${width} ${arithmetic ?? ''}`;
+
+/** What a key has, made where it is new; of more than REMEMBERED the one that was used longest ago goes. */
+function remembered<T>(all: Map<string, T>, key: string, make: () => T, letGo?: (value: T) => void): T {
+  const value = all.get(key) ?? make();
+  all.delete(key);
+  all.set(key, value);
+  if (all.size > REMEMBERED) {
+    const [[oldest, gone]] = all;
+    all.delete(oldest);
+    letGo?.(gone);
+  }
+  return value;
 }
 
 /** The sum over the targets of tiles. */

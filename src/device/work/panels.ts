@@ -5,8 +5,8 @@
  *   Cholesky:      A(p:, p) −= L(p:, :p)·L(p, :p)ᵀ,   A(p, p) = L·Lᵀ,   A(below, p) ← A(below, p)·L⁻ᵀ
  *   substitution:  X(p) −= L(p, :p)·X(:p),   X(p) ← L(p, p)⁻¹·X(p)
  *
- * Of large triangles WIDE columns at once get what all before them have to do with them, a product of large matrices;
- * a panel then has what those of its WIDE columns have.
+ * Of large triangles some 512 columns at once get what all before them have to do with them, a product of large
+ * matrices; a panel then has what those of its 512 columns have.
  */
 import { BlockRowsBuilder, type BlockRows } from '../block-rows.js';
 import type { Block } from './demand.js';
@@ -43,8 +43,9 @@ export interface SubstitutionPanel {
   readonly solves: Substitutions;
 }
 
-/** Columns of a large triangle, whole panels of any order that kernels hold. */
-const WIDE = 512;
+/** Columns of a large triangle that are brought together, at least: whole panels. */
+const LEAST_WIDE = 512;
+const wideOf = (order: number): number => order * Math.ceil(LEAST_WIDE / order);
 
 const panelsOf = (orders: readonly number[], order: number): number => Math.ceil(Math.max(0, ...orders) / order);
 
@@ -62,11 +63,12 @@ export function choleskyPanels({ triangles }: Choleskys, order: number): Cholesk
     triangles.map((place) => place.order),
     order,
   );
+  const most = wideOf(order);
   return Array.from({ length: count }, (_, panel) => {
     const before = panel * order;
-    // The first of WIDE columns brings what stands before all of them.
-    const isFirst = before % WIDE === 0;
-    const first = isFirst ? 0 : before - (before % WIDE);
+    // The first of so many columns brings what stands before all of them.
+    const isFirst = before % most === 0;
+    const first = isFirst ? 0 : before - (before % most);
     const diagonals: DiagonalBlock[] = [];
     const updates: ProductTarget[] = [];
     const systems: Substitutions['systems'][number][] = [];
@@ -80,7 +82,7 @@ export function choleskyPanels({ triangles }: Choleskys, order: number): Cholesk
       const a = { offset: offset + before + first * ld, ld };
       const c = { offset: diagonal, ld };
       const terms = [{ a, b: { ...a, transposed: true }, depth: before - first }];
-      const wide = isFirst ? Math.min(WIDE, rows) : columns;
+      const wide = isFirst ? Math.min(most, rows) : columns;
       if (before > first) updates.push({ c, rows, columns: wide, lower: true, terms });
       const rest = rows - columns;
       const block = { offset: diagonal + columns, ld, transposed: true };

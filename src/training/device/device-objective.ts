@@ -333,6 +333,11 @@ export class DeviceObjective implements LoopObjective {
     return form;
   }
 
+  /** Whether the network was given as a perceptron, whose draws of errors are the samples' own. */
+  get isPerceptron(): boolean {
+    return this.options.factors.signs !== undefined;
+  }
+
   /** Moments of the batch's first samples (device-factors.ts). Rejects as `product`. */
   async moments(moments: readonly DeviceMoment[], keep: number, step: number, samples: number): Promise<void> {
     await new DeviceFactors(this.batch, moments, this.options.factors.signs).update(keep, step, samples);

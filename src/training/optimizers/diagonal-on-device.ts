@@ -5,8 +5,6 @@ import type { FloatArray } from '../../core/floats.js';
 import type { ParameterLayout } from '../../network/parameter-layout.js';
 import { MULTIPLY, writing } from '../../tape/device/maps.js';
 import type { DeviceStep } from '../../tape/device/recorder.js';
-import { formOf } from '../../tape/primitives/bilinear.js';
-import { positionsOfPair } from '../../layers/factor-pairs.js';
 import type { DeviceObjective } from '../device/device-objective.js';
 import type { DeviceVectors } from '../device/device-vectors.js';
 import type { MomentShape } from '../device/moment-steps.js';
@@ -35,14 +33,9 @@ export class DiagonalOnDevice implements Preconditioner<DeviceVectors> {
   readonly #space: DeviceVectors;
   readonly #inverse: FloatArray;
 
-  /** Throws OptionError where weights are not used once a sample, as a perceptron's are. */
+  /** Throws OptionError for networks of layers, as here. */
   constructor(objective: DeviceObjective, space: DeviceVectors) {
-    const { draw } = objective.batch.layout.training;
-    objective.network.layers.forEach((_, ℓ) => {
-      const [pair, ...others] = draw!.pairs.filter(({ layer }) => layer === ℓ);
-      const isOnce = pair !== undefined && formOf(pair.product) === 'dense' && positionsOfPair(pair) === 1;
-      if (!isOnce || others.length > 0) refuseSquares();
-    });
+    if (!objective.isPerceptron) refuseSquares();
     this.#objective = objective;
     this.#space = space;
     this.#inverse = objective.apart(objective.network.parameters);

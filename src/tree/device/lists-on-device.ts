@@ -2,6 +2,7 @@
  * Lists of nearest neighbors that lie on a card while projection trees are searched: all leaves of a tree are one
  * launch, a thread for each point, which looks at the others of its leaf. Trees are cut here.
  */
+import { MemoryError } from '../../core/errors.js';
 import { floats, type FloatArray, type Precision } from '../../core/floats.js';
 import { firstOfLevel } from '../../core/indices.js';
 import type { Device, DeviceBuffer, KernelDevice } from '../../device/device.js';
@@ -23,7 +24,7 @@ export interface PointCard {
 const WORDS = 2;
 /** Whole numbers that each precision holds. */
 const LARGEST_INDEX: Readonly<Record<Precision, number>> = { f64: 2 ** 31, f32: 2 ** 24 };
-/** Share of a card's limit that lists, points and orders may take: who searches does not depend on what is free. */
+/** Share of what is free on a card that lists, points and orders may take. */
 const SHARE = 1 / 2;
 /** Numbers that come here at a time. */
 const CHUNK = 2 ** 22;
@@ -132,17 +133,17 @@ export class ListsOnDevice {
   }
 
   /**
-   * Sends the points; undefined where lists and points do not fit. Throws NonFiniteError, MemoryError, DeviceError,
+   * Sends the points; undefined where lists and points do not fit. Throws NonFiniteError, DeviceError,
    * DeviceLostError.
    */
   static async open(card: PointCard, points: Points, capacity: number): Promise<ListsOnDevice | undefined> {
     const { device, precision } = card;
     const { dimension, count } = points;
     const lengths = [count * dimension, WORDS * capacity * count, 2 * count];
-    const { limit, bufferLimit } = device.memory;
+    const { limit, bytes, bufferLimit } = device.memory;
     const width = floats(1, precision).BYTES_PER_ELEMENT;
     const all = lengths.reduce((sum, length) => sum + length, 0);
-    const fits = width * all <= SHARE * limit && lengths.every((length) => width * length <= bufferLimit);
+    const fits = width * all <= SHARE * (limit - bytes) && lengths.every((length) => width * length <= bufferLimit);
     if (!fits || Math.max(...lengths) >= MOST_NUMBERS || count > LARGEST_INDEX[precision]) return undefined;
     const buffers: DeviceBuffer[] = [];
     try {
@@ -155,6 +156,7 @@ export class ListsOnDevice {
       );
     } catch (error) {
       for (const buffer of buffers) buffer.destroy();
+      if (error instanceof MemoryError) return undefined;
       throw error;
     }
     return new ListsOnDevice(card, points, capacity, buffers);

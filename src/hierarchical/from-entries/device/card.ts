@@ -84,7 +84,7 @@ export function cardOf({ device, source, options, factor, ranks, largest }: Card
       const square = squaredExtent(numbersOf(input));
       if (square > 0 && !(square <= LARGEST_SQUARE && square >= 1 / LARGEST_SQUARE))
         refuse(
-          `Points lie as far as ${Math.sqrt(square).toPrecision(3)} from their mean, and the device ${name} has ` +
+          `Points lie as far as ${Math.sqrt(square).toPrecision(3)} from ${input.argument === 'squaredDistance' ? 'their mean' : 'the origin'}, and the device ${name} has ` +
             'float32 alone, which holds squares of distances from 1e-13 to 1e13: scale the points.',
           { extent: Math.sqrt(square) },
         );
@@ -100,7 +100,7 @@ export function cardOf({ device, source, options, factor, ranks, largest }: Card
 
 /** Whether it is zero, or of full precision in float32. */
 const isInFloat32 = (number: number): boolean =>
-  number === 0 || (Math.abs(number) >= 2 ** -126 && Math.abs(number) < 2 ** 128);
+  number === 0 || (Math.abs(number) >= 2 ** -126 && Number.isFinite(Math.fround(number)));
 
 /** The largest square of a point's distance from the origin. */
 function squaredExtent({ numbers, dimension: d, origin }: PointNumbers): number {
