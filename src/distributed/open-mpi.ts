@@ -15,9 +15,9 @@ import { selfCommunicator } from './self.js';
 /** Which MPI. */
 export interface MpiOptions {
   /**
-   * 'self' (this process alone), a family ('openmpi', 'mpich', the latter with all that share its binary interface:
-   * Intel MPI, MVAPICH, Cray MPICH), or the name or path of a library. Default: the environment variable HMATRIX_MPI,
-   * else what fits the launcher.
+   * 'self' (this process alone), a family ('openmpi'; 'mpich' with all that share its binary interface: Intel MPI,
+   * MVAPICH, Cray MPICH; 'abi', the standard's own of MPI 5), or the name or path of a library. Default: the
+   * environment variable HMATRIX_MPI, else what fits the launcher.
    */
   readonly library?: string | undefined;
   /**
@@ -33,8 +33,9 @@ const LARGEST_COUNT = 2 ** 31 - 1;
  * Opens the communicator of this program's ranks. Collective over all of them; once in a process.
  *
  * The library is found at run time. Without `library` and HMATRIX_MPI it is the one that fits the launcher: Open MPI
- * under its mpirun, MPICH's binary interface under Hydra's, either under `srun --mpi=pmix`. A process that no launcher
- * started is alone (rank 0 of 1), and no library is opened; with a library named it is too, but through that library.
+ * under its mpirun, MPICH's binary interface under Hydra's, either under `srun --mpi=pmix`, and where there is none of
+ * those a library of the standard ABI. A process that no launcher started is alone (rank 0 of 1), and no library is
+ * opened; with a library named it is too, but through that library.
  * MPI is initialized at thread level MPI_THREAD_FUNNELED: all operations are called by the thread that opened it.
  *
  * The program ends by `close`. One that ends without, with status 0, is finalized as it ends; one that fails (an

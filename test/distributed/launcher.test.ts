@@ -12,20 +12,20 @@ describe('the launcher', () => {
     [
       "Open MPI's mpirun, which sets PMIx's variables too",
       { OMPI_COMM_WORLD_SIZE: '4', OMPI_COMM_WORLD_RANK: '3', PMIX_RANK: '3' },
-      { families: ['openmpi'], rank: 3, size: 4 },
+      { families: ['openmpi', 'abi'], rank: 3, size: 4 },
     ],
-    ['Hydra', { PMI_RANK: '1', PMI_SIZE: '2' }, { families: ['mpich', 'openmpi'], rank: 1, size: 2 }],
+    ['Hydra', { PMI_RANK: '1', PMI_SIZE: '2' }, { families: ['mpich', 'openmpi', 'abi'], rank: 1, size: 2 }],
     [
       'srun --mpi=pmi2',
       { PMI_RANK: '5', SLURM_STEP_NUM_TASKS: '8' },
-      { families: ['mpich', 'openmpi'], rank: 5, size: 8, name: 'srun by PMI' },
+      { families: ['mpich', 'openmpi', 'abi'], rank: 5, size: 8, name: 'srun by PMI' },
     ],
     [
       'srun --mpi=pmix',
       { PMIX_RANK: '5', SLURM_STEP_NUM_TASKS: '8' },
-      { families: ['openmpi', 'mpich'], rank: 5, size: 8, name: 'srun by PMIx' },
+      { families: ['openmpi', 'mpich', 'abi'], rank: 5, size: 8, name: 'srun by PMIx' },
     ],
-    ['prun', { PMIX_RANK: '0' }, { families: ['openmpi', 'mpich'], rank: 0, size: undefined }],
+    ['prun', { PMIX_RANK: '0' }, { families: ['openmpi', 'mpich', 'abi'], rank: 0, size: undefined }],
     ['what is no number', { OMPI_COMM_WORLD_SIZE: 'four', PMI_RANK: '-1' }, undefined],
   ])('is_known_by_what_it_sets: %s', (_, environment, wanted) => {
     const found = detect(environment as Readonly<Record<string, string>>);

@@ -11,6 +11,8 @@ export interface Launcher {
   readonly library: RegExp;
   /** Why it cannot be used here, if so. */
   readonly missing: string | undefined;
+  /** What its ranks have in their environment. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Why the command cannot be run, if so. */
@@ -77,11 +79,15 @@ export function run(command: readonly string[], { env = {}, limit = 60 }: RanksO
 
 /** Runs a program of this folder on so many ranks. */
 export const runRanks = (
-  { command }: Launcher,
+  { command, env }: Launcher,
   ranks: number,
   program: readonly string[],
   options: RanksOptions = {},
-): Promise<Ended> => run([...command, '-n', String(ranks), process.execPath, ...inThisFolder(program)], options);
+): Promise<Ended> =>
+  run([...command, '-n', String(ranks), process.execPath, ...inThisFolder(program)], {
+    ...options,
+    env: { ...env, ...options.env },
+  });
 
 /** Runs a program of this folder without a launcher. */
 export const runAlone = (program: readonly string[], options: RanksOptions = {}): Promise<Ended> =>

@@ -1,4 +1,4 @@
-/** Two ranks that misuse their communicator; rank 1 prints the errors that it gets. */
+/** Two ranks that misuse their communicator; rank 1 prints the errors that it gets: `node mpi-misuse.mjs [waits]`. */
 import { openMpi } from '#hmatrix/distributed/open-mpi.js';
 import { errorOf } from './collective-checks.mjs';
 
@@ -12,7 +12,9 @@ if (world.rank === 0) {
   world.close();
 } else {
   const short = errorOf(() => world.receive(data(5), 0, 1));
-  const long = errorOf(() => world.receive(data(5), 0, 2));
+  // Open MPI 4.1 hangs in a second message that is too long.
+  const waits = process.argv[2] === 'waits';
+  const long = errorOf(() => (waits ? world.startReceive(data(5), 0, 2).wait() : world.receive(data(5), 0, 2)));
   const started = world.startReceive(data(1), 0, 3);
   const pending = errorOf(() => world.close());
   world.barrier();

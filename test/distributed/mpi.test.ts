@@ -1,7 +1,10 @@
 /** The communicator over MPI: every operation on one to four ranks of each library that is here, and every bad end. */
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { hmatrixProcess } from '../cli/command.js';
 import { LAUNCHERS, runAlone, runRanks, type Launcher } from './launchers.js';
+import { FOLDER, STANDARD_ABI } from './standard-abi/standard-abi.js';
 
 /** Ranks of a program that ends badly are gone by then, in seconds; it takes about one. */
 const GONE = 20;
@@ -26,6 +29,18 @@ const describeLauncher = (name: string, of: (launcher: Launcher) => void): void 
     else it.skip(`${name} (${launcher.family}): ${launcher.missing}`, () => undefined);
 };
 
+/** Every operation on so many ranks, whole or in pieces. */
+async function checkOperations(launcher: Launcher, ranks: number, pieces: number): Promise<void> {
+  const { status, stdout, stderr } = await runRanks(launcher, ranks, ['mpi-checks.mjs', String(pieces)]);
+  expect({ status, stderr: status === 0 ? '' : stderr }).toEqual({ status: 0, stderr: '' });
+  const { size, description, failures, sum } = JSON.parse(stdout) as Checked;
+  expect(failures).toEqual([]);
+  expect(sum).toEqual(await SUM);
+  expect(size).toBe(ranks);
+  expect(description).toMatch(launcher.library);
+  expect(description).toMatch(ranks === 1 ? / 1 rank$/ : new RegExp(` ${ranks} ranks$`));
+}
+
 describeLauncher('all operations of MPI', (launcher) => {
   // Whole, and in pieces of five elements: more than 2³¹ − 1 go the same way.
   const runs = [
@@ -35,16 +50,9 @@ describeLauncher('all operations of MPI', (launcher) => {
     [3, 5],
     [4, 2 ** 31 - 1],
   ];
-  it.each(runs)('on_%i_ranks_in_pieces_of_%i_do_what_their_equations_say', async (ranks, pieces) => {
-    const { status, stdout, stderr } = await runRanks(launcher, ranks, ['mpi-checks.mjs', String(pieces)]);
-    expect({ status, stderr: status === 0 ? '' : stderr }).toEqual({ status: 0, stderr: '' });
-    const { size, description, failures, sum } = JSON.parse(stdout) as Checked;
-    expect(failures).toEqual([]);
-    expect(sum).toEqual(await SUM);
-    expect(size).toBe(ranks);
-    expect(description).toMatch(launcher.library);
-    expect(description).toMatch(ranks === 1 ? / 1 rank$/ : new RegExp(` ${ranks} ranks$`));
-  });
+  it.each(runs)('on_%i_ranks_in_pieces_of_%i_do_what_their_equations_say', (ranks, pieces) =>
+    checkOperations(launcher, ranks, pieces),
+  );
 });
 
 /** Whether a process of that number runs: one that has ended may stay listed until its parent asks for its status. */
@@ -64,22 +72,28 @@ async function leftOf(pids: readonly number[]): Promise<number[]> {
   return pids.filter(runs);
 }
 
+/** How three ranks end of which one ends so while the others wait. */
+async function endOf(launcher: Launcher, how: string, waiting: string) {
+  const ended = await runRanks(launcher, 3, ['mpi-ending.mjs', how, waiting], { limit: 2 * GONE });
+  const pids = [...ended.stdout.matchAll(/^pid (\d+)$/gm)].map(([, pid]) => Number(pid));
+  return { ...ended, left: await leftOf(pids), pids: pids.length };
+}
+
+/** A rank that throws ends all, which is said. */
+async function checkThrown(launcher: Launcher, waiting: string): Promise<void> {
+  const { status, stderr, seconds, left } = await endOf(launcher, 'throw', waiting);
+  expect(status).toBe(1);
+  expect(stderr).toMatch(/^rank 1 of 3: RangeError: what went wrong\n\s+at /m);
+  expect(left).toEqual([]);
+  expect(seconds).toBeLessThan(GONE);
+}
+
 describeLauncher('the end of a rank', (launcher) => {
-  const end = async (how: string, waiting: string) => {
-    const ended = await runRanks(launcher, 3, ['mpi-ending.mjs', how, waiting], { limit: 2 * GONE });
-    const pids = [...ended.stdout.matchAll(/^pid (\d+)$/gm)].map(([, pid]) => Number(pid));
-    return { ...ended, left: await leftOf(pids), pids: pids.length };
-  };
+  const end = (how: string, waiting: string) => endOf(launcher, how, waiting);
 
   it.each(['receive', 'send', 'startAllreduce', 'alltoall'])(
     'by_an_error_ends_all_that_wait_in_%s_and_says_why',
-    async (waiting) => {
-      const { status, stderr, seconds, left } = await end('throw', waiting);
-      expect(status).toBe(1);
-      expect(stderr).toMatch(/^rank 1 of 3: RangeError: what went wrong\n\s+at /m);
-      expect(left).toEqual([]);
-      expect(seconds).toBeLessThan(GONE);
-    },
+    (waiting) => checkThrown(launcher, waiting),
   );
 
   it.each(['receive', 'allreduce', 'alltoall'])('by_SIGKILL_ends_all_that_wait_in_%s', async (waiting) => {
@@ -105,19 +119,23 @@ describeLauncher('the end of a rank', (launcher) => {
   });
 });
 
+/** Two ranks that misuse their communicator get errors that say so; the message too long is received, or waited for. */
+async function checkMisuse(launcher: Launcher, waits: boolean): Promise<void> {
+  const { status, stdout, stderr } = await runRanks(launcher, 2, ['mpi-misuse.mjs', ...(waits ? ['waits'] : [])]);
+  expect({ status, stderr: status === 0 ? '' : stderr }).toEqual({ status: 0, stderr: '' });
+  const { short, long, pending, second, closed } = JSON.parse(stdout) as Record<string, string>;
+  expect(short).toMatch(
+    /^CommunicationError: The message from rank 0 to rank 1 with tag 1 holds 2 elements; 5 elements/,
+  );
+  const failed = waits ? 'Waitall' : 'Recv';
+  expect(long).toMatch(new RegExp(`^CommunicationError: MPI_${failed} failed on rank 1 of 2 \\(.*\\): .*truncat`, 'i'));
+  expect(pending).toMatch(/^CommunicationError: Rank 1 of 2 closes .* while 1 of the operations/);
+  expect(second).toMatch(/^CommunicationError: .* has been initialized in this process already/);
+  expect(closed).toMatch(/^CommunicationError: The communicator is closed/);
+}
+
 describeLauncher('misuse', (launcher) => {
-  it('is_refused_by_typed_errors_before_and_after_communication', async () => {
-    const { status, stdout, stderr } = await runRanks(launcher, 2, ['mpi-misuse.mjs']);
-    expect({ status, stderr: status === 0 ? '' : stderr }).toEqual({ status: 0, stderr: '' });
-    const { short, long, pending, second, closed } = JSON.parse(stdout) as Record<string, string>;
-    expect(short).toMatch(
-      /^CommunicationError: The message from rank 0 to rank 1 with tag 1 holds 2 elements; 5 elements/,
-    );
-    expect(long).toMatch(/^CommunicationError: MPI_(Recv|Waitall) failed on rank 1 of 2 \(.*\): .*truncat/i);
-    expect(pending).toMatch(/^CommunicationError: Rank 1 of 2 closes .* while 1 of the operations/);
-    expect(second).toMatch(/^CommunicationError: .* has been initialized in this process already/);
-    expect(closed).toMatch(/^CommunicationError: The communicator is closed/);
-  });
+  it('is_refused_by_typed_errors_before_and_after_communication', () => checkMisuse(launcher, false));
 
   it('of_a_library_that_does_not_fit_the_launcher_names_both', async () => {
     const other = LAUNCHERS.find(({ family }) => family !== launcher.family)!;
@@ -145,6 +163,39 @@ describeLauncher('misuse', (launcher) => {
     expect(description).toMatch(launcher.library);
   });
 });
+
+const { missing } = STANDARD_ABI;
+if (missing !== undefined) it.skip(`a library of the standard ABI: ${missing}`, () => undefined);
+else
+  describe('a library of the standard ABI', () => {
+    it.each([
+      [1, 2 ** 31 - 1],
+      [2, 5],
+      [3, 2 ** 31 - 1],
+    ])('has_all_operations_on_%i_ranks_in_pieces_of_%i', (ranks, pieces) =>
+      checkOperations(STANDARD_ABI, ranks, pieces),
+    );
+
+    it('ends_all_ranks_where_one_fails', () => checkThrown(STANDARD_ABI, 'startAllreduce'));
+
+    it('returns_its_errors', () => checkMisuse(STANDARD_ABI, true));
+
+    it('is_found_by_its_name_and_listed', async () => {
+      const env = { HMATRIX_MPI: 'abi', LD_LIBRARY_PATH: FOLDER! };
+      const { stdout } = await hmatrixProcess(['doctor', '--json', '--workers', '1'], { env });
+      const { mpi } = JSON.parse(stdout) as { mpi: { library: string; search: unknown[] } };
+      expect(mpi.library).toMatch(STANDARD_ABI.library);
+      const library = 'libmpi_abi.so.1';
+      expect(mpi.search).toContainEqual({ family: 'abi', library, usable: true, description: mpi.library });
+    });
+
+    it('of_a_draft_is_refused', async () => {
+      const env = { HMATRIX_MPI: join(FOLDER!, 'draft/libmpi_abi.so') };
+      const { status, stderr } = await runAlone(['mpi-checks.mjs', '3'], { env });
+      expect(status).toBe(1);
+      expect(stderr).toMatch(/LibraryError: ".*" is "MPICH Version.*", whose handles are not known: .*standard ABI 1/);
+    });
+  });
 
 describe('without a launcher', () => {
   it('a_process_is_alone_and_opens_no_library', async () => {

@@ -5,7 +5,7 @@
 import { environmentVariable } from '../../core/environment.js';
 
 /** The families of libraries whose handles are known. */
-export type MpiFamily = 'openmpi' | 'mpich';
+export type MpiFamily = 'openmpi' | 'mpich' | 'abi';
 
 /** A launcher of ranks, as its ranks see it. */
 export interface Launcher {
@@ -29,14 +29,15 @@ function numberOf(environment: Environment, name: string): number | undefined {
 /**
  * The launcher that started this process, or undefined where none did. Open MPI's mpirun sets OMPI_COMM_WORLD_SIZE;
  * Hydra (MPICH, Intel MPI, MVAPICH) and `srun --mpi=pmi2` set PMI_RANK and PMI_SIZE; `srun --mpi=pmix` and PRRTE's prun
- * set PMIX_RANK, which libraries of both families understand, and the number of ranks is then Slurm's.
+ * set PMIX_RANK, which libraries of both families understand, and the number of ranks is then Slurm's. A library of the
+ * standard ABI may be of any of them.
  */
 export function detectLauncher(environment: Environment = environmentVariable): Launcher | undefined {
   const openMpiSize = numberOf(environment, 'OMPI_COMM_WORLD_SIZE');
   if (openMpiSize !== undefined)
     return {
       name: "Open MPI's mpirun",
-      families: ['openmpi'],
+      families: ['openmpi', 'abi'],
       rank: numberOf(environment, 'OMPI_COMM_WORLD_RANK') ?? 0,
       size: openMpiSize,
     };
@@ -45,7 +46,7 @@ export function detectLauncher(environment: Environment = environmentVariable): 
   if (pmiRank !== undefined)
     return {
       name: stepSize === undefined ? 'a launcher by PMI (mpirun of MPICH or Intel MPI)' : 'srun by PMI',
-      families: ['mpich', 'openmpi'],
+      families: ['mpich', 'openmpi', 'abi'],
       rank: pmiRank,
       size: numberOf(environment, 'PMI_SIZE') ?? stepSize,
     };
@@ -53,7 +54,7 @@ export function detectLauncher(environment: Environment = environmentVariable): 
   if (pmixRank !== undefined)
     return {
       name: stepSize === undefined ? 'a launcher by PMIx' : 'srun by PMIx',
-      families: ['openmpi', 'mpich'],
+      families: ['openmpi', 'mpich', 'abi'],
       rank: pmixRank,
       size: stepSize,
     };

@@ -2,9 +2,9 @@
  * An MPI library that has been opened, and not initialized: what it is, and the values of its handles.
  *
  * In Open MPI handles are the addresses of objects that the library exports, in MPICH and those that share its binary
- * interface (Intel MPI, MVAPICH, Cray MPICH) integers of mpi.h, which that interface fixes. The two also differ in what
- * "in place" is, and in the size of a status. MPI 5's own binary interface (libmpi_abi) is refused: no library of it
- * could be tried.
+ * interface (Intel MPI, MVAPICH, Cray MPICH) integers of mpi.h, which that interface fixes. In the standard's own
+ * binary interface, the ABI of MPI 5.0 (chapter 20), they are as large as addresses, and predefined ones small integers
+ * that the standard fixes. The three also differ in what "in place" is, in the size of a status and in thread levels.
  */
 import { LibraryError } from '../../core/errors.js';
 import { arrayAddress, type NativeType } from '../../native/koffi.js';
@@ -16,8 +16,8 @@ import type { MpiFamily } from './launcher.js';
 /** Said after every failure of opening. */
 export const REMEDY =
   'Install an MPI library and start the ranks with its own mpirun (Debian and Ubuntu: apt-get install openmpi-bin, ' +
-  'or mpich), name one by HMATRIX_MPI=openmpi, mpich or /path/to/library, or set HMATRIX_MPI=self for ranks that ' +
-  'know nothing of each other.';
+  'or mpich), name one by HMATRIX_MPI=openmpi, mpich, abi or /path/to/library, or set HMATRIX_MPI=self for ranks ' +
+  'that know nothing of each other.';
 
 type TypeName = 'float64' | 'float32' | 'int32' | 'uint32' | 'uint8' | 'int64';
 
@@ -37,6 +37,8 @@ interface Interface {
   readonly handleBytes: number;
   /** MPI_IN_PLACE. */
   readonly inPlace: number;
+  /** MPI_THREAD_FUNNELED: the process may have threads, of which only the one that initializes MPI calls it. */
+  readonly funneled: number;
   /** sizeof(MPI_Status), and the index of its member MPI_ERROR among 32-bit integers. */
   readonly statusBytes: number;
   readonly statusError: number;
@@ -53,6 +55,7 @@ const INTERFACES: Readonly<Record<MpiFamily, Interface>> = {
     handle: 'int64',
     handleBytes: 8,
     inPlace: 1,
+    funneled: 1,
     statusBytes: 24,
     statusError: 2,
     world: 'ompi_mpi_comm_world',
@@ -72,6 +75,7 @@ const INTERFACES: Readonly<Record<MpiFamily, Interface>> = {
     handle: 'int',
     handleBytes: 4,
     inPlace: -1,
+    funneled: 1,
     statusBytes: 20,
     statusError: 4,
     world: 0x44000000,
@@ -86,16 +90,30 @@ const INTERFACES: Readonly<Record<MpiFamily, Interface>> = {
     },
     reductions: { sum: 0x58000003, max: 0x58000001, min: 0x58000002 },
   },
+  // MPI 5.0, §20.3.1 and the ABI values of annex A.1, as in Open MPI's docs/mpi-standard-5.0-abi.json and mpi4py's
+  // mpiabi.h. Headers of mpi-abi-stubs and of MPICH before October 2025 have another MPI_ERRORS_RETURN.
+  abi: {
+    handle: 'int64',
+    handleBytes: 8,
+    inPlace: 1,
+    funneled: 1024,
+    statusBytes: 32,
+    statusError: 2,
+    world: 0x101,
+    errorsReturn: 0x143,
+    types: { float64: 0x214, float32: 0x210, int32: 0x250, uint32: 0x251, uint8: 0x241, int64: 0x258 },
+    reductions: { sum: 0x21, max: 0x23, min: 0x22 },
+  },
 };
 
-/** MPI_UNDEFINED of both families. */
+/** MPI_UNDEFINED of all families. */
 export const UNDEFINED = -32766;
 
 /** An MPI library: which one it is, and its handles. Nothing of it has been initialized. */
 export class MpiLibrary {
   readonly native: NativeLibrary;
   readonly family: MpiFamily;
-  /** "Open MPI 4.1.4", "MPICH 4.0.2". */
+  /** "Open MPI 4.1.4", "MPICH 4.0.2", "MPICH 5.0.1 (the standard ABI)". */
   readonly version: string;
   readonly interface: Interface;
 
@@ -115,7 +133,7 @@ export class MpiLibrary {
     else
       throw new LibraryError(
         `${this.native.describeNames()} is ${text === undefined ? 'no MPI library' : `"${firstLine(text)}"`}, whose ` +
-          `handles are not known: Open MPI's and those of MPICH's binary interface are. ${REMEDY}`,
+          `handles are not known: those of Open MPI, MPICH's binary interface and the standard ABI 1 are. ${REMEDY}`,
         { library: name },
       );
     this.version = briefVersion(text ?? '', this.family);
@@ -154,15 +172,29 @@ function libraryVersion(library: NativeLibrary): string | undefined {
 
 function familyOf(library: NativeLibrary, version: string | undefined): MpiFamily | undefined {
   if (version === undefined) return undefined;
-  if (library.address('ompi_mpi_comm_world') !== undefined) return 'openmpi';
+  // First, for Open MPI's library of the ABI stands on the one that exports its objects. Libraries of other interfaces
+  // say -1 (MPI 5.0, §20.2).
   const [major, minor] = [new Int32Array(1), new Int32Array(1)];
   library.find('MPI_Abi_get_version', 'int', ['int64', 'int64'])?.(arrayAddress(major), arrayAddress(minor));
-  if (major[0] > 0) return undefined;
+  if (major[0] > 0) return major[0] === 1 ? 'abi' : undefined;
+  // Those of MPICH 4.3 follow a draft, whose constants are others, and have no version of it.
+  if (/mpi_abi[^/]*$/.test(library.names[0])) return undefined;
+  if (library.address('ompi_mpi_comm_world') !== undefined) return 'openmpi';
   return /MPICH|Intel\(R\) MPI|MVAPICH/i.test(version) ? 'mpich' : undefined;
 }
 
+/** Whose library it is, by what it says of itself. */
+const MAKERS: readonly (readonly [name: string, pattern: RegExp])[] = [
+  ['Intel MPI', /Intel\(R\) MPI/],
+  ['MVAPICH', /^MVAPICH/],
+  ['Open MPI', /^Open MPI/],
+  ['MPICH', /^MPICH/],
+];
+
 function briefVersion(text: string, family: MpiFamily): string {
   const number = /(?:Open MPI v|MPICH Version:\s*|Intel\(R\) MPI Library |MVAPICH\S* Version:\s*)([\w.]+)/.exec(text);
-  const name = /Intel\(R\) MPI/.test(text) ? 'Intel MPI' : /^MVAPICH/.test(text) ? 'MVAPICH' : FAMILY_NAMES[family];
-  return number === null ? name : `${name} ${number[1]}`;
+  const maker = MAKERS.find(([, pattern]) => pattern.test(text))?.[0];
+  const name = maker ?? FAMILY_NAMES[family];
+  const brief = number === null ? name : `${name} ${number[1]}`;
+  return family === 'abi' && maker !== undefined ? `${brief} (${FAMILY_NAMES.abi})` : brief;
 }

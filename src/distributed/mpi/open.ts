@@ -12,9 +12,6 @@ import { MpiLibrary, REMEDY } from './library.js';
 import { MpiSession } from './session.js';
 import { MpiTransport } from './transport.js';
 
-/** MPI_THREAD_FUNNELED: the process may have threads, of which only the one that initializes MPI calls it. */
-const FUNNELED = 1;
-
 /** Which library, by whom the process was started, and the most elements of one call. */
 export interface MpiChoice {
   readonly library: string | undefined;
@@ -35,10 +32,11 @@ export function openMpiTransport({ library: choice, launcher, largestCount }: Mp
         'communicator that openMpi gave on to all that need it.',
       { library: library.description },
     );
+  const { funneled } = library.interface;
   const provided = new Int32Array(1);
-  session.call('MPI_Init_thread', 0, 0, FUNNELED, arrayAddress(provided));
+  session.call('MPI_Init_thread', 0, 0, funneled, arrayAddress(provided));
   session.begin();
-  if (provided[0] < FUNNELED) {
+  if (provided[0] < funneled) {
     session.call('MPI_Finalize');
     throw new LibraryError(
       `${library.description} gives no support for processes with threads (MPI_THREAD_FUNNELED): a build with ` +

@@ -2,12 +2,11 @@
  * What stands for CUDA in tests: libraries with the entry points that are used, made by g++ when they are first needed.
  * Kernels run on this processor. Where there is no g++, tests skip, saying so. What was made is kept by its hash.
  */
-import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { cpSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
 import { loadKoffi } from '#hmatrix/native/koffi.js';
+import { compileOnce } from '../../compile-once.js';
 
 /** What a skipped test says. */
 export const NO_COMPILER = 'there is no g++ here, which makes what stands for CUDA (Debian: apt-get install g++)';
@@ -17,43 +16,14 @@ const LIBRARIES = {
   'nvrtc.cpp': 'libnvrtc.so.12',
   'cublas.cpp': 'libcublas.so.12',
 } as const;
-const SOURCES = [...Object.keys(LIBRARIES), 'prelude.h'];
-const CACHE = resolve(import.meta.dirname, '../../../node_modules/.cache/hmatrix-stand-in');
-
-/** The folder of the libraries, or undefined where they cannot be made. */
-function make(): string | undefined {
-  if (process.platform !== 'linux') return undefined;
-  const hash = createHash('sha256');
-  for (const name of SOURCES) hash.update(readFileSync(join(import.meta.dirname, name)));
-  const folder = join(CACHE, hash.digest('hex').slice(0, 16));
-  if (existsSync(folder)) return folder;
-  try {
-    execFileSync('g++', ['--version'], { stdio: 'ignore' });
-  } catch {
-    return undefined;
-  }
-  // Those of other sources are of no use any more.
-  for (const name of existsSync(CACHE) ? readdirSync(CACHE) : [])
-    if (!join(CACHE, name).startsWith(folder)) rmSync(join(CACHE, name), { recursive: true });
-  const own = `${folder}-${process.pid}`;
-  mkdirSync(own, { recursive: true });
-  cpSync(join(import.meta.dirname, 'prelude.h'), join(own, 'prelude.h'));
-  for (const [source, library] of Object.entries(LIBRARIES)) {
-    const options = ['-O1', '-std=c++17', '-Wall', '-shared', '-fPIC', '-fvisibility=hidden'];
-    const files = ['-o', join(own, library), join(import.meta.dirname, source), '-ldl'];
-    execFileSync('g++', [...options, ...files], { stdio: 'inherit' });
-  }
-  try {
-    renameSync(own, folder);
-  } catch {
-    // Another process was faster.
-    rmSync(own, { recursive: true });
-  }
-  return folder;
-}
+const SOURCES = [...Object.keys(LIBRARIES), 'prelude.h'].map((name) => join(import.meta.dirname, name));
 
 /** The folder that HMATRIX_CUDA is set to for tests; undefined: there is none. */
-export const STAND_IN = make();
+export const STAND_IN = compileOnce('hmatrix-stand-in', SOURCES, (compile, folder) => {
+  cpSync(join(import.meta.dirname, 'prelude.h'), join(folder, 'prelude.h'));
+  for (const [source, library] of Object.entries(LIBRARIES))
+    compile(library, join(import.meta.dirname, source), '-ldl');
+});
 export const hasStandIn = STAND_IN !== undefined;
 
 /** Lets the tests of a file or a block find what stands for CUDA, and no card that may be there. */
