@@ -1,8 +1,20 @@
 /**
  * Before each file: arrays of numbers that are equal to the bit are equal at once. Vitest looks at typed arrays element
- * by element, 5 µs each, which took a third of all tests; where bits differ it still does, and decides.
+ * by element, 5 µs each, which took a third of all tests; where bits differ it still does, and decides. After each what
+ * it left is collected where the process has grown: files that follow each other share one, memory over which workers
+ * share arrays makes no collector begin, and a process that has many gigabytes may start no others.
  */
-import { expect } from 'vitest';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { afterAll, expect } from 'vitest';
+
+/** Bytes of a process from which on it is collected. */
+const LARGE = 2 ** 30;
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
+afterAll(() => {
+  if (process.memoryUsage.rss() > LARGE) collect();
+});
 
 type Numbers = NodeJS.TypedArray;
 

@@ -236,15 +236,15 @@ describe('findNeighbors, of points in few dimensions', () => {
     expect(recallOf(await exact(many, 300), 9000, geometricDistance(many), 20)).toBe(1);
     const lattice: Points = { dimension: 2, count: 4096, coordinates: sharedFloat64(8192) };
     for (let i = 0; i < 4096; i++) lattice.coordinates.set([i & 63, i >> 6], 2 * i);
-    expect(recallOf(await exact(lattice, 8), 4096, geometricDistance(lattice), 127)).toBe(1);
+    expect(recallOf(await exact(lattice, 8), 4096, geometricDistance(lattice), 61)).toBe(1);
     const grid: Points = { dimension: 3, count: 3375, coordinates: sharedFloat64(10_125) };
     for (let i = 0; i < 3375; i++) grid.coordinates.set([i % 15, Math.floor(i / 15) % 15, Math.floor(i / 225)], 3 * i);
-    expect(recallOf(await exact(grid, 8), 3375, geometricDistance(grid), 113)).toBe(1);
+    expect(recallOf(await exact(grid, 8), 3375, geometricDistance(grid), 53)).toBe(1);
     const { coordinates } = normalPoints(4000, 2, 32);
     const byHeight = Array.from({ length: 4000 }, (_, i) => [3 * coordinates[2 * i], coordinates[2 * i + 1]]);
     const sorted = { dimension: 2, count: 4000, coordinates: sharedFloat64(8000) };
     sorted.coordinates.set(byHeight.sort((a, b) => a[1] - b[1]).flat());
-    expect(recallOf(await exact(sorted, 8), 4000, geometricDistance(sorted), 201)).toBe(1);
+    expect(recallOf(await exact(sorted, 8), 4000, geometricDistance(sorted), 97)).toBe(1);
     const heaps: Points = { dimension: 3, count: 4000, coordinates: sharedFloat64(12_000) };
     for (let i = 0; i < 4000; i++) heaps.coordinates.fill(1e8 + (i % 7), 3 * i, 3 * i + 3);
     expect(recallOf(await exact(heaps, 24), 4000, geometricDistance(heaps), 20)).toBe(1);
