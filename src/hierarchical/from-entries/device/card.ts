@@ -82,9 +82,10 @@ export function cardOf({ device, source, options, factor, ranks, largest }: Card
       });
     for (const input of source.inputs) {
       const square = squaredExtent(numbersOf(input));
+      const middle = input.argument === 'squaredDistance' ? 'their mean' : 'the origin';
       if (square > 0 && !(square <= LARGEST_SQUARE && square >= 1 / LARGEST_SQUARE))
         refuse(
-          `Points lie as far as ${Math.sqrt(square).toPrecision(3)} from ${input.argument === 'squaredDistance' ? 'their mean' : 'the origin'}, and the device ${name} has ` +
+          `Points lie as far as ${Math.sqrt(square).toPrecision(3)} from ${middle}, and the device ${name} has ` +
             'float32 alone, which holds squares of distances from 1e-13 to 1e13: scale the points.',
           { extent: Math.sqrt(square) },
         );
