@@ -1,11 +1,9 @@
+import { readFileSync } from 'node:fs';
 import { relative } from 'node:path';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/**
- * The files that take longest, by seconds of processor time: begun first, so that both lanes end together. Among them
- * those that start Chromium and Python: a process that has had arrays of many gigabytes may not fork.
- */
+/** The files that take longest, by seconds of processor time: begun early, so that both lanes end together. */
 const LONGEST = [
   'package/package',
   'docs',
@@ -45,14 +43,24 @@ const LONGEST = [
   'solve/solve',
 ];
 
-class LongestFirst extends BaseSequencer {
+/** What a file imports that starts other programs: of Node, or by one of the tests' own modules. */
+const STARTS =
+  /child_process|\/(compile-once|interpreter|command|project|launchers|nvcc|examples|stand-in|adapter|browser)\.js'/;
+
+/**
+ * Files that start other programs come first: a process that has had arrays of many gigabytes may not fork (ENOMEM).
+ * Of these, and of the others, the longest come first.
+ */
+class StartersFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const place = ({ moduleId }: TestSpecification): number => {
+    const placeOf = ({ moduleId }: TestSpecification): number => {
       const name = relative(import.meta.dirname, moduleId).replace(/^test[\\/]|\.test\.ts$/g, '');
       const at = LONGEST.indexOf(name.replaceAll('\\', '/'));
-      return at < 0 ? LONGEST.length : at;
+      const starts = STARTS.test(readFileSync(moduleId, 'utf8'));
+      return (starts ? 0 : LONGEST.length + 1) + (at < 0 ? LONGEST.length : at);
     };
-    return (await super.sort(files)).sort((a, b) => place(a) - place(b));
+    const places = new Map(files.map((file) => [file, placeOf(file)]));
+    return (await super.sort(files)).sort((a, b) => places.get(a)! - places.get(b)!);
   }
 }
 
@@ -67,7 +75,7 @@ export default defineConfig({
     // wait. Files that follow each other in a process share what it has loaded: a file leaves nothing behind that
     // another could see.
     poolOptions: { forks: { minForks: 1, maxForks: 2, isolate: false } },
-    sequence: { sequencer: LongestFirst },
+    sequence: { sequencer: StartersFirst },
     testTimeout: 240_000,
     hookTimeout: 240_000,
   },

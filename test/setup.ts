@@ -9,7 +9,7 @@ import { runInNewContext } from 'node:vm';
 import { afterAll, expect } from 'vitest';
 
 /** Bytes of a process from which on it is collected. */
-const LARGE = 2 ** 30;
+const LARGE = 3 * 2 ** 30;
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
 afterAll(() => {
