@@ -19,7 +19,7 @@ import { perceptronGraph } from '#hmatrix/layers/perceptron-graph.js';
 import { graphSlices } from '#hmatrix/layers/slices.js';
 import { DeviceObjective } from '#hmatrix/training/device/device-objective.js';
 import { sizeOf } from '#hmatrix/training/device/moment-steps.js';
-import { preconditionerMoments } from '#hmatrix/training/optimizers/kfac-preconditioner-on-device.js';
+import { factorMoments } from '#hmatrix/training/newton/preconditioners/kfac.js';
 import { memoryDataSet } from '#hmatrix/network/data-set.js';
 import { initialParameters } from '#hmatrix/network/initialize.js';
 import { defineNetwork } from '#hmatrix/network/network.js';
@@ -373,7 +373,7 @@ describe.each(['cuda', 'webgpu'] as const)('training on %s', (name) => {
 
   it.runIf(name === 'cuda')('lists_of_moments_take_no_more_than_was_planned', async () => {
     const { network, data, parameters } = language(40);
-    const moments = preconditionerMoments(network);
+    const moments = factorMoments(network);
     const before = device.memory.bytes;
     const objective = await DeviceObjective.open({
       ...{ network, device, precision: 'f64', batchSize: 40, spare: 0, passes: ['draw'], parts: 1, moments },

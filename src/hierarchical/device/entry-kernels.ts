@@ -6,12 +6,12 @@
  * centred in float64 first, so that float32 loses as little as may be.
  */
 import { OptionError } from '../../core/errors.js';
-import { floats, precisionOf, ROUNDOFF, type FloatArray, type Precision } from '../../core/floats.js';
+import { precisionOf, ROUNDOFF, type FloatArray, type Precision } from '../../core/floats.js';
 import { view } from '../../dense/matrix.js';
 import type { Device, DeviceBuffer, KernelDevice } from '../../device/device.js';
 import { MOST_NUMBERS, type KernelArguments, type PortableKernel } from '../../device/portable-kernel.js';
 import { sendPoints } from '../../device/sent-points.js';
-import { halvesOf, wholeText } from '../../device/whole-numbers.js';
+import { allHalves, wholeText } from '../../device/whole-numbers.js';
 import type { EntrySource } from '../../source/entry-source.js';
 import { KernelSource } from '../../source/kernel-source.js';
 import { kernelText, type KernelText } from '../../source/kernels/kernel-text.js';
@@ -155,9 +155,10 @@ export class EntryKernels {
   /** Where each skeleton stands in tree order, in halves. */
   #positions(precision: Precision): FloatArray {
     const place = placesOf(this.#data.tree.order);
-    const halves = floats(2 * this.#skeletons.length, precision);
-    this.#skeletons.forEach((index, j) => halves.set(halvesOf(place[index]), 2 * j));
-    return halves;
+    return allHalves(
+      this.#skeletons.map((index) => place[index]),
+      precision,
+    );
   }
 
   /** The kernel of all entries. */

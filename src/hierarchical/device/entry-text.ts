@@ -4,7 +4,7 @@
  */
 import { floats, type FloatArray, type Precision } from '../../core/floats.js';
 import { meanOf, type PointNumbers } from '../../device/sent-points.js';
-import { halvesOf, wholeText } from '../../device/whole-numbers.js';
+import { halvesOf, lastBeginText, wholeText } from '../../device/whole-numbers.js';
 import type { KernelSource } from '../../source/kernel-source.js';
 
 /** Numbers of a block in `lists`: halves of where it begins and of its first row and column, rows. */
@@ -38,15 +38,7 @@ export function listOfBlocks(blocks: readonly ListedBlock[], precision: Precisio
 }
 
 /** Sets `row` and `column` of entry i, of `blocks` blocks in `lists`. */
-export const PLACE_IN_BLOCKS = `int low = 0;
-int high = blocks;
-for (int k = 0; k < 31; k++) {
-  if (high - low > 1) {
-    int middle = (low + high) / 2;
-    int begin = ${wholeText('lists', `${BLOCK_WORDS} * middle`)};
-    if (begin <= i) { low = middle; } else { high = middle; }
-  }
-}
+export const PLACE_IN_BLOCKS = `${lastBeginText('lists', BLOCK_WORDS, 'blocks')}
 int within = i - (${wholeText('lists', `${BLOCK_WORDS} * low`)});
 int rows = int(lists[${BLOCK_WORDS} * low + 6]);
 int row = ${wholeText('lists', `${BLOCK_WORDS} * low`, 2)} + within % rows;

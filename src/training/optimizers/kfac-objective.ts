@@ -3,6 +3,7 @@
  * gradient through the inverse, and the quadratic model of a few vectors.
  */
 import type { FloatArray, Precision } from '../../core/floats.js';
+import { factoredShifts, mean } from '../newton/factored-damping.js';
 import type { NewtonObjective } from '../newton/newton-objective.js';
 import type { Steps } from '../newton/steps.js';
 import type { Space } from '../newton/vectors.js';
@@ -55,14 +56,6 @@ export function shiftsOf(
   outputs: FloatArray,
 ): { readonly inputShift: number; readonly outputShift: number; readonly shift: number } {
   if (kind === 'exact') return { inputShift: 0, outputShift: 0, shift: damping };
-  const [a, c] = [mean(inputs), mean(outputs)];
-  const π = a > 0 && c > 0 ? Math.sqrt(a / c) : 1;
-  const root = Math.sqrt(damping);
-  return { inputShift: π * root, outputShift: root / π, shift: 0 };
-}
-
-function mean(values: FloatArray): number {
-  let sum = 0;
-  for (const value of values) sum += value;
-  return sum / values.length;
+  const [inputShift, outputShift] = factoredShifts(mean(inputs), mean(outputs), damping);
+  return { inputShift, outputShift, shift: 0 };
 }

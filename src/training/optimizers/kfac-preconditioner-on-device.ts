@@ -6,15 +6,15 @@
 import type { FloatArray } from '../../core/floats.js';
 import type { Blas } from '../../dense/blas.js';
 import { view, zeros } from '../../dense/matrix.js';
-import { hasFactors, type ParameterLayout } from '../../network/parameter-layout.js';
+import { hasFactors } from '../../network/parameter-layout.js';
 import { writing } from '../../tape/device/maps.js';
 import { place, type DeviceStep } from '../../tape/device/recorder.js';
 import type { DeviceObjective } from '../device/device-objective.js';
 import type { DeviceVectors } from '../device/device-vectors.js';
 import { copyStep } from '../device/launch-steps.js';
-import { sizeOf, type MomentShape } from '../device/moment-steps.js';
+import { sizeOf } from '../device/moment-steps.js';
 import type { Point } from '../newton/point.js';
-import { factorSides, invertDiagonals, sideNumbers } from '../newton/preconditioners/kfac.js';
+import { factorMoments, factorSides, invertDiagonals, sideNumbers } from '../newton/preconditioners/kfac.js';
 import type { Preconditioner } from '../newton/preconditioners/preconditioner.js';
 import { awaited, type Steps } from '../newton/steps.js';
 
@@ -30,12 +30,6 @@ interface Inverses {
   readonly inputs: FloatArray;
   readonly errors: FloatArray;
 }
-
-/** The moments that it is made of: of layers without factors the diagonals. */
-export const preconditionerMoments = ({ layers }: ParameterLayout): (MomentShape & { readonly of: keyof Inverses })[] =>
-  layers.flatMap((own, layer) =>
-    (['inputs', 'errors'] as const).map((of) => ({ layer, of, diagonal: !hasFactors(own) })),
-  );
 
 /** The preconditioner. Its memory is that of the one here. */
 export class KfacPreconditionerOnDevice implements Preconditioner<DeviceVectors> {
@@ -75,7 +69,7 @@ export class KfacPreconditionerOnDevice implements Preconditioner<DeviceVectors>
   async #make(step: number, samples: number, damping: number): Promise<void> {
     const objective = this.#objective;
     const { batch, options, network } = objective;
-    const moments = preconditionerMoments(network).map((shape) => ({
+    const moments = factorMoments(network).map((shape) => ({
       ...shape,
       at: objective.placeOf(this.#inverses[shape.layer][shape.of]),
     }));

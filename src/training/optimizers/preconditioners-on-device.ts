@@ -3,11 +3,12 @@
  */
 import type { DeviceObjective } from '../device/device-objective.js';
 import type { DeviceVectors } from '../device/device-vectors.js';
+import { factorMoments } from '../newton/preconditioners/kfac.js';
 import { NystromPreconditioner, type NystromSettings } from '../newton/preconditioners/nystrom.js';
 import type { Preconditioner } from '../newton/preconditioners/preconditioner.js';
 import type { Optimizer } from '../optimizer.js';
 import { DiagonalOnDevice, diagonalMoments } from './diagonal-on-device.js';
-import { KfacPreconditionerOnDevice, preconditionerMoments } from './kfac-preconditioner-on-device.js';
+import { KfacPreconditionerOnDevice } from './kfac-preconditioner-on-device.js';
 import { nystromApart, NystromThere } from './nystrom-on-device.js';
 
 /** A preconditioner before it has memory there. */
@@ -29,7 +30,7 @@ export const preconditionersThere = (
   },
   kfac: {
     passes: DRAWN,
-    moments: ({ network }) => preconditionerMoments(network),
+    moments: ({ network }) => factorMoments(network),
     begin: (objective, space) => new KfacPreconditionerOnDevice(objective, space),
   },
   nystrom: {

@@ -8,7 +8,7 @@ import { firstOfLevel } from '../../core/indices.js';
 import type { Device, DeviceBuffer, KernelDevice } from '../../device/device.js';
 import { MOST_NUMBERS, type KernelArguments, type PortableKernel } from '../../device/portable-kernel.js';
 import { meanOf, sendPoints } from '../../device/sent-points.js';
-import { halvesOf, wholeText } from '../../device/whole-numbers.js';
+import { allHalves, lastBeginText, wholeText } from '../../device/whole-numbers.js';
 import type { Points } from '../../source/entry-source.js';
 import type { NearestState } from '../nearest-lists.js';
 import type { Ranges } from '../split.js';
@@ -38,15 +38,7 @@ const SEARCH: PortableKernel = {
   buffers: ['lists', 'members', 'begins', 'points'],
   integers: ['leaves', 'capacity', 'dimension', 'again'],
   body: `int row = ${wholeText('members', '2 * i')};
-int low = 0;
-int high = leaves;
-for (int k = 0; k < 31; k++) {
-  if (high - low > 1) {
-    int middle = (low + high) / 2;
-    int begin = ${wholeText('begins', '2 * middle')};
-    if (begin <= i) { low = middle; } else { high = middle; }
-  }
-}
+${lastBeginText('begins', 2, 'leaves')}
 int first = ${wholeText('begins', '2 * low')};
 int end = ${wholeText('begins', '2 * low', 2)};
 int list = ${WORDS} * capacity * row;
@@ -106,19 +98,11 @@ int row = ${wholeText('rows', '2 * at')};
 out[i] = lists[row * numbers + i - at * numbers];`,
 };
 
-/** Whole numbers as kernels read them. */
-function wholes(numbers: ArrayLike<number>, precision: Precision): FloatArray {
-  const halves = floats(2 * numbers.length, precision);
-  for (let k = 0; k < numbers.length; k++) [halves[2 * k], halves[2 * k + 1]] = halvesOf(numbers[k]);
-  return halves;
-}
-
 /** Lists of all points, κ neighbors each. */
 export class ListsOnDevice {
   readonly #card: PointCard;
   readonly #points: Points;
   readonly #capacity: number;
-  readonly #made: { destroy(): void }[] = [];
   readonly #sent: DeviceBuffer;
   readonly #lists: DeviceBuffer;
   readonly #members: DeviceBuffer;
@@ -129,7 +113,6 @@ export class ListsOnDevice {
     this.#points = points;
     this.#capacity = capacity;
     [this.#sent, this.#lists, this.#members] = buffers;
-    this.#made.push(...buffers);
   }
 
   /**
@@ -171,8 +154,8 @@ export class ListsOnDevice {
     const leaves = 2 ** depth;
     const first = firstOfLevel(depth);
     for (let first = 0; first < order.length; first += CHUNK)
-      device.write(this.#members, wholes(order.subarray(first, first + CHUNK), precision), 2 * first);
-    const begins = await device.upload(wholes([...begin.subarray(first, first + leaves), end[0]], precision));
+      device.write(this.#members, allHalves(order.subarray(first, first + CHUNK), precision), 2 * first);
+    const begins = await device.upload(allHalves([...begin.subarray(first, first + leaves), end[0]], precision));
     try {
       const integers = [leaves, this.#capacity, this.#points.dimension, this.#searches++];
       const buffers = [this.#lists, this.#members, begins, this.#sent];
@@ -189,7 +172,7 @@ export class ListsOnDevice {
     let list: DeviceBuffer | undefined;
     let out: DeviceBuffer | undefined;
     try {
-      list = await device.upload(wholes(rows, precision));
+      list = await device.upload(allHalves(rows, precision));
       out = await device.allocate(rows.length * numbers, precision);
       const buffers = [out, this.#lists, list];
       await this.#launch(PICK, { count: out.length, buffers, integers: [numbers] });
@@ -218,7 +201,7 @@ export class ListsOnDevice {
   }
 
   release(): void {
-    for (const one of this.#made.splice(0)) one.destroy();
+    for (const one of [this.#sent, this.#lists, this.#members]) one.destroy();
   }
 
   /** A list as a heap (nearest-lists.ts): what descends is one. */

@@ -11,12 +11,16 @@ import { layerWeights } from '../../../network/network.js';
 import { hasFactors, type LayerBlock, type ParameterLayout } from '../../../network/parameter-layout.js';
 import type { Objective } from '../../objective/objective.js';
 import { vectorNumbers } from '../../objective/workspace.js';
+import { factoredShifts, mean } from '../factored-damping.js';
 import type { Point } from '../point.js';
 import { ready, type Steps } from '../steps.js';
 import type { Preconditioner, PreconditionerPlan } from './preconditioner.js';
 
 const GROWTH = 10;
 const MOST_TRIES = 12;
+/** Shifts have so large a share of the diagonal's mean at least, and are at least so large. */
+const LEAST_SHARE = 1e-7;
+const LEAST_SHIFT = 1e-30;
 
 /** Numbers of a layer's sides, inputs and outputs. */
 export function sideNumbers(layer: LayerBlock): readonly [number, number] {
@@ -27,6 +31,19 @@ export function sideNumbers(layer: LayerBlock): readonly [number, number] {
 /** Numbers of all sides. */
 export const factorNumbers = ({ layers }: ParameterLayout): number =>
   layers.flatMap(sideNumbers).reduce((sum, side) => sum + vectorNumbers(side), 0);
+
+/** A moment of a layer's inputs or errors, and whether its diagonal alone is asked for. */
+export interface FactorMoment {
+  readonly layer: number;
+  readonly of: 'inputs' | 'errors';
+  readonly diagonal: boolean;
+}
+
+/** The moments that it is made of: of layers without factors the diagonals. */
+export const factorMoments = ({ layers }: ParameterLayout): FactorMoment[] =>
+  layers.flatMap((own, layer) =>
+    (['inputs', 'errors'] as const).map((of) => ({ layer, of, diagonal: !hasFactors(own) })),
+  );
 
 /** K-FAC's preconditioner: for each layer width² + outputs² numbers, width + outputs of one without factors. */
 export const kfacPreconditioner: PreconditionerPlan = {
@@ -56,12 +73,9 @@ class KfacPreconditioner implements Preconditioner {
     const { layers } = objective.network;
     this.#frozen = layers.map((_, ℓ) => plan.layers[ℓ] === null);
     objective.draw(plan.step, samples);
-    const tasks = this.#factors.flatMap(({ a, g }, layer) => {
-      const diagonal = !hasFactors(layers[layer]);
-      return [
-        { layer, of: 'inputs' as const, out: a, diagonal },
-        { layer, of: 'errors' as const, out: g, diagonal },
-      ];
+    const tasks = factorMoments(objective.network).map((moment) => {
+      const { a, g } = this.#factors[moment.layer];
+      return { ...moment, out: moment.of === 'inputs' ? a : g };
     });
     objective.moments(tasks, 0, samples);
     const λ = damping + objective.regularization;
@@ -112,22 +126,14 @@ export function factorSides(
 
 /** a ← 1/(a + π√λ), g ← 1/(g + √λ/π), number by number. */
 export function invertDiagonals(a: FloatArray, g: FloatArray, damping: number): void {
-  const shifts = shiftsOf(mean(a, a.length, 1), mean(g, g.length, 1), damping);
+  const shifts = shiftsOf(mean(a), mean(g), damping);
   for (const [k, side] of [a, g].entries()) for (let i = 0; i < side.length; i++) side[i] = 1 / (side[i] + shifts[k]);
 }
 
-/** π√λ and √λ/π by the means of both diagonals; a small share of the mean at least. */
+/** Those of `factoredShifts`, a small share of the mean at least. */
 function shiftsOf(meanA: number, meanG: number, damping: number): readonly [number, number] {
-  const root = Math.sqrt(damping);
-  const π = meanA > 0 && meanG > 0 ? Math.sqrt(meanA / meanG) : 1;
-  return [Math.max(π * root, 1e-7 * meanA, 1e-30), Math.max(root / π, 1e-7 * meanG, 1e-30)];
-}
-
-/** The mean of n numbers, one every `step`. */
-function mean(a: FloatArray, n: number, step: number): number {
-  let sum = 0;
-  for (let k = 0; k < n; k++) sum += a[k * step];
-  return sum / n;
+  const [a, g] = factoredShifts(meanA, meanG, damping);
+  return [Math.max(a, LEAST_SHARE * meanA, LEAST_SHIFT), Math.max(g, LEAST_SHARE * meanG, LEAST_SHIFT)];
 }
 
 /** The lower triangle of a ← Cholesky's factor of a + shift·I; the shift grows until there is one. */
