@@ -1,6 +1,5 @@
 /** Compressions of which something is wrong on one rank alone, for test/distributed/failing.test.ts. */
 import { uniformPoints } from '#datasets/points.js';
-import { threadCommunicator } from '#hmatrix/distributed/threads/transport.js';
 import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
 import { Team } from '#hmatrix/parallel/team.js';
 import { kernelSource } from '#hmatrix/source/kernel-source.js';
@@ -8,15 +7,13 @@ import { gaussian } from '#hmatrix/source/kernels/named.js';
 
 const SIZE = 9000;
 
-/** What this rank's compression throws. `wrong` is done to rank 1 alone, an abort in phase `phase`, or at once. */
-export async function failing({ world, rank, data: { wrong, phase, dimension = 2, after } }) {
-  const communicator = threadCommunicator(world, rank);
+/** What a compression throws. `wrong` is done to rank 1 alone, an abort in phase `phase`, or at once. */
+export async function failing(communicator, { wrong, phase, dimension = 2, after }) {
   const team = await Team.open({ workers: 1, communicator });
-  const isWrong = rank === 1;
+  const isWrong = communicator.rank === 1;
   const points = uniformPoints(SIZE, dimension, isWrong && wrong === 'points' ? 2 : 1);
-  const kernel = gaussian(0.3);
   const ridge = isWrong && wrong === 'diagonal' ? 0.5 : 0;
-  const source = kernelSource(points, kernel, { blas: team.blas, ridge });
+  const source = kernelSource(points, gaussian(0.3), { blas: team.blas, ridge });
   const aborter = new AbortController();
   if (isWrong && wrong === 'abort' && phase === undefined) aborter.abort();
   let calls = 0;
@@ -54,6 +51,5 @@ export async function failing({ world, rank, data: { wrong, phase, dimension = 2
     thrown = { name: error.name, message: error.message };
   }
   await team.close();
-  communicator.close();
   return thrown;
 }

@@ -1,7 +1,6 @@
 /** Neighbors that ranks which are threads search together, for test/distributed/neighbors.test.ts. */
 import { uniformPoints } from '#datasets/points.js';
 import { recorded } from '#hmatrix/distributed/recorded.js';
-import { threadCommunicator } from '#hmatrix/distributed/threads/transport.js';
 import { Team } from '#hmatrix/parallel/team.js';
 import { kernelSource } from '#hmatrix/source/kernel-source.js';
 import { gaussian } from '#hmatrix/source/kernels/named.js';
@@ -27,9 +26,9 @@ const CHANGED = {
 };
 
 /** Lists of this rank, what they say of themselves, and what was sent. */
-export async function lists({ world, rank, data }) {
+export async function lists(among, data) {
   const { size, dimension, neighbors, targetRecall, maxIterations, distances } = data;
-  const communicator = recorded(threadCommunicator(world, rank));
+  const communicator = recorded(among);
   const team = await Team.open({ workers: 1, communicator });
   const points = uniformPoints(size, dimension, 3);
   const change = CHANGED[data.stand];
@@ -47,6 +46,5 @@ export async function lists({ world, rank, data }) {
   const all = found ?? byIndex(rows, size, communicator);
   const { traffic } = communicator;
   await team.close();
-  communicator.close();
   return { ...all, traffic: traffic.search };
 }

@@ -1,8 +1,8 @@
 /** Neighbors that several ranks search together: the lists of one, each sent to where it is searched next. */
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import type { Traffic } from '#hmatrix/distributed/recorded.js';
-import { runOnThreads } from '#hmatrix/distributed/threads/start.js';
 import type { Neighbors } from '#hmatrix/tree/neighbors.js';
+import { runInTurn } from './in-turn.js';
 
 type Found = Neighbors & { readonly traffic: Readonly<Record<string, Traffic>> };
 
@@ -26,8 +26,9 @@ const CASES = {
   'by boxes of fewer subtrees than ranks': { size: 2100, dimension: 1, neighbors: 40 },
 } as const;
 
-const searchOn = (ranks: number, data: object): Promise<Found[]> =>
-  runOnThreads<object, Found>(ranks, { module: new URL('neighbor-ranks.mjs', import.meta.url), name: 'lists', data });
+/** By case, then by rank. */
+const searchOn = (ranks: number, cases: readonly object[]): Promise<Found[][]> =>
+  runInTurn(ranks, { module: new URL('neighbor-ranks.mjs', import.meta.url), name: 'lists' }, cases);
 const told = ({ indices, distances, recall, iterations }: Found): object => ({
   indices: Array.from(indices),
   distances: Array.from(distances),
@@ -36,24 +37,26 @@ const told = ({ indices, distances, recall, iterations }: Found): object => ({
 });
 
 describe('neighbors that several ranks search', () => {
-  it.each(Object.entries(CASES))(
-    'are_those_of_one_on_every_rank_%s',
-    async (_, data) => {
-      const [one] = await searchOn(1, data);
-      for (const ranks of [2, 5])
-        for (const found of await searchOn(ranks, data)) {
-          // No distances were asked for: one process has them anyway.
-          const wanted = found.distances.length === 0 ? { ...told(one), distances: [] } : told(one);
-          expect(told(found)).toEqual(wanted);
-        }
-    },
-    60_000,
-  );
+  let byRanks: readonly Found[][][];
+  beforeAll(async () => {
+    const cases = Object.values(CASES);
+    byRanks = [await searchOn(1, cases), await searchOn(2, cases), await searchOn(5, cases)];
+  });
+
+  it.each(Object.keys(CASES))('are_those_of_one_on_every_rank_%s', (name) => {
+    const [[one], ...several] = byRanks.map((found) => found[Object.keys(CASES).indexOf(name)]);
+    expect(several.map((ranks) => ranks.length)).toEqual([2, 5]);
+    for (const found of several.flat()) {
+      // No distances were asked for: one process has them anyway.
+      const wanted = found.distances.length === 0 ? { ...told(one), distances: [] } : told(one);
+      expect(told(found)).toEqual(wanted);
+    }
+  });
 
   it('move_with_their_indices_and_are_gathered_once', async () => {
     const data = CASES['by projection trees, without distances'];
     const ranks = 4;
-    const found = await searchOn(ranks, data);
+    const [found] = await searchOn(ranks, [data]);
     const lists = 12 * data.neighbors * data.size;
     const [{ iterations }] = found;
     expect(iterations).toBeGreaterThan(1);

@@ -1,6 +1,5 @@
 /** Lists of neighbors of ranks that are threads, while they compress, for test/distributed/own-lists.test.ts. */
 import { uniformPoints } from '#datasets/points.js';
-import { threadCommunicator } from '#hmatrix/distributed/threads/transport.js';
 import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
 import { Team } from '#hmatrix/parallel/team.js';
 import { kernelSource } from '#hmatrix/source/kernel-source.js';
@@ -37,9 +36,7 @@ const standing = (array) => Math.round(touched(array) * array.length);
  * Numbers that stand in each array that the team is given while neighbors are searched, by its name, but for the
  * points; and the most numbers of an array of this thread's own.
  */
-export async function searched({ world, rank, data }) {
-  const { size, dimension, neighbors } = data;
-  const communicator = threadCommunicator(world, rank);
+export async function searched(communicator, { size, dimension, neighbors }) {
   const team = await Team.open({ workers: 1, communicator });
   const numbers = {};
   const release = team.release.bind(team);
@@ -70,7 +67,6 @@ export async function searched({ world, rank, data }) {
     globalThis.Int32Array = plain;
   }
   await team.close();
-  communicator.close();
   return { numbers, most };
 }
 
@@ -80,9 +76,7 @@ export async function searched({ world, rank, data }) {
  * be; of how many indices the order of leaves stands here at first, after a product with own rows, and with all; the
  * matrix's product with a vector.
  */
-export async function held({ world, rank, data }) {
-  const { size, dimension, ...options } = data;
-  const communicator = threadCommunicator(world, rank);
+export async function held(communicator, { size, dimension, ...options }) {
   const team = await Team.open({ workers: 1, communicator });
   const rows = {};
   const whole = new Set();
@@ -128,6 +122,5 @@ export async function held({ world, rank, data }) {
   laidOut.push(laid());
   const isPart = own.every((i, r) => y[i] === ownY[r]);
   await team.close();
-  communicator.close();
   return { rows, whole: [...whole].sort(), known, own: own.length, y, isPart, laidOut, wholeDiagonals };
 }

@@ -1,6 +1,6 @@
 /** Ranks that compress together have the lists of neighbors of their own indices alone, and no diagonal; same bits. */
-import { describe, expect, it } from 'vitest';
-import { runOnThreads } from '#hmatrix/distributed/threads/start.js';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { runInTurn } from './in-turn.js';
 
 interface Held {
   /** Rows of the largest array of each name. */
@@ -18,8 +18,9 @@ interface Held {
   readonly laidOut: readonly number[];
 }
 
-const heldBy = (ranks: number, data: object): Promise<Held[]> =>
-  runOnThreads<object, Held>(ranks, { module: new URL('own-lists-ranks.mjs', import.meta.url), name: 'held', data });
+const module = new URL('own-lists-ranks.mjs', import.meta.url);
+const heldBy = (ranks: number, cases: readonly object[]): Promise<Held[][]> =>
+  runInTurn(ranks, { module, name: 'held' }, cases);
 
 interface Searched {
   /** Numbers that stand in each array while neighbors are searched. */
@@ -28,12 +29,8 @@ interface Searched {
   readonly most: number;
 }
 
-const searchedBy = (ranks: number, data: object): Promise<Searched[]> =>
-  runOnThreads<object, Searched>(ranks, {
-    module: new URL('own-lists-ranks.mjs', import.meta.url),
-    name: 'searched',
-    data,
-  });
+const searchedBy = (ranks: number, cases: readonly object[]): Promise<Searched[][]> =>
+  runInTurn(ranks, { module, name: 'searched' }, cases);
 
 /** Searches, the part of all that a rank of eight may have, and arrays that one process has of all. */
 const SEARCHES = {
@@ -52,46 +49,60 @@ const CASES = {
 } as const;
 
 describe('lists of neighbors on several ranks', () => {
-  it.each(Object.entries(CASES))(
-    'are_on_the_ranks_that_have_their_indices_%s',
-    async (name, [ranks, data]) => {
-      const [one] = await heldBy(1, data);
-      expect(one.rows['neighbors']).toBe(data.size);
-      const found = await heldBy(ranks, data);
-      for (const { rows, whole, known, own, y, isPart, laidOut, wholeDiagonals } of found) {
-        expect(isPart).toBe(true);
-        expect(y).toEqual(one.y);
-        expect(wholeDiagonals).toBe(0);
-        expect(known[0]).toBe(known[1]);
-        // Of pages of 64, two may be others' in part.
-        const ofOwn = own + (name === 'with near leaves' ? data.size : 128);
-        for (const some of laidOut.slice(0, 2)) expect(some).toBeLessThanOrEqual(ofOwn);
-        expect(laidOut[2]).toBe(data.size);
-        // Where parts are large enough to be told from all.
-        if (data.size > 1000) expect(['order', 'tree.order']).toEqual(expect.arrayContaining(whole as string[]));
-        // Near leaves of others have lists here, too.
-        const near = name === 'with near leaves' ? data.size / 2 : 0;
-        expect(rows['neighbors']).toBeLessThanOrEqual(own + near);
-        expect(rows['nearestBegin']).toBeLessThanOrEqual(own + near + 1);
-        for (const of of ['reach', 'known', 'next', 'marks']) expect(rows[of]).toBe(own);
-      }
-      expect(found.reduce((sum, { own }) => sum + own, 0)).toBe(data.size);
-    },
-    60_000,
-  );
+  const [names, cases] = [Object.keys(CASES), Object.values(CASES)];
+  let alone: Held[][];
+  const several = new Map<number, Held[][]>();
+  beforeAll(async () => {
+    alone = await heldBy(
+      1,
+      cases.map(([, data]) => data),
+    );
+    for (const ranks of new Set(cases.map(([count]) => count))) {
+      const some = await heldBy(
+        ranks,
+        cases.filter(([count]) => count === ranks).map(([, data]) => data),
+      );
+      several.set(ranks, some);
+    }
+  });
 
-  it.each(Object.entries(SEARCHES))(
-    'are_searched_without_numbers_of_all_indices_%s',
-    async (_, [data, part, known]) => {
-      const [one] = await searchedBy(1, data);
-      const large = Object.entries(one.numbers).filter(([, numbers]) => numbers > data.size / 16);
+  it.each(Object.entries(CASES))('are_on_the_ranks_that_have_their_indices_%s', (name, [ranks, data]) => {
+    const [one] = alone[names.indexOf(name)];
+    expect(one.rows['neighbors']).toBe(data.size);
+    const found = several.get(ranks)![cases.filter(([count]) => count === ranks).findIndex(([, of]) => of === data)];
+    for (const { rows, whole, known, own, y, isPart, laidOut, wholeDiagonals } of found) {
+      expect(isPart).toBe(true);
+      expect(y).toEqual(one.y);
+      expect(wholeDiagonals).toBe(0);
+      expect(known[0]).toBe(known[1]);
+      // Of pages of 64, two may be others' in part.
+      const ofOwn = own + (name === 'with near leaves' ? data.size : 128);
+      for (const some of laidOut.slice(0, 2)) expect(some).toBeLessThanOrEqual(ofOwn);
+      expect(laidOut[2]).toBe(data.size);
+      // Where parts are large enough to be told from all.
+      if (data.size > 1000) expect(['order', 'tree.order']).toEqual(expect.arrayContaining(whole as string[]));
+      // Near leaves of others have lists here, too.
+      const near = name === 'with near leaves' ? data.size / 2 : 0;
+      expect(rows['neighbors']).toBeLessThanOrEqual(own + near);
+      expect(rows['nearestBegin']).toBeLessThanOrEqual(own + near + 1);
+      for (const of of ['reach', 'known', 'next', 'marks']) expect(rows[of]).toBe(own);
+    }
+    expect(found.reduce((sum, { own }) => sum + own, 0)).toBe(data.size);
+  });
+
+  it('are_searched_without_numbers_of_all_indices', async () => {
+    const searches = Object.values(SEARCHES);
+    const data = searches.map(([search]) => search);
+    const [one, eight] = [await searchedBy(1, data), await searchedBy(8, data)];
+    for (const [k, [{ size }, part, known]] of searches.entries()) {
+      const large = Object.entries(one[k][0].numbers).filter(([, numbers]) => numbers > size / 16);
       expect(large.map(([name]) => name)).toEqual(expect.arrayContaining([...known]));
-      for (const { numbers, most } of await searchedBy(8, data)) {
+      expect(eight[k]).toHaveLength(8);
+      for (const { numbers, most } of eight[k]) {
         expect(Object.keys(numbers)).toEqual(expect.arrayContaining([...known]));
         expect(large.filter(([name, all]) => numbers[name] > part * all)).toEqual([]);
-        expect(most).toBeLessThan(data.size / 2);
+        expect(most).toBeLessThan(size / 2);
       }
-    },
-    60_000,
-  );
+    }
+  });
 });
