@@ -249,7 +249,7 @@ describe.each(FEW_DEVICES)('on %s in %s', (name, precision) => {
   const test = skipped ? it.skip : it;
   if (skipped) it.skip(missing, () => undefined);
   const ε = ROUNDOFF[precision];
-  // A software adapter takes seconds for each kernel that is new.
+  // A software adapter takes its time.
   const slow = name === 'webgpu';
   let device: Device;
   beforeAll(async () => {
