@@ -99,7 +99,7 @@ export function denseGaussNewton(model: Model): Matrix {
   return { ...dense, data: dense.data.slice() };
 }
 
-/** Computed once for each model of a test's file. */
+/** Computed once for each model of a test's file, a triangle of it: Q_i is symmetric. */
 const denseHessians = new WeakMap<Model, Matrix>();
 
 function sumOfSquares(model: Model): Matrix {
@@ -117,10 +117,14 @@ function sumOfSquares(model: Model): Matrix {
       for (let k = 0; k < r; k++) {
         let qj = 0;
         for (let l = 0; l < r; l++) qj += q[k + l * r] * j[l + b * r];
-        for (let a = 0; a < size; a++) dense.data[a + b * size] += (row[a + k * size] * qj) / jacobians.length;
+        qj /= jacobians.length;
+        // Output k does not depend on most weights of the last layer.
+        if (qj === 0) continue;
+        for (let a = b; a < size; a++) dense.data[a + b * size] += row[a + k * size] * qj;
       }
     }
   });
+  for (let b = 0; b < size; b++) for (let a = 0; a < b; a++) dense.data[a + b * size] = dense.data[b + a * size];
   return dense;
 }
 
