@@ -48,7 +48,8 @@ const STARTS =
   /child_process|\/(compile-once|interpreter|command|project|launchers|nvcc|examples|stand-in|adapter|browser)\.js'/;
 
 /**
- * Files that start other programs come first: a process that has had arrays of many gigabytes may not fork (ENOMEM).
+ * Files that start other programs come first: a process whose arrays are larger than the machine's memory may not fork
+ * (ENOMEM; test/setup.ts).
  * Of these, and of the others, the longest come first.
  */
 class StartersFirst extends BaseSequencer {

@@ -1,19 +1,21 @@
 /**
  * Before each file: arrays of numbers that are equal to the bit are equal at once. Vitest looks at typed arrays element
  * by element, 5 µs each, which took a third of all tests; where bits differ it still does, and decides. After each what
- * it left is collected where the process has grown: files that follow each other share one, memory over which workers
- * share arrays makes no collector begin, and a process that has many gigabytes may start no others.
+ * it left is collected where that is much: files that follow each other share a process, and V8 does not count memory
+ * that workers share. Such arrays lie side by side, one area to the kernel, and where an area is larger than all of the
+ * machine's memory the process may start no others (ENOMEM), however little of it is touched.
  */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterAll, expect } from 'vitest';
 
-/** Bytes of a process from which on it is collected. */
+/** Bytes of arrays, touched or not, or of a process, from which on it is collected. */
 const LARGE = 3 * 2 ** 30;
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
 afterAll(() => {
-  if (process.memoryUsage.rss() > LARGE) collect();
+  const { rss, arrayBuffers } = process.memoryUsage();
+  if (Math.max(rss, arrayBuffers) > LARGE) collect();
 });
 
 type Numbers = NodeJS.TypedArray;
