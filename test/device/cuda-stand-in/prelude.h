@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <sys/mman.h>
 #include <ucontext.h>
 
 #define PROCESSOR
@@ -64,7 +65,14 @@ static void live() {
   }
 }
 static void make(int count) {
-  if (stacks == nullptr) stacks = (char*)malloc((size_t)MOST * STACK);
+  // Every kernel has stacks for all threads that there may be. The kernel of the system does not count what is not
+  // touched: it starts no programs from a process with more than the machine's memory in one area.
+  if (stacks == nullptr) {
+    const int kind = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    void* room = mmap(nullptr, (size_t)MOST * STACK, PROT_READ | PROT_WRITE, kind, -1, 0);
+    if (room == MAP_FAILED) abort();
+    stacks = (char*)room;
+  }
   for (; made < count; made++) {
     getcontext(&started);
     started.uc_stack.ss_sp = stacks + (size_t)made * STACK;
