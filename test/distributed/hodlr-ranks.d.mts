@@ -1,6 +1,4 @@
-/** What one process, or rank `rank` of a world, finds of a HODLR matrix. */
-export function look(start: {
-  readonly world?: unknown;
-  readonly rank?: number;
-  readonly data: object;
-}): Promise<Record<string, unknown>>;
+import type { Communicator } from '#hmatrix/distributed/communicator.js';
+
+/** What one process, or one of several ranks, finds of a HODLR matrix. */
+export function look(communicator: Communicator, data: object): Promise<Record<string, unknown>>;

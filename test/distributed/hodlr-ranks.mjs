@@ -3,8 +3,6 @@ import { createHash } from 'node:crypto';
 import { uniformPoints } from '#datasets/points.js';
 import { view, zeros } from '#hmatrix/dense/matrix.js';
 import { recorded } from '#hmatrix/distributed/recorded.js';
-import { selfCommunicator } from '#hmatrix/distributed/self.js';
-import { threadCommunicator } from '#hmatrix/distributed/threads/transport.js';
 import { load } from '#hmatrix/files/load.js';
 import { save } from '#hmatrix/files/save.js';
 import { factor } from '#hmatrix/hierarchical/factor/factor.js';
@@ -33,9 +31,8 @@ function ownOf({ own }, block) {
   return rows;
 }
 
-/** What rank `rank` of a world finds, or one process alone. */
-export async function look({ world, rank, data: { size, options, shift, file, workers = 1 } }) {
-  const communicator = world === undefined ? selfCommunicator() : threadCommunicator(world, rank);
+/** What a rank finds, or one process alone. */
+export async function look(communicator, { size, options, shift, file, workers = 1 }) {
   const team = await Team.open({ workers, communicator });
   const source = kernelSource(uniformPoints(size, 2, 1), matern32(0.1), { blas: team.blas });
   const x = new Float64Array(size * 5);
@@ -91,13 +88,12 @@ export async function look({ world, rank, data: { size, options, shift, file, wo
     (error) => `${error.name}: ${error.message}`,
   );
   await team.close();
-  communicator.close();
   return found;
 }
 
 /** Messages that a rank sends to siblings, by what is done. */
-export async function messages({ world, rank, data: { size } }) {
-  const communicator = recorded(threadCommunicator(world, rank));
+export async function messages(among, { size }) {
+  const communicator = recorded(among);
   const team = await Team.open({ workers: 1, communicator });
   const source = kernelSource(uniformPoints(size, 2, 1), matern32(0.1), { blas: team.blas });
   const matrix = await compress(source, { format: 'hodlr', leafSize: 32, maxRank: 16, tolerance: 1e-12 }, { team });
@@ -113,7 +109,6 @@ export async function messages({ world, rank, data: { size } }) {
   factors.applyFactor(x);
   const { traffic } = communicator;
   await team.close();
-  communicator.close();
   const sent = ([phase, { send }]) => [phase, send?.messages ?? 0];
   return Object.fromEntries(Object.entries(traffic).map(sent));
 }
