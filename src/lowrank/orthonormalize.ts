@@ -9,16 +9,20 @@
  * rounding leaves no k directions.
  */
 import { NonFiniteError } from '../core/errors.js';
-import { precisionOf } from '../core/floats.js';
+import { precisionOf, ROUNDOFF, type Precision } from '../core/floats.js';
 import { sharedFloat32, sharedFloat64 } from '../core/shared-array.js';
+import type { Blas } from '../dense/blas.js';
 import { HouseholderQr } from '../dense/householder-qr.js';
 import { copyInto, fill, view, zeros, type Matrix } from '../dense/matrix.js';
 import type { PanelAlgebra } from './panel-algebra.js';
 
-const MOST_PASSES = 6;
+/** Passes of Cholesky QR after which there is no hope of an end. */
+export const MOST_PASSES = 6;
 const MOST_SHIFTS = 6;
 /** A pass that starts with ‖YᵀY − I‖_F at most this ends orthonormal to a small multiple of eps. */
 const NEAR = 0.5;
+/** Squares of lengths below which there is no direction left. */
+const SMALLEST: Readonly<Record<Precision, number>> = { f64: 1e-290, f32: 1e-30 };
 
 const sharedZeros = (rows: number, cols: number, double: boolean): Matrix =>
   view(double ? sharedFloat64(rows * cols) : sharedFloat32(rows * cols), 0, rows, cols);
@@ -36,22 +40,41 @@ export function orthonormalize(y: Matrix, algebra: PanelAlgebra, r?: Matrix): 'c
   if (k === 0) return 'cholesky';
   const gram = sharedZeros(k, k, double);
   const factor = sharedZeros(k, k, double);
-  const lengths = new Float64Array(k);
+  const precision = precisionOf(y.data);
   for (let pass = 0; pass < MOST_PASSES; pass++) {
     algebra.gram(y, gram);
-    if (!unitDiagonal(gram, lengths)) break;
-    const near = departure(gram) <= NEAR;
-    const shifted = choleskyOf(gram, factor, y.rows, algebra);
-    if (shifted === undefined) break;
-    // R of this pass: the factor of the scaled matrix with the lengths put back.
-    for (let j = 0; j < k; j++)
-      for (let i = 0; i < k; i++) factor.data[i + j * k] = i <= j ? factor.data[i + j * k] * lengths[j] : 0;
+    const found = factorGram(gram, factor, { rows: y.rows, precision }, algebra.blas);
+    if (found === 'none') break;
     algebra.solveRight(y, factor, 'U');
     if (r !== undefined) algebra.blas.trmm('L', 'U', 'N', 'N', 1, factor, r);
-    if (near && !shifted) return 'cholesky';
+    if (found === 'last') return 'cholesky';
   }
   householder(y, algebra, r);
   return 'householder';
+}
+
+/**
+ * A pass of Cholesky QR: `factor` ← R, upper triangular with zeros below, of the Gram matrix YᵀY of a panel of so many
+ * rows, for Y ← YR⁻¹; `precision` is that of the panel and of the products (k × k here may be more precise). 'last'
+ * where YR⁻¹ is orthonormal to a small multiple of eps, 'more' where another pass is needed, 'none' where there is no
+ * R. The Gram matrix is scaled. k³/3 flops. Throws NonFiniteError.
+ */
+export function factorGram(
+  gram: Matrix,
+  factor: Matrix,
+  { rows, precision }: { readonly rows: number; readonly precision: Precision },
+  blas: Blas,
+): 'last' | 'more' | 'none' {
+  const k = gram.cols;
+  const lengths = new Float64Array(k);
+  if (!unitDiagonal(gram, lengths, precision)) return 'none';
+  const near = departure(gram) <= NEAR;
+  const shifted = choleskyOf(gram, factor, Math.sqrt(rows) * k * ROUNDOFF[precision], blas);
+  if (shifted === undefined) return 'none';
+  // R of this pass: the factor of the scaled matrix with the lengths put back.
+  for (let j = 0; j < k; j++)
+    for (let i = 0; i < k; i++) factor.data[i + j * k] = i <= j ? factor.data[i + j * k] * lengths[j] : 0;
+  return near && !shifted ? 'last' : 'more';
 }
 
 function setIdentity(a: Matrix): void {
@@ -63,10 +86,10 @@ function setIdentity(a: Matrix): void {
  * Scales a Gram matrix to a unit diagonal, the columns' lengths aside; false if a column is zero, or so short that its
  * square is not normal.
  */
-function unitDiagonal(gram: Matrix, lengths: Float64Array): boolean {
+function unitDiagonal(gram: Matrix, lengths: Float64Array, precision: Precision): boolean {
   const k = gram.cols;
   const { data } = gram;
-  const smallest = data instanceof Float64Array ? 1e-290 : 1e-30;
+  const smallest = SMALLEST[precision];
   let usable = true;
   for (let j = 0; j < k; j++) {
     const square = data[j * (k + 1)];
@@ -92,18 +115,17 @@ function departure(c: Matrix): number {
 }
 
 /**
- * Upper Cholesky factor of a Gram matrix of unit diagonal: whether it took a shift, or undefined where no small one
- * helps.
+ * Upper Cholesky factor of a Gram matrix of unit diagonal: whether it took a shift, the first of which is `least`, or
+ * undefined where no small one helps.
  */
-function choleskyOf(gram: Matrix, factor: Matrix, rows: number, { blas }: PanelAlgebra): boolean | undefined {
+function choleskyOf(gram: Matrix, factor: Matrix, least: number, blas: Blas): boolean | undefined {
   const k = gram.cols;
-  const eps = gram.data instanceof Float64Array ? 2 ** -52 : 2 ** -23;
   let shift = 0;
   for (let attempt = 0; attempt < MOST_SHIFTS && shift < 0.1; attempt++) {
     copyInto(factor, gram);
     for (let i = 0; i < k; i++) factor.data[i * (k + 1)] += shift;
     if (blas.potrf('U', factor) === 0) return shift > 0;
-    shift = shift === 0 ? Math.sqrt(rows) * k * eps : 10 * shift;
+    shift = shift === 0 ? least : 10 * shift;
   }
   return undefined;
 }

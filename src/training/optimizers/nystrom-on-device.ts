@@ -5,6 +5,7 @@
 import { floats, type FloatArray } from '../../core/floats.js';
 import type { RandomStream } from '../../core/random.js';
 import { zeros, type Matrix } from '../../dense/matrix.js';
+import { factorGram, MOST_PASSES } from '../../lowrank/orthonormalize.js';
 import type { ParameterLayout } from '../../network/parameter-layout.js';
 import { MULTIPLY } from '../../tape/device/maps.js';
 import { place, Recorder, transposed, type DeviceStep } from '../../tape/device/recorder.js';
@@ -83,6 +84,29 @@ export class NystromThere implements NystromPlaces {
     const numbers = floats(this.#space.length, batch.precision);
     stream.fillNormal(numbers);
     this.#write(numbers, this.#objective.placeOf(column));
+  }
+
+  /**
+   * Cholesky QR (../../lowrank/orthonormalize.ts): Y ← U, R of YᵀY here, U ← YR⁻¹. Random columns take two passes, few
+   * of them that are long one: at most 4 launches each.
+   */
+  *orthonormalize(): Steps<boolean> {
+    const { batch, options } = this.#objective;
+    const { u, y } = this.#at;
+    const [n, k] = [this.#space.length, this.u.length];
+    for (let pass = 0; pass < MOST_PASSES; pass++) {
+      this.#run('copy', (recorder) => recorder.steps.push(copyStep(y, u, n * k)));
+      const factor = zeros(k, k);
+      const kind = { rows: n, precision: batch.precision };
+      const found = factorGram(yield* this.gram('y'), factor, kind, options.blas);
+      if (found === 'none') return false;
+      const inverse = zeros(k, k);
+      for (let j = 0; j < k; j++) inverse.data[j * (k + 1)] = 1;
+      options.blas.trsm('L', 'U', 'N', 'N', 1, factor, inverse);
+      this.rotate(inverse);
+      if (found === 'last') return true;
+    }
+    return false;
   }
 
   /** In the device's precision. */

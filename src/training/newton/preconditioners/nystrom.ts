@@ -6,8 +6,8 @@
  *   Ω orthonormal, Y = GΩ + νΩ, ΩᵀY = LLᵀ, B = YL⁻ᵀ, BᵀB = VΣ²Vᵀ, U = BVΣ⁻¹, Λ = Σ² − ν
  */
 import { RandomStream } from '../../../core/random.js';
-import type { FloatArray } from '../../../core/floats.js';
-import { view, zeros, type Matrix } from '../../../dense/matrix.js';
+import { precisionOf, ROUNDOFF, type FloatArray } from '../../../core/floats.js';
+import { block, view, zeros, type Matrix } from '../../../dense/matrix.js';
 import { symmetricEigen } from '../../../dense/symmetric-eigen.js';
 import type { Blas } from '../../../dense/blas.js';
 import type { ParameterLayout } from '../../../network/parameter-layout.js';
@@ -19,6 +19,8 @@ import type { Preconditioner, PreconditionerPlan } from './preconditioner.js';
 
 /** Keeps its streams apart from others of the same seed. */
 const PURPOSE = 0x6e797374;
+/** A vector of which less than so many eps is left besides those before it lies in their span. */
+const DEPENDENT = 64;
 
 /** Rank and how long it is kept. */
 export interface NystromSettings {
@@ -48,6 +50,11 @@ export interface NystromPlaces {
   readonly arrays: Readonly<Record<string, FloatArray>>;
   /** A column ← numbers that a stream draws. */
   fill(column: FloatArray, stream: RandomStream): void;
+  /**
+   * U ← orthonormal columns of its span, those before each spanning what they did, by products of all of them; false
+   * where rounding leaves no such ones, or where one after the other takes less: Y is lost, U spans what it did.
+   */
+  orthonormalize(): Steps<boolean>;
   /** XᵀY, X being U or Y. */
   gram(x: 'u' | 'y'): Steps<Matrix>;
   /** U ← Y·W. */
@@ -89,53 +96,70 @@ export class NystromPreconditioner<S extends Space> implements Preconditioner<S>
     const { u, y } = places;
     const { space } = point;
     const k = u.length;
-    yield* this.#draw(point);
+    const rank = yield* this.#draw(point);
     let largest = 0;
-    for (let j = 0; j < k; j++) {
+    for (let j = 0; j < rank; j++) {
       yield* point.product('gauss-newton', 0, { v: u[j], out: y[j] }, samples);
       const [square] = yield* space.dots([y[j], y[j]]);
       largest = Math.max(largest, Math.sqrt(square));
     }
-    const ν = Math.sqrt(space.length) * largest * (u[0] instanceof Float32Array ? 2 ** -23 : 2 ** -52);
-    for (let j = 0; j < k; j++) space.add(ν, u[j], y[j]);
-    const l = yield* places.gram('u');
+    for (const column of y.slice(rank)) space.clear(column);
+    const ν = Math.sqrt(space.length) * largest * ROUNDOFF[precisionOf(u[0])];
+    for (let j = 0; j < rank; j++) space.add(ν, u[j], y[j]);
+    const leading = (of: Matrix): Matrix => block(of, 0, 0, rank, rank);
+    const core = yield* places.gram('u');
     for (let j = 0; j < k; j++)
-      for (let i = 0; i < k; i++) l.data[i + j * k] = 0.5 * (l.data[i + j * k] + l.data[j + i * k]);
+      for (let i = 0; i < k; i++) core.data[i + j * k] = 0.5 * (core.data[i + j * k] + core.data[j + i * k]);
+    const l = leading(core);
     if (!(largest > 0) || this.#blas.potrf('L', l) !== 0) {
       // Nothing to go by: M = I.
       for (const column of u) space.clear(column);
       places.keep(new Float64Array(k));
       return;
     }
-    const b = yield* places.gram('y');
+    const b = leading(yield* places.gram('y'));
     this.#blas.trsm('L', 'L', 'N', 'N', 1, l, b);
     this.#blas.trsm('R', 'L', 'T', 'N', 1, l, b);
     const squares = symmetricEigen(this.#blas, b, 'a Nyström core');
     // U ← Y·L⁻ᵀVΣ⁻¹, largest first.
     const w = zeros(k, k);
     const values = new Float64Array(k);
-    for (let j = 0; j < k; j++) {
-      const from = k - 1 - j;
+    for (let j = 0; j < rank; j++) {
+      const from = rank - 1 - j;
       const σ = Math.sqrt(Math.max(squares[from], Number.MIN_VALUE));
-      for (let i = 0; i < k; i++) w.data[i + j * k] = b.data[i + from * k] / σ;
+      for (let i = 0; i < rank; i++) w.data[i + j * k] = b.data[i + from * k] / σ;
       values[j] = Math.max(0, squares[from] - ν);
     }
-    this.#blas.trsm('L', 'L', 'T', 'N', 1, l, w);
+    this.#blas.trsm('L', 'L', 'T', 'N', 1, l, leading(w));
     places.rotate(w);
     places.keep(values);
   }
 
-  /** Ω into U: orthonormal, zero in frozen layers. */
-  *#draw(point: Point<S>): Steps<void> {
+  /**
+   * Ω into U: orthonormal, zero in frozen layers; how many there are, fewer than U has where less of θ is free. The
+   * rest of U is zero.
+   */
+  *#draw(point: Point<S>): Steps<number> {
     const { space } = point;
     const { u } = this.#places;
     for (const [j, ω] of u.entries()) {
       this.#places.fill(ω, new RandomStream(this.#settings.seed, PURPOSE, point.plan.step, j));
       point.mask(ω);
+    }
+    if (yield* this.#places.orthonormalize()) return u.length;
+    const least = DEPENDENT * ROUNDOFF[precisionOf(u[0])];
+    for (const [j, ω] of u.entries()) {
+      const [before] = yield* space.dots([ω, ω]);
       space.orthogonalize(ω, u.slice(0, j));
       const [square] = yield* space.dots([ω, ω]);
-      space.scale(1 / Math.max(Math.sqrt(square), Number.MIN_VALUE), ω);
+      if (!(square > least ** 2 * before)) {
+        // Random numbers: those that come behind depend on these, too.
+        for (const column of u.slice(j)) space.clear(column);
+        return j;
+      }
+      space.scale(1 / Math.sqrt(square), ω);
     }
+    return u.length;
   }
 }
 
@@ -167,6 +191,11 @@ class PlacesHere implements NystromPlaces {
 
   fill(column: FloatArray, stream: RandomStream): void {
     stream.fillNormal(column);
+  }
+
+  /** Pairs are as fast here, and need no second pass. */
+  orthonormalize(): Steps<boolean> {
+    return ready(false);
   }
 
   /** In float64. */
