@@ -13,6 +13,7 @@ import { columnsTaken, type CsvReading } from '../io/csv-format.js';
 import { grouped, inBytes, inDigits, inPercent, inPowers, inSeconds } from '../core/number-text.js';
 import { chosenSentences, type ChosenOptions } from '../hierarchical/matrix/chosen-options.js';
 import { MEMORY_PARTS, type LevelRanks } from '../hierarchical/matrix/memory.js';
+import type { NeighborSearchPlace } from '../tree/neighbors.js';
 
 /** A table with its first column flush left and the others flush right; no colours, so that it may go to a file. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -190,6 +191,23 @@ export function blasLines(blas: string, dgemm: number, portable: boolean): strin
   return lines;
 }
 
+/** Why neighbors were searched by the team. */
+const WHY_NOT_ON_DEVICE: Readonly<Record<Exclude<NeighborSearchPlace, 'device'>, string>> = {
+  distance: 'their distance is not that of points',
+  'few-dimensions': 'of points in so few dimensions they are exact',
+  'few-points': 'all points were compared with all',
+  'low-recall': 'trees on the device found too few',
+  memory: 'their lists and the points take more than half of what was free there',
+  'many-points': 'there are more points than the device counts',
+};
+
+/** What a device did. */
+const deviceLine = (device: string, neighborsOn: NeighborSearchPlace | undefined): string => {
+  if (neighborsOn === 'device') return `skeletons and neighbors found on ${device}`;
+  const why = neighborsOn === undefined ? '' : `; neighbors by the team: ${WHY_NOT_ON_DEVICE[neighborsOn]}`;
+  return `skeletons found on ${device}${why}`;
+};
+
 /** Everything about a run, as `hmatrix compress` prints it. */
 export function runReport(record: CompressionRecord, portable: boolean): string {
   const { memory } = record;
@@ -203,7 +221,7 @@ export function runReport(record: CompressionRecord, portable: boolean): string 
     errorLine(record),
     `memory of the process at its peak: ${inBytes(memory.peakBytes)} (${inBytes(memory.wholePeakBytes)} with the ` +
       'measurement of the error)',
-    ...(record.device === undefined ? [] : [`skeletons found on ${record.device}`]),
+    ...(record.device === undefined ? [] : [deviceLine(record.device, record.neighborsOn)]),
     ...blasLines(record.blas, record.gflops.dgemm, portable),
   ].join('\n');
 }

@@ -172,6 +172,7 @@ export async function runCompression(setup: CompressionSetup, control: TeamContr
       nodes: { resampled: report.resampled, missed: report.missed },
       limits: report.limits,
       device: setup.device?.description,
+      neighborsOn: report.neighborsOn,
       blas: report.blas,
       ...circumstances(),
     };

@@ -114,6 +114,8 @@ export interface CompressionRecord {
   readonly limits: EntriesReport['limits'];
   /** Where skeletons were found, where a device was named. */
   readonly device?: string | undefined;
+  /** Whether neighbors were searched there, too, or why not; of a card. */
+  readonly neighborsOn?: EntriesReport['neighborsOn'];
   readonly blas: string;
   readonly machine: MachineDescription;
   readonly versions: Versions;

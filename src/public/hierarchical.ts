@@ -21,6 +21,7 @@ export type {
   OperatorReport,
   ProductsReport,
 } from '../hierarchical/matrix/report.js';
+export type { NeighborSearchPlace } from '../tree/neighbors.js';
 export type { HierarchicalFormat } from '../hierarchical/matrix/format.js';
 export type { DeviceFactorOptions, DeviceMatrix, DeviceMatrixMemory } from '../hierarchical/device/device-matrix.js';
 export type { DeviceMatrixOptions, DevicePrecisionOptions } from '../hierarchical/device/device-options.js';

@@ -21,7 +21,7 @@ import { type EntrySource, type Points, requireSource } from '../source/entry-so
 import { chooseDistance, resolvedDistance } from './distances/choose-distance.js';
 import type { KnownEntries } from './distances/distance.js';
 import type { DistanceName } from './distances/table.js';
-import { ListsOnDevice, type PointCard } from './device/lists-on-device.js';
+import { ListsOnDevice, type NoLists, type PointCard } from './device/lists-on-device.js';
 import { listsByIndex, type FoundLists } from './gather-lists.js';
 import { NONE_KNOWN, type ListedIndices } from './known-indices.js';
 import { neighborsOnLine } from './line-neighbors.js';
@@ -73,6 +73,14 @@ export interface Neighbors {
 }
 
 /**
+ * Where neighbors were searched while a card was there: on it ('device'), or why the team did it. 'distance': other
+ * than that of points; 'few-dimensions': exactly, by boxes; 'few-points': all with all; 'memory': lists and points took
+ * more than half of what was free on the card; 'many-points': more than it counts; 'low-recall': projection trees on
+ * it missed their target, and all were compared with all here.
+ */
+export type NeighborSearchPlace = 'device' | 'distance' | 'few-dimensions' | 'few-points' | 'low-recall' | NoLists;
+
+/**
  * Leaves of projection trees hold at least this many indices, and at least LEAF_PER_NEIGHBOR·κ; less than twice as
  * many.
  */
@@ -114,8 +122,8 @@ export async function findNeighbors(
       maxIterations,
     });
   const resolved = { neighbors, seed, targetRecall, maxIterations };
-  const { lists, ...found } = await search(source, distance, resolved, true, control);
-  return { ...found, ...(await listsByIndex(lists, found.count, control)) };
+  const { lists, count, recall, iterations } = await search(source, distance, resolved, true, control);
+  return { count, recall, iterations, ...(await listsByIndex(lists, count, control)) };
 }
 
 /**
@@ -125,6 +133,8 @@ export async function findNeighbors(
 export interface NeighborRows extends Pick<Neighbors, 'count' | 'indices' | 'recall' | 'iterations'>, ListedIndices {
   /** Of several ranks the positions of a tree whose indices' lists each has, once they have moved (own-lists.ts). */
   readonly ranges?: readonly PositionRange[] | undefined;
+  /** Undefined without a card, and of no neighbors. */
+  readonly searchedOn?: NeighborSearchPlace | undefined;
 }
 
 /**
@@ -139,7 +149,8 @@ export async function findNeighborRows(
   control: TeamControl,
 ): Promise<NeighborRows> {
   const found = await search(source, distance, { neighbors, seed, isFinite, card, ...DEFAULTS }, false, control);
-  const { lists, ...rest } = found;
+  const { lists, searchedOn, ...counted } = found;
+  const rest = { ...counted, searchedOn: card === undefined || counted.count === 0 ? undefined : searchedOn };
   const { communicator } = control.team;
   const { indices, members } = lists;
   if (communicator.size > 1) return { ...rest, indices, rowOf: sharedInt32(0), members };
@@ -153,8 +164,11 @@ interface KnownSource extends KnownEntries {
   readonly card?: PointCard | undefined;
 }
 
-/** Lists, and what is to be said of them. */
-type Found = Pick<Neighbors, 'count' | 'recall' | 'iterations'> & { readonly lists: FoundLists };
+/** Lists, and what is to be said of them; where they are searched if there is a card. */
+type Found = Pick<Neighbors, 'count' | 'recall' | 'iterations'> & {
+  readonly lists: FoundLists;
+  readonly searchedOn: NeighborSearchPlace;
+};
 
 async function search(
   source: EntrySource,
@@ -171,26 +185,32 @@ async function search(
   const capacity = Math.min(neighbors, size - 1);
   if (areBoxed(points, capacity)) {
     const lists = await neighborsOfPoints(points, capacity, wantsDistances, control);
-    return { count: capacity, lists, recall: 1, iterations: 0 };
+    return { count: capacity, lists, recall: 1, iterations: 0, searchedOn: 'few-dimensions' };
   }
-  if (capacity === 0 || place !== undefined)
-    return { count: capacity, lists: listsOnLine(place, size, capacity, control), recall: 1, iterations: 0 };
+  if (capacity === 0 || place !== undefined) {
+    const lists = listsOnLine(place, size, capacity, control);
+    return { count: capacity, lists, recall: 1, iterations: 0, searchedOn: 'distance' };
+  }
   const leaf = leafFor(capacity);
   const search = { distance: data, size, capacity, seed, sharing: { modules, solo } };
   let iterations = 0;
+  let searchedOn: NeighborSearchPlace = points === undefined ? 'distance' : 'few-points';
   if (targetRecall < 1 && size > EXHAUSTIVE_LEAVES * leaf) {
     const limits = { leaf, targetRecall, maxIterations };
-    const there =
-      card === undefined || points === undefined ? undefined : await ListsOnDevice.open(card, points, capacity);
+    const opened =
+      card === undefined || points === undefined ? 'distance' : await ListsOnDevice.open(card, points, capacity);
+    const there = opened instanceof ListsOnDevice ? opened : undefined;
+    searchedOn = opened instanceof ListsOnDevice ? 'device' : opened;
     const found = await searchTrees({ ...search, there }, limits, control).finally(() => there?.release());
     if (found.lists !== undefined) {
       const { recall, iterations, lists } = found;
-      return { count: capacity, lists, recall, iterations };
+      return { count: capacity, lists, recall, iterations, searchedOn };
     }
     iterations = found.iterations;
+    if (there !== undefined) searchedOn = 'low-recall';
   }
   const lists = await awaitTogether(control.team.communicator, () => searchEverything(search, control));
-  return { count: capacity, lists, recall: 1, iterations };
+  return { count: capacity, lists, recall: 1, iterations, searchedOn };
 }
 
 /** A part of lists that each of several ranks has. */

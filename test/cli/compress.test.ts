@@ -2,8 +2,10 @@
 import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { runReport } from '#hmatrix/cli/tables.js';
 import { squaredNorm, view, zeros } from '#hmatrix/dense/matrix.js';
 import { randomVectors } from '#hmatrix/experiment/compression-run.js';
+import type { CompressionRecord } from '#hmatrix/experiment/record.js';
 import { load } from '#hmatrix/files/load.js';
 import { readNpy, readNpyMatrix, writeNpy, writeNpyMatrix } from '#hmatrix/io/npy.js';
 import { STAND_IN } from '../device/cuda-stand-in/stand-in.js';
@@ -117,12 +119,20 @@ describe('compress --json', () => {
     expect(refused.stderr).toMatch(/HMATRIX_CUDA/);
   });
 
-  it.skipIf(STAND_IN === undefined)('finds_skeletons_on_a_card', async () => {
-    const args = ['--leaf-size', '16', '--max-rank', '16', '--tolerance', '1e-2', '--vectors', '1', '--json'];
+  it.skipIf(STAND_IN === undefined)('finds_skeletons_on_a_card_and_says_who_searched_neighbors', async () => {
+    const args = ['--leaf-size', '16', '--max-rank', '16', '--tolerance', '1e-2', '--vectors', '1'];
     const of = ['compress', '--points', 'normal:60,2', '--bandwidth', '2', '--device', 'cuda', ...args];
-    const { status, stdout, stderr } = await hmatrixProcess(of, { env: { HMATRIX_CUDA: STAND_IN! } });
+    const env = { HMATRIX_CUDA: STAND_IN! };
+    const { status, stdout, stderr } = await hmatrixProcess([...of, '--json'], { env });
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-    expect(JSON.parse(stdout)).toMatchObject({ device: expect.stringMatching(/^cuda: /), error: { met: true } });
+    const record = JSON.parse(stdout) as CompressionRecord;
+    expect(record).toMatchObject({ neighborsOn: 'few-points', error: { met: true } });
+    expect(record.device).toMatch(/^cuda: /);
+    const report = await hmatrixProcess(of, { env });
+    const why = 'neighbors by the team: all points were compared with all';
+    expect(report.stdout).toContain(`skeletons found on ${record.device!}; ${why}`);
+    const both = runReport({ ...record, neighborsOn: 'device' }, false);
+    expect(both).toContain(`skeletons and neighbors found on ${record.device!}`);
   });
 
   it('gives_equal_results_for_equal_seeds_whatever_the_number_of_workers', async () => {

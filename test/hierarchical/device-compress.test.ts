@@ -72,7 +72,9 @@ describe.each(CARDS)('on %s in %s', (name, precision) => {
     const host = await compress(source, options, { team });
     const made = await compress(source, options, { team, device });
     expect(made.report).toMatchObject({ met: host.report.met, device: device.description });
-    expect(host.report.device).toBeUndefined();
+    const searched = size === 1 ? undefined : options.distance === undefined ? 'few-points' : 'distance';
+    expect(made.report.neighborsOn).toBe(searched);
+    expect(host.report).toMatchObject({ device: undefined, neighborsOn: undefined });
     if (precision === 'f64') expect(made.report.resampled).toBe(host.report.resampled);
     if (of === 'sampled again') expect(made.report.resampled).toBeGreaterThan(5);
     const [few, many] = [ranksOf(host), ranksOf(made)];

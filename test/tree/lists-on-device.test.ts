@@ -71,7 +71,8 @@ describe.each(CARDS)('lists on %s in %s', (name, precision) => {
     // Leaves, and lists of the rows on which the recall is measured, of each tree.
     expect(device.counters.launches - launches).toBe(2 * made.iterations);
     expect(made.iterations).toBeGreaterThan(1);
-    expect(made).toMatchObject({ count: neighbors, iterations: host.iterations });
+    expect(made).toMatchObject({ count: neighbors, iterations: host.iterations, searchedOn: 'device' });
+    expect(host.searchedOn).toBeUndefined();
     if (precision === 'f64' && dimension === 5) expect(made.indices).toEqual(host.indices);
     // Points that stand twice tie.
     expect(agreement(host, made)).toBeGreaterThan(0.99);
@@ -92,7 +93,7 @@ describe.each(CARDS)('lists on %s in %s', (name, precision) => {
   it('of_one_leaf_are_all_neighbors_nearest_last_and_none_twice', async () => {
     const [count, dimension, capacity] = [130, 3, 9];
     const points = clustered(count, dimension);
-    const lists = (await ListsOnDevice.open(card, points, capacity))!;
+    const lists = (await ListsOnDevice.open(card, points, capacity)) as ListsOnDevice;
     const order = Int32Array.from({ length: count }, (_, i) => i);
     new RandomStream(2).shuffle(order);
     const found = emptyLists(capacity, count);
@@ -128,7 +129,7 @@ describe.each(CARDS)('lists on %s in %s', (name, precision) => {
     const points = clustered(2100, 5);
     const little = await openDevice(name, { memoryLimit: 2 ** 18 });
     const there = { ...card, device: little, kernels: little.kernels! };
-    expect(await ListsOnDevice.open(there, points, 12)).toBeUndefined();
+    expect(await ListsOnDevice.open(there, points, 12)).toBe('memory');
     const made = await findNeighborRows(
       sourceOf(points),
       'geometric',
@@ -136,20 +137,45 @@ describe.each(CARDS)('lists on %s in %s', (name, precision) => {
       { team },
     );
     expect(made.indices.length).toBe(2100 * 12);
+    expect(made.searchedOn).toBe('memory');
     expect(little.counters.launches).toBe(0);
     await little.close();
     // What was allocated before is free again; a card that has less than it tells leaves lists to the team.
-    const lists = (await ListsOnDevice.open(card, points, 12))!;
+    const lists = (await ListsOnDevice.open(card, points, 12)) as ListsOnDevice;
     const { allocate } = device;
     const { buffers } = device.memory;
     device.allocate = async () => Promise.reject(new MemoryError('No.', {}));
     await expect(lists.bringSome(Int32Array.of(3), emptyLists(12, 2100))).rejects.toThrow(MemoryError);
-    expect(await ListsOnDevice.open(card, points, 12)).toBeUndefined();
+    expect(await ListsOnDevice.open(card, points, 12)).toBe('memory');
     device.allocate = allocate;
     expect(device.memory.buffers).toBe(buffers);
     lists.release();
     const far = { ...points, coordinates: points.coordinates.map((value) => 1e200 * value) };
     if (precision === 'f32') await expect(ListsOnDevice.open(card, far, 12)).rejects.toThrow(NonFiniteError);
+  });
+
+  it.runIf(name === 'cuda')('that_trees_do_not_find_are_the_team_s', async () => {
+    const [count, dimension] = [2100, 400];
+    const coordinates = new Float64Array(count * dimension);
+    new RandomStream(3).fillNormal(coordinates);
+    const source = sourceOf({ dimension, count, coordinates });
+    const made = await findNeighborRows(source, 'geometric', { neighbors: 12, seed: 1, card }, { team });
+    expect(made).toMatchObject({ searchedOn: 'low-recall', recall: 1 });
+    expect(made.iterations).toBeGreaterThan(0);
+  });
+
+  it.each([
+    ['few-dimensions', 2100, 4, 'geometric', 3],
+    ['few-points', 300, 5, 'geometric', 3],
+    ['distance', 2100, 5, 'gram', 3],
+    ['distance', 2100, 5, 'lexicographic', 3],
+    [undefined, 2100, 5, 'geometric', 0],
+  ] as const)('that_are_the_team_s_say_why: %s', async (why, count, dimension, distance, neighbors) => {
+    const source = sourceOf(clustered(count, dimension));
+    const { launches } = device.counters;
+    const { searchedOn } = await findNeighborRows(source, distance, { neighbors, seed: 1, card }, { team });
+    expect(searchedOn).toBe(why);
+    expect(device.counters.launches).toBe(launches);
   });
 
   it('are_found_where_a_compression_is_prepared', async () => {
@@ -161,6 +187,7 @@ describe.each(CARDS)('lists on %s in %s', (name, precision) => {
     expect(device.counters.launches).toBe(launches);
     const made = await prepare({ ...entries, card: there }, asked, { team });
     expect(device.counters.launches - launches).toBe(2 * made.neighbors.iterations);
+    expect(made.neighbors.searchedOn).toBe('device');
     expect(Math.abs(made.neighbors.recall - host.neighbors.recall)).toBeLessThan(0.02);
   });
 });

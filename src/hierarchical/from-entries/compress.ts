@@ -280,6 +280,7 @@ async function compressOnce(
     workers: sourceState(source).solo ? 1 : team.workers,
     blas: team.blas.description,
     device: card?.device.description,
+    neighborsOn: neighbors.searchedOn,
     recall: neighbors.recall,
     seconds: {
       neighbors: seconds.neighbors,

@@ -1,6 +1,7 @@
 /**
  * What a compression did: as resolved, measured, and hit; by what the matrix was made from.
  */
+import type { NeighborSearchPlace } from '../../tree/neighbors.js';
 import type { ErrorEstimate } from '../measure/error-interval.js';
 import type { ChosenOptions } from './chosen-options.js';
 import type { ToleranceLimit } from './tolerance-limits.js';
@@ -58,6 +59,8 @@ export interface EntriesReport extends CommonReport {
   };
   /** The card that skeletons were found on; undefined: the team's workers. */
   readonly device?: string | undefined;
+  /** Whether neighbors were searched on that card, too ('device'), or why not. */
+  readonly neighborsOn?: NeighborSearchPlace | undefined;
   /** Nodes that were resampled, and nodes whose fresh rows still missed their share of the tolerance. */
   readonly resampled: number;
   readonly missed: number;

@@ -98,6 +98,9 @@ int row = ${wholeText('rows', '2 * at')};
 out[i] = lists[row * numbers + i - at * numbers];`,
 };
 
+/** Why lists do not lie on a card: they take more than is free there, or it does not count so many points. */
+export type NoLists = 'memory' | 'many-points';
+
 /** Lists of all points, κ neighbors each. */
 export class ListsOnDevice {
   readonly #card: PointCard;
@@ -116,10 +119,9 @@ export class ListsOnDevice {
   }
 
   /**
-   * Sends the points; undefined where lists and points do not fit. Throws NonFiniteError, DeviceError,
-   * DeviceLostError.
+   * Sends the points; where lists and points do not fit, why. Throws NonFiniteError, DeviceError, DeviceLostError.
    */
-  static async open(card: PointCard, points: Points, capacity: number): Promise<ListsOnDevice | undefined> {
+  static async open(card: PointCard, points: Points, capacity: number): Promise<ListsOnDevice | NoLists> {
     const { device, precision } = card;
     const { dimension, count } = points;
     const lengths = [count * dimension, WORDS * capacity * count, 2 * count];
@@ -127,7 +129,8 @@ export class ListsOnDevice {
     const width = floats(1, precision).BYTES_PER_ELEMENT;
     const all = lengths.reduce((sum, length) => sum + length, 0);
     const fits = width * all <= SHARE * (limit - bytes) && lengths.every((length) => width * length <= bufferLimit);
-    if (!fits || Math.max(...lengths) >= MOST_NUMBERS || count > LARGEST_INDEX[precision]) return undefined;
+    if (Math.max(...lengths) >= MOST_NUMBERS || count > LARGEST_INDEX[precision]) return 'many-points';
+    if (!fits) return 'memory';
     const buffers: DeviceBuffer[] = [];
     try {
       for (const length of lengths) buffers.push(await device.allocate(length, precision));
@@ -139,7 +142,7 @@ export class ListsOnDevice {
       );
     } catch (error) {
       for (const buffer of buffers) buffer.destroy();
-      if (error instanceof MemoryError) return undefined;
+      if (error instanceof MemoryError) return 'memory';
       throw error;
     }
     return new ListsOnDevice(card, points, capacity, buffers);
