@@ -131,21 +131,26 @@ export class LaunchQueue {
   }
 
   #record(launches: readonly Launch[]): number {
-    const { stream } = this.#context;
+    const { stream, driver } = this.#context;
+    const graph = new BigInt64Array(1);
+    const drop = (): void => {
+      if (graph[0] !== 0n) driver.status('cuGraphDestroy', Number(graph[0]));
+    };
     this.#context.call('cuStreamBeginCapture_v2', stream, THREAD_LOCAL);
-    let graph = 0;
     try {
-      try {
-        this.#launch(launches);
-      } finally {
-        // A stream that goes on recording would hand over nothing any more.
-        const to = new BigInt64Array(1);
-        this.#context.call('cuStreamEndCapture', stream, arrayAddress(to));
-        graph = Number(to[0]);
-      }
-      return this.#context.made('cuGraphInstantiateWithFlags', graph, 0);
+      this.#launch(launches);
+    } catch (error) {
+      // A stream that goes on recording would hand over nothing any more. Of a call that failed in between it says less
+      // than that call did.
+      driver.status('cuStreamEndCapture', stream, arrayAddress(graph));
+      drop();
+      throw error;
+    }
+    this.#context.call('cuStreamEndCapture', stream, arrayAddress(graph));
+    try {
+      return this.#context.made('cuGraphInstantiateWithFlags', Number(graph[0]), 0);
     } finally {
-      if (graph !== 0) this.#context.driver.status('cuGraphDestroy', graph);
+      drop();
     }
   }
 

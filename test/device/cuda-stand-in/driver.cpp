@@ -19,14 +19,14 @@ typedef uint64_t Address;
 enum {
   SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, NO_DEVICE = 100, INVALID_IMAGE = 200, INVALID_CONTEXT = 201,
   INVALID_HANDLE = 400, NOT_FOUND = 500, NOT_READY = 600, ILLEGAL_ADDRESS = 700, ALREADY_REGISTERED = 712,
-  NOT_REGISTERED = 713, LAUNCH_FAILED = 719, CAPTURE_UNSUPPORTED = 900
+  NOT_REGISTERED = 713, LAUNCH_FAILED = 719, CAPTURE_UNSUPPORTED = 900, CAPTURE_INVALIDATED = 901
 };
 
 namespace {
 struct Function { std::string name; int (*run)(const void*, unsigned, unsigned); unsigned size; };
 struct Module { void* handle; std::vector<Function*> functions; };
 struct Launch { Function* function; unsigned blocks, threads; std::vector<char> parameters; };
-struct Stream { bool captures; std::vector<Launch> captured; };
+struct Stream { bool captures, isInvalid; std::vector<Launch> captured; };
 struct Event { int looks; };
 
 std::map<std::string, long long> settings = {
@@ -67,6 +67,14 @@ bool isSticky(int status) {
   return (status >= 700 && status <= 719 && status != 712 && status != 713) || status == 214;
 }
 
+// What a stream that records may not do: what it has recorded is void.
+void invalidate() {
+  for (Stream* stream : streams) if (stream->captures) stream->isInvalid = true;
+}
+int refuse() {
+  invalidate();
+  return CAPTURE_UNSUPPORTED;
+}
 // What comes before every call: it is written down, and fails where it was told to.
 int enter(const char* name, bool needsContext, const std::string& detail = "") {
   calls += std::string(name) + (detail.empty() ? "" : " " + detail) + "\n";
@@ -75,6 +83,7 @@ int enter(const char* name, bool needsContext, const std::string& detail = "") {
     const int status = found->second.status;
     failures.erase(found);
     if (isSticky(status)) sticky = status;
+    if (status == CAPTURE_UNSUPPORTED) invalidate();
     return status;
   }
   if (sticky != 0) return sticky;
@@ -134,7 +143,7 @@ EXPORT bool standInWithin(Address at, size_t bytes) { return within(at, bytes); 
 EXPORT int standInLaunch(Stream* stream, int (*run)(const void*, unsigned, unsigned), const void* given, unsigned bytes,
     bool apart) {
   REQUIRE(streams.count(stream) == 1, INVALID_HANDLE);
-  REQUIRE(!(apart && stream->captures), CAPTURE_UNSUPPORTED);
+  REQUIRE(!(apart && stream->captures), refuse());
   const auto found = libraries.insert({run, Function{"", run, bytes}}).first;
   Launch launch{&found->second, 1, 1, std::vector<char>((const char*)given, (const char*)given + bytes)};
   if (stream->captures) stream->captured.push_back(launch);
@@ -146,7 +155,8 @@ EXPORT int cuGetErrorName(int status, const char** to) {
   static const std::map<int, const char*> names = {
     {1, "CUDA_ERROR_INVALID_VALUE"}, {2, "CUDA_ERROR_OUT_OF_MEMORY"}, {100, "CUDA_ERROR_NO_DEVICE"},
     {200, "CUDA_ERROR_INVALID_IMAGE"}, {201, "CUDA_ERROR_INVALID_CONTEXT"}, {214, "CUDA_ERROR_ECC_UNCORRECTABLE"},
-    {400, "CUDA_ERROR_INVALID_HANDLE"}, {700, "CUDA_ERROR_ILLEGAL_ADDRESS"}, {719, "CUDA_ERROR_LAUNCH_FAILED"}};
+    {400, "CUDA_ERROR_INVALID_HANDLE"}, {700, "CUDA_ERROR_ILLEGAL_ADDRESS"}, {900, "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED"},
+    {901, "CUDA_ERROR_STREAM_CAPTURE_INVALIDATED"}, {719, "CUDA_ERROR_LAUNCH_FAILED"}};
   const auto found = names.find(status);
   *to = found == names.end() ? nullptr : found->second;
   return found == names.end() ? INVALID_VALUE : SUCCESS;
@@ -239,7 +249,7 @@ EXPORT int cuMemHostUnregister(Address at) {
 }
 #define STREAM(stream) \
   REQUIRE(streams.count(stream) == 1, INVALID_HANDLE); \
-  REQUIRE(!stream->captures, CAPTURE_UNSUPPORTED)
+  REQUIRE(!stream->captures, refuse())
 EXPORT int cuMemcpyHtoDAsync_v2(Address to, const void* from, size_t bytes, Stream* stream) {
   ENTER(true, text(bytes));
   STREAM(stream);
@@ -281,12 +291,18 @@ EXPORT int cuStreamBeginCapture_v2(Stream* stream, int) {
   stream->captures = true;
   return SUCCESS;
 }
+// The stream records no more then, whatever it says.
 EXPORT int cuStreamEndCapture(Stream* stream, std::vector<Launch>** to) {
-  ENTER(true, "");
+  const int status = enter(__func__, true);
   REQUIRE(streams.count(stream) == 1 && stream->captures, INVALID_VALUE);
-  graphs.insert(*to = new std::vector<Launch>());
-  std::swap(**to, stream->captured);
-  stream->captures = false;
+  std::vector<Launch> captured;
+  std::swap(captured, stream->captured);
+  const bool isInvalid = stream->isInvalid;
+  stream->captures = stream->isInvalid = false;
+  *to = nullptr;
+  REQUIRE(status == SUCCESS, status);
+  REQUIRE(!isInvalid, CAPTURE_INVALIDATED);
+  graphs.insert(*to = new std::vector<Launch>(captured));
   return SUCCESS;
 }
 EXPORT int cuEventCreate(Event** to, unsigned) { ENTER(true, ""); events.insert(*to = new Event{}); return SUCCESS; }
