@@ -4,9 +4,9 @@
  */
 import { floats, PRECISIONS, type FloatArray, type Precision } from '../src/core/floats.js';
 import { CudaDevice } from '../src/device/cuda/device.js';
-import { chooseAllGemms, chooseGemms, GEMM_LEAST, productsOfRows, type GemmLeast } from '../src/device/cuda/gemms.js';
+import type { CublasLibrary, GemmForm } from '../src/device/cuda/cublas.js';
+import { GEMM_LEAST, type GemmLeast } from '../src/device/cuda/gemms.js';
 import { findCard } from '../src/device/cuda/open.js';
-import { stepsOf } from '../src/device/cuda/kernels/steps.js';
 import { BlockRowsBuilder, type BlockRows } from '../src/device/block-rows.js';
 import { ARITHMETICS, type Arithmetic, type Device, type DeviceBuffer } from '../src/device/device.js';
 import type { BlockProducts, ProductTarget } from '../src/device/work/products.js';
@@ -170,6 +170,25 @@ async function measuredLeaves(
   return { ms, flops, result };
 }
 
+/** What work comes to, and by which calls of cuBLAS, in order of their names. */
+async function formsCalled<T>(
+  library: CublasLibrary,
+  work: () => Promise<T>,
+): Promise<{ readonly result: T; readonly forms: string }> {
+  const forms = new Set<GemmForm>();
+  const multiply = library.multiply.bind(library);
+  library.multiply = (form, ...how) => {
+    forms.add(form);
+    multiply(form, ...how);
+  };
+  try {
+    const result = await work();
+    return { result, forms: [...forms].sort().join(', ') };
+  } finally {
+    library.multiply = multiply;
+  }
+}
+
 /** Takes the step. */
 export async function gemms({ step, smoke, times }: NetworkStep): Promise<void> {
   const card = findCard();
@@ -181,48 +200,39 @@ export async function gemms({ step, smoke, times }: NetworkStep): Promise<void> 
   const least: GemmLeast = smoke ? { extent: 16, depth: 16, flops: 2 ** 10 } : GEMM_LEAST;
   /** The same by our own kernels alone, and with cuBLAS. */
   const compare = async (
-    common: { readonly what: string; readonly precision: Precision; readonly forms: string },
+    common: { readonly what: string; readonly precision: Precision },
     taken: GemmLeast,
     measure: (device: Device) => Promise<Measured>,
     wrong?: number,
   ): Promise<void> => {
-    const results: Measured[] = [];
+    const results: (Measured & { readonly forms: string })[] = [];
     for (const gemms of [{ ...taken, flops: Infinity }, taken]) {
       const device = new CudaDevice(card, { memoryLimit: undefined, gemms });
-      results.push(await measure(device));
+      const { result, forms } = await formsCalled(found.library, async () => measure(device));
+      results.push({ ...result, forms });
       await device.close();
     }
     const [own, other] = results;
+    const by = { forms: other.forms, ownForms: own.forms };
     const rate = { flops: own.flops, ownMs: own.ms, cublasMs: other.ms, ratio: own.ms / other.ms };
-    judge({ step, ...common, ...rate, error: difference(other.result, own.result) }, wrong);
+    judge({ step, ...common, ...by, ...rate, error: difference(other.result, own.result) }, wrong);
   };
   for (const precision of PRECISIONS) {
     for (const [what, work] of Object.entries(worksOf(smoke))) {
       // Of many shapes none is alone worth a call.
       const taken = smoke && what === 'of many shapes' ? { ...least, flops: 2 ** 16 } : least;
       const count = work.kind === 'cholesky' ? 1 : times;
-      await compare({ precision, what, forms: formsOf(work, taken) }, taken, async (device) =>
-        measured(device, work, precision, count),
-      );
+      await compare({ precision, what }, taken, async (device) => measured(device, work, precision, count));
     }
     for (const arithmetic of precision === 'f64' ? [undefined] : [undefined, ...ARITHMETICS]) {
-      const { rows, width } = leavesOf(smoke);
-      const every = Array.from(rows.first, (_, b) => b);
+      const { width } = leavesOf(smoke);
       const what = `leaves, ${width} vectors${arithmetic === undefined ? '' : `, ${arithmetic}`}`;
-      const calls = chooseAllGemms(productsOfRows(rows, every, width), least, () => ({ hasGroups: true }));
-      const forms = [...new Set(calls.map(({ form }) => form))].join(', ');
       await compare(
-        { precision, what, forms },
+        { precision, what },
         least,
         async (device) => measuredLeaves(device, smoke, { precision, arithmetic, times }),
         arithmetic === undefined ? undefined : ROUNDED,
       );
     }
   }
-}
-
-/** By which calls cuBLAS does it. */
-function formsOf(work: Work, least: GemmLeast): string {
-  const { steps } = stepsOf(work, (products) => chooseGemms(products, least, () => ({ hasGroups: true })));
-  return [...new Set(steps.flatMap((step) => ('gemm' in step ? [step.gemm.form] : [])))].join(', ');
 }

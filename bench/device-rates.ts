@@ -66,17 +66,20 @@ async function withBuffers<T>(
   work: (context: CudaContext, buffers: readonly number[]) => Promise<T>,
 ): Promise<T> {
   const context = new CudaContext(card.driver, card.device);
-  context.enter();
-  const buffers = [1, 2, 3].map(() => context.allocate(size)!);
-  const numbers = randomNumbers(2 ** 20, 'f64', 1);
-  for (let at = 0; at < size; at += numbers.byteLength) {
-    const part = numbers.subarray(0, Math.min(numbers.length, (size - at) / 8));
-    for (const buffer of buffers.slice(0, 2)) context.send(buffer + at, part);
+  const buffers: number[] = [];
+  try {
+    context.enter();
+    for (let k = 0; k < 3; k++) buffers.push(context.made('cuMemAlloc_v2', size));
+    const numbers = randomNumbers(2 ** 20, 'f64', 1);
+    for (let at = 0; at < size; at += numbers.byteLength) {
+      const part = numbers.subarray(0, Math.min(numbers.length, (size - at) / 8));
+      for (const buffer of buffers.slice(0, 2)) context.send(buffer + at, part);
+    }
+    return await work(context, buffers);
+  } finally {
+    for (const buffer of buffers) context.free(buffer);
+    context.close();
   }
-  const result = await work(context, buffers);
-  for (const buffer of buffers) context.free(buffer);
-  context.close();
-  return result;
 }
 
 /** Rates of the card, with buffers of `bytes` and products of matrices of order `order`. */
@@ -117,8 +120,9 @@ async function gemmRate(
         context.send(buffer + 4 * at, numbers.subarray(0, Math.min(numbers.length, order ** 2 - at)));
   }
   const flops = 2 * order ** 3;
+  let handle: CublasHandle | undefined;
   try {
-    const handle = new CublasHandle(found.library, context, card.architecture);
+    handle = new CublasHandle(found.library, context, card.architecture);
     const shape = { m: order, n: order, k: order, transposed: [false, false], ld: [order, order, order] } as const;
     const places = [0, 0, 0] as const;
     const call = handle.prepare(
@@ -134,11 +138,11 @@ async function gemmRate(
       },
       { precision, addresses: [a, b, c], alpha: 1, beta: 0 },
     );
-    const value = flops / (await seconds(context, call));
-    handle.close();
-    return { rate, value };
+    return { rate, value: flops / (await seconds(context, call)) };
   } catch (error) {
     if (!(error instanceof HmatrixError)) throw error;
     return { rate, value: NaN, reason: error.message };
+  } finally {
+    handle?.close();
   }
 }
