@@ -233,11 +233,10 @@ describe('a_card', () => {
 
   it('has_few_nodes_under_way_where_trees_are_deep', () => {
     expect([4, 10, 20].map(nodesUnderWay)).toEqual([512, 512, 1]);
+    const bytes = (depth: number): number => levelBytes({ depth, size: 256 * 2 ** depth }, 256, 64);
     for (let depth = 1; depth < 22; depth++)
-      expect(levelBytes(depth, 256, 64)).toBeLessThan(
-        512 * (200 * 256 + 16 * 64 * 192) + Math.max(2 ** 26, 40 * 2 ** depth),
-      );
-    expect(levelBytes(20, 256, 64)).toBeGreaterThan(40 * 2 ** 20);
+      expect(bytes(depth)).toBeLessThan(512 * (64 * 1200 + 16 * 64 * 192) + Math.max(2 ** 26, 40 * 2 ** depth));
+    expect(bytes(20)).toBeGreaterThan(40 * 2 ** 20);
   });
 
   it('limits_the_leaves_and_ranks_that_are_chosen', () => {

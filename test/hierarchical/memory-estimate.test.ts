@@ -1,18 +1,24 @@
 /**
  * What a compression is expected to need: at once, and from the ranks of a few subtrees.
  */
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { MemoryError } from '#hmatrix/core/errors.js';
 import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
 import { forecastRanks, leastBytes } from '#hmatrix/hierarchical/from-entries/memory-estimate.js';
 import { resolveOptions, type CompressOptions } from '#hmatrix/hierarchical/from-entries/options.js';
+import { NodeSample } from '#hmatrix/hierarchical/from-entries/node-sample.js';
 import { pilotLeaves, pilotSubtrees } from '#hmatrix/hierarchical/from-entries/pilot.js';
+import { RowSampler } from '#hmatrix/hierarchical/from-entries/row-sampler.js';
+import { usualRows } from '#hmatrix/hierarchical/from-entries/skeletonize.js';
 import type { EntrySource } from '#hmatrix/source/entry-source.js';
 import type { Team } from '#hmatrix/parallel/team.js';
 import { buildClusterTree } from '#hmatrix/tree/build.js';
 import { firstLeaf, type ClusterTree } from '#hmatrix/tree/cluster-tree.js';
 import { gaussianSource } from '../support.js';
 import { sharedTeam } from '../teams.js';
+
+const { open } = RowSampler.prototype;
+const { begin } = NodeSample.prototype;
 
 let team: Team;
 let tree: ClusterTree;
@@ -70,6 +76,43 @@ describe('forecastRanks', () => {
     expect(forecast[5]).toBeCloseTo(13.4, 10);
     expect(forecast[4]).toBeCloseTo(13.4 * 1.289, 10);
   });
+});
+
+describe('usualRows', () => {
+  it.each([
+    [2, 128, 128, 1e-5],
+    [3, 64, 64, 1e-3],
+    [3, 256, 512, 1e-4],
+  ])(
+    'are_those_that_nodes_sample_and_try: %d dimensions, leaves of %d',
+    async (dimension, leafSize, maxRank, tolerance) => {
+      const alone = await sharedTeam(1);
+      const sampled: { columns: number; sampler: RowSampler; rows: number }[] = [];
+      const opens = vi.spyOn(RowSampler.prototype, 'open').mockImplementation(function (this: RowSampler, ...given) {
+        // What it took for the node before.
+        if (sampled.length > 0) sampled[sampled.length - 1].rows = this.count;
+        sampled.push({ columns: 0, sampler: this, rows: 0 });
+        open.apply(this, given);
+      });
+      const begins = vi.spyOn(NodeSample.prototype, 'begin').mockImplementation(function (this: NodeSample, ...given) {
+        sampled[sampled.length - 1].columns = given[0].length;
+        begin.apply(this, given);
+      });
+      try {
+        const source = gaussianSource(4096, dimension, 1, alone.blas);
+        (await compress(source, { leafSize, maxRank, tolerance, format: 'hss' }, { team: alone })).release();
+      } finally {
+        opens.mockRestore();
+        begins.mockRestore();
+      }
+      sampled[sampled.length - 1].rows = sampled[sampled.length - 1].sampler.count;
+      const shares = sampled.map(({ columns, rows }) => rows / usualRows(columns));
+      expect(shares.length).toBeGreaterThan(20);
+      const mean = shares.reduce((sum, share) => sum + share, 0) / shares.length;
+      expect(mean).toBeGreaterThan(0.6);
+      expect(mean).toBeLessThan(1.5);
+    },
+  );
 });
 
 describe('pilotSubtrees', () => {

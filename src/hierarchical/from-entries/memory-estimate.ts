@@ -12,6 +12,7 @@ import { FORMAT_TABLE } from '../matrix/format.js';
 import { comparisonBytes } from '../measure/columns-error.js';
 import { levelBytes } from './device/skeletonize-levels.js';
 import type { AskedOptions, ResolvedOptions } from './options.js';
+import { usualRows } from './skeletonize.js';
 
 /** Growth of ranks from a level to the next one up where only one level is known, and at most: that of two children. */
 const USUAL_GROWTH = 1.4;
@@ -20,8 +21,7 @@ const MOST_GROWTH = 2;
 const DECAY = 0.85;
 /** What is counted of all there is: garbage and the libraries' own buffers are not. */
 const COUNTED = 0.94;
-/** Rows of a node's sample for each candidate, and the numbers of memory for each of its entries. */
-const ROWS_PER_COLUMN = 2.5;
+/** Numbers of memory for each entry of a node's sample. */
 const SAMPLE_COPIES = 1.5;
 /** What modules, BLAS and the collector take for each thread while a compression runs. */
 const THREAD_BYTES = 1.9e7;
@@ -95,7 +95,7 @@ export function forecastRanks(
  * matrices of certain rows, of the others and of both, the factor, the interpolation and its steps.
  */
 function scratchBytes(size: number, columns: number, rank: number, workers: number): number {
-  const sample = SAMPLE_COPIES * Math.min(ROWS_PER_COLUMN * columns, size) * columns;
+  const sample = SAMPLE_COPIES * Math.min(usualRows(columns), size) * columns;
   return workers * 8 * (sample + (3 * columns + 4 * rank) * columns);
 }
 
@@ -161,7 +161,7 @@ export function estimateCompression(
   const kept = isWorthCollecting(distances) ? 0 : distances;
   const most = Math.max(...ranks);
   const columns = Math.min(size, Math.max(leafSize, 2 * most));
-  const scratch = onCard ? levelBytes(tree.depth, columns, most) : scratchBytes(size, columns, most, workers);
+  const scratch = onCard ? levelBytes(tree, columns, most) : scratchBytes(size, columns, most, workers);
   const blocks = workers * 8 * Math.max(leafSize, most) ** 2;
   // Orders, and of several ranks which indices are known; leaves and lists of those, and who votes for whom.
   const orders = (8 + 36 * share + (share < 1 ? 1 / 4 : 0)) * size;

@@ -88,6 +88,11 @@ const rowsForRank = (rank: number, columns: number, least: number): number =>
 /** Rows that the first sample of an inner node with so many candidate columns asks for. */
 export const firstRowCount = (columns: number, least = leastRows(columns)): number =>
   Math.ceil(Math.max(ROWS_PER_CANDIDATE * columns + EXTRA_ROWS, least));
+/**
+ * Rows that a node of so many candidates has looked at when it is done, of about as many: its first sample, which is
+ * doubled once, and those that are tried.
+ */
+export const usualRows = (columns: number): number => (2 + FRESH_SHARE) * firstRowCount(columns);
 /** Whether these ranks of leaves are low and much alike, as those of kernels that are smooth on the scale of a leaf. */
 export function evenRanks(ranks: readonly number[], leafSize: number): boolean {
   const least = Math.min(...ranks);

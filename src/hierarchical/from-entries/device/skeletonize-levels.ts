@@ -8,9 +8,10 @@ import { nextTurn } from '../../../core/event-loop.js';
 import { NUMBER_BYTES } from '../../../core/floats.js';
 import { levelOf } from '../../../core/indices.js';
 import type { TeamControl } from '../../../parallel/team-control.js';
+import type { ClusterTree } from '../../../tree/cluster-tree.js';
 import type { SkeletonState } from '../skeleton-state.js';
 import { samplerBytes } from '../row-sampler.js';
-import { NodeSkeletonizer, type Steps } from '../skeletonize.js';
+import { NodeSkeletonizer, usualRows, type Steps } from '../skeletonize.js';
 import { BatchInterpolation } from './batch-interpolation.js';
 import { requireColumns, type Card } from './card.js';
 import { LevelLaunches } from './level-launches.js';
@@ -28,14 +29,17 @@ const NUMBER_SHARE = 1 / 4;
 export const nodesUnderWay = (depth: number): number =>
   Math.max(1, Math.min(MOST_NODES, Math.floor(SAMPLER_BYTES / samplerBytes(depth))));
 
-/** Rows of a node's sample for each candidate, and what one takes here: its number, leaf and weight, twice; votes. */
-const ROWS_PER_COLUMN = 3;
+/** What a row of a node's sample takes here: its number, leaf and weight, twice; votes. */
 const ROW_BYTES = 64;
 
-/** Bytes that nodes under way take here, of so many candidates and that rank, in a tree of that depth. */
-export const levelBytes = (depth: number, columns: number, rank: number): number =>
+/** Bytes that nodes under way take here, of so many candidates and that rank, in a tree of that depth and size. */
+export const levelBytes = (
+  { depth, size }: Pick<ClusterTree, 'depth' | 'size'>,
+  columns: number,
+  rank: number,
+): number =>
   nodesUnderWay(depth) *
-  (samplerBytes(depth) + ROW_BYTES * ROWS_PER_COLUMN * columns + 16 * rank * Math.max(0, columns - rank));
+  (samplerBytes(depth) + ROW_BYTES * Math.min(usualRows(columns), size) + 16 * rank * Math.max(0, columns - rank));
 
 /** Room for a node that is under way. */
 interface Desk {
