@@ -17,6 +17,7 @@ import {
 } from '#hmatrix/layers/graph-network.js';
 import { perceptronGraph } from '#hmatrix/layers/perceptron-graph.js';
 import { graphSlices } from '#hmatrix/layers/slices.js';
+import { DeviceBatch } from '#hmatrix/training/device/device-batch.js';
 import { DeviceObjective } from '#hmatrix/training/device/device-objective.js';
 import { sizeOf } from '#hmatrix/training/device/moment-steps.js';
 import { factorMoments } from '#hmatrix/training/newton/preconditioners/kfac.js';
@@ -136,6 +137,17 @@ const CURVED: Readonly<Record<string, TrainOptions>> = {
   'damped-newton': { optimizer: { name: 'damped-newton', damping: 3 }, regularization: 0.02, epochs: 3 },
   'damped-newton, signed': { optimizer: { name: 'damped-newton', eigenvalues: 'signed', damping: 0.01 } },
   'levenberg-marquardt': { optimizer: 'levenberg-marquardt', epochs: 1 },
+  // Systems of samples and outputs, of several λ; frozen layers; weights and biases that differ in M.
+  'levenberg-marquardt, dual': { optimizer: { name: 'levenberg-marquardt', solver: 'dual' }, epochs: 3 },
+  'levenberg-marquardt, dual, groups': {
+    optimizer: { name: 'levenberg-marquardt', solver: 'dual', damping: 0.3 },
+    groups: [
+      { layers: [0], frozen: true },
+      { layers: [1], decay: 0.1 },
+    ],
+    regularization: 0.05,
+    batchSize: 20,
+  },
   'levenberg-marquardt, cg': { optimizer: { name: 'levenberg-marquardt', solver: 'cg', iterations: 6 } },
   kfac: { optimizer: { name: 'kfac', statisticsSamples: 30, modelSamples: 17, inversesEvery: 4 }, epochs: 9 },
   'kfac, factored': {
@@ -193,14 +205,13 @@ describe.each(['cuda', 'webgpu'] as const)('training on %s', (name) => {
     await both(MODELS[network]() as unknown as GivenModel, { epochs: 1, ...RUNS[run] });
   });
 
-  it.each(name === 'cuda' ? Object.keys(CURVED) : ['newton-cg, armijo', 'levenberg-marquardt'])(
-    'takes_steps_by_curvature: %s',
-    async (of) => {
-      // A column of a dense matrix is a product.
-      const model = of === 'levenberg-marquardt' ? perceptron(20, 1) : perceptron();
-      await both(model, { epochs: 2, batchSize: 'all', ...CURVED[of] });
-    },
-  );
+  it.each(
+    name === 'cuda' ? Object.keys(CURVED) : ['newton-cg, armijo', 'levenberg-marquardt', 'levenberg-marquardt, dual'],
+  )('takes_steps_by_curvature: %s', async (of) => {
+    // A column of a dense matrix is a product.
+    const model = of === 'levenberg-marquardt' ? perceptron(20, 1) : perceptron();
+    await both(model, { epochs: 2, batchSize: 'all', ...CURVED[of] });
+  });
   it.each([0, 1e6])('an_input_that_is_zero_makes_no_matrix_singular: damping %d', async (damping) => {
     const network = defineNetwork({ widths: [6, 6], activation: 'tanh' });
     const inputs = randomMatrix(6, 40, 2);
@@ -214,25 +225,30 @@ describe.each(['cuda', 'webgpu'] as const)('training on %s', (name) => {
     expect(device.counters.downloaded - downloaded).toBeLessThan(4 * model.parameters.length ** 2);
   });
   // Errors by the outputs' probabilities; masks, without which f is measured; networks of layers draw otherwise.
-  it.runIf(name === 'cuda').each(['hessian-free, kfac', 'hessian-free, diagonal', 'kfac', 'kfac, networks of layers'])(
-    'draws_errors_of_classes_and_measures_without_masks: %s',
-    async (of) => {
-      const { network, parameters, data: images } = perceptron();
-      const { inputs } = images.batch(0, SAMPLES);
-      const targets = zeros(6, SAMPLES);
-      for (let s = 0; s < SAMPLES; s++) targets.data[6 * s + (s % 6)] = 1;
-      const data = memoryDataSet(inputs, targets, { samples: 'columns' });
-      const options = CURVED[of] ?? { optimizer: { name: 'kfac', ratioEvery: 2 }, epochs: 4 };
-      if (of in CURVED)
-        await both({ network, parameters, loss: 'cross-entropy', data }, { batchSize: 'all', ...options });
-      else {
-        const layers = sequential(dense(5), activation('tanh'), dropout(0.2), dense(6));
-        const own = graphNetwork({ inputs: vectorInput(6), layers, loss: 'cross-entropy' });
-        const model = { network: own, parameters: initialGraphParameters(own, { seed: 1, precision: 'f64' }), data };
-        await both(model as unknown as GivenModel, { batchSize: 'all', ...options });
-      }
-    },
-  );
+  it
+    .runIf(name === 'cuda')
+    .each([
+      'hessian-free, kfac',
+      'hessian-free, diagonal',
+      'levenberg-marquardt, dual',
+      'kfac',
+      'kfac, networks of layers',
+    ])('draws_errors_of_classes_and_measures_without_masks: %s', async (of) => {
+    const { network, parameters, data: images } = perceptron();
+    const { inputs } = images.batch(0, SAMPLES);
+    const targets = zeros(6, SAMPLES);
+    for (let s = 0; s < SAMPLES; s++) targets.data[6 * s + (s % 6)] = 1;
+    const data = memoryDataSet(inputs, targets, { samples: 'columns' });
+    const options = CURVED[of] ?? { optimizer: { name: 'kfac', ratioEvery: 2 }, epochs: 4 };
+    if (of in CURVED)
+      await both({ network, parameters, loss: 'cross-entropy', data }, { batchSize: 'all', ...options });
+    else {
+      const layers = sequential(dense(5), activation('tanh'), dropout(0.2), dense(6));
+      const own = graphNetwork({ inputs: vectorInput(6), layers, loss: 'cross-entropy' });
+      const model = { network: own, parameters: initialGraphParameters(own, { seed: 1, precision: 'f64' }), data };
+      await both(model as unknown as GivenModel, { batchSize: 'all', ...options });
+    }
+  });
   // Batch norm and dropout, whose masks trials keep; tokens.
   it.each(name === 'cuda' ? (['convolutional', 'language'] as const) : [])(
     'takes_steps_by_curvature_in_networks_of_layers: %s',
@@ -323,6 +339,22 @@ describe.each(['cuda', 'webgpu'] as const)('training on %s', (name) => {
     await small.close();
     expect(parts.memory.bytes).toBeLessThan(0.6 * whole.memory.bytes);
     expect(parts.lastStep!.cgIterations).toBe(whole.lastStep!.cgIterations);
+    expect(difference(parts.parameters, whole.parameters)).toBeLessThan(1e-12);
+  });
+
+  it.runIf(name === 'cuda')('a_dual_system_is_solved_to_rounding_of_several_slices_too', async () => {
+    const optimizer = { name: 'levenberg-marquardt', solver: 'dual' } as const;
+    const asked = { optimizer, batchSize: 'all', steps: 2 } as const;
+    const whole = await train(perceptron(40, 300), { ...asked, device });
+    expect(whole.lastStep!.residual).toBeLessThan(1e-12);
+    const small = await openDevice(name, { memoryLimit: 0.95 * whole.memory.bytes });
+    const slices = vi.spyOn(DeviceBatch.prototype, 'slices');
+    const parts = await train(perceptron(40, 300), { ...asked, device: small });
+    expect(Math.max(...slices.mock.results.map(({ value }) => (value as readonly unknown[]).length))).toBeGreaterThan(
+      1,
+    );
+    slices.mockRestore();
+    await small.close();
     expect(difference(parts.parameters, whole.parameters)).toBeLessThan(1e-12);
   });
 
@@ -418,8 +450,9 @@ describe.each(['cuda', 'webgpu'] as const)('training on %s', (name) => {
     const squares = { name: 'hessian-free', preconditioner: 'diagonal' } as const;
     const unlike = train(MODELS.convolutional() as unknown as GivenModel, { device, optimizer: squares });
     await expect(unlike).rejects.toThrow(/gradients are known for perceptrons alone: take preconditioner: 'kfac'/);
-    const dual = train(perceptron(), { device, optimizer: { name: 'levenberg-marquardt', solver: 'dual' } });
-    await expect(dual).rejects.toThrow(/solver: 'dual' does not train on a device: take solver: 'auto'/);
+    const dual = { name: 'levenberg-marquardt', solver: 'dual' } as const;
+    const ofLayers = train(MODELS.convolutional() as unknown as GivenModel, { device, optimizer: dual });
+    await expect(ofLayers).rejects.toThrow(/solver: 'dual' is for perceptrons .*take solver: 'cg'/);
     await expect(train(perceptron(), { device: 'webgpu' as never })).rejects.toThrow(/device of train takes/);
     expect((await train(perceptron(), { device, steps: 1 })).optimizer.name).toBe('adam');
     await expect(train(perceptron(), { device, optimizer: 'adam', dropout: 0.5 })).rejects.toThrow(/dropout\(share\)/);

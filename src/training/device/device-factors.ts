@@ -2,7 +2,7 @@
  * Kronecker factors on a device: errors are drawn at the outputs and taken back there, moments are products there. Of a
  * slice the outputs come here where the loss's curvature depends on them, and the errors go there.
  */
-import { floats, type FloatArray } from '../../core/floats.js';
+import type { FloatArray } from '../../core/floats.js';
 import { view, type Matrix } from '../../dense/matrix.js';
 import type { DeviceTape } from '../../layers/device-tape.js';
 import { drawSeeds, type SampleSigns } from '../../layers/draw.js';
@@ -11,10 +11,11 @@ import { lossGradient } from '../../network/losses/evaluate.js';
 import { squaredScale, type LossName } from '../../network/losses/table.js';
 import { Recorder, type Placement } from '../../tape/device/recorder.js';
 import type { Node } from '../../tape/node.js';
-import { numbersEach, numbersOf } from '../../tape/shape.js';
+import { numbersEach } from '../../tape/shape.js';
 import type { DeviceBatch, Slice } from './device-batch.js';
 import { MomentPlan } from './moment-plan.js';
 import type { DeviceMoment } from './moment-steps.js';
+import { takeErrorsBack } from './taken-errors.js';
 
 /** Factors of a batch. */
 export class DeviceFactors {
@@ -89,25 +90,14 @@ export class DeviceFactors {
     const { first, count } = slice;
     const { output } = plan;
     const known = !this.#own && typeof loss === 'string' && squaredScale(loss, numbersEach(output.shape)) !== null;
-    const outputs = known
-      ? floats(0, batch.precision)
-      : await batch.read(numbersOf(output.shape, count), tape.at(output));
-    const errors = new Map<Node, FloatArray>();
-    const numbers = (node: Node): FloatArray => {
-      if (node === output) return outputs;
-      const own = floats(numbersOf(node.shape, count), batch.precision);
-      errors.set(node, own);
-      return own;
-    };
     const { targets } = batch.samples();
     const own = { ...targets, offset: first * targets.ld, cols: count };
-    if (this.#own) {
-      const [leaf] = plan.draw!.seeds;
-      const columns = (of: FloatArray): Matrix => view(of, 0, targets.rows, count);
-      lossGradient(loss as LossName, columns(outputs), own, columns(numbers(leaf!)));
-    } else drawSeeds({ loss, plan, tape: { count, numbers }, seed, first, signs: this.#signs }, own, step);
-    for (const [node, values] of errors) batch.write(values, tape.at(node));
-    const phase = plan.phases.get('draw')!;
-    (await batch.prepared(`draw ${batch.placeOf(slice)}`, () => tape.prepare(phase, count))).run();
+    await takeErrorsBack(batch, { slice, tape, reads: !known }, (numbers) => {
+      if (this.#own) {
+        const [leaf] = plan.draw!.seeds;
+        const columns = (of: FloatArray): Matrix => view(of, 0, targets.rows, count);
+        lossGradient(loss as LossName, columns(numbers(output)), own, columns(numbers(leaf!)));
+      } else drawSeeds({ loss, plan, tape: { count, numbers }, seed, first, signs: this.#signs }, own, step);
+    });
   }
 }

@@ -76,8 +76,7 @@ export interface Composition {
 type OwnThere = ReturnType<ObjectiveThere['newton']>;
 
 /** A solver of a device's own. */
-export interface SolverThere {
-  readonly apart: Optimizer['apart'];
+export interface SolverThere extends Pick<Optimizer, 'passes' | 'apart'> {
   readonly begin: (objective: ObjectiveThere, own: OwnThere) => Solver<OwnThere['space']>;
 }
 
@@ -120,8 +119,7 @@ export function composeNewton(options: SearchOptions, composition: Composition):
   };
   const { anywhere } = plan;
   const { there: own } = composition;
-  const elsewhere: SolverThere | undefined =
-    own ?? (anywhere && { apart: undefined, begin: (_, objective) => anywhere(objective) });
+  const elsewhere: SolverThere | undefined = own ?? (anywhere && { begin: (_, objective) => anywhere(objective) });
   const stepping: NewtonSettings = {
     curvature,
     search,
@@ -144,6 +142,7 @@ export function composeNewton(options: SearchOptions, composition: Composition):
     ...(elsewhere === undefined
       ? {}
       : {
+          passes: elsewhere.passes,
           apart: elsewhere.apart,
           onDevice: (objective) => {
             const own = objective.newton();

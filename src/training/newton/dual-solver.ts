@@ -14,7 +14,7 @@
 import { OptionError } from '../../core/errors.js';
 import { inUnits } from '../../core/memory.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
-import { floats, type FloatArray } from '../../core/floats.js';
+import { floats, precisionOf, type FloatArray } from '../../core/floats.js';
 import { block, view } from '../../dense/matrix.js';
 import { gatherPortions, ownPortion } from '../../distributed/portion.js';
 import { layerWeights } from '../../network/network.js';
@@ -25,12 +25,14 @@ import type { StepPlan } from '../optimizer.js';
 import type { Point } from './point.js';
 import { ready, type Steps } from './steps.js';
 import type { Bound, Solved, Solver, SolverPlan } from './solver.js';
+import type { Space, Vectors } from './vectors.js';
 
 /** Residual from which on a solution is refined, and how often at most. */
 const REFINED = 1e-10;
 const MOST_TURNS = 2;
 
-const widest = ({ layers }: ParameterLayout): number => Math.max(...layers.map(({ outputs }) => outputs));
+/** Outputs of the widest layer, and of all. */
+export const widest = ({ layers }: ParameterLayout): number => Math.max(...layers.map(({ outputs }) => outputs));
 const units = ({ layers }: ParameterLayout): number => layers.reduce((sum, { outputs }) => sum + outputs, 0);
 
 /**
@@ -47,7 +49,10 @@ export const dualSolver = (): SolverPlan => ({
       2 * vectorNumbers(network.parameters)
     );
   },
-  begin: (objective) => new DualSolver(requirePerceptron(objective, "solver: 'dual'", "solver: 'cg'")),
+  begin(objective) {
+    const own = requirePerceptron(objective, "solver: 'dual'", "solver: 'cg'");
+    return new DualSolver(new DualHere(own), own.vector(), own.vector());
+  },
 });
 
 /** Most rows, samples times outputs: 8 GB. */
@@ -70,13 +75,78 @@ const PANELS = 16;
 /** First column of a panel of a lower triangle with so many rows; that of the next one ends it. */
 const panelFirst = (rows: number, panel: number): number => rows - Math.round(rows * Math.sqrt(1 - panel / PANELS));
 
-class DualSolver implements Solver {
+/** B and the dual matrix of a batch, wherever they lie. */
+export interface DualPlaces<S extends Space = Vectors> {
+  /** Makes them of the loaded batch, at the point. */
+  gather(point: Point<S>): Steps<void>;
+  /** The factor of I + BM⁻¹Bᵀ; false where there is none. */
+  factor(λ: number): Steps<boolean>;
+  /** x ← (G + λI)⁻¹b by the last factor, which is that of λ; b stays. */
+  solve(point: Point<S>, λ: number, b: FloatArray, x: FloatArray): void;
+}
+
+/** The solver, with vectors in S. */
+export class DualSolver<S extends Space = Vectors> implements Solver<S> {
   readonly rule = 'dual gauss-newton';
+  readonly #places: DualPlaces<S>;
+  readonly #right: FloatArray;
+  readonly #part: FloatArray;
+  #factored = Number.NaN;
+
+  /** Two vectors are its own. */
+  constructor(places: DualPlaces<S>, right: FloatArray, part: FloatArray) {
+    this.#places = places;
+    this.#right = right;
+    this.#part = part;
+  }
+
+  prepare(point: Point<S>): Steps<void> {
+    this.#factored = Number.NaN;
+    return this.#places.gather(point);
+  }
+
+  *solve(point: Point<S>, bound: Bound, d: FloatArray): Steps<Solved> {
+    if (!('damping' in bound) || !(bound.damping > 0))
+      throw new OptionError('A dual solver takes a damping above 0.', { bound });
+    const λ = bound.damping;
+    const { space } = point;
+    // Of the same λ it stands.
+    if (this.#factored !== λ) {
+      this.#factored = Number.NaN;
+      if (!(yield* this.#places.factor(λ)))
+        throw new OptionError(
+          `The dual system has no Cholesky factor at damping ${λ}: it is below what ${precisionOf(this.#right)} can ` +
+            `tell from zero.`,
+          { damping: λ },
+        );
+      this.#factored = λ;
+    }
+    const b = this.#right;
+    space.combine(-1, point.gradient, 0, b);
+    this.#places.solve(point, λ, b, d);
+    let residual = Infinity;
+    for (let turn = 0; turn < MOST_TURNS; turn++) {
+      yield* point.product('gauss-newton', λ, { v: d, out: b });
+      space.combine(-1, point.gradient, -1, b);
+      const before = residual;
+      const [square] = yield* space.dots([b, b]);
+      residual = point.gradientNorm === 0 ? 0 : Math.sqrt(square) / point.gradientNorm;
+      if (residual <= REFINED || !(residual < before) || turn + 1 === MOST_TURNS) break;
+      this.#places.solve(point, λ, b, this.#part);
+      space.add(1, this.#part, d);
+    }
+    const [slope, length, rest] = yield* space.dots([point.gradient, d], [d, d], [b, d]);
+    // With the residual ρ = −g − (G + λI)d: dᵀGd = −gᵀd − λdᵀd − ρᵀd.
+    const bend = -slope - λ * length - rest;
+    return { model: slope + 0.5 * bend, residual };
+  }
+}
+
+/** Those of a perceptron here. */
+class DualHere implements DualPlaces {
   readonly #objective: PerceptronObjective;
   readonly #errors: readonly FloatArray[];
   readonly #images: FloatArray;
-  readonly #right: FloatArray;
-  readonly #part: FloatArray;
   /** ĀᵀĀ∘DᵀD of weights, DᵀD of biases, and the factor: (nr)² each. */
   readonly #weights: Float64Array;
   readonly #biases: Float64Array;
@@ -84,7 +154,6 @@ class DualSolver implements Solver {
   readonly #gram: FloatArray;
   readonly #inputs: FloatArray;
   readonly #y: Float64Array;
-  #factored = Number.NaN;
 
   constructor(objective: PerceptronObjective) {
     const { network, capacity, precision } = objective;
@@ -92,8 +161,6 @@ class DualSolver implements Solver {
     this.#objective = objective;
     this.#errors = network.layers.map(({ outputs }) => objective.take(outputs * rows));
     this.#images = objective.take(widest(network) * capacity);
-    this.#right = objective.vector();
-    this.#part = objective.vector();
     this.#weights = sharedFloat64(rows * rows);
     this.#biases = sharedFloat64(rows * rows);
     this.#factor = sharedFloat64(rows * rows);
@@ -102,17 +169,15 @@ class DualSolver implements Solver {
     this.#y = new Float64Array(rows);
   }
 
-  prepare({ plan }: Point): Steps<void> {
+  gather({ plan }: Point): Steps<void> {
     this.#gather(plan);
     return ready(undefined);
   }
 
-  /** The matrix of the dual system. */
   #gather(plan: StepPlan): void {
     const { network, count, blas } = this.#objective;
     const r = network.outputs;
     const rows = count * r;
-    this.#factored = Number.NaN;
     this.#weights.fill(0, 0, rows * rows);
     this.#biases.fill(0, 0, rows * rows);
     for (let a = 0; a < r; a++) {
@@ -163,53 +228,17 @@ class DualSolver implements Solver {
     }
   }
 
-  *solve(point: Point, bound: Bound, d: FloatArray): Steps<Solved> {
-    if (!('damping' in bound) || !(bound.damping > 0))
-      throw new OptionError('A dual solver takes a damping above 0.', { bound });
-    const λ = bound.damping;
-    const { space } = point;
-    this.#prepareFactor(λ);
-    const b = this.#right;
-    space.combine(-1, point.gradient, 0, b);
-    this.#solve(point, λ, b, d);
-    let residual = Infinity;
-    for (let turn = 0; turn < MOST_TURNS; turn++) {
-      yield* point.product('gauss-newton', λ, { v: d, out: b });
-      space.combine(-1, point.gradient, -1, b);
-      const before = residual;
-      residual = point.gradientNorm === 0 ? 0 : space.norm(b) / point.gradientNorm;
-      if (residual <= REFINED || !(residual < before) || turn + 1 === MOST_TURNS) break;
-      this.#solve(point, λ, b, this.#part);
-      space.add(1, this.#part, d);
-    }
-    const slope = space.dot(point.gradient, d);
-    // With the residual ρ = −g − (G + λI)d: dᵀGd = −gᵀd − λdᵀd − ρᵀd.
-    const bend = -slope - λ * space.dot(d, d) - space.dot(b, d);
-    return { model: slope + 0.5 * bend, residual };
-  }
-
-  /** The factor of I + BM⁻¹Bᵀ; of the same λ it stands. */
-  #prepareFactor(λ: number): void {
-    if (this.#factored === λ) return;
+  factor(λ: number): Steps<boolean> {
     const rows = this.#objective.count * this.#objective.network.outputs;
     const byWeight = 1 / (λ + this.#objective.regularization);
     for (let j = 0; j < rows; j++) {
       for (let i = j, at = j * rows + j; i < rows; i++, at++)
         this.#factor[at] = this.#weights[at] * byWeight + this.#biases[at] / λ + (i === j ? 1 : 0);
     }
-    const info = this.#objective.blas.potrf('L', view(this.#factor, 0, rows, rows));
-    if (info !== 0) {
-      throw new OptionError(
-        `The dual system has no Cholesky factor at damping ${λ}: it is below what ${this.#objective.precision} can ` +
-          `tell from zero.`,
-        { damping: λ },
-      );
-    }
-    this.#factored = λ;
+    return ready(this.#objective.blas.potrf('L', view(this.#factor, 0, rows, rows)) === 0);
   }
 
-  /** x ← (G + λI)⁻¹b; b stays. */
-  #solve(point: Point, λ: number, b: FloatArray, x: FloatArray): void {
+  solve(point: Point, λ: number, b: FloatArray, x: FloatArray): void {
     const { network, count, blas } = this.#objective;
     const rows = count * network.outputs;
     const root = 1 / Math.sqrt(count);

@@ -489,5 +489,10 @@ export class PerceptronObjective implements Objective {
 /** The objective, where it is that of a perceptron. Throws OptionError that names `instead` otherwise. */
 export function requirePerceptron(objective: Objective, what: string, instead: string): PerceptronObjective {
   if (objective instanceof PerceptronObjective) return objective;
+  return refuseLayers(what, instead);
+}
+
+/** Throws OptionError: a network of layers does not do that, but `instead`. */
+export function refuseLayers(what: string, instead: string): never {
   throw new OptionError(`${what} is for perceptrons (defineNetwork), not for networks of layers: take ${instead}.`, {});
 }

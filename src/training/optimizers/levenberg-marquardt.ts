@@ -13,6 +13,7 @@ import { denseSolver } from '../newton/dense-solver.js';
 import { dualSolver } from '../newton/dual-solver.js';
 import { requireCount, requireNumber } from '../newton/option-checks.js';
 import { denseThere } from './dense-on-device.js';
+import { DUAL_THERE } from './dual-on-device.js';
 import type { SolverPlan } from '../newton/solver.js';
 
 /** The forms of the system. */
@@ -24,7 +25,8 @@ export type LmSolver = (typeof LM_SOLVERS)[number];
 export interface LevenbergMarquardtOptions extends Omit<SearchOptions, 'radius' | 'mostRadius'> {
   /**
    * 'dense' (N × N), 'dual' (nr × nr, for n samples of r outputs; of perceptrons alone), 'cg'; 'auto': the smaller of
-   * the first two that the network has, where it is at most 2,000, else 'cg'. Default 'auto'.
+   * the first two that the network has, where it is at most 2,000, else 'cg'; on devices it takes no 'dual'. Default
+   * 'auto'.
    */
   readonly solver?: LmSolver | undefined;
   /** Of 'cg': most iterations. Default 100. */
@@ -49,7 +51,7 @@ const DENSE_THERE = denseThere({ curvature: 'gauss-newton', eigenvalues: 'absolu
 /** Most parameters of a dense matrix that is asked for: 3.2 GB. */
 const MOST_DENSE = 20_000;
 
-/** The form for a network and a batch; one of layers has no dual form. */
+/** The form for a network and a batch; of layers, as all are on devices, it chooses no dual one. */
 export function chooseLmSolver(solver: LmSolver, network: ParameterLayout, batchSize: number): LmSolver {
   if (solver !== 'auto') return solver;
   const { parameters, outputs } = network;
@@ -82,16 +84,18 @@ export function levenbergMarquardt(options: LevenbergMarquardtOptions = {}): Opt
         return cgSolver({ curvature: 'gauss-newton', iterations, tolerance });
     }
   };
-  // Of a network of layers, as those on devices are: none has a dual form.
-  const there: SolverThere = {
-    apart: (network, batchSize) =>
-      chooseLmSolver(solver, network, batchSize) === 'dense' ? DENSE_THERE.apart!(network, batchSize) : 0,
-    begin: (objective, own) =>
-      chooseLmSolver(solver, objective.network, objective.capacity) === 'dense'
-        ? DENSE_THERE.begin(objective, own)
-        : cgSolver({ curvature: 'gauss-newton', iterations, tolerance }).anywhere!(own),
-  };
-  const optimizer = composeNewton(
+  const there: SolverThere =
+    solver === 'dual'
+      ? DUAL_THERE
+      : {
+          apart: (network, batchSize) =>
+            chooseLmSolver(solver, network, batchSize) === 'dense' ? DENSE_THERE.apart!(network, batchSize) : 0,
+          begin: (objective, own) =>
+            chooseLmSolver(solver, objective.network, objective.capacity) === 'dense'
+              ? DENSE_THERE.begin(objective, own)
+              : cgSolver({ curvature: 'gauss-newton', iterations, tolerance }).anywhere!(own),
+        };
+  return composeNewton(
     { ...search, increase, decrease },
     {
       name,
@@ -105,10 +109,7 @@ export function levenbergMarquardt(options: LevenbergMarquardtOptions = {}): Opt
         spare: (network, batchSize) => plan(network, batchSize).spare(network, batchSize),
         begin: (objective) => plan(objective.network, objective.capacity).begin(objective),
       }),
-      ...(solver === 'dual' ? {} : { there }),
+      there,
     },
   );
-  if (solver !== 'dual') return optimizer;
-  const what = "levenberg-marquardt with solver: 'dual'";
-  return { ...optimizer, refused: { what, advice: "take solver: 'auto', 'dense' or 'cg'" } };
 }
