@@ -3,6 +3,7 @@ import { RandomStream } from '#hmatrix/core/random.js';
 import { sharedInt32 } from '#hmatrix/core/shared-array.js';
 import { RowSampler, type RowSamplerState } from '#hmatrix/hierarchical/from-entries/row-sampler.js';
 import { findVoters } from '#hmatrix/hierarchical/from-entries/voters.js';
+import { rowPools } from '#hmatrix/hierarchical/from-entries/row-pools.js';
 import { onTeam } from '#hmatrix/parallel/default-team.js';
 import { type ClusterTree, firstLeaf, leavesOf } from '#hmatrix/tree/cluster-tree.js';
 import { knownIndices } from '#hmatrix/tree/known-indices.js';
@@ -34,6 +35,7 @@ async function stateOf(
     ...(await findVoters(tree, known, listed, undefined, control)),
     nearBegin,
     near: Int32Array.from(lists.flat()),
+    pools: rowPools(0, 0),
     witnesses: new Int32Array(0),
   };
 }
@@ -188,7 +190,12 @@ describe('sampled rows of a node', () => {
       expect(rowsOf(sampler)).toEqual([...rows, known[0], known[1]]);
       sampler.takeSpread(20, new RandomStream(seed, 8));
       expect(new Set(rowsOf(sampler)).size).toBe(sampler.count);
-      expect(rowsOf(sampler).every((i) => sampler.leafOfTaken(i) === state.leafAt[i])).toBe(true);
+      for (const i of rowsOf(sampler)) {
+        const around: number[] = [];
+        sampler.around(i, (j, leaf) => around.push(leaf === state.leafAt[i] ? j : -1));
+        const ν = firstLeaf(tree) + state.leafAt[i];
+        expect(around).toEqual([...tree.order.subarray(tree.begin[ν], tree.end[ν])]);
+      }
       for (let r = 0; r < sampler.count; r++) sum[sampler.rows[r]] += sampler.weights[r] ** 2;
     }
     expect(rows.every((i) => !known.includes(i) && (place[i] < tree.begin[3] || place[i] >= tree.end[3]))).toBe(true);
@@ -223,5 +230,84 @@ describe('sampled rows of a node', () => {
     sampler.open(1);
     expect(sampler.takeNeighbors(10)).toBe(1);
     expect(rowsOf(sampler)).toEqual([outlier]);
+  });
+
+  it('come_from_pools_of_clusters_of_many_rows_and_stand_for_all_of_them', async () => {
+    const large = treeOfLeaves(randomSizes(128, 350, 650, 5), 6, ISOLATED);
+    const sampler = new RowSampler(await stateOf(large));
+    const at = new Int32Array(large.size);
+    large.order.forEach((i, p) => {
+      at[i] = p;
+    });
+    for (const ν of [1, 2, 9, 100, 254]) {
+      const rows = large.end[0] - large.begin[0] - (large.end[ν] - large.begin[ν]);
+      const draws = 40;
+      let positions = 0;
+      for (let seed = 0; seed < draws; seed++) {
+        sampler.open(ν);
+        expect(sampler.population).toBe(rows);
+        expect(sampler.isWhole).toBe(false);
+        sampler.takeSpread(300, new RandomStream(seed, ν));
+        const drawn = rowsOf(sampler);
+        expect(new Set(drawn).size).toBe(drawn.length);
+        let total = 0;
+        drawn.forEach((i, r) => {
+          const square = sampler.weights[r] ** 2;
+          total += square;
+          expect(at[i] >= large.begin[0] && (at[i] < large.begin[ν] || at[i] >= large.end[ν])).toBe(true);
+          positions += (square * at[i]) / draws;
+        });
+        expect(total).toBeCloseTo(rows, 4);
+      }
+      let exact = 0;
+      for (let p = large.begin[0]; p < large.end[0]; p++) if (p < large.begin[ν] || p >= large.end[ν]) exact += p;
+      // Stretches of a hundredth of the rows: a sum over one draw is off by some thousandths.
+      expect(Math.abs(positions / exact - 1)).toBeLessThan(0.005);
+    }
+  });
+
+  it('stand_for_more_rows_where_a_pool_is_a_smaller_part_of_its_cluster', async () => {
+    // Around the first leaf, to which the fifth is near, a ring of leaves 2 and 3, and 6 and 7.
+    const uneven = treeOfLeaves([2000, 2000, 30_000, 30_000, 2000, 2000, 5000, 5000], 8);
+    const sampler = new RowSampler(await stateOf(uneven, [], (leaf) => (leaf % 4 === 0 ? [0, 4] : [leaf])));
+    const small = new Set(uneven.order.subarray(uneven.begin[6], uneven.end[6]));
+    let sum = 0;
+    const draws = 200;
+    for (let seed = 0; seed < draws; seed++) {
+      sampler.open(7);
+      sampler.takeSpread(400, new RandomStream(seed));
+      rowsOf(sampler).forEach((i, r) => {
+        if (small.has(i)) sum += sampler.weights[r] ** 2 / draws;
+      });
+    }
+    expect(Math.abs(sum / 10_000 - 1)).toBeLessThan(0.01);
+  });
+
+  it('end_where_pools_do_and_the_sample_still_stands_for_all', async () => {
+    const large = treeOfLeaves([20_000, 20_000, 20_000, 20_000], 6);
+    const state = { ...(await stateOf(large)), pools: rowPools(3, 0) };
+    const sampler = new RowSampler(state);
+    sampler.open(1);
+    expect(sampler.spent).toBe(false);
+    let taken = 0;
+    for (let batch = 0; !sampler.spent && batch < 100; batch++)
+      taken += sampler.takeSpread(3000, new RandomStream(batch));
+    expect(sampler.spent).toBe(true);
+    expect(sampler.complete).toBe(false);
+    expect(taken).toBe(state.pools.rows);
+    expect(sampler.takeSpread(10, new RandomStream(0))).toBe(0);
+    const leaves = new Set<number>();
+    sampler.around(sampler.rows[0], (_, leaf) => leaves.add(leaf));
+    expect([...leaves].every((leaf) => leaf === 2 || leaf === 3)).toBe(true);
+  });
+
+  it('are_all_that_there_are_where_clusters_are_as_large_as_a_pool', async () => {
+    const pools = rowPools(0, 0);
+    const exact = treeOfLeaves([pools.rows, pools.rows], 2);
+    const sampler = new RowSampler({ ...(await stateOf(exact)), pools });
+    sampler.open(1);
+    expect(sampler.isWhole).toBe(true);
+    expect(sampler.takeRest()).toBe(pools.rows);
+    expect(sampler.complete && sampler.spent).toBe(true);
   });
 });

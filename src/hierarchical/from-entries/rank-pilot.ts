@@ -17,6 +17,7 @@ import type { NeighborRows } from '../../tree/neighbors.js';
 import type { MeasuredRank } from '../matrix/chosen-options.js';
 import { forecastRanks } from './memory-estimate.js';
 import { spreadOver, tellTried } from './pilot.js';
+import { rowPools } from './row-pools.js';
 import type { SkeletonState } from './skeleton-state.js';
 import { skeletonizeNode } from './skeletonize-node.js';
 
@@ -98,6 +99,7 @@ export async function pilotRanks(
     loners: sharedInt32(0),
     nearBegin,
     near,
+    pools: rowPools(seed, 0),
     witnesses: sharedInt32(0),
     maxRank: largest,
     leafSize: largest,

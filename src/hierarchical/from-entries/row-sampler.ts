@@ -14,23 +14,24 @@
  * seen at any N, and no row counts for more than twice what it would in an even sample. Row i of a ring of n rows of
  * which m were drawn has the weight √(n/m), so that ‖W·A‖_F² is an unbiased estimate of the whole block row (W.
  * Cochran, *Sampling Techniques*, 3rd ed., chapter 5); within a ring one row is drawn from each of equal stretches of
- * the tree's order. No row is drawn twice. Drawing in proportion to K_ii instead, which bounds a row's energy, was
- * measured on Gauss–Newton Hessians and is far worse: the rows with large diagonal entries are much alike, and mostly
- * uncoupled from the node.
+ * the tree's order, where clusters are large from a pool of it (row-pools.ts). No row is drawn twice. Drawing in
+ * proportion to K_ii instead, which bounds a row's energy, was measured on Gauss–Newton Hessians and is far worse: the
+ * rows with large diagonal entries are much alike, and mostly uncoupled from the node.
  */
 import { placeOf } from '../../core/index-places.js';
 import { IndexTable } from '../../core/index-table.js';
-import { leftChild, levelOf, parentOf } from '../../core/indices.js';
+import { levelOf, parentOf } from '../../core/indices.js';
 import type { RandomStream } from '../../core/random.js';
-import { firstLeaf, leafBelow, nodesOf } from '../../tree/cluster-tree.js';
+import { firstLeaf, nodesOf } from '../../tree/cluster-tree.js';
 import { leafOfLoner, LONERS } from './loners.js';
+import { EXCLUDED, OTHER, Rings, type RingsState } from './rings.js';
 import { markInside, Votes, type GivenVotes, type VotesState } from './votes.js';
 
 /**
  * What the sampler reads: the tree, neighbors of each index of the nodes it works on, the near lists. Rows that are
  * near to any leaf of a node never pass through its skeleton.
  */
-export interface RowSamplerState extends VotesState {
+export interface RowSamplerState extends VotesState, RingsState {
   /** Rows that every sample is to have: an earlier compression erred there. */
   readonly witnesses: Int32Array;
 }
@@ -52,10 +53,6 @@ const NEARNESS_SHARE = 0.65;
 const DECLINE = 0.5;
 /** A ring of which so large a share would be drawn is taken whole. */
 const WHOLE_SHARE = 0.5;
-
-/** Marks of nodes: what stands below them. */
-const OTHER = 1;
-const EXCLUDED = 2;
 
 /** Bytes of a sampler of a tree of that depth. */
 export const samplerBytes = (depth: number): number => 40 * 2 ** depth;
@@ -82,24 +79,7 @@ export class RowSampler {
   readonly #taken = new IndexTable();
   #leaves = new Int32Array(this.#taken.list.length);
   readonly #voted = new Votes();
-  /** Ranges of positions outside, ring by ring: where each begins, and how many positions of the ring stand before. */
-  readonly #from: Int32Array;
-  readonly #before: Int32Array;
-  readonly #level: Uint8Array;
-  readonly #sortedFrom: Int32Array;
-  readonly #sortedBefore: Int32Array;
-  /** The node of each range. */
-  readonly #node: Int32Array;
-  readonly #sortedNode: Int32Array;
-  #ranges = 0;
-  /** Of rings: their first range, places, rows, rows not yet taken, and rows that count once. */
-  readonly #firstRange: Int32Array;
-  readonly #places: Int32Array;
-  readonly #size: Int32Array;
-  readonly #free: Int32Array;
-  readonly #certain: Int32Array;
-  /** The range that a place was found in last. */
-  #range = 0;
+  readonly #rings: Rings;
 
   constructor(state: RowSamplerState) {
     const { depth } = state.tree;
@@ -110,19 +90,7 @@ export class RowSampler {
     this.#marked = new Int32Array(nodesOf(state.tree));
     this.#nearLeaves = new Int32Array(leaves);
     this.#inside = new Uint8Array(leaves + 1);
-    this.#from = new Int32Array(leaves);
-    this.#before = new Int32Array(leaves);
-    this.#level = new Uint8Array(leaves);
-    this.#sortedFrom = new Int32Array(leaves);
-    this.#sortedBefore = new Int32Array(leaves);
-    this.#node = new Int32Array(leaves);
-    this.#sortedNode = new Int32Array(leaves);
-    this.#firstRange = new Int32Array(depth + 3);
-    // One for each level, and one for the neighbors.
-    this.#places = new Int32Array(depth + 2);
-    this.#size = new Int32Array(depth + 2);
-    this.#free = new Int32Array(depth + 2);
-    this.#certain = new Int32Array(depth + 2);
+    this.#rings = new Rings(state, this.#mark);
   }
 
   /** How many rows were taken so far. */
@@ -138,6 +106,16 @@ export class RowSampler {
   /** Whether every row outside was taken. */
   get complete(): boolean {
     return this.count === this.population;
+  }
+
+  /** Whether all rows outside may be read, as none of them lies in a pool. */
+  get isWhole(): boolean {
+    return this.#rings.isWhole;
+  }
+
+  /** Whether every row was taken that may be read. */
+  get spent(): boolean {
+    return this.#rings.open.every((places) => places === 0);
   }
 
   /** The rows from the one numbered so on, valid until more are taken. */
@@ -164,7 +142,7 @@ export class RowSampler {
       for (let k = 0; k < this.#nearCount; k++) voted.add(state, this.#inside, leaf0 + this.#nearLeaves[k], tree.depth);
     }
     for (let t = 0; t < voted.count; t++) this.#markUpwards(leaf0 + voted.leaves[t], OTHER, true);
-    this.#findRings(ν);
+    this.#rings.find(ν, voted.count);
   }
 
   /** Takes the `most` rows with most votes, or all that have any: they count once. Returns how many. */
@@ -193,31 +171,36 @@ export class RowSampler {
    */
   takeSpread(wanted: number, random: RandomStream): number {
     const first = this.count;
-    let free = 0;
+    const { free, open, size, certain, rings } = this.#rings;
+    let all = 0;
     let nearness = 0;
-    for (const left of this.#free) {
-      free += left;
+    for (const left of free) {
+      all += left;
       nearness = left > 0 ? 1 + DECLINE * nearness : nearness;
     }
     let nearer = NEARNESS_SHARE / nearness;
-    for (let ring = this.#free.length - 1; ring >= 0; ring--) {
-      const left = this.#free[ring];
+    for (let ring = rings - 1; ring >= 0; ring--) {
+      const left = free[ring];
       if (left === 0) continue;
-      const share = Math.ceil(wanted * (nearer + ((1 - NEARNESS_SHARE) * left) / free));
+      const share = Math.ceil(wanted * (nearer + ((1 - NEARNESS_SHARE) * left) / all));
       nearer *= DECLINE;
+      if (open[ring] === 0) continue;
       const from = this.count;
-      if (share >= WHOLE_SHARE * left) this.#takeRing(ring);
+      if (share >= WHOLE_SHARE * open[ring]) this.#takeRing(ring);
       else this.#takeStretches(ring, share, random);
-      const weight = Math.sqrt((this.#size[ring] - this.#certain[ring]) / (this.count - from));
-      for (let r = from; r < this.count; r++) this.weights[r] = weight;
+      let rows = 0;
+      for (let r = from; r < this.count; r++) rows += this.weights[r];
+      const standFor = size[ring] - certain[ring];
+      for (let r = from; r < this.count; r++) this.weights[r] = Math.sqrt((standFor * this.weights[r]) / rows);
     }
     return this.count - first;
   }
 
-  /** Takes every row outside that is left, with weight 1. Returns how many. */
+  /** Takes every row outside that is left, with weight 1, where all may be read. Returns how many. */
   takeRest(): number {
     const first = this.count;
-    for (let ring = 0; ring < this.#free.length; ring++) if (this.#free[ring] > 0) this.#takeRing(ring);
+    const { free, rings } = this.#rings;
+    for (let ring = 0; ring < rings; ring++) if (free[ring] > 0) this.#takeRing(ring);
     this.weights.fill(1, first, this.count);
     return this.count - first;
   }
@@ -231,11 +214,12 @@ export class RowSampler {
     const { loners } = this.#state;
     if (loners.length === 0) return 0;
     for (let place = 0; place < LONERS; place++) {
-      for (let r = 0; r < this.#ranges; r++) {
-        const i = loners[this.#sortedNode[r] * LONERS + place];
+      for (let r = 0; r < this.#rings.count; r++) {
+        const ν = this.#rings.nodeOf(r);
+        const i = loners[ν * LONERS + place];
         if (i < 0) continue;
         if (this.count - first >= most) return this.count - first;
-        if (this.#taken.placeOf(i) < 0) this.#takeOnce(i, leafOfLoner(this.#state, this.#sortedNode[r], i));
+        if (this.#taken.placeOf(i) < 0) this.#takeOnce(i, leafOfLoner(this.#state, ν, i));
       }
     }
     return this.count - first;
@@ -275,9 +259,9 @@ export class RowSampler {
     this.#takeOnce(i, leaf);
   }
 
-  /** The leaf of a row that was taken. */
-  leafOfTaken(i: number): number {
-    return this.#leaves[this.#taken.placeOf(i)];
+  /** Calls `each` with the rows around one that was taken, as far as they may be read, and their leaves. */
+  around(i: number, each: (index: number, leaf: number) => void): void {
+    this.#rings.around(this.#leaves[this.#taken.placeOf(i)], each);
   }
 
   /** The leaf of an index that is known by its number. */
@@ -289,23 +273,14 @@ export class RowSampler {
   /** Takes row i of a leaf where it lies outside and is not taken yet; it counts once. */
   #takeOnce(i: number, leaf: number): void {
     if (this.#inside[leaf] !== 0 || !this.#put(i, 1, leaf)) return;
-    const ring = this.#voted.has(i) ? this.#places.length - 1 : this.#ringOf(leaf);
-    this.#free[ring]--;
-    this.#certain[ring]++;
-  }
-
-  /** The ring of a leaf's rows, other than neighbors: the level of the smallest marked node above it. */
-  #ringOf(leaf: number): number {
-    let μ = firstLeaf(this.#state.tree) + leaf;
-    while (this.#mark[μ] === 0) μ = parentOf(μ);
-    return levelOf(μ);
+    const rings = this.#rings;
+    rings.takeCertain(this.#voted.has(i) ? rings.rings - 1 : rings.ofLeaf(leaf));
   }
 
   /** Takes the row numbered so among those with votes. */
   #takeNeighbor(t: number): void {
     this.#put(this.#voted.touched[t], 1, this.#voted.leaves[t]);
-    this.#free[this.#free.length - 1]--;
-    this.#certain[this.#free.length - 1]++;
+    this.#rings.takeCertain(this.#rings.rings - 1);
   }
 
   /** Takes row i of that leaf with that weight; false where it is taken already. */
@@ -349,90 +324,32 @@ export class RowSampler {
     }
   }
 
-  /** The rows outside as ranges of positions, ring by ring. */
-  #findRings(ν: number): void {
-    this.#ranges = 0;
-    this.#firstRange.fill(0);
-    this.#places.fill(0);
-    this.#certain.fill(0);
-    this.#descend(0, ν, 0);
-    const rings = this.#places.length;
-    for (let r = 0; r < this.#ranges; r++) this.#firstRange[this.#level[r] + 1]++;
-    for (let ring = 0; ring < rings; ring++) this.#firstRange[ring + 1] += this.#firstRange[ring];
-    const next = this.#firstRange.slice(0, rings);
-    for (let r = 0; r < this.#ranges; r++) {
-      const to = next[this.#level[r]]++;
-      this.#sortedFrom[to] = this.#from[r];
-      this.#sortedBefore[to] = this.#before[r];
-      this.#sortedNode[to] = this.#node[r];
-    }
-    // Neighbors lie in the places of the last level, and are a ring of their own.
-    this.#size.set(this.#places);
-    this.#size[rings - 2] -= this.#voted.count;
-    this.#size[rings - 1] = this.#voted.count;
-    this.#places[rings - 1] = this.#voted.count;
-    this.#free.set(this.#size);
-  }
-
-  /** Adds the rows of μ that lie outside ν to their rings; `ring` is the level of the smallest marked node above. */
-  #descend(μ: number, ν: number, ring: number): void {
-    if (μ === ν) return;
-    const { tree } = this.#state;
-    const leaf0 = firstLeaf(tree);
-    const mark = this.#mark[μ];
-    if (mark !== 0 && μ < leaf0) {
-      const level = levelOf(μ);
-      this.#descend(leftChild(μ), ν, level);
-      this.#descend(leftChild(μ) + 1, ν, level);
-      return;
-    }
-    if ((mark & EXCLUDED) !== 0) return;
-    const own = mark === 0 ? ring : tree.depth;
-    const r = this.#ranges++;
-    this.#node[r] = μ;
-    this.#from[r] = tree.begin[μ];
-    this.#before[r] = this.#places[own];
-    this.#level[r] = own;
-    this.#places[own] += tree.end[μ] - tree.begin[μ];
-  }
-
   #takeRing(ring: number): void {
-    for (let place = 0; place < this.#places[ring]; place++) this.#takePlace(ring, place);
+    const places = this.#rings.places[ring];
+    for (let place = 0; place < places; place++) this.#takePlace(ring, place);
+    this.#rings.close(ring);
   }
 
   /** Takes the row at a place of a ring, unless it is taken already or belongs to another ring. */
   #takePlace(ring: number, place: number): void {
-    let i: number;
-    let leaf: number;
-    if (ring === this.#places.length - 1) {
-      i = this.#voted.touched[place];
-      leaf = this.#voted.leaves[place];
-    } else {
-      const before = this.#sortedBefore;
-      let r = this.#range;
-      const end = this.#firstRange[ring + 1];
-      if (r < this.#firstRange[ring] || r >= end) r = this.#firstRange[ring];
-      while (before[r] > place) r--;
-      while (r + 1 < end && before[r + 1] <= place) r++;
-      this.#range = r;
-      const { tree } = this.#state;
-      const p = this.#sortedFrom[r] + place - before[r];
-      i = tree.order[p];
-      if (this.#voted.has(i)) return;
-      leaf = leafBelow(tree, this.#sortedNode[r], p);
+    const rings = this.#rings;
+    if (ring === rings.rings - 1) {
+      if (this.#put(this.#voted.touched[place], 1, this.#voted.leaves[place])) rings.takeRead(ring);
+      return;
     }
-    if (this.#put(i, 1, leaf)) this.#free[ring]--;
+    rings.read(ring, place);
+    if (!this.#voted.has(rings.index) && this.#put(rings.index, rings.rows, rings.leaf)) rings.takeRead(ring);
   }
 
   /**
    * Takes one row from each of equal stretches of a ring, as places on a circle that begin at a random one, so that
    * each is as likely as any other. Places that are not free are passed over; so many more stretches are made that
-   * about `wanted` rows are found, and one at least.
+   * about `wanted` rows are found, and one at least where one is left.
    */
   #takeStretches(ring: number, wanted: number, random: RandomStream): void {
-    const places = this.#places[ring];
+    const places = this.#rings.places[ring];
     const before = this.count;
-    const draws = Math.min(places, Math.round((wanted * places) / this.#free[ring]));
+    const draws = Math.min(places, Math.round((wanted * places) / this.#rings.open[ring]));
     const stretch = places / draws;
     const shift = random.uniform() * stretch;
     let place = 0;
@@ -442,9 +359,10 @@ export class RowSampler {
       if (place >= places) place -= places;
       this.#takePlace(ring, place);
     }
-    while (this.count === before) {
+    for (let tried = 0; this.count === before && tried < places; tried++) {
       place = place + 1 === places ? 0 : place + 1;
       this.#takePlace(ring, place);
     }
+    if (this.count === before) this.#rings.close(ring);
   }
 }

@@ -26,9 +26,10 @@ import { estimateCompression, forecastRanks } from './memory-estimate.js';
 import type { Card } from './device/card.js';
 import { LevelSkeletonizer } from './device/skeletonize-levels.js';
 import type { ResolvedOptions } from './options.js';
+import { rowPools } from './row-pools.js';
 import { pilotLeaves, pilotSubtrees, tellTried, type PilotTasks } from './pilot.js';
 import type { SkeletonState } from './skeleton-state.js';
-import { basisLevels, candidateLimit, evenRanks } from './skeletonize.js';
+import { basisLevels, candidateLimit, evenRanks, leastPool } from './skeletonize.js';
 import { skeletonizeNode } from './skeletonize-node.js';
 import { splitMemory } from './split-sample.js';
 import { findVoters } from './voters.js';
@@ -98,6 +99,7 @@ export async function skeletonizeTree(
       ...lists,
       nearBegin: interactions.nearBegin,
       near: interactions.near,
+      pools: rowPools(seed, leastPool(candidateLimit(tree.size, leafSize, maxRank))),
       witnesses: round.witnesses,
       maxRank,
       leafSize,

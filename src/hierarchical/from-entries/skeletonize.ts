@@ -99,6 +99,8 @@ export function evenRanks(ranks: readonly number[], leafSize: number): boolean {
   const most = Math.max(...ranks);
   return most > 0 && most <= LOW_SHARE * leafSize && most <= LEAPS * (least + 1);
 }
+/** Rows of pools (row-pools.ts), at least: the most that a node samples, but for few candidates. */
+export const leastPool = (columns: number): number => MOST_PER_CANDIDATE * columns;
 /** Most rows that a node of so many candidate columns samples. */
 export const mostRows = (columns: number): number =>
   Math.ceil(Math.max(MOST_PER_CANDIDATE * columns, MOST_ENTRIES / columns));
@@ -135,7 +137,7 @@ export class NodeSkeletonizer {
     this.#source = source;
     this.#found = interpolation;
     this.#sampler = new RowSampler(state);
-    this.#around = new Surroundings(state, source);
+    this.#around = new Surroundings(source);
     this.#partners = new Partners(state, source);
     this.#candidates = new Int32Array(columns);
     this.#amplification = new Float64Array(columns);
@@ -174,8 +176,8 @@ export class NodeSkeletonizer {
       const { rank, residual } = found;
       if (!Number.isFinite(residual)) throw this.#nonFinite(ν, columns);
       const seen = residual ** 2;
-      if (sampler.complete || rank === columns) {
-        // All rows outside were seen, or nothing is interpolated.
+      if (sampler.spent || rank === columns) {
+        // All rows outside that may be were seen, or nothing is interpolated.
         estimate = { sum: rank === columns ? 0 : seen, variance: 0 };
         break;
       }
@@ -187,7 +189,7 @@ export class NodeSkeletonizer {
       if (ranksOnly) break;
       const from = sampler.count;
       const wanted = Math.ceil(Math.max(FRESH_ROWS, least / 2, FRESH_SHARE * found.rows));
-      if (wanted >= sampler.population - from) sampler.takeRest();
+      if (sampler.isWhole && wanted >= sampler.population - from) sampler.takeRest();
       else sampler.takeSpread(wanted, random);
       const batch = sampler.batch(from);
       const fresh = yield* this.#errorOf(batch, false);
@@ -305,7 +307,7 @@ export class NodeSkeletonizer {
   #growTo(wanted: number, random: RandomStream): void {
     const sampler = this.#sampler;
     if (sampler.complete) return;
-    if (wanted >= sampler.population) {
+    if (sampler.isWhole && wanted >= sampler.population) {
       this.#add(sampler.takeRest(), true);
       this.#found.countOnce();
     } else {
