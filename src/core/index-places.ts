@@ -36,6 +36,14 @@ export function countPlaces(places: IndexPlaces): number {
   return count;
 }
 
+/** Calls `visit` with each that was put in, ascending, and its place. Cost: O(N/32 + their number). */
+export function visitPlaces(places: IndexPlaces, visit: (index: number, place: number) => void): void {
+  for (let at = 0; at < places.length; at += 2) {
+    let place = places[at + 1];
+    for (let bits = places[at]; bits !== 0; bits &= bits - 1) visit(16 * at + 31 - Math.clz32(bits & -bits), place++);
+  }
+}
+
 /** The place of index i; −1 where it is not in. Cost: O(1). Short, so that loops contain it where all are in. */
 export const placeOf = (places: IndexPlaces, i: number): number => (places.length === 0 ? i : placeAmong(places, i));
 

@@ -3,12 +3,11 @@
  */
 import { throwIfAborted } from '../core/context.js';
 import { OptionError } from '../core/errors.js';
-import { firstOfLevel } from '../core/indices.js';
 import { describe } from '../core/kind.js';
 import { type KeysOf, requireKnownOptions } from '../core/known-options.js';
 import { sharedInt32 } from '../core/shared-array.js';
 import { inLargePages } from '../dense/large-pages.js';
-import { gatherPortions } from '../distributed/portion.js';
+import type { Communicator } from '../distributed/communicator.js';
 import { awaitTogether, together } from '../distributed/together.js';
 import { onTeam, type Control } from '../parallel/default-team.js';
 import { independentTasks } from '../parallel/task-graph.js';
@@ -18,7 +17,7 @@ import { type EntrySource, requireSource } from '../source/entry-source.js';
 import type { ClusterTree } from './cluster-tree.js';
 import { chooseDistance, type DistanceState } from './distances/choose-distance.js';
 import type { DistanceName } from './distances/table.js';
-import { halvedRanges, subtreeLevel, type Ranges } from './split.js';
+import { halvedRanges, positionsOfRanks, subtreeLevel, type PositionRange, type Ranges } from './split.js';
 import { cutState, TopCuts } from './top-cuts.js';
 import {
   CENTROID_MEMBERS,
@@ -58,7 +57,15 @@ export async function buildClusterTree(
   const control = await onTeam(given, 'buildClusterTree');
   if (!Number.isInteger(leafSize) || leafSize < 2)
     throw new OptionError(`leafSize must be a whole number of at least 2, not ${describe(leafSize)}.`, { leafSize });
-  return treeOf(source, distance, { leafSize, seed }, control);
+  const { tree, ranges } = await treeOf(source, distance, { leafSize, seed }, control);
+  if (ranges !== undefined) gatherParts(tree, ranges, control.team.communicator);
+  return tree;
+}
+
+/** A tree, and of several ranks that each have a part of its order the positions of each. */
+export interface BuiltTree {
+  readonly tree: ClusterTree;
+  readonly ranges?: readonly PositionRange[] | undefined;
 }
 
 /** Options with their defaults. */
@@ -70,18 +77,24 @@ interface KnownDiagonal {
   readonly nonzero?: number | undefined;
 }
 
-/** `buildClusterTree`, its options checked; pass the source's diagonal where it is known already. */
+/**
+ * `buildClusterTree`, its options checked; pass the source's diagonal where it is known already. Several ranks have
+ * all of the order where it does not come from distances, or some indices are isolated; else each has its own part.
+ */
 export async function treeOf(
   source: EntrySource,
   distance: DistanceName,
   { leafSize, seed, diagonal, nonzero }: Resolved & KnownDiagonal,
   control: TeamControl,
-): Promise<ClusterTree> {
-  const { chosen, order } = together(control.team.communicator, () => {
+): Promise<BuiltTree> {
+  const { communicator } = control.team;
+  const { chosen, order } = together(communicator, () => {
     throwIfAborted(control.signal);
     // Whose zeros are counted is finite.
     const chosen = chooseDistance(distance, source, seed, { isFinite: nonzero !== undefined });
-    return { chosen, order: inLargePages(sharedInt32(source.size)) };
+    const order = sharedInt32(source.size);
+    // Of several ranks each touches its own part.
+    return { chosen, order: communicator.size === 1 ? inLargePages(order) : order };
   });
   const { size, state: data, place, modules, solo } = chosen;
   let isolated = 0;
@@ -92,13 +105,20 @@ export async function treeOf(
     isolated = moveZeros(order, diagonal ?? readDiagonal(source));
   }
   const ranges = halvedRanges(size - isolated, depthFor(size - isolated, leafSize), isolated);
-  if (place !== undefined) return { size, ...ranges, order };
-  const { communicator } = control.team;
+  if (place !== undefined) return { tree: { size, ...ranges, order } };
   const split = await splitTop(order, ranges, { isWhole, distance: data, seed, sharing: { modules, solo } }, control);
-  const above = firstOfLevel(split.top);
-  const endOf = (subtree: number): number => ranges.end[above + subtree];
-  gatherPortions(communicator, split.order, 2 ** split.top, { begin: isolated, endOf });
-  return { size, ...ranges, order: split.order };
+  const tree = { size, ...ranges, order: split.order };
+  if (communicator.size === 1) return { tree };
+  const parts = positionsOfRanks(ranges, split.top, communicator);
+  if (!isWhole) return { tree, ranges: parts };
+  gatherParts(tree, parts, communicator);
+  return { tree };
+}
+
+/** All of an order of which each rank has a part, to every rank. Collective. */
+function gatherParts(tree: ClusterTree, parts: readonly PositionRange[], communicator: Communicator): void {
+  const counts = parts.map(({ begin, end }) => end - begin);
+  communicator.allgather(undefined, tree.order.subarray(tree.begin[0], tree.end[0]), counts);
 }
 
 /** What is split by, and what `Team.share` needs to know of it. */

@@ -3,15 +3,17 @@
  * process that is alone knows all of them. One of several ranks knows those whose lists it has, and those that stand in
  * these lists: nothing else asks for an index.
  */
-import { countPlaces, placeOf, placesLength, putIndex, type IndexPlaces } from '../core/index-places.js';
+import { countPlaces, placeOf, placesLength, putIndex, visitPlaces, type IndexPlaces } from '../core/index-places.js';
 import { sharedInt32 } from '../core/shared-array.js';
 import { inLargePages } from '../dense/large-pages.js';
-import { awaitTogether } from '../distributed/together.js';
+import type { Communicator } from '../distributed/communicator.js';
+import { awaitTogether, together } from '../distributed/together.js';
 import { runOnce } from '../parallel/run-once.js';
 import { independentTasks } from '../parallel/task-graph.js';
 import { defineTask } from '../parallel/task.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { firstLeaf, leavesOf, type ClusterTree } from './cluster-tree.js';
+import { leavesOfIndices, ownLeaves, type DealtOrder } from './dealt-order.js';
 import { rowsOfIndices } from './row-of.js';
 
 /** Leaf and list of index i: leafAt[placeOf(places, i)], rowAt[placeOf(places, i)]. Over shared memory. */
@@ -27,6 +29,8 @@ export interface KnownIndices {
 /** Nothing is known of any. */
 export const NONE_KNOWN: Pick<KnownIndices, 'places'> = { places: sharedInt32(0) };
 
+/** The leaf of an index that has not been told. */
+const UNTOLD = -1;
 /** Leaves of a task, and numbers. */
 const LEAVES = 64;
 const NUMBERS = 2 ** 16;
@@ -53,10 +57,13 @@ export const putNamed = defineTask<NamedState, { readonly tasks: number }>(
 /** What leaves are told from, and where. */
 interface LeafState extends Pick<KnownIndices, 'places' | 'leafAt'> {
   readonly tree: ClusterTree;
+  /** Leaves first … end − 1 are told. */
+  readonly first: number;
+  readonly end: number;
 }
 
 /** The numbers of leaves first … end − 1, at the places of their indices; the first one has the isolated ones, too. */
-function markSome({ tree, places, leafAt }: LeafState, first: number, end: number): void {
+function markSome({ tree, places, leafAt }: Omit<LeafState, 'first' | 'end'>, first: number, end: number): void {
   const { order } = tree;
   const mark = (from: number, to: number, leaf: number): void => {
     for (let p = from; p < to; p++) {
@@ -70,7 +77,8 @@ function markSome({ tree, places, leafAt }: LeafState, first: number, end: numbe
 
 /** Per few leaves: their numbers. */
 export const markLeaves = defineTask<LeafState>(import.meta.url, 'markLeaves', (state) => (task) => {
-  markSome(state, task * LEAVES, Math.min(leavesOf(state.tree), (task + 1) * LEAVES));
+  const first = state.first + task * LEAVES;
+  markSome(state, first, Math.min(state.end, first + LEAVES));
 });
 
 /** The leaf number of each of all indices, by one thread. Cost: O(N). */
@@ -86,24 +94,32 @@ export interface ListedIndices {
   readonly members?: Int32Array | undefined;
 }
 
+/** What is known already, and of an order that several ranks have parts of, who has which. */
+export interface KnownBefore {
+  readonly before?: Pick<KnownIndices, 'places' | 'leafAt'> | undefined;
+  readonly dealt?: DealtOrder | undefined;
+}
+
 /**
  * Collective: what is known of all indices, or of several ranks of those with lists here, of those that stand in some
  * arrays, `named`, and of those that were known `before`. Cost: O(N), and a step for each number, shared by workers:
- * the order of the tree, which every rank has, is read once. Throws MemoryError, AbortedError.
+ * the order of the tree is read once. Of an order that was dealt out the leaves of other ranks' indices are asked for
+ * (dealt-order.ts). Throws MemoryError, AbortedError.
  */
 export async function knownIndices(
   tree: ClusterTree,
   { rowOf, members }: ListedIndices,
   named: readonly Int32Array[],
   control: TeamControl,
-  before: Pick<KnownIndices, 'places'> = NONE_KNOWN,
+  { before, dealt }: KnownBefore = {},
 ): Promise<KnownIndices> {
   const { team, signal } = control;
-  return awaitTogether(team.communicator, async () => {
+  const { communicator } = team;
+  const known = await awaitTogether(communicator, async () => {
     const places = sharedInt32(members === undefined ? 0 : placesLength(tree.size));
     let count = tree.size;
     if (members !== undefined) {
-      places.set(before.places);
+      if (before !== undefined) places.set(before.places);
       const arrays = [members, ...named];
       const tasks = Math.ceil(arrays.reduce((sum, { length }) => sum + length, 0) / NUMBERS);
       const shared = await team.share<NamedState>({ places, named: arrays });
@@ -115,9 +131,37 @@ export async function knownIndices(
       count = countPlaces(places);
     }
     const leafAt = inLargePages(sharedInt32(count));
-    const graph = independentTasks(Math.ceil(leavesOf(tree) / LEAVES));
-    await runOnce('leaves', markLeaves, { tree, places, leafAt }, graph, { team, signal });
+    const told =
+      dealt === undefined ? { first: 0, end: leavesOf(tree) } : ownLeaves(tree, dealt.ranges[communicator.rank]);
+    if (dealt !== undefined) leafAt.fill(UNTOLD);
+    const graph = independentTasks(Math.ceil((told.end - told.first) / LEAVES));
+    await runOnce('leaves', markLeaves, { tree, places, leafAt, ...told }, graph, { team, signal });
     const rowAt = members === undefined ? rowOf : await rowsOfIndices({ places, count }, members, control);
     return { places, leafAt, rowAt };
+  });
+  if (dealt !== undefined) askLeaves(known, { before, dealt }, tree, communicator);
+  return known;
+}
+
+/** Collective: the leaves of indices that are not this rank's, but for those that were known before. */
+function askLeaves(
+  { places, leafAt }: Pick<KnownIndices, 'places' | 'leafAt'>,
+  { before, dealt }: KnownBefore & { readonly dealt: DealtOrder },
+  tree: ClusterTree,
+  communicator: Communicator,
+): void {
+  const asked = together(communicator, () => {
+    const indices: number[] = [];
+    visitPlaces(places, (i, place) => {
+      if (leafAt[place] !== UNTOLD) return;
+      const known = before === undefined ? -1 : placeOf(before.places, i);
+      if (before !== undefined && known >= 0) leafAt[place] = before.leafAt[known];
+      else indices.push(i);
+    });
+    return Int32Array.from(indices);
+  });
+  const leaves = leavesOfIndices(dealt, asked, tree, communicator);
+  asked.forEach((i, k) => {
+    leafAt[placeOf(places, i)] = leaves[k];
   });
 }

@@ -12,9 +12,14 @@ import type { Communicator } from '../distributed/communicator.js';
 import type { ClusterTree } from './cluster-tree.js';
 import { leavesOfAll, NONE_KNOWN, type KnownIndices } from './known-indices.js';
 import type { Neighbors } from './neighbors.js';
+import type { PositionRange } from './split.js';
 
 /** Neighbors of index i from number i·count on, or where it is told what is known of indices, where that says. */
-export type ListedNeighbors = Pick<Neighbors, 'count' | 'indices'> & Partial<KnownIndices>;
+export type ListedNeighbors = Pick<Neighbors, 'count' | 'indices'> &
+  Partial<KnownIndices> & {
+    /** Positions whose lists are here, and the order there; default: all. */
+    readonly own?: PositionRange | undefined;
+  };
 
 /** Near leaves in CSR form, as in `InteractionLists`. */
 export interface NearLeaves {
@@ -57,7 +62,7 @@ export function nearLeaves(
 }
 
 /** Votes of each leaf's indices for other leaves. */
-function countVotes(tree: ClusterTree, { count, indices, places, leafAt, rowAt }: ListedNeighbors): SparseCounts {
+function countVotes(tree: ClusterTree, { count, indices, places, leafAt, rowAt, own }: ListedNeighbors): SparseCounts {
   const { size, depth, order, begin, end } = tree;
   if (rowAt === undefined && indices.length !== size * count)
     throw new ShapeError(
@@ -70,11 +75,11 @@ function countVotes(tree: ClusterTree, { count, indices, places, leafAt, rowAt }
   const known = { places: places ?? NONE_KNOWN.places, leafAt: leafAt ?? leavesOfAll(tree) };
   const placeAt = (i: number): number => placeOf(known.places, i);
   return collect(leaves, (leaf, add) => {
+    // Another rank counts the votes of this leaf.
+    if (own !== undefined && (begin[first + leaf] < own.begin || end[first + leaf] > own.end)) return;
     for (let p = begin[first + leaf]; p < end[first + leaf]; p++) {
       const place = placeAt(order[p]);
-      const row = rowAt === undefined || place < 0 ? place : rowAt[place];
-      // Another rank counts the votes of this leaf.
-      if (row < 0) return;
+      const row = rowAt === undefined ? place : rowAt[place];
       for (let k = row * count; k < (row + 1) * count; k++) {
         const other = known.leafAt[placeAt(indices[k])];
         // Isolated indices lie in no leaf.

@@ -11,6 +11,7 @@ import { awaitTogether, together } from '../distributed/together.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { firstLeaf, leavesOf, type ClusterTree } from './cluster-tree.js';
 import { alike, runCopy, type RowsState } from './copy-rows.js';
+import { sameRanges, type DealtOrder } from './dealt-order.js';
 import { knownIndices } from './known-indices.js';
 import type { NeighborRows } from './neighbors.js';
 import type { PositionRange } from './split.js';
@@ -39,27 +40,33 @@ function requireCounted(numbers: number): void {
     );
 }
 
-/** Lists of other ranks' indices are not here, wherever they are. */
-const isHere = (ranges: readonly PositionRange[], others: readonly PositionRange[] | undefined): boolean =>
-  others?.every(({ begin, end }, r) => begin === ranges[r].begin && end === ranges[r].end) === true;
+/** Whose positions have which lists, and how lists move. */
+interface Moving {
+  readonly ranges: readonly PositionRange[];
+  /** Whether what is given is read later, too; else lists that come may take its place. */
+  readonly keeps: boolean;
+  /** Where each of several ranks has its part of the tree's order. */
+  readonly dealt?: DealtOrder | undefined;
+}
 
 /**
  * Collective: the lists of the indices at this rank's positions of the tree. Nothing is sent where they are there
- * already, or one process has all. `keeps` says that what is given is read later, too; else lists that come may take
- * its place. Cost: O(N) of all workers; three alltoalls of 4κ + 4 bytes a list that moves.
+ * already, or one process has all. Cost: O(N) of all workers; three alltoalls of 4κ + 4 bytes a list that moves.
  */
 export async function ownLists(
   neighbors: NeighborRows,
   tree: ClusterTree,
-  { ranges, keeps }: { readonly ranges: readonly PositionRange[]; readonly keeps: boolean },
+  { ranges, keeps, dealt }: Moving,
   control: TeamControl,
 ): Promise<NeighborRows> {
   const { communicator } = control.team;
   const { indices: from, members, count } = neighbors;
-  if (members === undefined || communicator.size === 1 || isHere(ranges, neighbors.ranges)) return neighbors;
+  if (members === undefined || communicator.size === 1) return neighbors;
+  // Lists of other ranks' indices are not here, wherever they are.
+  if (neighbors.ranges !== undefined && sameRanges(neighbors.ranges, ranges)) return neighbors;
   const rankOf = rankOfLeaves(tree, ranges);
   const { begin, end } = ranges[communicator.rank];
-  const { places, leafAt } = await knownIndices(tree, neighbors, [], control);
+  const { places, leafAt } = await knownIndices(tree, neighbors, [], control, { dealt });
   const { going, goingMembers } = together(communicator, () => {
     requireCounted(count * Math.max(members.length, end - begin));
     const going = partsOf(communicator.size, 1, (put) => {
@@ -105,14 +112,18 @@ async function moveLists(
 export function listsOfAll(
   { indices, rowOf, members, count }: NeighborRows,
   tree: ClusterTree,
-  nodes: Iterable<number>,
+  { nodes, dealt }: { readonly nodes: Iterable<number>; readonly dealt?: DealtOrder | undefined },
   communicator: Communicator,
 ): Pick<NeighborRows, 'indices' | 'rowOf' | 'members'> {
   const { size } = communicator;
   if (members === undefined || size === 1) return { indices, rowOf };
   const own = together(communicator, () => {
     const places = new Int32Array(placesLength(tree.size));
-    for (const ν of nodes) for (let p = tree.begin[ν]; p < tree.end[ν]; p++) putIndex(places, tree.order[p], true);
+    const here = dealt?.ranges[communicator.rank] ?? { begin: 0, end: tree.size };
+    for (const ν of nodes) {
+      const end = Math.min(tree.end[ν], here.end);
+      for (let p = Math.max(tree.begin[ν], here.begin); p < end; p++) putIndex(places, tree.order[p], true);
+    }
     const rows = members.map((_, row) => row).filter((row) => placeOf(places, members[row]) >= 0);
     const lists = new Int32Array(rows.length * count);
     rows.forEach((row, at) => {

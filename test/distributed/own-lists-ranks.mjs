@@ -71,22 +71,24 @@ export async function searched(communicator, { size, dimension, neighbors }) {
 }
 
 /**
- * Rows of the largest of each that the team was given, κ neighbors each; which arrays of all indices are touched by
- * more than a rank's part; of how many indices leaves were known while rows were sampled, and of how many they have to
- * be; of how many indices the order of leaves stands here at first, after a product with own rows, and with all; the
- * matrix's product with a vector.
+ * Rows of the largest of each that the team was given, κ neighbors each, and of pools; which arrays of all indices are
+ * touched by more than a rank's part; of how many indices leaves were known while rows were sampled, and of how many
+ * they have to be; of how many indices the order of leaves stands here at first, after a product with own rows, and
+ * with all; the matrix's product with a vector.
  */
 export async function held(communicator, { size, dimension, ...options }) {
   const team = await Team.open({ workers: 1, communicator });
   const rows = {};
   const whole = new Set();
   let known;
+  let pooled = 0;
   const release = team.release.bind(team);
   team.release = (shared) => {
     const { state } = shared;
     for (const [name, array] of ofAllIndices(state, size))
-      if (touched(array) > 0.8 && !/^(data|source)\.|^place$/.test(name)) whole.add(name);
+      if (touched(array) > 0.8 && !/^(data|source)\.|^place$|(^|\.)coordinates$/.test(name)) whole.add(name);
     if (state.skeletons !== undefined && state.nearestOf !== undefined) {
+      pooled = Math.max(pooled, state.pools.numbers.length);
       const { order } = state.tree;
       const first = state.first;
       const own = order.subarray(first, first + state.reach.length);
@@ -122,5 +124,5 @@ export async function held(communicator, { size, dimension, ...options }) {
   laidOut.push(laid());
   const isPart = own.every((i, r) => y[i] === ownY[r]);
   await team.close();
-  return { rows, whole: [...whole].sort(), known, own: own.length, y, isPart, laidOut, wholeDiagonals };
+  return { rows, whole: [...whole].sort(), known, own: own.length, pooled, y, isPart, laidOut, wholeDiagonals };
 }

@@ -214,7 +214,7 @@ describe('the upper levels of a tree', () => {
       for (const leafSize of [40, 160, 1003]) {
         const coarse = await buildClusterTree(source, distance, { leafSize }, { team });
         const placed = distance === 'lexicographic' || distance === 'random';
-        expect(await upperLevels(fine, coarse.depth, placed, { team })).toEqual(coarse);
+        expect(await upperLevels(fine, { depth: coarse.depth, placed }, { team })).toEqual(coarse);
       }
     },
   );

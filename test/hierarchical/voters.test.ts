@@ -51,7 +51,7 @@ describe('voters', () => {
       });
       const neighbors = { indices, rowOf, count: COUNT };
       const known = await knownIndices(tree, neighbors, [], { team });
-      const { nearestBegin, nearestOf } = await findVoters(tree, known, neighbors, undefined, { team });
+      const { nearestBegin, nearestOf } = await findVoters(tree, known, neighbors, {}, { team });
       const of = (row: number): number[] => [...nearestOf.subarray(nearestBegin[row], nearestBegin[row + 1])];
       const found = lists.map((_, i) => of(rowOf[i]));
       expect(found).toEqual(expected);

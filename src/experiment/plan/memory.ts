@@ -5,6 +5,7 @@ import { vectorsAtATime } from '../../hierarchical/matrix/vector-chunks.js';
 import { MOST_DIMENSIONS } from '../../tree/point-neighbors.js';
 import type { PlannedTree, TreeLevel } from './levels.js';
 import type { PlanSetup } from './options.js';
+import { plannedClusters } from './clusters.js';
 import { rowsAround } from './traffic.js';
 
 /** One part of the memory. */
@@ -27,12 +28,13 @@ export interface PlannedMemory {
 export const sumOfBytes = (parts: readonly PlannedBytes[]): number => parts.reduce((sum, { bytes }) => sum + bytes, 0);
 
 /**
- * While skeletons are found, for each index: the order of the tree, and of several ranks which are known; of each that
- * is known, its leaf and where its list stands; of a rank's own indices their order as it is laid out, and who votes
- * for whom.
+ * While skeletons are found, for each index: of several ranks which are known; of each that is known, its leaf and
+ * where its list stands; of a rank's own indices their order in the tree, and as it is laid out, whom one asks for
+ * leaves, and who votes for whom; and of those that samples read the order.
  */
 const TREE_BYTES = 4;
 const LAID_BYTES = 4;
+const TOLD_BYTES = 4;
 const BIT_BYTES = 1 / 4;
 const KNOWN_BYTES = 8;
 const VOTER_BYTES = 28;
@@ -47,11 +49,11 @@ export function vectorsInTurn({ size, width, memory, vectors }: PlanSetup): numb
 }
 
 /**
- * Memory of each stage. Every rank has whole: the points (8dN bytes), the tree's order (4N; 12N of orders and places of
- * whole vectors), and vectors (16Np in and out, twice N·w for each of those that are multiplied at a time). Ranks share
- * neighbors (4κN, above 4 dimensions 12κN), the order of leaves and votes (40N, and 8 for each neighbor that another
- * rank has), interpolations, e·k numbers of each node and while they are found as many of 8 bytes; couplings, k² of
- * each pair; diagonal blocks, n(n + 1)/2; factors, e·c; Schur complements, k² for each leaf.
+ * Memory of each stage. Every rank has whole: the points (8dN bytes), orders and places of whole vectors (12N), and
+ * vectors (16Np in and out, twice N·w for each of those that are multiplied at a time). Ranks share neighbors (4κN,
+ * above 4 dimensions 12κN), orders, leaves and votes (48N, 8 for each neighbor that another rank has, and 4 for each
+ * row of a cluster around own ones), interpolations, e·k numbers of each node and while they are found as many of 8
+ * bytes; couplings, k² of each pair; diagonal blocks, n(n + 1)/2; factors, e·c; Schur complements, k² for each leaf.
  */
 export function plannedMemory(setup: PlanSetup, { levels, shareLevel, most }: PlannedTree): PlannedMemory {
   const { size, depth, width, dimension, neighbors, vectors } = setup;
@@ -80,11 +82,13 @@ export function plannedMemory(setup: PlanSetup, { levels, shareLevel, most }: Pl
     whole('vectors, in and out', 16 * size * vectors),
     whole(`workspace of ${chunk} vector${chunk === 1 ? '' : 's'}`, 2 * width * size * chunk),
   ];
+  const brought = plannedClusters(setup, { shareLevel }).reduce((all, { rows }) => all + rows, 0);
   const bytesOfNeighbor = dimension <= MOST_DIMENSIONS ? 4 : 12;
   return {
     compress: [
       points,
-      whole('orders', (TREE_BYTES + (share < 1 ? BIT_BYTES : 0)) * size),
+      ...(share < 1 ? [whole('known indices', BIT_BYTES * size)] : []),
+      own('orders', TREE_BYTES * (size * share + brought) + (share < 1 ? TOLD_BYTES * size * share : 0)),
       own(
         'neighbors and votes',
         (bytesOfNeighbor * neighbors + LAID_BYTES + VOTER_BYTES) * size * share +

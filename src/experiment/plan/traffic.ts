@@ -17,6 +17,7 @@ import { boxDepth, MOST_DIMENSIONS } from '../../tree/point-neighbors.js';
 import { subtreeLevelFor } from '../../tree/split.js';
 import { bracketOf, sampleOf } from '../../tree/top-cut-tasks.js';
 import { SPLIT_SAMPLE } from '../../tree/two-centroids.js';
+import { cutSides, plannedClusters } from './clusters.js';
 import type { PlanSetup } from './options.js';
 import type { PlannedTree } from './levels.js';
 
@@ -66,9 +67,6 @@ const MEAN_SPREAD = 0.32;
 
 /** Of the lists that would stay by chance, one in P, those that do, as counted. */
 const STAYING = 1 / 3;
-
-/** Of the sides of so many equal cubes, those with another one beyond. */
-const cutSides = (parts: number, dimension: number): number => 1 - parts ** (-1 / dimension);
 
 /** Rows around a node of n indices that these have for neighbors: those of a cube of points, so far as there are. */
 export function rowsAround({ size, dimension, neighbors }: PlanSetup, n: number): number {
@@ -237,12 +235,30 @@ export class TrafficPlan {
     ];
   }
 
-  /** Its cuts, and its order, 4N bytes. */
+  /** Its cuts, and the leaf of each index, 8 bytes, to the rank that others ask for it. */
   tree(): PlannedTraffic {
-    const { size, depth } = this.#setup;
+    const { size, depth, ranks } = this.#setup;
     const top = subtreeLevelFor(size, depth);
     const cuts = this.#cuts(top, 1, (nodes) => this.allreduce(4 * SPLIT_SAMPLE * nodes));
-    return totalTraffic([cuts, times(3, this.#agreed()), this.portions(4 * size, 2 ** top)]);
+    const told = ((8 * size) / ranks) * (1 - 1 / ranks);
+    return totalTraffic([
+      cuts,
+      times(6, this.#agreed()),
+      this.#movedOrder(2 ** top),
+      ...this.#parts({ sent: told, received: told }),
+    ]);
+  }
+
+  /** The order of so many subtrees, from the ranks that cut them to those that have them, where these are others. */
+  #movedOrder(subtrees: number): PlannedTraffic {
+    const { size, ranks } = this.#setup;
+    const cutting = Math.min(ranks, subtrees);
+    if (cutting === ranks && Number.isInteger(Math.log2(ranks))) return NO_TRAFFIC;
+    const sent = (4 * size) / cutting - (4 * size) / ranks;
+    const parts = { messages: Math.ceil(ranks / cutting) - 1, sentBytes: sent, receivedBytes: (4 * size) / ranks };
+    // Shares of ranks that are no power of two are somewhat other ones.
+    const part = this.alltoall(2, (4 * size) / 2 ** this.#tree.shareLevel);
+    return totalTraffic([this.#agreed(), cutting === ranks ? part : parts]);
   }
 
   /** Options, memory and machines that ranks agree upon; norms of panels of the columns of the estimate of ‖K‖_F. */
@@ -285,10 +301,13 @@ export class TrafficPlan {
   /**
    * What runs of the diagonal tell. Lists of κ neighbors to the ranks that have their indices in the tree, 4κ + 4 bytes
    * each; of neighbors that others have, 4 bytes each, and 8 for each of the NEAREST; lonely indices of each node;
-   * errors, attempts and ranks of all nodes, 24 bytes each; counts of elements; whether phases failed.
+   * errors, attempts and ranks of all nodes, 24 bytes each; counts of elements; whether phases failed. Leaves of
+   * others' indices that stand in lists are asked for, and the orders of clusters around own ones.
    */
   structure(): PlannedTraffic {
-    const { size, neighbors, depth } = this.#setup;
+    const { size, ranks, neighbors, depth } = this.#setup;
+    const around = rowsAround(this.#setup, (size * this.#tree.most) / 2 ** this.#tree.shareLevel);
+    const { searching, moving } = this.#searched();
     const nodes = 2 ** (depth + 1) - 1;
     const { shareLevel } = this.#tree;
     const top = lonerLevel(depth, shareLevel);
@@ -302,6 +321,11 @@ export class TrafficPlan {
       ...this.#moved(),
       ...this.#parts({ sent: known, received: known }),
       ...this.#parts({ sent: asked, received: asked }),
+      this.#leaves((moving * size) / searching, searching),
+      this.#leaves(around, ranks),
+      // Who has an index for a neighbor, and is none of its own, is mostly one of another index's.
+      this.#leaves(0, 0),
+      ...this.#clusters(),
       this.allreduce(4 * Math.min(PILOT_LEAVES, 2 ** depth)),
       this.allreduce(8 * nodes),
       this.allreduce(8 * nodes),
@@ -311,21 +335,51 @@ export class TrafficPlan {
     ]);
   }
 
+  /** Leaves of so many indices, which so many ranks ask for, 4 bytes to and fro, from the ranks that know them. */
+  #leaves(indices: number, asking: number): PlannedTraffic {
+    const { ranks } = this.#setup;
+    const sent = 4 * indices * (1 - 1 / ranks);
+    const received = (sent * asking) / ranks;
+    const told = { messages: Math.max(0, asking - 1), sentBytes: received, receivedBytes: sent };
+    const [counts, asked] = this.#parts({ sent, received });
+    return totalTraffic([times(4, this.#agreed()), counts, indices === 0 ? NO_TRAFFIC : asked, told]);
+  }
+
+  /** Clusters around own nodes, and around those above: their numbers, and 4 bytes a row. */
+  #clusters(): PlannedTraffic[] {
+    const { ranks } = this.#setup;
+    return plannedClusters(this.#setup, this.#tree).map(({ clusters, rows }) => {
+      const peers = clusters === 0 ? 0 : ranks - 1;
+      return totalTraffic([
+        times(3, this.#agreed()),
+        this.alltoall(ranks - 1, 4 * (ranks - 1)),
+        this.alltoall(peers, 4 * clusters),
+        this.alltoall(peers, 4 * rows),
+      ]);
+    });
+  }
+
   /** Numbers for others, and how many each gets (distributed/exchange-parts.ts). */
   #parts({ sent, received }: { readonly sent: number; readonly received: number }): PlannedTraffic[] {
     const peers = this.#setup.ranks - 1;
     return [this.alltoall(peers, 4 * peers), { messages: peers, sentBytes: sent, receivedBytes: received }];
   }
 
-  /** Lists from those who found them, which may be few, to those who have their indices in the tree: most move. */
-  #moved(): PlannedTraffic[] {
+  /** Ranks that search for neighbors, and the share of lists that are not where their indices are in the tree. */
+  #searched(): { readonly searching: number; readonly moving: number } {
     const { size, ranks, neighbors, dimension } = this.#setup;
-    if (ranks === 1) return [];
-    const { most, shareLevel } = this.#tree;
     const exact = dimension <= MOST_DIMENSIONS;
     const depth = exact ? boxDepth(size) : Math.floor(Math.log2(size / leafFor(Math.max(1, neighbors))));
     const searching = Math.min(ranks, 2 ** subtreeLevelFor(size, depth));
-    const moving = 1 - STAYING / ranks;
+    return { searching, moving: ranks === 1 ? 0 : 1 - STAYING / ranks };
+  }
+
+  /** Lists from those who found them, which may be few, to those who have their indices in the tree: most move. */
+  #moved(): PlannedTraffic[] {
+    const { size, ranks, neighbors } = this.#setup;
+    if (ranks === 1) return [];
+    const { most, shareLevel } = this.#tree;
+    const { searching, moving } = this.#searched();
     const [sent, received] = [(moving * size) / searching, (moving * size * most) / 2 ** shareLevel];
     const lists = { messages: ranks - 1, sentBytes: 4 * neighbors * sent, receivedBytes: 4 * neighbors * received };
     return [...this.#parts({ sent: 4 * sent, received: 4 * received }), lists];

@@ -220,26 +220,23 @@ async function compressOnce(
   { source, factor, card }: ScaledEntries,
   resolved: ResolvedOptions,
   round: Round,
-  { neighbors: found, perNeighbor, tree, normSquared, seconds }: Prepared,
+  { neighbors: found, perNeighbor, tree, dealt, normSquared, seconds }: Prepared,
   control: TeamControl,
 ): Promise<RoundResult> {
   const { distance, seed } = resolved;
   const { team } = control;
   const began = performance.now();
-  const neighbors = await ownLists(
-    found,
-    tree,
-    { ranges: rangesOnTeam(tree, resolved.format, team), keeps: true },
-    control,
-  );
+  const ranges = rangesOnTeam(tree, resolved.format, team);
+  const neighbors = await ownLists(found, tree, { ranges, keeps: true, dealt }, control);
   if (neighbors !== found) team.collect(letGo(found, LISTS));
-  const known = await knownIndices(tree, neighbors, [neighbors.indices, round.witnesses], control);
+  const known = await knownIndices(tree, neighbors, [neighbors.indices, round.witnesses], control, { dealt });
   const { count, indices } = neighbors;
-  const lists = interactionLists(tree, { count, indices, ...known }, { budget: resolved.budget }, team.communicator);
-  const listed = performance.now();
+  const listed = { count, indices, ...known, own: ranges[team.communicator.rank] };
+  const lists = interactionLists(tree, listed, { budget: resolved.budget }, team.communicator);
+  const paired = performance.now();
   const needed = neededBases(tree, lists);
   const share = shareOnTeam(tree, lists, resolved.format, team);
-  const input = { tree, lists, neighbors, known, perNeighbor, needed, round, share, card };
+  const input = { tree, dealt, lists, neighbors, known, perNeighbor, needed, round, share, card };
   const skeletons = await skeletonizeTree(source, resolved, input, normSquared, control);
   const skeletonized = performance.now();
   const { nested } = FORMAT_TABLE[resolved.format];
@@ -284,8 +281,8 @@ async function compressOnce(
     recall: neighbors.recall,
     seconds: {
       neighbors: seconds.neighbors,
-      tree: seconds.tree + (listed - began) / 1000,
-      skeletonization: (skeletonized - listed) / 1000,
+      tree: seconds.tree + (paired - began) / 1000,
+      skeletonization: (skeletonized - paired) / 1000,
       fill: (filled - skeletonized) / 1000,
     },
     norm: Math.sqrt(normSquared) / factor,

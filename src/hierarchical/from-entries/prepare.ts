@@ -6,8 +6,9 @@ import { requireMemory } from '../../core/memory.js';
 import { MOST_COLUMNS } from '../../device/work/interpolations.js';
 import { availableMemory } from '../../io/machine.js';
 import type { TeamControl } from '../../parallel/team-control.js';
-import { depthFor, treeOf } from '../../tree/build.js';
+import { depthFor, treeOf, type BuiltTree } from '../../tree/build.js';
 import type { ClusterTree } from '../../tree/cluster-tree.js';
+import { dealOrder, moveOrder, type DealtOrder } from '../../tree/dealt-order.js';
 import { isPlaced } from '../../tree/distances/choose-distance.js';
 import { bytesOfNeighbor, findNeighborRows, type NeighborRows } from '../../tree/neighbors.js';
 import { ownLists } from '../../tree/own-lists.js';
@@ -30,6 +31,8 @@ export interface Prepared {
   /** Bytes that the search took for each of them. */
   readonly perNeighbor: number;
   readonly tree: ClusterTree;
+  /** Where each of several ranks has its part of the tree's order; undefined where it has all. */
+  readonly dealt?: DealtOrder | undefined;
   /** ‖factor·K‖_F². */
   readonly normSquared: number;
   readonly seconds: Pick<EntriesReport['seconds'], 'neighbors' | 'tree'>;
@@ -57,24 +60,29 @@ export async function prepare(
   control.team.collect(((perNeighbor + moving) / 4) * found.indices.byteLength);
   const grown = performance.now();
   if (given !== undefined) requireTree(given, source.size);
-  const tree = given ?? (await treeOf(source, distance, { leafSize, seed, diagonal, nonzero: sums.nonzero }, control));
+  const nonzero = sums.nonzero;
+  const { tree, ranges: built }: BuiltTree =
+    given === undefined
+      ? await treeOf(source, distance, { leafSize, seed, diagonal, nonzero }, control)
+      : { tree: given };
   const ranges = rangesOnTeam(tree, options.format, control.team);
-  const neighbors = await ownLists(found, tree, { ranges, keeps: false }, control);
-  const built = performance.now();
+  const dealt = built === undefined ? undefined : dealOrder(tree, built, ranges, control.team.communicator);
+  const neighbors = await ownLists(found, tree, { ranges, keeps: false, dealt }, control);
+  const listed = performance.now();
   const normSquared = await estimateNorm(source, diagonal, seed, control, sums);
-  const seconds = { neighbors: (grown - searched) / 1000, tree: (built - grown) / 1000 };
-  return { neighbors, perNeighbor, tree, normSquared, seconds };
+  const seconds = { neighbors: (grown - searched) / 1000, tree: (listed - grown) / 1000 };
+  return { neighbors, perNeighbor, tree, dealt, normSquared, seconds };
 }
 
 /** Leaf size and rank limit by a pilot (rank-pilot.ts), of which nobody need have asked for any. */
 export async function chooseByPilot(
   { source, card }: ScaledEntries,
   asked: AskedOptions,
-  { tree, neighbors, normSquared }: Prepared,
+  { tree, dealt, neighbors, normSquared }: Prepared,
   control: TeamControl,
 ): Promise<ChosenOptions> {
   const { tolerance, seed } = asked;
-  const pilot = await pilotRanks(source, { tree, neighbors, normSquared, tolerance, seed }, control);
+  const pilot = await pilotRanks(source, { tree, dealt, neighbors, normSquared, tolerance, seed }, control);
   const mostCandidates = card === undefined ? undefined : MOST_COLUMNS;
   return chooseOptions({ size: tree.end[0] - tree.begin[0], depth: tree.depth, mostCandidates }, pilot, asked);
 }
@@ -83,13 +91,18 @@ export async function chooseByPilot(
 export async function withLeaves(
   prepared: Prepared,
   { source }: ScaledEntries,
-  { tree: given, leafSize, distance }: ResolvedOptions,
+  { tree: given, leafSize, distance, format }: ResolvedOptions,
   control: TeamControl,
 ): Promise<Prepared> {
-  const { tree } = prepared;
+  const { tree, dealt } = prepared;
+  const { communicator } = control.team;
   const depth = depthFor(tree.end[0] - tree.begin[0], leafSize);
   if (given !== undefined || depth === tree.depth) return prepared;
-  return { ...prepared, tree: await upperLevels(tree, depth, isPlaced(distance, source), control) };
+  const ranges = rangesOnTeam({ ...tree, depth }, format, control.team);
+  if (dealt !== undefined) moveOrder(tree.order, dealt.ranges, ranges, communicator);
+  const own = dealt === undefined ? undefined : ranges[communicator.rank];
+  const cut = await upperLevels(tree, { depth, placed: isPlaced(distance, source), own }, control);
+  return { ...prepared, tree: cut, dealt: dealt === undefined ? undefined : { ...dealt, ranges } };
 }
 
 /** Throws ShapeError unless the caller's tree is a cluster tree over the source's indices. */

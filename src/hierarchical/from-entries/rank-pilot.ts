@@ -2,6 +2,7 @@
  * What ranks a matrix has, by the size of nodes, before leaf size and rank limit are chosen: a few nodes of every size
  * are skeletonized from all of their indices, small ones first, and larger ones extrapolated (memory-estimate.ts).
  */
+import { placeOf } from '../../core/index-places.js';
 import { sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
 import { ownPortion } from '../../distributed/portion.js';
 import { awaitTogether } from '../../distributed/together.js';
@@ -9,17 +10,20 @@ import { independentTasks } from '../../parallel/task-graph.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import type { EntrySource } from '../../source/entry-source.js';
 import { sourceState } from '../../source/share-source.js';
-import { type ClusterTree, mostInLeaf, nodesOf } from '../../tree/cluster-tree.js';
-import { knownIndices } from '../../tree/known-indices.js';
+import { type ClusterTree, leavesOf, mostInLeaf, nodesOf } from '../../tree/cluster-tree.js';
+import type { DealtOrder } from '../../tree/dealt-order.js';
+import { knownIndices, type KnownIndices } from '../../tree/known-indices.js';
 import { interactionLists } from '../../tree/lists.js';
 import { listsOfAll } from '../../tree/own-lists.js';
 import type { NeighborRows } from '../../tree/neighbors.js';
 import type { MeasuredRank } from '../matrix/chosen-options.js';
+import { BroughtClusters } from '../ranks/brought-clusters.js';
 import { forecastRanks } from './memory-estimate.js';
 import { spreadOver, tellTried } from './pilot.js';
 import { rowPools } from './row-pools.js';
 import type { SkeletonState } from './skeleton-state.js';
 import { skeletonizeNode } from './skeletonize-node.js';
+import { leavesBelow } from './votes.js';
 
 /** Indices of the largest nodes that are tried; and where ranks are high, of which smaller ones tell too little. */
 const LARGEST = 512;
@@ -42,6 +46,7 @@ const FULL_SHARE = 0.9;
 export interface PilotInput {
   /** Its leaves are the smallest nodes that are tried. */
   readonly tree: ClusterTree;
+  readonly dealt?: DealtOrder | undefined;
   readonly neighbors: NeighborRows;
   /** ‖K‖_F². */
   readonly normSquared: number;
@@ -73,22 +78,44 @@ function* nodesThatMay(tree: ClusterTree): Iterable<number> {
     if (level > tree.depth - 2 || all / 2 ** level <= mostTried(all)) yield* nodesToTry(tree, level);
 }
 
+/** What is known of lists of neighbors. */
+interface Listed extends KnownIndices, Pick<NeighborRows, 'indices' | 'members' | 'count'> {
+  readonly tree: ClusterTree;
+}
+
+/** 1 for each leaf with neighbors of these nodes' indices, whose lists are here. */
+function leavesAround(nodes: Int32Array, { tree, places, leafAt, indices, members, count }: Listed): Uint8Array {
+  const leaves = leavesOf(tree);
+  const [inside, around] = [new Uint8Array(leaves + 1), new Uint8Array(leaves)];
+  for (const ν of nodes) {
+    const { first, last } = leavesBelow(tree, ν);
+    inside.fill(1, first, last + 1);
+  }
+  members?.forEach((i, row) => {
+    if (inside[leafAt[placeOf(places, i)]] === 0) return;
+    for (let q = row * count; q < (row + 1) * count; q++) around[leafAt[placeOf(places, indices[q])]] = 1;
+  });
+  return around;
+}
+
 /** Throws NonFiniteError, AbortedError, what the source throws. */
 export async function pilotRanks(
   source: EntrySource,
-  { tree, neighbors, normSquared, tolerance, seed }: PilotInput,
+  { tree, dealt, neighbors, normSquared, tolerance, seed }: PilotInput,
   control: TeamControl,
 ): Promise<PilotRanks> {
   const nodes = nodesOf(tree);
   const { handle, modules, solo } = sourceState(source);
   const { communicator } = control.team;
   const { nearBegin, near } = interactionLists(tree, neighbors, { budget: 0 });
-  const listed = listsOfAll(neighbors, tree, nodesThatMay(tree), communicator);
+  const listed = listsOfAll(neighbors, tree, { nodes: nodesThatMay(tree), dealt }, communicator);
   const largest = Math.max(LARGEST_HIGH + 1, mostInLeaf(tree));
+  const known = await knownIndices(tree, listed, [listed.indices], control, { dealt });
+  const clusters = new BroughtClusters(tree, rowPools(seed, 0), dealt, communicator);
   const state: SkeletonState = {
     source: handle,
     tree,
-    ...(await knownIndices(tree, listed, [listed.indices], control)),
+    ...known,
     neighbors: listed.indices,
     neighborCount: neighbors.count,
     // Neighbors alone vote: who is whose one-sidedly is not found for a pilot.
@@ -99,7 +126,7 @@ export async function pilotRanks(
     loners: sharedInt32(0),
     nearBegin,
     near,
-    pools: rowPools(seed, 0),
+    pools: clusters.pools,
     witnesses: sharedInt32(0),
     maxRank: largest,
     leafSize: largest,
@@ -139,8 +166,17 @@ export async function pilotRanks(
       state.forecast[0] = Math.ceil(GUESSED_SHARE * size);
       const { first, end } = ownPortion(communicator, tried);
       const nodes = list.slice(first, end);
+      clusters.bring(nodes, () => leavesAround(nodes, { tree, ...known, ...listed, count: neighbors.count }));
+      const { pools } = clusters;
       await awaitTogether(communicator, () =>
-        control.team.run('try ranks', skeletonizeNode, shared, independentTasks(nodes.length), { nodes }, control),
+        control.team.run(
+          'try ranks',
+          skeletonizeNode,
+          shared,
+          independentTasks(nodes.length),
+          { nodes, pools },
+          control,
+        ),
       );
       tellTried(communicator, list, state);
       const ranks = Array.from(list, (ν) => state.ranks[ν]);

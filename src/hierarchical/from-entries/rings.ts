@@ -4,7 +4,7 @@
  */
 import { leftChild, levelOf, parentOf } from '../../core/indices.js';
 import { type ClusterTree, firstLeaf, leafBelow } from '../../tree/cluster-tree.js';
-import { isPooled, positionOf, readableRows, rowAt, type RowPools } from './row-pools.js';
+import { indexOf, positionOf, readableRows, type RowPools } from './row-pools.js';
 
 /** Mark of nodes: neighbors stand below them. */
 export const OTHER = 1;
@@ -12,12 +12,6 @@ export const OTHER = 1;
 export const EXCLUDED = 2;
 /** Rows of a pool that are near to one, in the order of the tree. */
 const NEAR_IN_POOL = 64;
-
-/** What rings are found in. */
-export interface RingsState {
-  readonly tree: ClusterTree;
-  readonly pools: RowPools;
-}
 
 /** Rings of one node at a time. The last one is that of neighbors, whose rows the sampler has. */
 export class Rings {
@@ -36,7 +30,8 @@ export class Rings {
   index = 0;
   leaf = 0;
   rows = 1;
-  readonly #state: RingsState;
+  readonly #tree: ClusterTree;
+  #pools: RowPools;
   readonly #mark: Uint8Array;
   /** Of each cluster its level, and how many places of its ring stand before. */
   readonly #node: Int32Array;
@@ -49,10 +44,11 @@ export class Rings {
   #last = 0;
 
   /** `mark` says of each node what stands below it. */
-  constructor(state: RingsState, mark: Uint8Array) {
-    const { depth } = state.tree;
+  constructor(tree: ClusterTree, pools: RowPools, mark: Uint8Array) {
+    const { depth } = tree;
     const leaves = 2 ** depth;
-    this.#state = state;
+    this.#tree = tree;
+    this.#pools = pools;
     this.#mark = mark;
     this.#node = new Int32Array(leaves);
     this.#before = new Int32Array(leaves);
@@ -78,8 +74,9 @@ export class Rings {
     return this.#sortedNode[r];
   }
 
-  /** Finds the rings around node ν, of whose rows outside so many are neighbors. */
-  find(ν: number, neighbors: number): void {
+  /** Finds the rings around node ν, of whose rows outside so many are neighbors, with these pools from now on. */
+  find(ν: number, neighbors: number, pools: RowPools): void {
+    this.#pools = pools;
     this.count = 0;
     this.isWhole = true;
     this.#firstCluster.fill(0);
@@ -109,7 +106,7 @@ export class Rings {
   /** Adds the rows of μ that lie outside ν to their rings; `ring` is the level of the smallest marked node above. */
   #descend(μ: number, ν: number, ring: number): void {
     if (μ === ν) return;
-    const { tree, pools } = this.#state;
+    const [tree, pools] = [this.#tree, this.#pools];
     const mark = this.#mark[μ];
     if (mark !== 0 && μ < firstLeaf(tree)) {
       const level = levelOf(μ);
@@ -123,9 +120,11 @@ export class Rings {
     this.#node[r] = μ;
     this.#before[r] = this.places[own];
     this.#level[r] = own;
-    this.size[own] += tree.end[μ] - tree.begin[μ];
-    this.places[own] += readableRows(tree, pools, μ);
-    if (isPooled(tree, pools, μ)) this.isWhole = false;
+    const size = tree.end[μ] - tree.begin[μ];
+    const rows = readableRows(tree, pools, μ);
+    this.size[own] += size;
+    this.places[own] += rows;
+    if (rows < size) this.isWhole = false;
   }
 
   /** Reads the row at a place of a ring, other than that of neighbors. */
@@ -141,11 +140,12 @@ export class Rings {
   }
 
   #readOf(μ: number, place: number): void {
-    const { tree, pools } = this.#state;
-    const p = positionOf(tree, pools, μ, place);
-    this.index = rowAt(tree, pools, μ, place, p);
-    this.leaf = leafBelow(tree, μ, p);
-    this.rows = (tree.end[μ] - tree.begin[μ]) / readableRows(tree, pools, μ);
+    const [tree, pools] = [this.#tree, this.#pools];
+    const rows = readableRows(tree, pools, μ);
+    const position = positionOf(tree, pools, μ, place, rows);
+    this.index = indexOf(tree, pools, μ, { place, position });
+    this.leaf = leafBelow(tree, μ, position);
+    this.rows = (tree.end[μ] - tree.begin[μ]) / rows;
   }
 
   /** Notes that a row was taken which was read at a place of a ring. */
@@ -168,7 +168,7 @@ export class Rings {
 
   /** The ring of a leaf's rows, other than neighbors: the level of the smallest marked node above it. */
   ofLeaf(leaf: number): number {
-    let μ = firstLeaf(this.#state.tree) + leaf;
+    let μ = firstLeaf(this.#tree) + leaf;
     while (this.#mark[μ] === 0) μ = parentOf(μ);
     return levelOf(μ);
   }
@@ -178,17 +178,18 @@ export class Rings {
    * read, those of the pool that stand near to it in the order of the tree.
    */
   around(leaf: number, each: (index: number, leaf: number) => void): void {
-    const { tree, pools } = this.#state;
+    const [tree, pools] = [this.#tree, this.#pools];
     const ν = firstLeaf(tree) + leaf;
     let μ = ν;
     while (this.#mark[μ] === 0 && this.#mark[parentOf(μ)] === 0) μ = parentOf(μ);
-    const first = tree.begin[μ];
-    if (!isPooled(tree, pools, μ)) {
+    const [first, size] = [tree.begin[μ], tree.end[μ] - tree.begin[μ]];
+    const rows = readableRows(tree, pools, μ);
+    if (rows === size) {
       for (let p = tree.begin[ν]; p < tree.end[ν]; p++) each(tree.order[p], leaf);
       return;
     }
-    const middle = Math.floor(((tree.begin[ν] - first) * pools.rows) / (tree.end[μ] - first));
-    const from = Math.max(0, Math.min(middle - NEAR_IN_POOL / 2, pools.rows - NEAR_IN_POOL));
+    const middle = Math.floor(((tree.begin[ν] - first) * rows) / size);
+    const from = Math.max(0, Math.min(middle - NEAR_IN_POOL / 2, rows - NEAR_IN_POOL));
     for (let place = from; place < from + NEAR_IN_POOL; place++) {
       this.#readOf(μ, place);
       each(this.index, this.leaf);

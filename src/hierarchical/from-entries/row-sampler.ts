@@ -24,14 +24,16 @@ import { levelOf, parentOf } from '../../core/indices.js';
 import type { RandomStream } from '../../core/random.js';
 import { firstLeaf, nodesOf } from '../../tree/cluster-tree.js';
 import { leafOfLoner, LONERS } from './loners.js';
-import { EXCLUDED, OTHER, Rings, type RingsState } from './rings.js';
+import { EXCLUDED, OTHER, Rings } from './rings.js';
+import type { RowPools } from './row-pools.js';
 import { markInside, Votes, type GivenVotes, type VotesState } from './votes.js';
 
 /**
  * What the sampler reads: the tree, neighbors of each index of the nodes it works on, the near lists. Rows that are
  * near to any leaf of a node never pass through its skeleton.
  */
-export interface RowSamplerState extends VotesState, RingsState {
+export interface RowSamplerState extends VotesState {
+  readonly pools: RowPools;
   /** Rows that every sample is to have: an earlier compression erred there. */
   readonly witnesses: Int32Array;
 }
@@ -90,7 +92,7 @@ export class RowSampler {
     this.#marked = new Int32Array(nodesOf(state.tree));
     this.#nearLeaves = new Int32Array(leaves);
     this.#inside = new Uint8Array(leaves + 1);
-    this.#rings = new Rings(state, this.#mark);
+    this.#rings = new Rings(state.tree, state.pools, this.#mark);
   }
 
   /** How many rows were taken so far. */
@@ -123,8 +125,11 @@ export class RowSampler {
     return { rows: this.rows.subarray(from, this.count), weights: this.weights.subarray(from, this.count) };
   }
 
-  /** Begins with node ν: no rows yet. Votes that are given were counted already, by several ranks. */
-  open(ν: number, given?: GivenVotes): void {
+  /**
+   * Begins with node ν: no rows yet. Votes that are given were counted already, by several ranks; pools that are given
+   * are read in place of the state's.
+   */
+  open(ν: number, given?: GivenVotes, pools: RowPools = this.#state.pools): void {
     this.#taken.clear();
     for (let m = 0; m < this.#markedCount; m++) this.#mark[this.#marked[m]] = 0;
     this.witnessed = 0;
@@ -142,7 +147,7 @@ export class RowSampler {
       for (let k = 0; k < this.#nearCount; k++) voted.add(state, this.#inside, leaf0 + this.#nearLeaves[k], tree.depth);
     }
     for (let t = 0; t < voted.count; t++) this.#markUpwards(leaf0 + voted.leaves[t], OTHER, true);
-    this.#rings.find(ν, voted.count);
+    this.#rings.find(ν, voted.count, pools);
   }
 
   /** Takes the `most` rows with most votes, or all that have any: they count once. Returns how many. */

@@ -4,14 +4,16 @@
 import { defineTask, type TaskBody } from '../../parallel/task.js';
 import { openHandle } from '../../source/share-source.js';
 import { OwnInterpolation } from './own-interpolation.js';
+import type { RowPools } from './row-pools.js';
 import type { SharedNode, SkeletonState } from './skeleton-state.js';
 import { candidateLimit, NodeSkeletonizer } from './skeletonize.js';
 import { SplitSample } from './split-sample.js';
 
-/** Nodes, one a task, and what is known of those that several ranks have. */
+/** Nodes, one a task, what is known of those that several ranks have, and pools to read instead of the state's. */
 export interface NodesToDo {
   readonly nodes?: Int32Array | undefined;
   readonly known?: readonly SharedNode[];
+  readonly pools?: RowPools | undefined;
 }
 
 /** Skeletonizes node `task`, or the one that stands there in a list. */
@@ -24,8 +26,8 @@ export const skeletonizeNode = defineTask<SkeletonState, NodesToDo>(
     const columns = candidateLimit(state.tree.size, state.leafSize, state.maxRank);
     const interpolation = new OwnInterpolation(state, columns, source, context.blas, split);
     const skeletonizer = new NodeSkeletonizer(state, source, interpolation);
-    const body: TaskBody<NodesToDo> = (task, { nodes, known }) => {
-      const steps = skeletonizer.steps(nodes === undefined ? task : nodes[task], known?.[task]);
+    const body: TaskBody<NodesToDo> = (task, { nodes, known, pools }) => {
+      const steps = skeletonizer.steps(nodes === undefined ? task : nodes[task], known?.[task], pools);
       // What a node asks for is answered when it asks.
       while (steps.next().done !== true);
     };

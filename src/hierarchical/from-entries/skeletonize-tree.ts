@@ -12,11 +12,13 @@ import type { Shared } from '../../parallel/team.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import type { EntrySource } from '../../source/entry-source.js';
 import { sourceState } from '../../source/share-source.js';
-import { type ClusterTree, firstLeaf, nodesOf } from '../../tree/cluster-tree.js';
+import { type ClusterTree, firstLeaf, leavesOf, nodesOf } from '../../tree/cluster-tree.js';
+import type { DealtOrder } from '../../tree/dealt-order.js';
 import type { InteractionLists } from '../../tree/interaction-lists.js';
 import type { KnownIndices } from '../../tree/known-indices.js';
 import type { NeighborRows } from '../../tree/neighbors.js';
 import { COMPRESSION_NEED } from '../matrix/memory.js';
+import { BroughtClusters } from '../ranks/brought-clusters.js';
 import { withNearLists } from '../ranks/near-lists.js';
 import { SkeletonExchange } from '../ranks/skeleton-exchange.js';
 import { heldNodes, shareOfLeaves, type Share } from '../ranks/share.js';
@@ -33,7 +35,7 @@ import { basisLevels, candidateLimit, evenRanks, leastPool } from './skeletonize
 import { skeletonizeNode } from './skeletonize-node.js';
 import { splitMemory } from './split-sample.js';
 import { findVoters } from './voters.js';
-import type { GivenVotes } from './votes.js';
+import { leavesBelow, type GivenVotes } from './votes.js';
 
 /** Most candidate columns of an inner node: its children's skeletons. */
 function candidates(tree: ClusterTree, ν: number, maxRank: number): number {
@@ -54,6 +56,8 @@ export interface Round {
 /** What skeletonization needs beside entries. */
 export interface SkeletonInput {
   readonly tree: ClusterTree;
+  /** Where each of several ranks has its part of the tree's order; undefined where it has all. */
+  readonly dealt?: DealtOrder | undefined;
   readonly lists: InteractionLists;
   readonly neighbors: NeighborRows;
   /** What is known of the indices that stand in them, and of those that the round wants in samples. */
@@ -73,7 +77,7 @@ export interface SkeletonInput {
 export async function skeletonizeTree(
   source: EntrySource,
   options: ResolvedOptions,
-  { tree, lists: interactions, neighbors, known, perNeighbor, needed, round, share, card }: SkeletonInput,
+  { tree, dealt, lists: interactions, neighbors, known, perNeighbor, needed, round, share, card }: SkeletonInput,
   normSquared: number,
   control: TeamControl,
 ): Promise<SkeletonState> {
@@ -81,9 +85,16 @@ export async function skeletonizeTree(
   const { maxRank, leafSize, seed, tolerance } = options;
   const { handle, modules, solo } = sourceState(source);
   const { communicator } = control.team;
-  const voters = await findVoters(tree, known, neighbors, share, control);
+  const voters = await findVoters(tree, known, neighbors, { share, dealt }, control);
   const own = { tree, neighbors: neighbors.indices, neighborCount: neighbors.count, ...voters };
-  const lists = share === undefined ? own : { ...own, ...(await withNearLists(own, share, neighbors, control)) };
+  const lists = share === undefined ? own : { ...own, ...(await withNearLists(own, share, neighbors, control, dealt)) };
+  const pools = rowPools(seed, leastPool(candidateLimit(tree.size, leafSize, maxRank)));
+  const clusters = new BroughtClusters(tree, pools, dealt, communicator);
+  if (share !== undefined) {
+    const ownNodes = heldNodes(share, share.level);
+    const { nearBegin, near } = interactions;
+    clusters.bring(ownNodes, () => leavesAround(lists.leafAt, ownNodes, { tree, nearBegin, near }));
+  }
   const state = together(communicator, (): SkeletonState => {
     const due = share === undefined ? needed : ownBases(needed, share);
     const slotBegin = sharedFloat64(nodes);
@@ -99,7 +110,7 @@ export async function skeletonizeTree(
       ...lists,
       nearBegin: interactions.nearBegin,
       near: interactions.near,
-      pools: rowPools(seed, leastPool(candidateLimit(tree.size, leafSize, maxRank))),
+      pools: clusters.pools,
       witnesses: round.witnesses,
       maxRank,
       leafSize,
@@ -168,7 +179,7 @@ export async function skeletonizeTree(
     tellTried(communicator, pilot, state);
     await awaitTogether(communicator, begin);
     if (share === undefined) await run('skeletonize', { graph: upwardTasks(nodes) });
-    else await skeletonizeShare(shared, share, above, control);
+    else await skeletonizeShare(shared, { share, clusters }, above, control);
   } finally {
     levels?.release();
     control.team.release(shared);
@@ -186,7 +197,7 @@ function ownBases(needed: Int32Array, { held }: Share): Int32Array {
 /** A rank's own subtrees, then the nodes above them, for which siblings of other ranks are asked for. */
 async function skeletonizeShare(
   shared: Shared<SkeletonState>,
-  share: Share,
+  { share, clusters }: { readonly share: Share; readonly clusters: BroughtClusters },
   above: Int32Array,
   control: TeamControl,
 ): Promise<void> {
@@ -205,6 +216,11 @@ async function skeletonizeShare(
     const nodes = heldNodes(share, level - 1);
     const given = votes.run(level - 1);
     const partners = Array.from(nodes, (ν) => exchange.partnersOf(ν));
+    clusters.bring(nodes, () => {
+      const leaves = Array.from(given.values(), (votes) => Array.from(votes.leaves)).flat();
+      return leavesAround(leaves, nodes, state);
+    });
+    const { pools } = clusters;
     await awaitTogether(team.communicator, () => {
       const known = Array.from(nodes, (ν, t) => ({ votes: sharedVotes(given.get(ν)!), partners: partners[t] }));
       return team.run(
@@ -212,7 +228,7 @@ async function skeletonizeShare(
         skeletonizeNode,
         shared,
         independentTasks(nodes.length),
-        { nodes, known },
+        { nodes, known, pools },
         control,
       );
     });
@@ -221,6 +237,22 @@ async function skeletonizeShare(
     });
   }
   exchange.gather();
+}
+
+/** 1 for each of these leaves, and for those near to some below these nodes. */
+function leavesAround(
+  leaves: Iterable<number>,
+  nodes: Int32Array,
+  { tree, nearBegin, near }: Pick<SkeletonState, 'tree' | 'nearBegin' | 'near'>,
+): Uint8Array {
+  // Isolated indices are in a leaf of their own.
+  const around = new Uint8Array(leavesOf(tree) + 1);
+  for (const leaf of leaves) around[leaf] = 1;
+  for (const ν of nodes) {
+    const { first, last } = leavesBelow(tree, ν);
+    for (let e = nearBegin[first]; e < nearBegin[last + 1]; e++) around[near[e]] = 1;
+  }
+  return around.subarray(0, -1);
 }
 
 /** Votes for a team to read. */

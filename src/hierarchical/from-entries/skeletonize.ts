@@ -24,6 +24,7 @@ import { view } from '../../dense/matrix.js';
 import type { EntrySource } from '../../source/entry-source.js';
 import type { NodeInterpolation } from './node-interpolation.js';
 import { Partners } from './partners.js';
+import type { RowPools } from './row-pools.js';
 import { RowSampler, type Batch } from './row-sampler.js';
 import type { SharedNode, SkeletonState } from './skeleton-state.js';
 import { Surroundings } from './surroundings.js';
@@ -143,8 +144,11 @@ export class NodeSkeletonizer {
     this.#amplification = new Float64Array(columns);
   }
 
-  /** Node ν, unless it is done or needs none; `known` tells what several ranks told each other of it. */
-  *steps(ν: number, known?: SharedNode): Steps {
+  /**
+   * Node ν, unless it is done or needs none; `known` tells what several ranks told each other of it, `pools` what rows
+   * are read from in place of the state's.
+   */
+  *steps(ν: number, known?: SharedNode, pools?: RowPools): Steps {
     const state = this.#state;
     const { tree, maxRank, ranksOnly } = state;
     if (state.needed[ν] === 0 || state.done[ν] !== 0) return;
@@ -153,7 +157,7 @@ export class NodeSkeletonizer {
     const random = new RandomStream(state.seed, STREAM, ν);
     const found = this.#found;
     const sampler = this.#sampler;
-    sampler.open(ν, known?.votes);
+    sampler.open(ν, known?.votes, pools);
     found.begin(this.#candidates.subarray(0, columns), this.#amplification.subarray(0, columns));
     const guess = state.forecast[0] > 0 ? state.forecast[0] : FIRST_GUESS;
     const fair = leastRows(columns);

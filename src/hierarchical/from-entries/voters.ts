@@ -13,6 +13,7 @@ import { independentTasks } from '../../parallel/task-graph.js';
 import { defineTask, type TaskDefinition } from '../../parallel/task.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import { type ClusterTree, nodesOf } from '../../tree/cluster-tree.js';
+import type { DealtOrder } from '../../tree/dealt-order.js';
 import { knownIndices, type KnownIndices } from '../../tree/known-indices.js';
 import type { NeighborRows } from '../../tree/neighbors.js';
 import { rankOfLeaves } from '../../tree/own-lists.js';
@@ -44,6 +45,12 @@ export interface Voters {
   readonly first: number;
   /** `LonersState.loners` */
   readonly loners: Int32Array;
+}
+
+/** Of one of several ranks its nodes, and where the parts of the tree's order are. */
+export interface OnRank {
+  readonly share?: HeldNodes | undefined;
+  readonly dealt?: DealtOrder | undefined;
 }
 
 /** Positions of the tree's order that a task looks at. */
@@ -83,7 +90,7 @@ export async function findVoters(
   tree: ClusterTree,
   known: KnownIndices,
   lists: Pick<NeighborRows, 'indices' | 'rowOf' | 'members' | 'count'>,
-  share: HeldNodes | undefined,
+  { share, dealt }: OnRank,
   control: TeamControl,
 ): Promise<Voters & KnownIndices> {
   const { team, signal } = control;
@@ -151,7 +158,8 @@ export async function findVoters(
     total += count;
   }
   const [nearestOf, voters] = together(communicator, () => [indices(total), others?.voters] as const);
-  const all = voters === undefined ? known : await knownIndices(tree, lists, [voters], control, known);
+  const all =
+    voters === undefined ? known : await knownIndices(tree, lists, [voters], control, { before: known, dealt });
   const found = { ...state, ...all, nearestOf };
   await run(found, [
     [placeNearest, chunks],

@@ -8,8 +8,10 @@ import { exchangeParts, partsOf } from '../../distributed/exchange-parts.js';
 import { together } from '../../distributed/together.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import { leavesOf } from '../../tree/cluster-tree.js';
+import type { DealtOrder } from '../../tree/dealt-order.js';
 import { knownIndices, type ListedIndices } from '../../tree/known-indices.js';
 import type { VotesState } from '../from-entries/votes.js';
+import { exchangeHalo } from './halo.js';
 import type { Share } from './share.js';
 
 /** Lists, who knows their indices one-sidedly, and what is known of all that stand in them. */
@@ -17,20 +19,24 @@ type Lists = Pick<VotesState, 'neighbors' | 'places' | 'leafAt' | 'rowAt' | 'nea
 
 /**
  * Collective: own lists, of the indices that are `listed`, and behind them those of near leaves of others; what is
- * given is not changed. Nothing is sent where no leaf is near to another one. Else two alltoalls of 4κ + 4 bytes a list
- * and 4 for each number of `nearestOf`, and all lists are copied. Throws MemoryError.
+ * given is not changed. Nothing is sent where no leaf is near to another one. Else, where the order was dealt out, that
+ * of these leaves, 4 bytes an index, in place; then two alltoalls of 4κ + 4 bytes a list and 4 for each number of
+ * `nearestOf`, and all lists are copied. Throws MemoryError.
  */
 export async function withNearLists(
   { tree, neighborCount: κ, ...state }: Pick<VotesState, 'tree' | 'neighborCount'> & Lists,
   { halo, ranks, lists }: Share,
   listed: ListedIndices,
   control: TeamControl,
+  dealt: DealtOrder | undefined,
 ): Promise<Lists> {
   const { communicator } = control.team;
   const { neighbors, places, leafAt, rowAt, nearestBegin, nearestOf } = state;
   const own: Lists = { neighbors, places, leafAt, rowAt, nearestBegin, nearestOf };
   // Every leaf lists itself.
   if (lists.near.length === leavesOf(tree)) return own;
+  if (dealt !== undefined)
+    exchangeHalo(communicator, halo.leaves, (ν) => tree.order.subarray(tree.begin[ν], tree.end[ν]));
   /** Lists of the leaves that go to others, each with the number of those that it is near to, and these. */
   const parts = together(communicator, () =>
     partsOf(ranks, 1, (put) => {
@@ -76,6 +82,9 @@ export async function withNearLists(
       }
     return all;
   });
-  const known = await knownIndices(tree, { ...listed, members }, [all.neighbors, all.nearestOf], control, own);
+  const known = await knownIndices(tree, { ...listed, members }, [all.neighbors, all.nearestOf], control, {
+    before: own,
+    dealt,
+  });
   return { ...all, ...known };
 }
