@@ -88,7 +88,7 @@ export function plannedMemory(setup: PlanSetup, { levels, shareLevel, most }: Pl
     compress: [
       points,
       ...(share < 1 ? [whole('known indices', BIT_BYTES * size)] : []),
-      own('orders', TREE_BYTES * (size * share + brought) + (share < 1 ? TOLD_BYTES * size * share : 0)),
+      own('order of the tree', TREE_BYTES * (size * share + brought) + (share < 1 ? TOLD_BYTES * size * share : 0)),
       own(
         'neighbors and votes',
         (bytesOfNeighbor * neighbors + LAID_BYTES + VOTER_BYTES) * size * share +

@@ -36,9 +36,9 @@ const NEIGHBOR_FLOPS = 3500;
 const SPLIT_FLOPS = 2750;
 /** An index whose votes, and who votes for it, are found. */
 const VOTE_FLOPS = 3.6e4;
-/** An index's leaf and list, by all workers; of several ranks each looks through all for those that it knows. */
+/** An index's leaf and list; of several ranks one thread of each looks through bits of all for those that it knows. */
 const LEAF_FLOPS = 1100;
-const LOOKED_FLOPS = 700;
+const LOOKED_FLOPS = 40;
 /** Of several ranks: an own index whose neighbors become known. */
 const KNOWN_FLOPS = 1.2e4;
 /** An own index by one thread: its diagonal entry, orders and layouts. */
@@ -152,12 +152,13 @@ export class WorkPlan {
     }, depth);
   }
 
-  /** Votes of each rank's indices; a look through all N on every rank, by all workers; the rest by one thread. */
+  /** Votes of each rank's indices; a look through bits of all N on every rank, and the rest, by one thread. */
   structure(): PlannedWork[] {
     const { size, ranks } = this.#setup;
-    const own = (VOTE_FLOPS + (ranks > 1 ? KNOWN_FLOPS : 0)) / ranks;
+    const own = VOTE_FLOPS + LEAF_FLOPS + (ranks > 1 ? KNOWN_FLOPS : 0);
     return [
-      this.#all((own + (ranks > 1 ? LOOKED_FLOPS : LEAF_FLOPS)) * size),
+      this.#all((own * size) / ranks),
+      this.#all(ranks > 1 ? LOOKED_FLOPS * size : 0, 1),
       this.#all((OWN_SERIAL_FLOPS + (ranks > 1 ? MOVED_FLOPS : 0)) * size * this.#share, 1),
     ];
   }

@@ -44,7 +44,8 @@ export interface CompressOptions {
   readonly distance?: DistanceName | undefined;
   /**
    * A tree of the caller's instead of one built by distance; `leafSize` is then what its leaves hold. Neighbors are
-   * still searched by `distance`, where it or a budget is given.
+   * still searched by `distance`, where it or a budget is given. Of a matrix on several ranks that is
+   * `matrix.wholeTree()`.
    */
   readonly tree?: ClusterTree | undefined;
   /** Default 0. Seeds every random choice; the same seed gives the same bits with any team. */
