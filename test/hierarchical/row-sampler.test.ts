@@ -3,13 +3,14 @@ import { RandomStream } from '#hmatrix/core/random.js';
 import { sharedInt32 } from '#hmatrix/core/shared-array.js';
 import { RowSampler, type RowSamplerState } from '#hmatrix/hierarchical/from-entries/row-sampler.js';
 import { findVoters } from '#hmatrix/hierarchical/from-entries/voters.js';
-import { readableRows, rowPools } from '#hmatrix/hierarchical/from-entries/row-pools.js';
+import { rowPools } from '#hmatrix/hierarchical/from-entries/row-pools.js';
 import { onTeam } from '#hmatrix/parallel/default-team.js';
 import { type ClusterTree, firstLeaf, leavesOf } from '#hmatrix/tree/cluster-tree.js';
 import { knownIndices } from '#hmatrix/tree/known-indices.js';
 import { randomSizes, treeOfLeaves } from './trees.js';
 
 const ISOLATED = 13;
+const POOLS = { seed: 3, round: 0 };
 
 /** A sampler's state over leaves of random sizes; neighbors(i) are i's, `near` the leaves near a leaf. */
 async function stateOf(
@@ -35,7 +36,7 @@ async function stateOf(
     ...(await findVoters(tree, known, listed, {}, control)),
     nearBegin,
     near: Int32Array.from(lists.flat()),
-    pools: rowPools(0, 0),
+    pools: rowPools(tree, 0, POOLS),
     witnesses: new Int32Array(0),
   };
 }
@@ -283,31 +284,58 @@ describe('sampled rows of a node', () => {
     expect(Math.abs(sum / 10_000 - 1)).toBeLessThan(0.01);
   });
 
-  it('end_where_pools_do_and_the_sample_still_stands_for_all', async () => {
+  it('stand_for_all_rows_in_any_batch_and_say_when_pools_get_scarce', async () => {
     const large = treeOfLeaves([20_000, 20_000, 20_000, 20_000], 6);
-    const state = { ...(await stateOf(large)), pools: rowPools(3, 0) };
+    const state = { ...(await stateOf(large)), pools: { ...rowPools(large, 0, POOLS), least: 8192 } };
     const sampler = new RowSampler(state);
+    for (const [ν, wanted] of [
+      [1, 700],
+      [3, 1500],
+      [6, 60],
+    ]) {
+      sampler.open(ν);
+      let batches = 0;
+      for (; !sampler.isScarce; batches++) {
+        const from = sampler.count;
+        sampler.takeSpread(wanted, new RandomStream(batches));
+        const total = sampler.weights.subarray(from, sampler.count).reduce((sum, weight) => sum + weight * weight, 0);
+        expect(total).toBeCloseTo(sampler.population, 4);
+      }
+      // What is left of each pool judges a sample that took all before.
+      const from = sampler.count;
+      sampler.takeSpread(Math.ceil(from / 8), new RandomStream(1000));
+      const total = sampler.weights.subarray(from, sampler.count).reduce((sum, weight) => sum + weight * weight, 0);
+      expect(total).toBeCloseTo(sampler.population, 4);
+      expect(batches).toBeGreaterThan(2);
+      expect([sampler.complete, sampler.isWhole]).toEqual([false, false]);
+    }
     sampler.open(1);
-    expect(sampler.spent).toBe(false);
-    let taken = 0;
-    for (let batch = 0; !sampler.spent && batch < 100; batch++)
-      taken += sampler.takeSpread(3000, new RandomStream(batch));
-    expect(sampler.spent).toBe(true);
-    expect(sampler.complete).toBe(false);
-    expect(taken).toBe(readableRows(large, state.pools, 2));
-    expect(sampler.takeSpread(10, new RandomStream(0))).toBe(0);
+    sampler.takeSpread(100, new RandomStream(1));
     const leaves = new Set<number>();
     sampler.around(sampler.rows[0], (_, leaf) => leaves.add(leaf));
     expect([...leaves].every((leaf) => leaf === 2 || leaf === 3)).toBe(true);
   });
 
+  it('are_other_ones_of_pools_in_another_round', async () => {
+    const large = treeOfLeaves(randomSizes(128, 350, 650, 5), 6);
+    const state = await stateOf(large);
+    const drawn = [0, 1].map((round) => {
+      const sampler = new RowSampler({ ...state, pools: rowPools(large, 0, { seed: 0, round }) });
+      sampler.open(1);
+      sampler.takeSpread(300, new RandomStream(1));
+      return rowsOf(sampler);
+    });
+    expect(drawn[0]).not.toEqual(drawn[1]);
+  });
+
   it('are_all_that_there_are_where_clusters_are_as_large_as_a_pool', async () => {
-    const pools = rowPools(0, 0);
-    const exact = treeOfLeaves([pools.most, pools.most], 2);
+    const exact = treeOfLeaves(new Array<number>(64).fill(512), 2);
+    const pools = rowPools(exact, 0, POOLS);
+    expect(2 * pools.most).toBe(exact.size);
     const sampler = new RowSampler({ ...(await stateOf(exact)), pools });
     sampler.open(1);
     expect(sampler.isWhole).toBe(true);
     expect(sampler.takeRest()).toBe(pools.most);
-    expect(sampler.complete && sampler.spent).toBe(true);
+    expect(sampler.complete).toBe(true);
   });
 });

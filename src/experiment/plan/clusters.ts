@@ -23,7 +23,7 @@ export const cutSides = (parts: number, dimension: number): number => 1 - parts 
 export function plannedClusters(setup: PlanSetup, { shareLevel }: Pick<PlannedTree, 'shareLevel'>): PlannedClusters[] {
   const { size, ranks, leafSize, rankOfLevel } = setup;
   if (ranks === 1) return [];
-  const pools = poolRows(leastPool(candidateLimit(size, leafSize, Math.ceil(Math.max(...rankOfLevel)))));
+  const pools = poolRows(leastPool(candidateLimit(size, leafSize, Math.ceil(Math.max(...rankOfLevel)))), leafSize);
   // Where no cluster is large all that there are come at once.
   if (size <= 2 * pools.most)
     return Array.from({ length: shareLevel }, (_, above) =>

@@ -82,7 +82,8 @@ export function plannedMemory(setup: PlanSetup, { levels, shareLevel, most }: Pl
     whole('vectors, in and out', 16 * size * vectors),
     whole(`workspace of ${chunk} vector${chunk === 1 ? '' : 's'}`, 2 * width * size * chunk),
   ];
-  const brought = plannedClusters(setup, { shareLevel }).reduce((all, { rows }) => all + rows, 0);
+  // Pools of a level take the place of those before.
+  const brought = Math.max(0, ...plannedClusters(setup, { shareLevel }).map(({ rows }) => rows));
   const bytesOfNeighbor = dimension <= MOST_DIMENSIONS ? 4 : 12;
   return {
     compress: [

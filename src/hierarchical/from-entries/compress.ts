@@ -42,7 +42,7 @@ import { warnIfMissed } from '../matrix/tolerance-advice.js';
 import { Leftover } from './leftover.js';
 import { COMPRESS_KEYS, MOST_RANK, type AskedOptions, type CompressOptions, type ResolvedOptions } from './options.js';
 import type { SkeletonState } from './skeleton-state.js';
-import { chooseByPilot, prepare, withLeaves, type Prepared } from './prepare.js';
+import { chooseByPilot, dealtFor, prepare, withLeaves, type Prepared } from './prepare.js';
 import { askedEntries, type ScaledEntries } from './scaled-entries.js';
 import { neededBases, skeletonizeTree, type Round } from './skeletonize-tree.js';
 import type { ChosenOptions } from '../matrix/chosen-options.js';
@@ -132,7 +132,7 @@ export async function compressEntries(
   const entries = { ...scaled, card };
   const ready = async (options: AskedOptions): Promise<Prepared> => {
     const kept = leftover.take(source, options);
-    if (kept !== undefined) return kept;
+    if (kept !== undefined) return dealtFor(kept, options.format, control.team);
     const prepared = await prepare(entries, options, control);
     leftover.keep(source, options, prepared);
     return prepared;
@@ -141,7 +141,7 @@ export async function compressEntries(
 }
 
 /** Rounds of a compression begin so. */
-const firstRound = (): Round => ({ witnesses: sharedInt32(0), allowed: 1 });
+const firstRound = (): Round => ({ number: 0, witnesses: sharedInt32(0), allowed: 1 });
 
 /**
  * K̃ from factor·K; where columns of it show an error above the tolerance and ranks are free, anew, with the rows that
@@ -185,7 +185,7 @@ async function compressScaled(
       if (chosen !== undefined) chosen = { ...chosen, maxRank: higher };
     } else {
       const witnesses = toShared(Int32Array.from(new Set([...round.witnesses, ...worst])));
-      round = { witnesses, allowed: TIGHTENED * round.allowed };
+      round = { number: round.number + 1, witnesses, allowed: TIGHTENED * round.allowed };
     }
     // The tree as it was first, cut to the leaves that were chosen.
     prepared = await withLeaves(await ready(asked), entries, resolved, control);

@@ -5,6 +5,7 @@ import { ShapeError } from '../../core/errors.js';
 import { requireMemory } from '../../core/memory.js';
 import { MOST_COLUMNS } from '../../device/work/interpolations.js';
 import { availableMemory } from '../../io/machine.js';
+import type { Team } from '../../parallel/team.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import { depthFor, treeOf, type BuiltTree } from '../../tree/build.js';
 import type { ClusterTree } from '../../tree/cluster-tree.js';
@@ -15,6 +16,7 @@ import { ownLists } from '../../tree/own-lists.js';
 import { upperLevels } from '../../tree/upper-levels.js';
 import { checkTree } from '../matrix/check-data.js';
 import type { ChosenOptions } from '../matrix/chosen-options.js';
+import type { HierarchicalFormat } from '../matrix/format.js';
 import { COMPRESSION_NEED } from '../matrix/memory.js';
 import type { EntriesReport } from '../matrix/report.js';
 import { estimateNorm } from '../measure/norm-estimate.js';
@@ -85,6 +87,15 @@ export async function chooseByPilot(
   const pilot = await pilotRanks(source, { tree, dealt, neighbors, normSquared, tolerance, seed }, control);
   const mostCandidates = card === undefined ? undefined : MOST_COLUMNS;
   return chooseOptions({ size: tree.end[0] - tree.begin[0], depth: tree.depth, mostCandidates }, pilot, asked);
+}
+
+/** What was prepared, with the part of the order that this rank has of a matrix of that format. Collective. */
+export function dealtFor(prepared: Prepared, format: HierarchicalFormat, team: Team): Prepared {
+  const { tree, dealt } = prepared;
+  if (dealt === undefined) return prepared;
+  const ranges = rangesOnTeam(tree, format, team);
+  moveOrder(tree.order, dealt.ranges, ranges, team.communicator);
+  return { ...prepared, dealt: { ...dealt, ranges } };
 }
 
 /** What was prepared, on the tree of a leaf size that is at least as large. */

@@ -111,7 +111,7 @@ export async function pilotRanks(
   const listed = listsOfAll(neighbors, tree, { nodes: nodesThatMay(tree), dealt }, communicator);
   const largest = Math.max(LARGEST_HIGH + 1, mostInLeaf(tree));
   const known = await knownIndices(tree, listed, [listed.indices], control, { dealt });
-  const clusters = new BroughtClusters(tree, rowPools(seed, 0), dealt, communicator);
+  const clusters = new BroughtClusters(tree, rowPools(tree, 0, { seed, round: 0 }), dealt, communicator);
   const state: SkeletonState = {
     source: handle,
     tree,

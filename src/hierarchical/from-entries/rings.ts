@@ -4,7 +4,7 @@
  */
 import { leftChild, levelOf, parentOf } from '../../core/indices.js';
 import { type ClusterTree, firstLeaf, leafBelow } from '../../tree/cluster-tree.js';
-import { indexOf, positionOf, readableRows, type RowPools } from './row-pools.js';
+import { poolBegin, positionOf, readableRows, type RowPools } from './row-pools.js';
 
 /** Mark of nodes: neighbors stand below them. */
 export const OTHER = 1;
@@ -143,7 +143,8 @@ export class Rings {
     const [tree, pools] = [this.#tree, this.#pools];
     const rows = readableRows(tree, pools, μ);
     const position = positionOf(tree, pools, μ, place, rows);
-    this.index = indexOf(tree, pools, μ, { place, position });
+    const begin = poolBegin(pools, μ);
+    this.index = begin < 0 ? tree.order[position] : pools.numbers[begin + place];
     this.leaf = leafBelow(tree, μ, position);
     this.rows = (tree.end[μ] - tree.begin[μ]) / rows;
   }
@@ -158,12 +159,22 @@ export class Rings {
   takeCertain(ring: number): void {
     this.free[ring]--;
     this.certain[ring]++;
-    if (this.places[ring] === this.size[ring] || ring >= this.rings - 2) this.open[ring]--;
+    if (!this.isPooled(ring)) this.open[ring]--;
   }
 
-  /** Notes that no place of a ring is left. */
-  close(ring: number): void {
-    this.open[ring] = 0;
+  /** Whether a ring has rows that cannot be read. Leaves, and neighbors among their rows, are read whole. */
+  isPooled(ring: number): boolean {
+    return ring < this.rings - 2 && this.places[ring] < this.size[ring];
+  }
+
+  /**
+   * Whether half of the places of some pools were taken: what is left has to tell what the sample missed, as rows that
+   * were not taken for it.
+   */
+  get isScarce(): boolean {
+    for (let ring = 0; ring < this.rings - 2; ring++)
+      if (this.isPooled(ring) && this.open[ring] < this.places[ring] / 2) return true;
+    return false;
   }
 
   /** The ring of a leaf's rows, other than neighbors: the level of the smallest marked node above it. */

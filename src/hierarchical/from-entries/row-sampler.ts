@@ -115,9 +115,9 @@ export class RowSampler {
     return this.#rings.isWhole;
   }
 
-  /** Whether every row was taken that may be read. */
-  get spent(): boolean {
-    return this.#rings.open.every((places) => places === 0);
+  /** Whether so many rows of pools were taken that a larger sample would leave none to judge it by. */
+  get isScarce(): boolean {
+    return this.#rings.isScarce;
   }
 
   /** The rows from the one numbered so on, valid until more are taken. */
@@ -176,7 +176,7 @@ export class RowSampler {
    */
   takeSpread(wanted: number, random: RandomStream): number {
     const first = this.count;
-    const { free, open, size, certain, rings } = this.#rings;
+    const { free, size, certain, rings } = this.#rings;
     let all = 0;
     let nearness = 0;
     for (const left of free) {
@@ -189,9 +189,8 @@ export class RowSampler {
       if (left === 0) continue;
       const share = Math.ceil(wanted * (nearer + ((1 - NEARNESS_SHARE) * left) / all));
       nearer *= DECLINE;
-      if (open[ring] === 0) continue;
       const from = this.count;
-      if (share >= WHOLE_SHARE * open[ring]) this.#takeRing(ring);
+      if (!this.#rings.isPooled(ring) && share >= WHOLE_SHARE * left) this.#takeRing(ring);
       else this.#takeStretches(ring, share, random);
       let rows = 0;
       for (let r = from; r < this.count; r++) rows += this.weights[r];
@@ -332,7 +331,6 @@ export class RowSampler {
   #takeRing(ring: number): void {
     const places = this.#rings.places[ring];
     for (let place = 0; place < places; place++) this.#takePlace(ring, place);
-    this.#rings.close(ring);
   }
 
   /** Takes the row at a place of a ring, unless it is taken already or belongs to another ring. */
@@ -354,7 +352,7 @@ export class RowSampler {
   #takeStretches(ring: number, wanted: number, random: RandomStream): void {
     const places = this.#rings.places[ring];
     const before = this.count;
-    const draws = Math.min(places, Math.round((wanted * places) / this.#rings.open[ring]));
+    const draws = Math.min(places, Math.round((wanted * places) / Math.max(1, this.#rings.open[ring])));
     const stretch = places / draws;
     const shift = random.uniform() * stretch;
     let place = 0;
@@ -368,6 +366,5 @@ export class RowSampler {
       place = place + 1 === places ? 0 : place + 1;
       this.#takePlace(ring, place);
     }
-    if (this.count === before) this.#rings.close(ring);
   }
 }

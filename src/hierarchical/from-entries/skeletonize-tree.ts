@@ -47,6 +47,8 @@ function candidates(tree: ClusterTree, ν: number, maxRank: number): number {
 
 /** What a round of a compression is to do better than the one before. */
 export interface Round {
+  /** How many there were before. */
+  readonly number: number;
   /** Rows that every sample is to have. */
   readonly witnesses: Int32Array;
   /** What is allowed to a node, of its share of the tolerance. */
@@ -88,7 +90,7 @@ export async function skeletonizeTree(
   const voters = await findVoters(tree, known, neighbors, { share, dealt }, control);
   const own = { tree, neighbors: neighbors.indices, neighborCount: neighbors.count, ...voters };
   const lists = share === undefined ? own : { ...own, ...(await withNearLists(own, share, neighbors, control, dealt)) };
-  const pools = rowPools(seed, leastPool(candidateLimit(tree.size, leafSize, maxRank)));
+  const pools = rowPools(tree, leastPool(candidateLimit(tree.size, leafSize, maxRank)), { seed, round: round.number });
   const clusters = new BroughtClusters(tree, pools, dealt, communicator);
   if (share !== undefined) {
     const ownNodes = heldNodes(share, share.level);

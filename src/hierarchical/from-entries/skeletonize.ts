@@ -180,8 +180,8 @@ export class NodeSkeletonizer {
       const { rank, residual } = found;
       if (!Number.isFinite(residual)) throw this.#nonFinite(ν, columns);
       const seen = residual ** 2;
-      if (sampler.spent || rank === columns) {
-        // All rows outside that may be were seen, or nothing is interpolated.
+      if (sampler.complete || rank === columns) {
+        // All rows outside were seen, or nothing is interpolated.
         estimate = { sum: rank === columns ? 0 : seen, variance: 0 };
         break;
       }
@@ -214,7 +214,8 @@ export class NodeSkeletonizer {
         estimate = { ...estimate, sum: estimate.sum + partners };
       }
       // Near its limit a node has no rank left to spend on more rows.
-      if ((drawnMet && isMet(estimate)) || rank >= NEAR_LIMIT * maxRank || found.rows >= mostRows(columns)) break;
+      const isLast = rank >= NEAR_LIMIT * maxRank || found.rows >= mostRows(columns) || sampler.isScarce;
+      if ((drawnMet && isMet(estimate)) || isLast) break;
       found.keepTried();
       if (sampler.complete) found.countOnce();
       // Rows that drawn ones did not show are part of the sample now: that is enough to decompose it anew.

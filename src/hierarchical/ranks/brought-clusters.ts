@@ -13,7 +13,7 @@ import { together } from '../../distributed/together.js';
 import { firstLeaf, nodesOf, type ClusterTree } from '../../tree/cluster-tree.js';
 import type { DealtOrder } from '../../tree/dealt-order.js';
 import type { PositionRange } from '../../tree/split.js';
-import { positionOf, readableRows, type PlacedRow, type RowPools } from '../from-entries/row-pools.js';
+import { positionOf, readableRows, type RowPools } from '../from-entries/row-pools.js';
 
 /** What is asked for: the rows of node μ that may be read as μ, all of them as ~μ. */
 type Asked = number;
@@ -26,6 +26,22 @@ interface Asking {
 
 const NOTHING: Asking = { asked: [], rows: 0 };
 const nodeOf = (asked: Asked): number => (asked < 0 ? ~asked : asked);
+
+/** Positions of a rank. */
+interface RankRange extends PositionRange {
+  readonly rank: number;
+}
+
+/** The ranks, of some whose positions ascend, that have some of these. */
+function* ranksOf(ranges: readonly RankRange[], { begin, end }: PositionRange): Iterable<number> {
+  let [low, high] = [0, ranges.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (ranges[middle].end <= begin) low = middle + 1;
+    else high = middle;
+  }
+  for (let k = low; k < ranges.length && ranges[k].begin < end; k++) yield ranges[k].rank;
+}
 
 /** Brings clusters of a tree of which each rank has a part of the order; nothing where it has all. */
 export class BroughtClusters {
@@ -65,11 +81,11 @@ export class BroughtClusters {
     const asking = together(communicator, () => {
       const wanted = this.#wanted(Int32Array.from(nodes), around(), ranges[rank]);
       this.#makeRoom(wanted, ranges[rank]);
+      const having = ranges.map((range, r) => ({ ...range, rank: r })).filter(({ begin, end }) => begin < end);
       return partsOf(size, 1, (put) => {
         for (const some of wanted)
-          ranges.forEach((range, r) => {
-            if (r !== rank && this.#count(some, range) > 0) put(r, some);
-          });
+          for (const r of ranksOf(having, this.#rangeOf(some)))
+            if (r !== rank && this.#count(some, ranges[r]) > 0) put(r, some);
       });
     });
     const asked = exchangeParts(communicator, asking);
@@ -78,7 +94,7 @@ export class BroughtClusters {
       const [going, coming] = [sent, received].map((rows) => new Int32Array(rows.reduce((sum, some) => sum + some, 0)));
       let to = 0;
       for (const some of asked.numbers)
-        this.#visit(some, ranges[rank], ({ position }) => {
+        this.#visit(some, ranges[rank], (_, position) => {
           going[to++] = order[position];
         });
       return { going, sent, coming, received };
@@ -88,11 +104,16 @@ export class BroughtClusters {
     asking.counts.forEach((count, r) => {
       for (const end = at + count; at < end; at++) {
         const put = this.#putter(asking.numbers[at]);
-        this.#visit(asking.numbers[at], ranges[r], (row) => {
-          put(row, coming[from++]);
+        this.#visit(asking.numbers[at], ranges[r], (place, position) => {
+          put(place, position, coming[from++]);
         });
       }
     });
+  }
+
+  #rangeOf(asked: Asked): PositionRange {
+    const μ = nodeOf(asked);
+    return { begin: this.#tree.begin[μ], end: this.#tree.end[μ] };
   }
 
   #sizeOf(μ: number): number {
@@ -151,19 +172,19 @@ export class BroughtClusters {
     this.#pools = { ...this.#pools, at, numbers: sharedInt32(next) };
     for (const μ of pooled) {
       const put = this.#putter(μ);
-      this.#visit(μ, own, (row) => {
-        put(row, this.#tree.order[row.position]);
+      this.#visit(μ, own, (place, position) => {
+        put(place, position, this.#tree.order[position]);
       });
     }
   }
 
   /** What puts a row that was asked for where it is read. */
-  #putter(asked: Asked): (row: PlacedRow, index: number) => void {
+  #putter(asked: Asked): (place: number, position: number, index: number) => void {
     const { at, numbers } = this.#pools;
     const { order } = this.#tree;
     return this.#isPool(asked)
-      ? ({ place }, index) => (numbers[at[asked] + place] = index)
-      : ({ position }, index) => (order[position] = index);
+      ? (place, _, index) => (numbers[at[asked] + place] = index)
+      : (_, position, index) => (order[position] = index);
   }
 
   /** Rows of clusters that go to each rank or come from it, those in the range of the one that has them. */
@@ -181,11 +202,11 @@ export class BroughtClusters {
   }
 
   /** Rows that are asked for, those in a range. */
-  #visit(asked: Asked, range: PositionRange, visit: (row: PlacedRow) => void): void {
+  #visit(asked: Asked, range: PositionRange, visit: (place: number, position: number) => void): void {
     const [μ, rows] = [nodeOf(asked), this.#rowsOf(asked)];
     const end = this.#firstPlace(asked, range.end);
     for (let place = this.#firstPlace(asked, range.begin); place < end; place++)
-      visit({ place, position: positionOf(this.#tree, this.#pools, μ, place, rows) });
+      visit(place, positionOf(this.#tree, this.#pools, μ, place, rows));
   }
 
   /** The first place of what is asked for whose position is not before that one: positions ascend. */
