@@ -197,7 +197,7 @@ const WHY_NOT_ON_DEVICE: Readonly<Record<Exclude<NeighborSearchPlace, 'device'>,
   'few-dimensions': 'of points in so few dimensions they are exact',
   'few-points': 'all points were compared with all',
   'low-recall': 'trees on the device found too few',
-  memory: 'their lists and the points take more than half of what was free there',
+  memory: 'their lists and the points take more than half of what was free there, or than a buffer may hold',
   'many-points': 'there are more points than the device counts',
 };
 

@@ -151,14 +151,19 @@ function askLeaves(
   communicator: Communicator,
 ): void {
   const asked = together(communicator, () => {
-    const indices: number[] = [];
+    let count = 0;
     visitPlaces(places, (i, place) => {
       if (leafAt[place] !== UNTOLD) return;
       const known = before === undefined ? -1 : placeOf(before.places, i);
       if (before !== undefined && known >= 0) leafAt[place] = before.leafAt[known];
-      else indices.push(i);
+      else count++;
     });
-    return Int32Array.from(indices);
+    const indices = new Int32Array(count);
+    let next = 0;
+    visitPlaces(places, (i, place) => {
+      if (leafAt[place] === UNTOLD) indices[next++] = i;
+    });
+    return indices;
   });
   const leaves = leavesOfIndices(dealt, asked, tree, communicator);
   asked.forEach((i, k) => {

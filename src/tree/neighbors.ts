@@ -75,8 +75,8 @@ export interface Neighbors {
 /**
  * Where neighbors were searched while a card was there: on it ('device'), or why the team did it. 'distance': other
  * than that of points; 'few-dimensions': exactly, by boxes; 'few-points': all with all; 'memory': lists and points took
- * more than half of what was free on the card; 'many-points': more than it counts; 'low-recall': projection trees on
- * it missed their target, and all were compared with all here.
+ * more than half of what was free on the card, or than a buffer may hold; 'many-points': more than it counts;
+ * 'low-recall': projection trees on it missed their target, and all were compared with all here.
  */
 export type NeighborSearchPlace = 'device' | 'distance' | 'few-dimensions' | 'few-points' | 'low-recall' | NoLists;
 

@@ -14,5 +14,9 @@ export async function runInTurn<D, R>(
 ): Promise<R[][]> {
   const data = { module: String(program.module), name: program.name, cases };
   const byRank = await runOnThreads<object, R[]>(ranks, { module: IN_TURN, name: 'inTurn', data });
+  if (byRank.length !== ranks || byRank.some((found) => found.length !== cases.length))
+    throw new Error(
+      `${cases.length} cases on ${ranks} ranks were given ${byRank.map(({ length }) => length).join(', ')}.`,
+    );
   return cases.map((_, k) => byRank.map((found) => found[k]));
 }

@@ -74,7 +74,7 @@ export async function searched(communicator, { size, dimension, neighbors }) {
  * Rows of the largest of each that the team was given, κ neighbors each, and of pools; which arrays of all indices are
  * touched by more than a rank's part; of how many indices leaves were known while rows were sampled, and of how many
  * they have to be; of how many indices the order of leaves stands here at first, after a product with own rows, and
- * with all; the matrix's product with a vector.
+ * with all; options that were chosen, and the matrix's product with a vector.
  */
 export async function held(communicator, { size, dimension, ...options }) {
   const team = await Team.open({ workers: 1, communicator });
@@ -116,6 +116,7 @@ export async function held(communicator, { size, dimension, ...options }) {
   const matrix = await compress(source, { tolerance: 1e-2, ...options }, { team });
   const x = Float64Array.from({ length: size }, (_, k) => Math.sin(1.7 * k));
   const { own } = matrix;
+  const { chosen } = matrix.report;
   const laid = () => standing(matrix.data.tree.order);
   const laidOut = [laid()];
   const ownY = Array.from(matrix.applyOwn(Float64Array.from(own, (i) => x[i])).data);
@@ -124,5 +125,5 @@ export async function held(communicator, { size, dimension, ...options }) {
   laidOut.push(laid());
   const isPart = own.every((i, r) => y[i] === ownY[r]);
   await team.close();
-  return { rows, whole: [...whole].sort(), known, own: own.length, pooled, y, isPart, laidOut, wholeDiagonals };
+  return { rows, whole: [...whole].sort(), known, own: own.length, pooled, chosen, y, isPart, laidOut, wholeDiagonals };
 }

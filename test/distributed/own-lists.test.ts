@@ -7,6 +7,8 @@ interface Held {
   readonly rows: Readonly<Record<string, number>>;
   /** Arrays of all indices that are touched everywhere. */
   readonly whole: readonly string[];
+  /** What a pilot found, and chose. */
+  readonly chosen: unknown;
   /** Rows of pools while skeletons are found. */
   readonly pooled: number;
   /** Of how many indices leaves are known, and how many stand in lists or are own. */
@@ -48,6 +50,7 @@ const CASES = {
   'of a basis that is not nested': [3, { size: 2050, dimension: 2, leafSize: 80, maxRank: 16, format: 'hodlr' }],
   'with near leaves': [3, { size: 801, dimension: 2, leafSize: 40, maxRank: 16, format: 'fmm', budget: 0.2 }],
   'far from most clusters': [4, { size: 2 ** 17 + 1, dimension: 1, leafSize: 512, maxRank: 4, neighbors: 4 }],
+  'far from most, by a pilot': [4, { size: 2 ** 17 + 1, dimension: 1, neighbors: 4 }],
   'with ranks without leaves': [5, { size: 55, dimension: 2, leafSize: 30, maxRank: 10 }],
 } as const;
 
@@ -73,7 +76,7 @@ describe('lists of neighbors on several ranks', () => {
     const [one] = alone[names.indexOf(name)];
     expect(one.rows['neighbors']).toBe(data.size);
     const found = several.get(ranks)![cases.filter(([count]) => count === ranks).findIndex(([, of]) => of === data)];
-    for (const { rows, whole, pooled, known, own, y, isPart, laidOut, wholeDiagonals } of found) {
+    for (const { rows, whole, pooled, chosen, known, own, y, isPart, laidOut, wholeDiagonals } of found) {
       expect(isPart).toBe(true);
       expect(y).toEqual(one.y);
       expect(wholeDiagonals).toBe(0);
@@ -85,7 +88,8 @@ describe('lists of neighbors on several ranks', () => {
       // Where parts are large enough to be told from all.
       if (data.size > 1000) expect(['order', 'tree.order']).toEqual(expect.arrayContaining(whole as string[]));
       // Of few indices all are near to own ones; of many, pools tell of the others.
-      if (name === 'far from most clusters') expect([whole, pooled > 0]).toEqual([[], true]);
+      if (name.startsWith('far from most')) expect([whole, pooled > 0]).toEqual([[], true]);
+      expect(chosen).toEqual(one.chosen);
       // Near leaves of others have lists here, too.
       const near = name === 'with near leaves' ? data.size / 2 : 0;
       expect(rows['neighbors']).toBeLessThanOrEqual(own + near);

@@ -142,8 +142,12 @@ export class LaunchQueue {
     } catch (error) {
       // A stream that goes on recording would hand over nothing any more. Of a call that failed in between it says less
       // than that call did.
-      driver.status('cuStreamEndCapture', stream, arrayAddress(graph));
-      drop();
+      try {
+        driver.status('cuStreamEndCapture', stream, arrayAddress(graph));
+        drop();
+      } catch {
+        // As little.
+      }
       throw error;
     }
     this.#context.call('cuStreamEndCapture', stream, arrayAddress(graph));

@@ -132,7 +132,7 @@ export async function compressEntries(
   const entries = { ...scaled, card };
   const ready = async (options: AskedOptions): Promise<Prepared> => {
     const kept = leftover.take(source, options);
-    if (kept !== undefined) return dealtFor(kept, options.format, control.team);
+    if (kept !== undefined) return dealtFor(kept, options.format, control);
     const prepared = await prepare(entries, options, control);
     leftover.keep(source, options, prepared);
     return prepared;

@@ -163,8 +163,9 @@ export function estimateCompression(
   const columns = Math.min(size, Math.max(leafSize, 2 * most));
   const scratch = onCard ? levelBytes(tree, columns, most) : scratchBytes(size, columns, most, workers);
   const blocks = workers * 8 * Math.max(leafSize, most) ** 2;
-  // Orders, and of several ranks which indices are known; leaves and lists of those, and who votes for whom.
-  const orders = (8 + 36 * share + (share < 1 ? 1 / 4 : 0)) * size;
+  // Orders, of several ranks of own indices and at most of all that samples may read, and whose leaves are told, and
+  // which are known; leaves and lists of those, and who votes for whom.
+  const orders = ((share < 1 ? 4 + 8 * share + 1 / 4 : 8) + 36 * share) * size;
   const order = 24 * size;
   const comparison = comparisonBytes(size, width) * share;
   // What lists of several ranks move by.

@@ -5,7 +5,6 @@ import { ShapeError } from '../../core/errors.js';
 import { requireMemory } from '../../core/memory.js';
 import { MOST_COLUMNS } from '../../device/work/interpolations.js';
 import { availableMemory } from '../../io/machine.js';
-import type { Team } from '../../parallel/team.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import { depthFor, treeOf, type BuiltTree } from '../../tree/build.js';
 import type { ClusterTree } from '../../tree/cluster-tree.js';
@@ -89,13 +88,20 @@ export async function chooseByPilot(
   return chooseOptions({ size: tree.end[0] - tree.begin[0], depth: tree.depth, mostCandidates }, pilot, asked);
 }
 
-/** What was prepared, with the part of the order that this rank has of a matrix of that format. Collective. */
-export function dealtFor(prepared: Prepared, format: HierarchicalFormat, team: Team): Prepared {
+/** What was prepared, with the order and the lists that this rank has of a matrix of that format. Collective. */
+export async function dealtFor(
+  prepared: Prepared,
+  format: HierarchicalFormat,
+  control: TeamControl,
+): Promise<Prepared> {
   const { tree, dealt } = prepared;
   if (dealt === undefined) return prepared;
-  const ranges = rangesOnTeam(tree, format, team);
-  moveOrder(tree.order, dealt.ranges, ranges, team.communicator);
-  return { ...prepared, dealt: { ...dealt, ranges } };
+  const ranges = rangesOnTeam(tree, format, control.team);
+  // The order is another matrix's, too: what stands there is the same wherever it comes from.
+  moveOrder(tree.order, dealt.ranges, ranges, control.team.communicator);
+  const moved = { ...dealt, ranges };
+  const neighbors = await ownLists(prepared.neighbors, tree, { ranges, keeps: true, dealt: moved }, control);
+  return { ...prepared, neighbors, dealt: moved };
 }
 
 /** What was prepared, on the tree of a leaf size that is at least as large. */

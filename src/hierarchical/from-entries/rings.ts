@@ -167,10 +167,7 @@ export class Rings {
     return ring < this.rings - 2 && this.places[ring] < this.size[ring];
   }
 
-  /**
-   * Whether half of the places of some pools were taken: what is left has to tell what the sample missed, as rows that
-   * were not taken for it.
-   */
+  /** Whether half of the places of some pool were taken: what is left has to tell what the sample missed. */
   get isScarce(): boolean {
     for (let ring = 0; ring < this.rings - 2; ring++)
       if (this.isPooled(ring) && this.open[ring] < this.places[ring] / 2) return true;

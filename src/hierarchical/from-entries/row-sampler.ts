@@ -172,11 +172,11 @@ export class RowSampler {
 
   /**
    * Takes about `wanted` rows more from all rings, weighted so that they alone stand for all rows outside but the
-   * certain ones. Returns how many.
+   * certain ones; of pools at most so many as leave that share of them. Returns how many.
    */
-  takeSpread(wanted: number, random: RandomStream): number {
+  takeSpread(wanted: number, random: RandomStream, leave = 0): number {
     const first = this.count;
-    const { free, size, certain, rings } = this.#rings;
+    const { free, open, places, size, certain, rings } = this.#rings;
     let all = 0;
     let nearness = 0;
     for (const left of free) {
@@ -187,9 +187,11 @@ export class RowSampler {
     for (let ring = rings - 1; ring >= 0; ring--) {
       const left = free[ring];
       if (left === 0) continue;
-      const share = Math.ceil(wanted * (nearer + ((1 - NEARNESS_SHARE) * left) / all));
+      const even = Math.ceil(wanted * (nearer + ((1 - NEARNESS_SHARE) * left) / all));
+      const share = this.#rings.isPooled(ring) ? Math.min(even, open[ring] - leave * places[ring]) : even;
       nearer *= DECLINE;
       const from = this.count;
+      if (share <= 0) continue;
       if (!this.#rings.isPooled(ring) && share >= WHOLE_SHARE * left) this.#takeRing(ring);
       else this.#takeStretches(ring, share, random);
       let rows = 0;
@@ -352,7 +354,7 @@ export class RowSampler {
   #takeStretches(ring: number, wanted: number, random: RandomStream): void {
     const places = this.#rings.places[ring];
     const before = this.count;
-    const draws = Math.min(places, Math.round((wanted * places) / Math.max(1, this.#rings.open[ring])));
+    const draws = Math.min(places, Math.round((wanted * places) / this.#rings.open[ring]));
     const stretch = places / draws;
     const shift = random.uniform() * stretch;
     let place = 0;

@@ -68,6 +68,8 @@ const MOST_ENTRIES = 2 ** 21;
 export const FRESH_ROWS = 48;
 /** A large sample is verified on this share of its rows. */
 const FRESH_SHARE = 1 / 8;
+/** Of pools a sample that grows leaves this share, and half of them before it grows, to be verified on. */
+const LEFT_SHARE = 1 / 4;
 /** An error that fewer fresh rows show, in effect, than these is not believed before a sample has all least rows. */
 const SHOWING_ROWS = 6;
 /** The sample is decomposed to this share of the threshold: rows that were not sampled fit somewhat worse. */
@@ -186,7 +188,7 @@ export class NodeSkeletonizer {
         break;
       }
       const enough = Math.ceil(LEAST_PER_RANK * rank + EXTRA_ROWS / 2);
-      if (found.rows < enough) {
+      if (found.rows < enough && !sampler.isScarce) {
         this.#growTo(Math.max(2 * found.rows, Math.ceil(ROWS_PER_RANK * rank + EXTRA_ROWS)), random);
         continue;
       }
@@ -316,7 +318,7 @@ export class NodeSkeletonizer {
       this.#add(sampler.takeRest(), true);
       this.#found.countOnce();
     } else {
-      this.#add(sampler.takeSpread(wanted - this.#found.rows, random), false);
+      this.#add(sampler.takeSpread(wanted - this.#found.rows, random, LEFT_SHARE), false);
       if (sampler.complete) this.#found.countOnce();
     }
   }
