@@ -180,7 +180,8 @@ else
 
     it('returns_its_errors', () => checkMisuse(STANDARD_ABI, true));
 
-    it('is_found_by_its_name_and_listed', async () => {
+    // Why it is started again: test/cli/doctor-demo.test.ts.
+    it('is_found_by_its_name_and_listed', { retry: 2 }, async () => {
       const env = { HMATRIX_MPI: 'abi', LD_LIBRARY_PATH: FOLDER! };
       const { stdout } = await hmatrixProcess(['doctor', '--json', '--workers', '1'], { env });
       const { mpi } = JSON.parse(stdout) as { mpi: { library: string; search: unknown[] } };
