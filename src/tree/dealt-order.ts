@@ -2,6 +2,7 @@
  * The order of a cluster tree of which each of several ranks has the part at its own positions, and what it has asked
  * others for: in place, in an array of all positions of which no other page is touched.
  */
+import { firstWhere } from '../core/first-where.js';
 import type { Communicator } from '../distributed/communicator.js';
 import { exchangeParts, partsOf } from '../distributed/exchange-parts.js';
 import { ownPortion, rankOfTask } from '../distributed/portion.js';
@@ -23,7 +24,7 @@ export const sameRanges = (some: readonly PositionRange[], others: readonly Posi
   some.every(({ begin, end }, r) => begin === others[r].begin && end === others[r].end);
 
 /** How many positions two ranges share. */
-const overlap = (a: PositionRange, b: PositionRange): number =>
+export const overlap = (a: PositionRange, b: PositionRange): number =>
   Math.max(0, Math.min(a.end, b.end) - Math.max(a.begin, b.begin));
 
 /**
@@ -79,15 +80,8 @@ export function dealOrder(
 /** The leaves at these positions, whole ones. */
 export function ownLeaves(tree: ClusterTree, { begin, end }: PositionRange): { readonly first: number; end: number } {
   const leaf0 = firstLeaf(tree);
-  const at = (position: number): number => {
-    let [low, high] = [0, leavesOf(tree)];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (tree.begin[leaf0 + middle] < position) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  };
+  const at = (position: number): number =>
+    firstWhere(0, leavesOf(tree), (leaf) => tree.begin[leaf0 + leaf] >= position);
   return begin === end ? { first: 0, end: 0 } : { first: at(begin), end: at(end) };
 }
 

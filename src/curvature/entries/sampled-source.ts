@@ -8,6 +8,7 @@
 import { NonFiniteError, OptionError, ShapeError } from '../../core/errors.js';
 import { requireRole, describe } from '../../core/kind.js';
 import { requireMemory } from '../../core/memory.js';
+import { firstWhere } from '../../core/first-where.js';
 import { copyAt } from '../../core/floats.js';
 import type { Indices } from '../../core/indices.js';
 import type { KeysOf } from '../../core/known-options.js';
@@ -263,14 +264,7 @@ export class SampledGaussNewtonSource implements EntrySource {
   /** The first i with cumulative[i] > u: never one of probability zero. */
   #find(u: number): number {
     const cumulative = this.#cumulative;
-    let low = 0;
-    let high = cumulative.length - 1;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (cumulative[middle] > u) high = middle;
-      else low = middle + 1;
-    }
-    return low;
+    return firstWhere(0, cumulative.length - 1, (i) => cumulative[i] > u);
   }
 
   /** m_i of the two units at the samples drawn. */

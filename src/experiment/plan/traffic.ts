@@ -290,10 +290,15 @@ export class TrafficPlan {
     });
   }
 
+  /** Indices of the rank that has most. */
+  #own(): number {
+    return (this.#setup.size * this.#tree.most) / 2 ** this.#tree.shareLevel;
+  }
+
   /** Of a rank's own indices and their nearest neighbors, so many of each, the pairs that two ranks share. */
   #crossing(nearest: number): number {
-    const { size, ranks, dimension } = this.#setup;
-    const own = (size * this.#tree.most) / 2 ** this.#tree.shareLevel;
+    const { ranks, dimension } = this.#setup;
+    const own = this.#own();
     const share = MEAN_SPREAD * dimension * (nearest / own) ** (1 / dimension) * cutSides(ranks, dimension);
     return own * nearest * Math.min(1 - 1 / ranks, share);
   }
@@ -306,7 +311,7 @@ export class TrafficPlan {
    */
   structure(): PlannedTraffic {
     const { size, ranks, neighbors, depth } = this.#setup;
-    const around = rowsAround(this.#setup, (size * this.#tree.most) / 2 ** this.#tree.shareLevel);
+    const around = rowsAround(this.#setup, this.#own());
     const { searching, moving } = this.#searched();
     const nodes = 2 ** (depth + 1) - 1;
     const { shareLevel } = this.#tree;
@@ -378,9 +383,8 @@ export class TrafficPlan {
   #moved(): PlannedTraffic[] {
     const { size, ranks, neighbors } = this.#setup;
     if (ranks === 1) return [];
-    const { most, shareLevel } = this.#tree;
     const { searching, moving } = this.#searched();
-    const [sent, received] = [(moving * size) / searching, (moving * size * most) / 2 ** shareLevel];
+    const [sent, received] = [(moving * size) / searching, moving * this.#own()];
     const lists = { messages: ranks - 1, sentBytes: 4 * neighbors * sent, receivedBytes: 4 * neighbors * received };
     return [...this.#parts({ sent: 4 * sent, received: 4 * received }), lists];
   }

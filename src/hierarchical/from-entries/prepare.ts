@@ -5,6 +5,7 @@ import { ShapeError } from '../../core/errors.js';
 import { requireMemory } from '../../core/memory.js';
 import { MOST_COLUMNS } from '../../device/work/interpolations.js';
 import { availableMemory } from '../../io/machine.js';
+import type { Team } from '../../parallel/team.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import { depthFor, treeOf, type BuiltTree } from '../../tree/build.js';
 import type { ClusterTree } from '../../tree/cluster-tree.js';
@@ -88,20 +89,34 @@ export async function chooseByPilot(
   return chooseOptions({ size: tree.end[0] - tree.begin[0], depth: tree.depth, mostCandidates }, pilot, asked);
 }
 
+/**
+ * The part of a tree's order that this rank has of a matrix of that format, on the tree cut to level `depth`; undefined
+ * where it has all. The order is perhaps another matrix's, too: what stands at a position stays the same. Collective.
+ */
+function redealt(
+  { tree, dealt }: Prepared,
+  depth: number,
+  format: HierarchicalFormat,
+  team: Team,
+): DealtOrder | undefined {
+  if (dealt === undefined) return undefined;
+  const ranges = rangesOnTeam({ ...tree, depth }, format, team);
+  moveOrder(tree.order, dealt.ranges, ranges, team.communicator);
+  return { ...dealt, ranges };
+}
+
 /** What was prepared, with the order and the lists that this rank has of a matrix of that format. Collective. */
 export async function dealtFor(
   prepared: Prepared,
   format: HierarchicalFormat,
   control: TeamControl,
 ): Promise<Prepared> {
-  const { tree, dealt } = prepared;
+  const { tree } = prepared;
+  const dealt = redealt(prepared, tree.depth, format, control.team);
   if (dealt === undefined) return prepared;
-  const ranges = rangesOnTeam(tree, format, control.team);
-  // The order is another matrix's, too: what stands there is the same wherever it comes from.
-  moveOrder(tree.order, dealt.ranges, ranges, control.team.communicator);
-  const moved = { ...dealt, ranges };
-  const neighbors = await ownLists(prepared.neighbors, tree, { ranges, keeps: true, dealt: moved }, control);
-  return { ...prepared, neighbors, dealt: moved };
+  const { ranges } = dealt;
+  const neighbors = await ownLists(prepared.neighbors, tree, { ranges, keeps: true, dealt }, control);
+  return { ...prepared, neighbors, dealt };
 }
 
 /** What was prepared, on the tree of a leaf size that is at least as large. */
@@ -111,15 +126,13 @@ export async function withLeaves(
   { tree: given, leafSize, distance, format }: ResolvedOptions,
   control: TeamControl,
 ): Promise<Prepared> {
-  const { tree, dealt } = prepared;
-  const { communicator } = control.team;
+  const { tree } = prepared;
   const depth = depthFor(tree.end[0] - tree.begin[0], leafSize);
   if (given !== undefined || depth === tree.depth) return prepared;
-  const ranges = rangesOnTeam({ ...tree, depth }, format, control.team);
-  if (dealt !== undefined) moveOrder(tree.order, dealt.ranges, ranges, communicator);
-  const own = dealt === undefined ? undefined : ranges[communicator.rank];
+  const dealt = redealt(prepared, depth, format, control.team);
+  const own = dealt?.ranges[control.team.communicator.rank];
   const cut = await upperLevels(tree, { depth, placed: isPlaced(distance, source), own }, control);
-  return { ...prepared, tree: cut, dealt: dealt === undefined ? undefined : { ...dealt, ranges } };
+  return { ...prepared, tree: cut, dealt };
 }
 
 /** Throws ShapeError unless the caller's tree is a cluster tree over the source's indices. */

@@ -83,19 +83,21 @@ interface Listed extends KnownIndices, Pick<NeighborRows, 'indices' | 'members' 
   readonly tree: ClusterTree;
 }
 
-/** 1 for each leaf with neighbors of these nodes' indices, whose lists are here. */
-function leavesAround(nodes: Int32Array, { tree, places, leafAt, indices, members, count }: Listed): Uint8Array {
-  const leaves = leavesOf(tree);
-  const [inside, around] = [new Uint8Array(leaves + 1), new Uint8Array(leaves)];
+/** The leaves of the neighbors of these nodes' indices, whose lists are here. */
+function* leavesOfNeighbors(
+  nodes: Int32Array,
+  { tree, places, leafAt, indices, members, count }: Listed,
+): Iterable<number> {
+  const inside = new Uint8Array(leavesOf(tree) + 1);
   for (const ν of nodes) {
     const { first, last } = leavesBelow(tree, ν);
     inside.fill(1, first, last + 1);
   }
-  members?.forEach((i, row) => {
-    if (inside[leafAt[placeOf(places, i)]] === 0) return;
-    for (let q = row * count; q < (row + 1) * count; q++) around[leafAt[placeOf(places, indices[q])]] = 1;
-  });
-  return around;
+  if (members === undefined) return;
+  for (const [row, i] of members.entries()) {
+    if (inside[leafAt[placeOf(places, i)]] === 0) continue;
+    for (let q = row * count; q < (row + 1) * count; q++) yield leafAt[placeOf(places, indices[q])];
+  }
 }
 
 /** Throws NonFiniteError, AbortedError, what the source throws. */
@@ -111,7 +113,12 @@ export async function pilotRanks(
   const listed = listsOfAll(neighbors, tree, { nodes: nodesThatMay(tree), dealt }, communicator);
   const largest = Math.max(LARGEST_HIGH + 1, mostInLeaf(tree));
   const known = await knownIndices(tree, listed, [listed.indices], control, { dealt });
-  const clusters = new BroughtClusters(tree, rowPools(tree, 0, { seed, round: 0 }), dealt, communicator);
+  const clusters = new BroughtClusters(
+    { tree, nearBegin, near },
+    rowPools(tree, 0, { seed, round: 0 }),
+    dealt,
+    communicator,
+  );
   const state: SkeletonState = {
     source: handle,
     tree,
@@ -166,7 +173,7 @@ export async function pilotRanks(
       state.forecast[0] = Math.ceil(GUESSED_SHARE * size);
       const { first, end } = ownPortion(communicator, tried);
       const nodes = list.slice(first, end);
-      clusters.bring(nodes, () => leavesAround(nodes, { tree, ...known, ...listed, count: neighbors.count }));
+      clusters.bring(nodes, leavesOfNeighbors(nodes, { tree, ...known, ...listed, count: neighbors.count }));
       const { pools } = clusters;
       await awaitTogether(communicator, () =>
         control.team.run(

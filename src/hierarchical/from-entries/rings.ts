@@ -25,11 +25,11 @@ export class Rings {
   /** Whether all rows outside may be read. */
   isWhole = true;
   /** Clusters of all rings. */
-  count = 0;
+  clusters = 0;
   /** What `read` has read: a row, its leaf, and for how many rows of its cluster it stands. */
   index = 0;
   leaf = 0;
-  rows = 1;
+  standsFor = 1;
   readonly #tree: ClusterTree;
   #pools: RowPools;
   readonly #mark: Uint8Array;
@@ -65,8 +65,13 @@ export class Rings {
   }
 
   /** How many there are, that of neighbors among them. */
-  get rings(): number {
+  get count(): number {
     return this.size.length;
+  }
+
+  /** The ring of neighbors. */
+  get ofNeighbors(): number {
+    return this.count - 1;
   }
 
   /** The node of the cluster numbered so, ring by ring. */
@@ -77,30 +82,30 @@ export class Rings {
   /** Finds the rings around node ν, of whose rows outside so many are neighbors, with these pools from now on. */
   find(ν: number, neighbors: number, pools: RowPools): void {
     this.#pools = pools;
-    this.count = 0;
+    this.clusters = 0;
     this.isWhole = true;
     this.#firstCluster.fill(0);
     this.size.fill(0);
     this.places.fill(0);
     this.certain.fill(0);
     this.#descend(0, ν, 0);
-    const { rings } = this;
-    for (let r = 0; r < this.count; r++) this.#firstCluster[this.#level[r] + 1]++;
-    for (let ring = 0; ring < rings; ring++) this.#firstCluster[ring + 1] += this.#firstCluster[ring];
-    const next = this.#firstCluster.slice(0, rings);
-    for (let r = 0; r < this.count; r++) {
+    const { count } = this;
+    for (let r = 0; r < this.clusters; r++) this.#firstCluster[this.#level[r] + 1]++;
+    for (let ring = 0; ring < count; ring++) this.#firstCluster[ring + 1] += this.#firstCluster[ring];
+    const next = this.#firstCluster.slice(0, count);
+    for (let r = 0; r < this.clusters; r++) {
       const to = next[this.#level[r]]++;
       this.#sortedBefore[to] = this.#before[r];
       this.#sortedNode[to] = this.#node[r];
     }
     // Neighbors lie in the places of the last level, and are a ring of their own.
-    this.size[rings - 2] -= neighbors;
-    this.size[rings - 1] = neighbors;
+    this.size[count - 2] -= neighbors;
+    this.size[count - 1] = neighbors;
     this.free.set(this.size);
     this.open.set(this.places);
-    this.open[rings - 2] -= neighbors;
-    this.open[rings - 1] = neighbors;
-    this.places[rings - 1] = neighbors;
+    this.open[count - 2] -= neighbors;
+    this.open[count - 1] = neighbors;
+    this.places[count - 1] = neighbors;
   }
 
   /** Adds the rows of μ that lie outside ν to their rings; `ring` is the level of the smallest marked node above. */
@@ -116,7 +121,7 @@ export class Rings {
     }
     if ((mark & EXCLUDED) !== 0) return;
     const own = mark === 0 ? ring : tree.depth;
-    const r = this.count++;
+    const r = this.clusters++;
     this.#node[r] = μ;
     this.#before[r] = this.places[own];
     this.#level[r] = own;
@@ -146,7 +151,7 @@ export class Rings {
     const begin = poolBegin(pools, μ);
     this.index = begin < 0 ? tree.order[position] : pools.numbers[begin + place];
     this.leaf = leafBelow(tree, μ, position);
-    this.rows = (tree.end[μ] - tree.begin[μ]) / rows;
+    this.standsFor = (tree.end[μ] - tree.begin[μ]) / rows;
   }
 
   /** Notes that a row was taken which was read at a place of a ring. */
@@ -164,12 +169,12 @@ export class Rings {
 
   /** Whether a ring has rows that cannot be read. Leaves, and neighbors among their rows, are read whole. */
   isPooled(ring: number): boolean {
-    return ring < this.rings - 2 && this.places[ring] < this.size[ring];
+    return ring < this.count - 2 && this.places[ring] < this.size[ring];
   }
 
   /** Whether half of the places of some pool were taken: what is left has to tell what the sample missed. */
   get isScarce(): boolean {
-    for (let ring = 0; ring < this.rings - 2; ring++)
+    for (let ring = 0; ring < this.count - 2; ring++)
       if (this.isPooled(ring) && this.open[ring] < this.places[ring] / 2) return true;
     return false;
   }

@@ -176,7 +176,7 @@ export class RowSampler {
    */
   takeSpread(wanted: number, random: RandomStream, leave = 0): number {
     const first = this.count;
-    const { free, open, places, size, certain, rings } = this.#rings;
+    const { free, open, places, size, certain, count } = this.#rings;
     let all = 0;
     let nearness = 0;
     for (const left of free) {
@@ -184,7 +184,7 @@ export class RowSampler {
       nearness = left > 0 ? 1 + DECLINE * nearness : nearness;
     }
     let nearer = NEARNESS_SHARE / nearness;
-    for (let ring = rings - 1; ring >= 0; ring--) {
+    for (let ring = count - 1; ring >= 0; ring--) {
       const left = free[ring];
       if (left === 0) continue;
       const even = Math.ceil(wanted * (nearer + ((1 - NEARNESS_SHARE) * left) / all));
@@ -205,8 +205,8 @@ export class RowSampler {
   /** Takes every row outside that is left, with weight 1, where all may be read. Returns how many. */
   takeRest(): number {
     const first = this.count;
-    const { free, rings } = this.#rings;
-    for (let ring = 0; ring < rings; ring++) if (free[ring] > 0) this.#takeRing(ring);
+    const { free, count } = this.#rings;
+    for (let ring = 0; ring < count; ring++) if (free[ring] > 0) this.#takeRing(ring);
     this.weights.fill(1, first, this.count);
     return this.count - first;
   }
@@ -220,7 +220,7 @@ export class RowSampler {
     const { loners } = this.#state;
     if (loners.length === 0) return 0;
     for (let place = 0; place < LONERS; place++) {
-      for (let r = 0; r < this.#rings.count; r++) {
+      for (let r = 0; r < this.#rings.clusters; r++) {
         const ν = this.#rings.nodeOf(r);
         const i = loners[ν * LONERS + place];
         if (i < 0) continue;
@@ -280,13 +280,13 @@ export class RowSampler {
   #takeOnce(i: number, leaf: number): void {
     if (this.#inside[leaf] !== 0 || !this.#put(i, 1, leaf)) return;
     const rings = this.#rings;
-    rings.takeCertain(this.#voted.has(i) ? rings.rings - 1 : rings.ofLeaf(leaf));
+    rings.takeCertain(this.#voted.has(i) ? rings.ofNeighbors : rings.ofLeaf(leaf));
   }
 
   /** Takes the row numbered so among those with votes. */
   #takeNeighbor(t: number): void {
     this.#put(this.#voted.touched[t], 1, this.#voted.leaves[t]);
-    this.#rings.takeCertain(this.#rings.rings - 1);
+    this.#rings.takeCertain(this.#rings.ofNeighbors);
   }
 
   /** Takes row i of that leaf with that weight; false where it is taken already. */
@@ -338,12 +338,12 @@ export class RowSampler {
   /** Takes the row at a place of a ring, unless it is taken already or belongs to another ring. */
   #takePlace(ring: number, place: number): void {
     const rings = this.#rings;
-    if (ring === rings.rings - 1) {
+    if (ring === rings.ofNeighbors) {
       if (this.#put(this.#voted.touched[place], 1, this.#voted.leaves[place])) rings.takeRead(ring);
       return;
     }
     rings.read(ring, place);
-    if (!this.#voted.has(rings.index) && this.#put(rings.index, rings.rows, rings.leaf)) rings.takeRead(ring);
+    if (!this.#voted.has(rings.index) && this.#put(rings.index, rings.standsFor, rings.leaf)) rings.takeRead(ring);
   }
 
   /**

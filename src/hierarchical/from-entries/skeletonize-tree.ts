@@ -12,7 +12,7 @@ import type { Shared } from '../../parallel/team.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import type { EntrySource } from '../../source/entry-source.js';
 import { sourceState } from '../../source/share-source.js';
-import { type ClusterTree, firstLeaf, leavesOf, nodesOf } from '../../tree/cluster-tree.js';
+import { type ClusterTree, firstLeaf, nodesOf } from '../../tree/cluster-tree.js';
 import type { DealtOrder } from '../../tree/dealt-order.js';
 import type { InteractionLists } from '../../tree/interaction-lists.js';
 import type { KnownIndices } from '../../tree/known-indices.js';
@@ -35,7 +35,7 @@ import { basisLevels, candidateLimit, evenRanks, leastPool } from './skeletonize
 import { skeletonizeNode } from './skeletonize-node.js';
 import { splitMemory } from './split-sample.js';
 import { findVoters } from './voters.js';
-import { leavesBelow, type GivenVotes } from './votes.js';
+import type { GivenVotes } from './votes.js';
 
 /** Most candidate columns of an inner node: its children's skeletons. */
 function candidates(tree: ClusterTree, ν: number, maxRank: number): number {
@@ -91,12 +91,8 @@ export async function skeletonizeTree(
   const own = { tree, neighbors: neighbors.indices, neighborCount: neighbors.count, ...voters };
   const lists = share === undefined ? own : { ...own, ...(await withNearLists(own, share, neighbors, control, dealt)) };
   const pools = rowPools(tree, leastPool(candidateLimit(tree.size, leafSize, maxRank)), { seed, round: round.number });
-  const clusters = new BroughtClusters(tree, pools, dealt, communicator);
-  if (share !== undefined) {
-    const ownNodes = heldNodes(share, share.level);
-    const { nearBegin, near } = interactions;
-    clusters.bring(ownNodes, () => leavesAround(lists.leafAt, ownNodes, { tree, nearBegin, near }));
-  }
+  const clusters = new BroughtClusters({ tree, ...interactions }, pools, dealt, communicator);
+  if (share !== undefined) clusters.bring(heldNodes(share, share.level), lists.leafAt);
   const state = together(communicator, (): SkeletonState => {
     const due = share === undefined ? needed : ownBases(needed, share);
     const slotBegin = sharedFloat64(nodes);
@@ -218,10 +214,7 @@ async function skeletonizeShare(
     const nodes = heldNodes(share, level - 1);
     const given = votes.run(level - 1);
     const partners = Array.from(nodes, (ν) => exchange.partnersOf(ν));
-    clusters.bring(nodes, () => {
-      const leaves = Array.from(given.values(), (votes) => Array.from(votes.leaves)).flat();
-      return leavesAround(leaves, nodes, state);
-    });
+    clusters.bring(nodes, leavesOfVotes(given));
     const { pools } = clusters;
     await awaitTogether(team.communicator, () => {
       const known = Array.from(nodes, (ν, t) => ({ votes: sharedVotes(given.get(ν)!), partners: partners[t] }));
@@ -241,20 +234,9 @@ async function skeletonizeShare(
   exchange.gather();
 }
 
-/** 1 for each of these leaves, and for those near to some below these nodes. */
-function leavesAround(
-  leaves: Iterable<number>,
-  nodes: Int32Array,
-  { tree, nearBegin, near }: Pick<SkeletonState, 'tree' | 'nearBegin' | 'near'>,
-): Uint8Array {
-  // Isolated indices are in a leaf of their own.
-  const around = new Uint8Array(leavesOf(tree) + 1);
-  for (const leaf of leaves) around[leaf] = 1;
-  for (const ν of nodes) {
-    const { first, last } = leavesBelow(tree, ν);
-    for (let e = nearBegin[first]; e < nearBegin[last + 1]; e++) around[near[e]] = 1;
-  }
-  return around.subarray(0, -1);
+/** The leaves that have votes of any node. */
+function* leavesOfVotes(given: ReadonlyMap<number, GivenVotes>): Iterable<number> {
+  for (const { leaves } of given.values()) yield* leaves;
 }
 
 /** Votes for a team to read. */

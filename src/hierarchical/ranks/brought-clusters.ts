@@ -5,15 +5,20 @@
  * orders of small clusters around its own, and for pools of larger ones, farther away; or for all of a large one, where
  * that is less.
  */
+import { firstWhere } from '../../core/first-where.js';
 import { leftChild, parentOf } from '../../core/indices.js';
 import { sharedInt32 } from '../../core/shared-array.js';
 import type { Communicator } from '../../distributed/communicator.js';
 import { exchangeParts, partsOf, type Parts } from '../../distributed/exchange-parts.js';
 import { together } from '../../distributed/together.js';
-import { firstLeaf, nodesOf, type ClusterTree } from '../../tree/cluster-tree.js';
-import type { DealtOrder } from '../../tree/dealt-order.js';
+import { firstLeaf, leavesOf, nodesOf, type ClusterTree } from '../../tree/cluster-tree.js';
+import { overlap, type DealtOrder } from '../../tree/dealt-order.js';
 import type { PositionRange } from '../../tree/split.js';
 import { positionOf, readableRows, type RowPools } from '../from-entries/row-pools.js';
+import { leavesBelow, type VotesState } from '../from-entries/votes.js';
+
+/** The tree, and which leaves are near to each. */
+type NearLists = Pick<VotesState, 'tree' | 'nearBegin' | 'near'>;
 
 /** What is asked for: the rows of node μ that may be read as μ, all of them as ~μ. */
 type Asked = number;
@@ -34,18 +39,14 @@ interface RankRange extends PositionRange {
 
 /** The ranks, of some whose positions ascend, that have some of these. */
 function* ranksOf(ranges: readonly RankRange[], { begin, end }: PositionRange): Iterable<number> {
-  let [low, high] = [0, ranges.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (ranges[middle].end <= begin) low = middle + 1;
-    else high = middle;
-  }
-  for (let k = low; k < ranges.length && ranges[k].begin < end; k++) yield ranges[k].rank;
+  const first = firstWhere(0, ranges.length, (k) => ranges[k].end > begin);
+  for (let k = first; k < ranges.length && ranges[k].begin < end; k++) yield ranges[k].rank;
 }
 
 /** Brings clusters of a tree of which each rank has a part of the order; nothing where it has all. */
 export class BroughtClusters {
   readonly #tree: ClusterTree;
+  readonly #lists: NearLists;
   readonly #dealt: DealtOrder | undefined;
   readonly #communicator: Communicator;
   /** 1 for clusters all of which was brought. */
@@ -53,8 +54,10 @@ export class BroughtClusters {
   #pools: RowPools;
 
   /** `pools` says how large they are. */
-  constructor(tree: ClusterTree, pools: RowPools, dealt: DealtOrder | undefined, communicator: Communicator) {
+  constructor(lists: NearLists, pools: RowPools, dealt: DealtOrder | undefined, communicator: Communicator) {
+    const { tree } = lists;
     this.#tree = tree;
+    this.#lists = lists;
     this.#dealt = dealt;
     this.#communicator = communicator;
     this.#isHere = new Uint8Array(dealt === undefined ? 0 : nodesOf(tree));
@@ -67,19 +70,18 @@ export class BroughtClusters {
   }
 
   /**
-   * Collective: brings what samples around these nodes may read, where `around` gives 1 for leaves near to them and
-   * those of their neighbors. Small clusters are put in the tree's order, in place; pools take the place of those
-   * before. Three alltoalls: a number to each rank, one a cluster to those that have some of it, and 4 bytes a row
-   * back. Throws MemoryError.
+   * Collective: brings what samples around these nodes may read, whose neighbors stand in these leaves. Small
+   * clusters are put in the tree's order, in place; pools take the place of those before. Three alltoalls: a number to
+   * each rank, one a cluster to those that have some of it, and 4 bytes a row back. Throws MemoryError.
    */
-  bring(nodes: Iterable<number>, around: () => Uint8Array): void {
+  bring(nodes: Int32Array, leaves: Iterable<number>): void {
     if (this.#dealt === undefined) return;
     const { ranges } = this.#dealt;
     const communicator = this.#communicator;
     const { rank, size } = communicator;
     const { order } = this.#tree;
     const asking = together(communicator, () => {
-      const wanted = this.#wanted(Int32Array.from(nodes), around(), ranges[rank]);
+      const wanted = this.#wanted(nodes, leaves, ranges[rank]);
       this.#makeRoom(wanted, ranges[rank]);
       const having = ranges.map((range, r) => ({ ...range, rank: r })).filter(({ begin, end }) => begin < end);
       return partsOf(size, 1, (put) => {
@@ -130,7 +132,7 @@ export class BroughtClusters {
   }
 
   /** What samples around these nodes may read, but for what is here. */
-  #wanted(nodes: Int32Array, around: Uint8Array, own: PositionRange): readonly Asked[] {
+  #wanted(nodes: Int32Array, leaves: Iterable<number>, own: PositionRange): readonly Asked[] {
     if (nodes.length === 0) return [];
     const { begin, end } = this.#tree;
     const leaf0 = firstLeaf(this.#tree);
@@ -139,15 +141,21 @@ export class BroughtClusters {
     const mark = (node: number): void => {
       for (let μ = node; μ >= 0 && holds[μ] === 0; μ = parentOf(μ)) holds[μ] = 1;
     };
-    nodes.forEach(mark);
-    around.forEach((is, leaf) => {
-      if (is === 1) mark(leaf0 + leaf);
-    });
+    const { nearBegin, near } = this.#lists;
+    for (const ν of nodes) {
+      // What is below it is not outside.
+      mark(parentOf(ν));
+      const { first, last } = leavesBelow(this.#tree, ν);
+      for (let e = nearBegin[first]; e < nearBegin[last + 1]; e++)
+        if (near[e] < first || near[e] > last) mark(leaf0 + near[e]);
+    }
+    // Isolated indices are in no leaf of the tree.
+    for (const leaf of leaves) if (leaf < leavesOf(this.#tree)) mark(leaf0 + leaf);
     const first = nodes.reduce((least, ν) => Math.min(least, begin[ν]), Infinity);
     const last = nodes.reduce((most, ν) => Math.max(most, end[ν]), 0);
     const look = (μ: number): Asking => {
       if ((own.begin <= begin[μ] && end[μ] <= own.end) || this.#isHere[μ] === 1) return NOTHING;
-      const others = this.#sizeOf(μ) - Math.max(0, Math.min(end[μ], own.end) - Math.max(begin[μ], own.begin));
+      const others = this.#sizeOf(μ) - overlap(this.#rangeOf(μ), own);
       if (!this.#isPool(μ)) return { asked: [μ], rows: others };
       // What has all of the nodes is outside of none.
       const isOutside = begin[μ] > first || end[μ] < last;
@@ -212,12 +220,6 @@ export class BroughtClusters {
   /** The first place of what is asked for whose position is not before that one: positions ascend. */
   #firstPlace(asked: Asked, position: number): number {
     const [μ, rows] = [nodeOf(asked), this.#rowsOf(asked)];
-    let [low, high] = [0, rows];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (positionOf(this.#tree, this.#pools, μ, middle, rows) < position) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    return firstWhere(0, rows, (place) => positionOf(this.#tree, this.#pools, μ, place, rows) >= position);
   }
 }
