@@ -6,9 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../io/temporary-folder.js';
 import { hmatrix, hmatrixProcess } from './command.js';
 
-// It opens every MPI library that there is. Under load one process in fifty was ended by a signal meanwhile, by what is
-// not known yet (a trace of UCX's, which comes with them): it is started again.
-describe('doctor', { retry: 2 }, () => {
+describe('doctor', () => {
   it('tells_what_is_there_and_what_was_tried', async () => {
     const { status, stdout } = await hmatrix(['doctor', '--json', '--workers', '1']);
     expect(status).toBe(0);

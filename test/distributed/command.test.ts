@@ -19,8 +19,7 @@ for (const launcher of LAUNCHERS) {
     describe(`the command under mpirun (${family})`, () => {
       const hmatrix = (...args: string[]) => run([...command, '-n', '3', process.execPath, main, ...args]);
 
-      // Why it is started again: test/cli/doctor-demo.test.ts.
-      it('doctor_tells_once_who_started_how_many', { retry: 2 }, async () => {
+      it('doctor_tells_once_who_started_how_many', async () => {
         const { status, stdout } = await hmatrix('doctor', '--json', '--workers', '1');
         expect(status).toBe(0);
         const { mpi } = JSON.parse(stdout) as { mpi: { library: string; search: { usable: boolean }[] } };

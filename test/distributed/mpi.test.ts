@@ -164,6 +164,30 @@ describeLauncher('misuse', (launcher) => {
   });
 });
 
+/** What becomes of a process that opens the library, or all: UCX would patch the C library and catch signals. */
+async function openingOf(where: 'main' | 'worker', library: string, env = {}) {
+  const { status, stdout, stderr } = await runAlone(['mpi-opening.mjs', where, library], { env });
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  const { ucx, ...left } = JSON.parse(stdout) as { ucx: boolean; patched: string[]; beyond: string; hangup: boolean };
+  return { ucx, left };
+}
+
+// What is asked of the process is in /proc.
+describe.skipIf(process.platform !== 'linux')('opening', () => {
+  const alone = { patched: [], beyond: 'RuntimeError', hangup: false };
+  const families = LAUNCHERS.filter(({ missing }) => missing === undefined).map(({ family }) => family);
+
+  it.each(['all', ...families])('leaves_memory_and_signals_of_the_process_alone: %s', async (library) => {
+    expect((await openingOf('main', library)).left).toEqual(alone);
+    expect((await openingOf('worker', library)).left).toEqual(alone);
+  });
+
+  it('leaves_variables_of_UCX_that_are_set', async () => {
+    const { ucx, left } = await openingOf('main', 'all', { UCX_DEBUG_SIGNO: 'SIGHUP' });
+    expect(left).toEqual({ ...alone, hangup: ucx });
+  });
+});
+
 const { missing } = STANDARD_ABI;
 if (missing !== undefined) it.skip(`a library of the standard ABI: ${missing}`, () => undefined);
 else
@@ -180,8 +204,7 @@ else
 
     it('returns_its_errors', () => checkMisuse(STANDARD_ABI, true));
 
-    // Why it is started again: test/cli/doctor-demo.test.ts.
-    it('is_found_by_its_name_and_listed', { retry: 2 }, async () => {
+    it('is_found_by_its_name_and_listed', async () => {
       const env = { HMATRIX_MPI: 'abi', LD_LIBRARY_PATH: FOLDER! };
       const { stdout } = await hmatrixProcess(['doctor', '--json', '--workers', '1'], { env });
       const { mpi } = JSON.parse(stdout) as { mpi: { library: string; search: unknown[] } };

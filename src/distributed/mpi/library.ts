@@ -7,17 +7,21 @@
  * that the standard fixes. The three also differ in what "in place" is, in the size of a status and in thread levels.
  */
 import { LibraryError } from '../../core/errors.js';
-import { arrayAddress, type NativeType } from '../../native/koffi.js';
+import { arrayAddress, loadKoffi, type NativeType } from '../../native/koffi.js';
 import { NativeLibrary } from '../../native/library.js';
 import type { CommunicatedArray, Reduction } from '../communicator.js';
 import { FAMILY_NAMES } from './candidates.js';
 import type { MpiFamily } from './launcher.js';
+import { restrainUcx } from './ucx.js';
 
 /** Said after every failure of opening. */
 export const REMEDY =
   'Install an MPI library and start the ranks with its own mpirun (Debian and Ubuntu: apt-get install openmpi-bin, ' +
   'or mpich), name one by HMATRIX_MPI=openmpi, mpich, abi or /path/to/library, or set HMATRIX_MPI=self for ranks ' +
   'that know nothing of each other.';
+
+/** What is said where koffi is missing: the words after "Set". */
+const WITHOUT = 'HMATRIX_MPI=self for ranks that know nothing of each other';
 
 type TypeName = 'float64' | 'float32' | 'int32' | 'uint32' | 'uint8' | 'int64';
 
@@ -122,11 +126,9 @@ export class MpiLibrary {
    * see its symbols. Throws LibraryError: it cannot be opened, or is of no known family.
    */
   constructor(name: string, global: boolean) {
-    this.native = new NativeLibrary([name], {
-      remedy: REMEDY,
-      without: 'HMATRIX_MPI=self for ranks that know nothing of each other',
-      global,
-    });
+    loadKoffi(WITHOUT);
+    restrainUcx();
+    this.native = new NativeLibrary([name], { remedy: REMEDY, without: WITHOUT, global });
     const text = libraryVersion(this.native);
     const family = familyOf(this.native, text);
     if (typeof family === 'string' && family in INTERFACES) this.family = family as MpiFamily;

@@ -23,7 +23,6 @@ export interface MpiChoice {
  * Opens a library and initializes it; see `openMpi`. Throws LibraryError and CommunicationError.
  */
 export function openMpiTransport({ library: choice, launcher, largestCount }: MpiChoice): Transport {
-  leaveMemoryAlone();
   const library = chooseLibrary(choice, launcher);
   const session = new MpiSession(library, bindMpi(library), largestCount);
   if (session.integer('MPI_Initialized') !== 0)
@@ -59,16 +58,6 @@ export function openMpiTransport({ library: choice, launcher, largestCount }: Mp
     forget();
     session.call('MPI_Finalize');
   });
-}
-
-/**
- * UCX, which MPICH and many builds of Open MPI communicate by, watches what memory the process maps, by code that it
- * patches into the C library. As it starts it tries that out by moving the end of the heap up and down again: what
- * another thread got in between is unmapped, and Node's threads allocate all the time (seen: one start of eight ranks
- * in ten ends by SIGSEGV). Whoever sets the variable decides; it serves to remember registrations of RDMA networks.
- */
-function leaveMemoryAlone(): void {
-  process.env['UCX_MEM_EVENTS'] ??= 'no';
 }
 
 function chooseLibrary(choice: string | undefined, launcher: Launcher | undefined): MpiLibrary {
