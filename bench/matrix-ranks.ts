@@ -1,9 +1,9 @@
 /**
  * Ranks that share a matrix out: `node dist/bench/matrix-ranks.js [--write] [--size N]` compresses, multiplies, factors
  * and solves as one process of two workers, and as two and four ranks of one worker each under mpirun. Four ranks on
- * two cores tell memory, not time. Ranks have their own rows of vectors, but for the products whose results are whole
- * on every rank. The ways take turns, each time from the start, and medians count. The digests of products and
- * solutions must agree.
+ * two cores tell memory, not time. Ranks have their own points, and their own rows of vectors, but for the products
+ * whose results are whole on every rank. The ways take turns, each time from the start, and medians count. The digests
+ * of products and solutions must agree.
  */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -14,11 +14,13 @@ import { median } from '../src/core/median.js';
 import { sharedFloat64 } from '../src/core/shared-array.js';
 import { view, type Matrix } from '../src/dense/matrix.js';
 import { openMpi } from '../src/distributed/open-mpi.js';
+import { ownPortion } from '../src/distributed/portion.js';
 import { factor } from '../src/hierarchical/factor/factor.js';
 import { compress } from '../src/hierarchical/from-entries/compress.js';
 import { peakMemory } from '../src/io/machine.js';
 import { Team } from '../src/parallel/team.js';
-import { kernelSource } from '../src/source/kernel-source.js';
+import { partitionedKernelSource } from '../src/source/partitioned-kernel.js';
+import { copyPoints } from '../src/source/points.js';
 import { gaussian, matern32 } from '../src/source/kernels/named.js';
 import { REFERENCES } from './cases.js';
 import { rounded, writeRecord } from './record.js';
@@ -95,7 +97,8 @@ async function measure(name: CaseName): Promise<void> {
   const team = await Team.open({ workers: Number(args.workers), communicator: world });
   const { points, kernel, options, shift } = CASES[name];
   const size = sizeOf(name);
-  const source = kernelSource(points(size), kernel, { blas: team.blas });
+  const own = copyPoints(points(size), ownPortion(world, size));
+  const source = await partitionedKernelSource(own, kernel, { blas: team.blas }, { team });
   const timed = async <T>(work: () => T | Promise<T>): Promise<{ seconds: number; value: T }> => {
     world.barrier();
     const began = performance.now();
@@ -111,9 +114,9 @@ async function measure(name: CaseName): Promise<void> {
     for (let turn = 0; turn <= TURNS; turn++) seconds.push((await timed(work)).seconds);
     return median(seconds.slice(1));
   };
-  const { own } = matrix;
-  const [x, y] = [vectors(own.length), vectors(own.length)];
-  for (let j = 0; j < VECTORS; j++) own.forEach((i, r) => (x.data[r + j * x.ld] = Math.sin(1.7 * (i + j * size))));
+  const { own: indices } = matrix;
+  const [x, y] = [vectors(indices.length), vectors(indices.length)];
+  for (let j = 0; j < VECTORS; j++) indices.forEach((i, r) => (x.data[r + j * x.ld] = Math.sin(1.7 * (i + j * size))));
   // A process alone has all rows, and no other order to put them in.
   const isAlone = world.size === 1;
   const apply = (from: Matrix, to: Matrix): Matrix => (isAlone ? matrix.apply(from, to) : matrix.applyOwn(from, to));

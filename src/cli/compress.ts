@@ -125,7 +125,7 @@ export async function compress(options: CompressCommandOptions): Promise<number>
   return withTeam(
     options,
     async (control) => {
-      const opened = await openInput(options, options.seed, control);
+      const opened = await openInput(options, options.seed, control, 'entries');
       checkDistance(options.distance, opened.source);
       const record = await runAndSave(opened, options, control);
       return { record, portable: control.team.blas.kind === 'portable' };

@@ -2,7 +2,9 @@
  * From the command's options to a matrix source: a stored matrix, a kernel over points, a named test matrix.
  */
 import { FileFormatError, HmatrixError, OptionError } from '../core/errors.js';
-import type { Blas } from '../dense/blas.js';
+import type { Communicator } from '../distributed/communicator.js';
+import { ownPortion } from '../distributed/portion.js';
+import { awaitTogether } from '../distributed/together.js';
 import type { InputDescription } from '../experiment/record.js';
 import { fileName } from '../io/array-path.js';
 import { isTable, READING_OPTIONS, tableTaken, TABLE_OPTIONS, type CsvReading } from '../io/csv-format.js';
@@ -95,13 +97,15 @@ export async function loadInput(options: InputOptions): Promise<void> {
 
 /**
  * Opens the input; a stored matrix is checked as one of the `system` that is to be solved with it, else as positive
- * semidefinite. Throws UsageError, OptionError (wrong usage), or the errors of files and sources.
+ * semidefinite. Where it is only to be compressed ('entries'), each of several ranks takes its own part of points,
+ * where the distance is theirs. Throws UsageError, OptionError (wrong usage), or the errors of
+ * files and sources.
  */
 export async function openInput(
   options: InputOptions,
   seed: number,
   control: TeamControl,
-  system: AskedSystem = {},
+  system: AskedSystem | 'entries' = {},
 ): Promise<OpenInput> {
   const kind = checkInputOptions(options);
   const { blas } = control.team;
@@ -115,13 +119,21 @@ export async function openInput(
     const source = namingOption(() => named(options.named!, options.size!, { blas }));
     return { source, input: { kind, name: options.named!.toUpperCase(), size: source.size } };
   }
-  if (kind === 'matrix') return openMatrix(options.matrix!, system, control);
-  return openKernel(await openPoints(options, seed, control), options, seed, blas);
+  if (kind === 'matrix') return openMatrix(options.matrix!, system === 'entries' ? {} : system, control);
+  const { communicator } = control.team;
+  const { distance = 'auto' } = options;
+  const isPartial = system === 'entries' && (distance === 'auto' || needsPoints(distance));
+  const part = isPartial && communicator.size > 1 ? communicator : undefined;
+  const points = await awaitTogether(communicator, () => openPoints(options, seed, control, part));
+  return openKernel(points, options, seed, { control, part });
 }
 
 /** Throws UsageError for a distance of points where the input has none. */
-export function checkDistance(distance: DistanceName | undefined, { points }: Pick<EntrySource, 'points'>): void {
-  if (distance === undefined || points !== undefined || !needsPoints(distance)) return;
+export function checkDistance(
+  distance: DistanceName | undefined,
+  { points, parts }: Pick<EntrySource, 'points' | 'parts'>,
+): void {
+  if (distance === undefined || points !== undefined || parts !== undefined || !needsPoints(distance)) return;
   throw new UsageError(
     `--distance ${distance} needs points, and the input has none: choose ${entryDistances().join(' or ')}, which use ` +
       'entries alone.',
@@ -175,20 +187,27 @@ interface NamedPoints {
   readonly values?: PointTable | undefined;
 }
 
-/** Points from a generator or a file, and what to call them. */
-async function openPoints(options: InputOptions, seed: number, control: TeamControl): Promise<NamedPoints> {
+/** Points from a generator or a file, all or a rank's part, and what to call them. */
+async function openPoints(
+  options: InputOptions,
+  seed: number,
+  control: TeamControl,
+  part: Communicator | undefined,
+): Promise<NamedPoints> {
   const { points: text = '', limit, columns, header, delimiter, decimal, incompleteRows } = options;
   const random = generator(text);
   if (random !== undefined) {
     const { normalPoints, uniformPoints } = await import('../../datasets/points.js');
+    const { copyPoints } = await import('../source/points.js');
     const count = Math.min(random.count, limit ?? random.count);
+    const points = (random.name === 'normal' ? normalPoints : uniformPoints)(count, random.dimension, seed);
     return {
-      points: (random.name === 'normal' ? normalPoints : uniformPoints)(count, random.dimension, seed),
+      points: part === undefined ? points : copyPoints(points, ownPortion(part, count)),
       name: `${random.name}, ${random.dimension} dimensions`,
     };
   }
   const { signal, onProgress } = control;
-  const how = { signal, onProgress, limit, columns, header, delimiter, decimal, incompleteRows };
+  const how = { signal, onProgress, limit, part, columns, header, delimiter, decimal, incompleteRows };
   const { points, values } = await readFile(text, options, how);
   return { points, values, table: points.table, name: fileName(text) };
 }
@@ -208,25 +227,42 @@ async function readFile(
 }
 
 /** The kernel matrix over `points` that the options describe. */
-async function openKernel(named: NamedPoints, options: InputOptions, seed: number, blas: Blas): Promise<OpenInput> {
+async function openKernel(
+  named: NamedPoints,
+  options: InputOptions,
+  seed: number,
+  { control, part }: { readonly control: TeamControl; readonly part: Communicator | undefined },
+): Promise<OpenInput> {
+  const { blas } = control.team;
   const { points, name, table, values } = named;
   return tellingTable(named, async () => {
     const { kernelSource } = await import('../source/kernel-source.js');
+    const { partitionedBandwidth } = await import('../source/partitioned-bandwidth.js');
+    const { partitionedKernelSource } = await import('../source/partitioned-kernel.js');
     const { medianBandwidth } = await import('../source/points.js');
     const text = (options.kernel ?? 'gaussian').trim();
     const form = await formOf(text);
     const needsBandwidth =
       form === undefined ? /\bh\b/.test(text) || options.bandwidth !== undefined : 'bandwidth' in form.parameters;
     const kernelOf = await kernelByText(text, options);
+    // In the units of the distances that the kernel takes.
+    const scaled = async (): Promise<Points> =>
+      form === undefined ? points : ((await kernelOf(1)).map?.apply(points) ?? points);
     const h = !needsBandwidth
       ? undefined
       : typeof options.bandwidth === 'number'
         ? options.bandwidth
-        : // In the units of the distances that the kernel takes.
-          medianBandwidth(form === undefined ? points : ((await kernelOf(1)).map?.apply(points) ?? points), seed);
+        : part === undefined
+          ? medianBandwidth(await scaled(), seed)
+          : await partitionedBandwidth(await scaled(), seed, undefined, control);
     const kernel = await kernelOf(h);
-    const source = kernelSource(points, kernel, { blas, ridge: options.ridge ?? 0 });
-    const { count: size, dimension } = points;
+    const how = { blas, ridge: options.ridge ?? 0 };
+    const source =
+      part === undefined
+        ? kernelSource(points, kernel, how)
+        : await partitionedKernelSource(points, kernel, how, control);
+    const { size } = source;
+    const { dimension } = points;
     const given = { table, bandwidth: h, ridge: options.ridge };
     return { source, values, input: { kind: 'points', name, size, dimension, kernel: kernel.name, ...given } };
   });

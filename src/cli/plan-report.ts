@@ -18,14 +18,16 @@ const count = (value: number, noun: string): string => `${grouped(value)} ${noun
 
 /** What is planned, and for which machine. */
 function setupLines({ setup, chunk }: RanksPlan): string[] {
-  const { size, ranks, workers, rankOfLevel, leafSize, depth, vectors, dtype, dimension, neighbors, speeds } = setup;
+  const { size, ranks, workers, rankOfLevel, leafSize, depth, vectors, dtype, speeds } = setup;
+  const { dimension, parts, neighbors } = setup;
   const inner = rankOfLevel.slice(1);
   const [least, most] = [Math.min(...inner), Math.max(...inner)].map((rank) => inDigits(rank, 4));
+  const points = `points in ${count(dimension, 'dimension')}${parts ? ', a part of them on each rank' : ''}`;
   const rank = depth === 0 ? 'one leaf' : least === most ? `rank ${most}` : `ranks ${least} to ${most}`;
   return [
     `N = ${grouped(size)} on ${count(ranks, 'rank')} of ${count(workers, 'worker')}: hss, ${rank}, leaf size ` +
-      `${leafSize}, depth ${depth}, ${dtype}; ${count(vectors, 'vector')}, ${chunk} at a time; points in ` +
-      `${count(dimension, 'dimension')}, ${count(neighbors, 'neighbor')}`,
+      `${leafSize}, depth ${depth}, ${dtype}; ${count(vectors, 'vector')}, ${chunk} at a time; ${points}, ` +
+      count(neighbors, 'neighbor'),
     `a message ${inDigits(1e6 * speeds.latency)} µs, a rank ${inDigits(speeds.bandwidth / 1e9)} GB/s each way, a ` +
       `core ${inDigits(speeds.gemm / 1e9)} Gflop/s of gemm and ${inDigits(speeds.memory / 1e9)} GB/s of memory`,
   ];

@@ -36,6 +36,13 @@ export function countPlaces(places: IndexPlaces): number {
   return count;
 }
 
+/** How many are in some words of places. */
+export function countWords(places: IndexPlaces, firstWord: number, endWord: number): number {
+  let count = 0;
+  for (let at = 2 * firstWord; at < 2 * endWord; at += 2) if (places[at] !== 0) count += bitCount(places[at]);
+  return count;
+}
+
 /** Calls `visit` with each that was put in, ascending, and its place. Cost: O(N/32 + their number). */
 export function visitPlaces(places: IndexPlaces, visit: (index: number, place: number) => void): void {
   for (let at = 0; at < places.length; at += 2) {
@@ -46,6 +53,12 @@ export function visitPlaces(places: IndexPlaces, visit: (index: number, place: n
 
 /** The place of index i; −1 where it is not in. Cost: O(1). Short, so that loops contain it where all are in. */
 export const placeOf = (places: IndexPlaces, i: number): number => (places.length === 0 ? i : placeAmong(places, i));
+
+/** How many lower ones are in than i, which is not. Cost: O(1). */
+export function lowerIn(places: IndexPlaces, i: number): number {
+  const at = (i >>> 5) << 1;
+  return places[at + 1] + bitCount(places[at] & ((1 << (i & 31)) - 1));
+}
 
 function placeAmong(places: IndexPlaces, i: number): number {
   const at = (i >>> 5) << 1;

@@ -1,23 +1,8 @@
 /**
- * Portions of a row of tasks: what each rank does of them, and how all get what everyone found.
+ * What each rank does of a row of tasks, and how all get what everyone found.
  */
+import { portionOf, type Portion } from '../core/portion.js';
 import type { CommunicatedArray, Communicator } from './communicator.js';
-
-/** Tasks first … end − 1 of `count`. */
-export interface Portion {
-  readonly first: number;
-  readonly end: number;
-}
-
-/** Rank r's portion of `count` tasks: as many as any other's, but for one. */
-export const portionOf = ({ size }: Pick<Communicator, 'size'>, r: number, count: number): Portion => ({
-  first: Math.floor((r * count) / size),
-  end: Math.floor(((r + 1) * count) / size),
-});
-
-/** The rank whose portion of `count` tasks has task t. */
-export const rankOfTask = ({ size }: Pick<Communicator, 'size'>, t: number, count: number): number =>
-  Math.floor(((t + 1) * size - 1) / count);
 
 /** This rank's portion. */
 export const ownPortion = (communicator: Communicator, count: number): Portion =>

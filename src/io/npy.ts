@@ -101,12 +101,13 @@ export async function readNpyOrdered(path: string, how: ArrayReading, control: R
 /** As readNpyOrdered, from bytes wherever they are. */
 export async function readNpyOrderedArray(
   file: ByteSource,
-  { order, precision }: ArrayReading,
+  how: ArrayReading,
   control: RunControl,
 ): Promise<OrderedArray> {
   const header = await readNpyHeader(file);
   const { type, shape } = header;
-  if (!('fields' in type)) return readStoredArray({ file, header, type, control }, { order, precision });
+  if (!('fields' in type)) return readStoredArray({ file, header, type, control }, how);
+  const { order, precision } = how;
   const [rows, cols] = shape;
   return { shape, rows, cols, data: await readRecords({ file, header, control }, type, order, precision) };
 }

@@ -20,15 +20,22 @@ import { sharedBuffer, withInputFile } from './input-file.js';
 import { hex, NPY_MAGIC } from './npy-header.js';
 import { isMatrixMarket, readMatrixMarket } from './matrix-market.js';
 import { elementCount } from './shape-size.js';
+import { portionOf, type Portion } from '../core/portion.js';
 
 /** What CsvFormat has is for tables (.csv, .tsv), whose columns are the coordinates, but for that of `values`. */
 export interface ReadPointsOptions extends CsvFormat, RunControl {
   /** The first so many points; all of them by default. */
   readonly limit?: number | undefined;
+  /**
+   * Of these points the ones of this rank of so many, a communicator say: equal parts, in the order of the ranks. Of an
+   * .npy file in C order no others are read, of any other file none are kept.
+   */
+  readonly part?: { readonly rank: number; readonly size: number } | undefined;
 }
 /** The keys of {@link ReadPointsOptions}, and `team`. */
 const READ_POINTS_KEYS: KeysOf<ReadPointsOptions & { readonly team?: unknown | undefined }> = {
   limit: 'number',
+  part: true,
   columns: true,
   values: true,
   header: 'boolean',
@@ -109,6 +116,43 @@ const first = (points: PointTable, limit: number): PointTable =>
     ? points
     : { ...points, count: limit, coordinates: points.coordinates.subarray(0, limit * points.dimension) };
 
+/** Which of so many points are wanted: the first `limit`, and of these a rank's part. */
+function wantedRows(count: number, { limit = Infinity, part }: ReadPointsOptions): Portion {
+  const most = Math.min(count, limit);
+  return part === undefined ? { first: 0, end: most } : portionOf(part, part.rank, most);
+}
+
+/** Throws OptionError. */
+function requirePart({ rank, size }: NonNullable<ReadPointsOptions['part']>): void {
+  if (Number.isInteger(rank) && Number.isInteger(size) && rank >= 0 && rank < size) return;
+  throw new OptionError(
+    'part must say which of so many parts is read, { rank, size } with 0 ≤ rank < size, not ' +
+      `${describe(rank)} of ${describe(size)}.`,
+    { option: 'part' },
+  );
+}
+
+/** A rank's part of what was read, a copy, so that nothing holds the others; and how many points stand before it. */
+function ownPart(
+  read: PointTable,
+  options: ReadPointsOptions,
+): { readonly points: PointTable; readonly before: number } {
+  const { dimension, count, coordinates, values, keptRows, total = count } = read;
+  const { first: before, end } = wantedRows(total, options);
+  // The others may not have been read.
+  if (count === end - before) return { points: read, before };
+  const own = new Float64Array(sharedBuffer(8 * dimension * (end - before), 'points'));
+  own.set(coordinates.subarray(before * dimension, end * dimension));
+  const points = {
+    ...read,
+    count: end - before,
+    coordinates: own,
+    values: values?.slice(before, end),
+    keptRows: keptRows?.slice(before, end),
+  };
+  return { points, before };
+}
+
 /** coordinates ← elements; bytes are grey values, 0 … 255 → 0 … 1. */
 async function idxPoints(path: string, options: ReadPointsOptions): Promise<PointTable> {
   const { shape, data } = await readIdx(path, options);
@@ -142,10 +186,12 @@ async function csvPoints(path: string, options: ReadPointsOptions): Promise<Poin
 }
 
 async function arrayPoints(path: string, options: ReadSamplesOptions): Promise<PointTable> {
-  const { name, signal, onProgress, limit = Infinity } = options;
-  const how = { order: 'C', precision: 'f64', name } as const;
-  const { rows, cols, data } = await readArrayOrdered(path, how, { signal, onProgress });
-  return first({ dimension: cols, count: rows, coordinates: data as Float64Array, total: rows }, limit);
+  const { name, signal, onProgress, limit = Infinity, part } = options;
+  const rowsOf = part === undefined ? undefined : (count: number) => wantedRows(count, options);
+  const how = { order: 'C', precision: 'f64', name, rows: rowsOf } as const;
+  const { shape, rows, cols, data } = await readArrayOrdered(path, how, { signal, onProgress });
+  const points = { dimension: cols, count: rows, coordinates: data as Float64Array, total: shape[0] };
+  return first(points, limit);
 }
 
 /**
@@ -213,8 +259,9 @@ function checkName(path: string, name: string | undefined): void {
 
 /** The file's rows as points. */
 async function readRows(path: string, options: ReadSamplesOptions): Promise<PointTable> {
-  const { limit, name } = options;
+  const { limit, name, part } = options;
   if (limit !== undefined) requireWhole(limit, 'limit', 1);
+  if (part !== undefined) requirePart(part);
   checkName(path, name);
   const kind = await kindOf(path, options);
   if (name !== undefined && (kind !== 'array' || /\.npy$/i.test(path)))
@@ -231,17 +278,19 @@ async function readRows(path: string, options: ReadSamplesOptions): Promise<Poin
     }
   }
   const readers = { array: arrayPoints, csv: csvPoints, idx: idxPoints, mtx: mtxPoints };
-  const points = await readers[kind](path, options);
-  const { dimension, count, coordinates } = points;
-  if (count === 0 || dimension === 0)
+  const read = await readers[kind](path, options);
+  const { count, dimension } = read;
+  if ((read.total ?? count) === 0 || dimension === 0)
     throw new FileFormatError(`${path}: ${count} points in ${dimension} dimensions: there is nothing in it.`, {
       path,
       count,
       dimension,
     });
+  const { points, before } = part === undefined ? { points: read, before: 0 } : ownPart(read, options);
+  const { coordinates } = points;
   for (let i = 0; i < coordinates.length; i++) {
     if (!Number.isFinite(coordinates[i])) {
-      const row = Math.floor(i / dimension);
+      const row = before + Math.floor(i / dimension);
       throw new NonFiniteError(
         `${path}: row ${row}, column ${i % dimension} (from 0) is ${coordinates[i]}; points need finite coordinates.`,
         { path, row, column: i % dimension, value: coordinates[i] },

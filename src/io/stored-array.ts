@@ -4,6 +4,7 @@
  * twice.
  */
 import type { RunControl } from '../core/context.js';
+import type { Portion } from '../core/portion.js';
 import { floats, precisionOf, type FloatArray, type Precision } from '../core/floats.js';
 import { view, type Matrix } from '../dense/matrix.js';
 import { swapBytes } from './byte-order.js';
@@ -41,6 +42,11 @@ export interface ArrayReading {
   readonly precision?: Precision | undefined;
   /** Which array, of a file that holds several and whose path names none. */
   readonly name?: string | undefined;
+  /**
+   * Of how many rows which are wanted; all by default. Others are not read where rows stand one after another in a file
+   * that is read anywhere; else all come.
+   */
+  readonly rows?: ((count: number) => Portion) | undefined;
 }
 
 /** An array in the order asked for; `shape` is the file's: (n) is read as n rows of one column. */
@@ -86,14 +92,19 @@ async function readElements(elements: StoredArray, first: number, out: FloatArra
   }
 }
 
-/** The elements in the order they have in the file. Progress counts them. */
-export async function readAsStored(elements: StoredArray, precision: Precision | undefined): Promise<FloatArray> {
+/** The elements in the order they have in the file, all or those from `first` to `end`. Progress counts them. */
+export async function readAsStored(
+  elements: StoredArray,
+  precision: Precision | undefined,
+  { first, end }: Portion = { first: 0, end: elements.header.count },
+): Promise<FloatArray> {
   const { file, header, control } = elements;
-  const out = arrayMemory(header, precision, file.path);
+  const count = end - first;
+  const out = arrayMemory({ single: header.single, count }, precision, file.path);
   const step = CHUNK_BYTES;
-  for (let done = 0; done < header.count; done += step) {
-    await readElements(elements, done, out.subarray(done, Math.min(done + step, header.count)));
-    control.onProgress?.({ phase: 'read', done: Math.min(done + step, header.count), total: header.count });
+  for (let done = 0; done < count; done += step) {
+    await readElements(elements, first + done, out.subarray(done, Math.min(done + step, count)));
+    control.onProgress?.({ phase: 'read', done: Math.min(done + step, count), total: count });
   }
   return out;
 }
@@ -152,10 +163,16 @@ function scatter({ data: tile }: Matrix, { data: out, offset, rows, cols, ld }: 
 /** An array of rank 1 or 2 in the order asked for. Throws what reading throws, and MemoryError. */
 export async function readStoredArray(
   elements: StoredArray,
-  { order, precision }: ArrayReading,
+  { order, precision, rows: wanted }: ArrayReading,
 ): Promise<OrderedArray> {
   const { shape, fortranOrder } = elements.header;
   const [rows, cols = 1] = shape;
+  // A file whose bytes come in order alone is read from its beginning.
+  if (wanted !== undefined && order === 'C' && (!fortranOrder || cols <= 1) && elements.file.inOrder !== true) {
+    const { first, end } = wanted(rows);
+    const data = await readAsStored(elements, precision, { first: first * cols, end: end * cols });
+    return { shape, rows: end - first, cols, data };
+  }
   const asStored = fortranOrder === (order === 'F') || rows <= 1 || cols <= 1;
   const data = asStored
     ? await readAsStored(elements, precision)

@@ -17,5 +17,6 @@ export {
 } from '../source/kernels/named.js';
 export { kernelFamilies, kernelOfFamily, type KernelFamily } from '../source/kernels/table.js';
 export { expressionKernel } from '../source/kernels/expression.js';
+export { partitionedBandwidth } from '../source/partitioned-bandwidth.js';
 export { medianBandwidth } from '../source/points.js';
 export { kernelBlock, type KernelBlockOptions } from '../source/kernel-block.js';

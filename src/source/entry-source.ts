@@ -6,7 +6,9 @@ import type { Indices } from '../core/indices.js';
 import { describe, requireRole } from '../core/kind.js';
 import type { Blas } from '../dense/blas.js';
 import type { Matrix, Precision } from '../dense/matrix.js';
+import type { RowParts } from '../distributed/row-parts.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
+import type { TeamControl } from '../parallel/team-control.js';
 
 /**
  * N points in ℝᵈ; point i is coordinates[i·d … i·d + d) (a d × N column-major matrix). Functions that take points take
@@ -32,6 +34,30 @@ export interface SourceDescriptor {
   /** Every entry is multiplied by it. Default 1; set by the library (unit-source.ts). */
   readonly factor?: number | undefined;
 }
+/** What points are moved by: how many there are, Σ x_k of each coordinate, and Σ‖x‖² behind them. */
+export interface PointSums {
+  readonly count: number;
+  readonly sums: Float64Array;
+}
+/** Points of which each of several ranks has a stretch: its own ones, as the one array of `rows`. */
+export interface PointParts {
+  readonly dimension: number;
+  readonly count: number;
+  readonly rows: RowParts;
+  /** Sums of all points, where distances between them are told by products. */
+  readonly all: PointSums | undefined;
+}
+/** What a source is computed from where each of several ranks has a part of that (partitioned-kernel.ts). */
+export interface SourceParts {
+  readonly points: PointParts;
+  /**
+   * Collective: the source's entries among the indices that stand in some arrays, with those that it had before
+   * (`keeps`) or without, until it is called again; by this thread without a team. Throws MemoryError, AbortedError.
+   */
+  holding(named: () => readonly Int32Array[], keeps: boolean, control?: TeamControl): Promise<EntrySource>;
+  /** Lets go of what was brought; returns how many bytes that was. */
+  letGo(): number;
+}
 /** What a source computes with. */
 export interface SourceContext {
   readonly blas: Blas;
@@ -55,6 +81,8 @@ export interface EntrySource {
   diagonalAt?(indices: Indices, out: Float64Array): void;
   /** Where the indices lie, if they lie somewhere: opens the geometric distance. */
   readonly points?: Points | undefined;
+  /** Set by the library: entries take what other ranks have, so that those that are asked for are said before. */
+  readonly parts?: SourceParts | undefined;
   /** Exact products, if there is a cheaper way to them than entries. */
   readonly operator?: LinearOperator | undefined;
   /** The precision that the entries were rounded to before they came here, where it is known. */
@@ -77,3 +105,26 @@ export function requireSource(source: EntrySource, of: string): void {
     of,
   });
 }
+
+/** Runs `act`, and lets go of what was brought for it where ranks have parts of the source. */
+export async function lettingGo<T>(
+  { parts }: EntrySource,
+  { team }: Pick<TeamControl, 'team'>,
+  act: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await act();
+  } finally {
+    if (parts !== undefined) team.collect(parts.letGo());
+  }
+}
+
+/**
+ * The source of its entries among the indices that stand in some arrays, until that is asked again, where each of
+ * several ranks has a part of it: collective, throws MemoryError. Else the source itself, which has all.
+ */
+export const holding = async (
+  source: EntrySource,
+  named: () => readonly Int32Array[],
+  control?: TeamControl,
+): Promise<EntrySource> => (source.parts === undefined ? source : source.parts.holding(named, false, control));

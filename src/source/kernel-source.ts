@@ -33,10 +33,10 @@ export interface KernelSourceOptions {
   readonly nugget?: ArrayLike<number> | undefined;
 }
 /** The keys of {@link KernelSourceOptions}. */
-const KERNEL_SOURCE_KEYS: KeysOf<KernelSourceOptions> = { blas: true, ridge: 'number', nugget: true };
+export const KERNEL_SOURCE_KEYS: KeysOf<KernelSourceOptions> = { blas: true, ridge: 'number', nugget: true };
 
 /** What a source is built from. */
-interface Prepared {
+export interface Prepared {
   /** Where the indices lie: the points as the kernel's one argument takes them, else as they were given. */
   readonly points: Points;
   /** One for each input of the kernel. */
@@ -46,7 +46,8 @@ interface Prepared {
   readonly noise: Float64Array | null;
 }
 
-interface KernelData extends Prepared {
+/** What workers build their copies from. */
+export interface KernelData extends Prepared {
   readonly definition: KernelDefinition;
 }
 
@@ -74,7 +75,7 @@ export function kernelSource(given: GivenPoints, kernel: Kernel, options: Kernel
 }
 
 /** Throws OptionError, which sends the noise of each point to the nugget. */
-function requireRidge(ridge: number | undefined): void {
+export function requireRidge(ridge: number | undefined): void {
   if (ridge === undefined || (Number.isFinite(ridge) && ridge >= 0)) return;
   throw new OptionError(
     `The ridge must be a number ≥ 0, not ${describe(ridge)}${kindOf(ridge) === 'numbers' ? EACH_POINT : ''}.`,
@@ -83,7 +84,7 @@ function requireRidge(ridge: number | undefined): void {
 }
 
 /** ridge + nugget. Throws ShapeError, NonFiniteError, OptionError. */
-function noiseOf(given: ArrayLike<number>, ridge: number, count: number): Float64Array {
+export function noiseOf(given: ArrayLike<number>, ridge: number, count: number): Float64Array {
   const nugget = asFloat64(given, 'nugget');
   if (nugget.length !== count) {
     throw new ShapeError(
@@ -107,7 +108,7 @@ function noiseOf(given: ArrayLike<number>, ridge: number, count: number): Float6
 }
 
 /** The inputs of a kernel. Throws OptionError where it does not say what they are. */
-function inputsOf({ name, argument, map, inputs }: Kernel): readonly KernelInput[] {
+export function inputsOf({ name, argument, map, inputs }: Kernel): readonly KernelInput[] {
   if (argument !== 'several') return [{ argument, map }];
   if (inputs !== undefined && inputs.length > 0) return inputs;
   throw new OptionError(
@@ -117,7 +118,7 @@ function inputsOf({ name, argument, map, inputs }: Kernel): readonly KernelInput
 }
 
 /** The points in shared memory, and the operands of every input. */
-function prepare(given: Points, kernel: Kernel): Pick<Prepared, 'points' | 'operands'> {
+export function prepare(given: Points, kernel: Kernel): Pick<Prepared, 'points' | 'operands'> {
   const { dimension, count } = given;
   const points: Points = { dimension, count, coordinates: toShared(given.coordinates) };
   const mapped = new Map([['', points]]);

@@ -19,9 +19,9 @@ import type { Blas } from '../dense/blas.js';
 import { view, type Matrix } from '../dense/matrix.js';
 import { squaredDistances } from '../dense/distances.js';
 import type { RadialFunction } from '../dense/radial.js';
-import type { Points } from './entry-source.js';
+import type { Points, PointSums } from './entry-source.js';
 import type { Evaluate, KernelArgument } from './kernels/kernel.js';
-import { squaredDistance } from './points.js';
+import { LARGEST_DIRECT_DIMENSION, meanToMove, squaredDistance, sumsOfPoints } from './points.js';
 import { SymmetricBlocks } from './symmetric-block.js';
 
 /** What arguments are computed from: points over shared memory, and what was computed from them once. */
@@ -37,11 +37,6 @@ export interface Operands {
 const CANCELLATION = 2 ** -20;
 /** Largest side of the blocks gemm is asked for: bounds the gathered copies. */
 const TILE = 1024;
-/**
- * Up to here differences beat gemm: 4.0 against 4.4 ns an entry at d = 16, 5.3 against 4.5 at d = 20 (OpenBLAS, one
- * core).
- */
-const LARGEST_DIRECT_DIMENSION = 16;
 
 /** A function of one argument of the pairs of points, by blocks. */
 export class PairBlocks {
@@ -164,30 +159,24 @@ export class PairBlocks {
 const isDirect = (argument: KernelArgument, dimension: number): boolean =>
   argument === 'squaredDistance' && dimension <= LARGEST_DIRECT_DIMENSION;
 
-/** The operands of an argument over points in shared memory. Throws NonFiniteError. */
-export function operandsOf(points: Points, argument: KernelArgument): Operands {
-  const { dimension: d, count } = points;
+/** Whether an argument is told by products of points that are moved by the mean of all. */
+export const isCentred = (argument: KernelArgument, dimension: number): boolean =>
+  argument === 'squaredDistance' && !isDirect(argument, dimension);
+
+/** The operands of an argument over points in shared memory, some of those with these sums. Throws NonFiniteError. */
+export function operandsOf(points: Points, argument: KernelArgument, all?: PointSums): Operands {
+  const { dimension: d, count, coordinates } = points;
   if (argument === 'cosine') return { points, ...unitPoints(points) };
   if (isDirect(argument, d)) {
-    for (let i = 0; i < count; i++) squaredNorm(points.coordinates, d, i);
-    return { points, operand: points.coordinates, norms: sharedFloat64(0) };
+    for (let i = 0; i < count; i++) squaredNorm(coordinates, d, i);
+    return { points, operand: coordinates, norms: sharedFloat64(0) };
   }
-  const norms = squaredNorms(points.coordinates, d, count);
-  if (argument === 'innerProduct') return { points, operand: points.coordinates, norms };
-  const mean = new Float64Array(d);
-  for (let i = 0; i < count; i++) for (let k = 0; k < d; k++) mean[k] += points.coordinates[i * d + k];
-  let meanSquared = 0;
-  for (let k = 0; k < d; k++) {
-    mean[k] /= count;
-    meanSquared += mean[k] * mean[k];
-  }
-  let sum = 0;
-  for (let i = 0; i < count; i++) sum += norms[i];
-  // Σ‖x − mean‖² = Σ‖x‖² − count·‖mean‖²: a second copy of the points must be worth it.
-  if (meanSquared * count < 0.5 * sum) return { points, operand: points.coordinates, norms };
+  const norms = squaredNorms(coordinates, d, count);
+  const mean = argument === 'innerProduct' ? undefined : meanToMove(all ?? sumsOfPoints(points));
+  // A second copy of the points must be worth it.
+  if (mean === undefined) return { points, operand: coordinates, norms };
   const operand = sharedFloat64(d * count);
-  for (let i = 0; i < count; i++)
-    for (let k = 0; k < d; k++) operand[i * d + k] = points.coordinates[i * d + k] - mean[k];
+  for (let i = 0; i < count; i++) for (let k = 0; k < d; k++) operand[i * d + k] = coordinates[i * d + k] - mean[k];
   return { points, operand, norms: squaredNorms(operand, d, count) };
 }
 

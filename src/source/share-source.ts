@@ -21,9 +21,17 @@ export interface SourceState {
   readonly solo: boolean;
 }
 
-/** What a team's state holds of a source, the modules that workers need, and whether it stays on this thread. */
+/**
+ * What a team's state holds of a source, the modules that workers need, and whether it stays on this thread. Throws
+ * OptionError.
+ */
 export function sourceState(source: EntrySource): SourceState {
-  const { descriptor } = source;
+  const { descriptor, parts } = source;
+  if (parts !== undefined)
+    throw new OptionError(
+      'Each rank has some points of a partitionedKernelSource, which is to be compressed, and compared with what it ' +
+        'was compressed to. Give kernelSource all points for anything else.',
+    );
   if (descriptor === undefined) return { handle: source, modules: [], solo: true };
   const module = moduleUrl(descriptor);
   return {

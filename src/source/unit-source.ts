@@ -7,7 +7,7 @@ import type { Indices } from '../core/indices.js';
 import type { Matrix } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { scaled } from '../operator/scaled.js';
-import type { EntrySource, Points, SourceDescriptor } from './entry-source.js';
+import type { EntrySource, Points, SourceDescriptor, SourceParts } from './entry-source.js';
 
 /** Exponents of two up to this size leave room for squares and for sums of them. */
 const ROOM = 200;
@@ -28,6 +28,7 @@ export function unitFactor(largest: number): number {
 class ScaledSource implements EntrySource {
   readonly size: number;
   readonly points?: Points | undefined;
+  readonly parts?: SourceParts | undefined;
   readonly operator?: LinearOperator | undefined;
   readonly descriptor?: SourceDescriptor | undefined;
   readonly diagonalAt?: (indices: Indices, out: Float64Array) => void;
@@ -37,6 +38,13 @@ class ScaledSource implements EntrySource {
   constructor(source: EntrySource, factor: number) {
     this.size = source.size;
     if (source.points !== undefined) this.points = source.points;
+    const { parts } = source;
+    if (parts !== undefined)
+      this.parts = {
+        points: parts.points,
+        holding: async (...how) => scaledSource(await parts.holding(...how), factor),
+        letGo: () => parts.letGo(),
+      };
     if (source.operator !== undefined) this.operator = scaled(source.operator, factor);
     if (source.descriptor !== undefined)
       this.descriptor = { ...source.descriptor, factor: factor * (source.descriptor.factor ?? 1) };

@@ -10,7 +10,8 @@ import { diagonalSums, type DiagonalSums } from './diagonal-sums.js';
 import { findOnDiagonal, readDiagonal, storedDiagonal, type Diagonal } from './diagonal.js';
 import type { EntrySource } from './entry-source.js';
 
-const SAMPLE_SIZE = 48;
+/** Rows and columns whose entries are looked at. */
+export const SAMPLE_SIZE = 48;
 const STREAM = 0x76616c69;
 /**
  * Rounding that is allowed for, relative to √(K_ii K_jj): above what float32 entries and sums over thousands of terms
@@ -76,13 +77,17 @@ export function requireSize(source: EntrySource): void {
     });
 }
 
+/** The indices among which `requireEntries` reads entries: of rows and of columns. */
+export function lookedAt(size: number, seed: number): readonly [Int32Array, Int32Array] {
+  const random = new RandomStream(seed, STREAM);
+  return [sample(size, random), sample(size, random)];
+}
+
 /** What `validateSource` throws of a source of good size, whose diagonal is known, and what that tells. */
 export function requireEntries(source: EntrySource, seed: number, diagonal: Diagonal, sums: DiagonalSums): void {
   requireDiagonal(diagonal, sums);
   const largest = largestOf(sums);
-  const random = new RandomStream(seed, STREAM);
-  const rows = sample(source.size, random);
-  const cols = sample(source.size, random);
+  const [rows, cols] = lookedAt(source.size, seed);
   checkBlock(source, rows, cols, diagonal, largest);
   // A block on the diagonal: entries() against diagonal(), too.
   checkBlock(source, rows, rows, diagonal, largest);
@@ -165,9 +170,7 @@ export function requireSymmetric(source: EntrySource, seed: number): void {
   const sums = diagonalSums(diagonal);
   requireFinite(diagonal, sums);
   let largest = largestOf(sums);
-  const random = new RandomStream(seed, STREAM);
-  const rows = sample(source.size, random);
-  const cols = sample(source.size, random);
+  const [rows, cols] = lookedAt(source.size, seed);
   const [m, n] = [rows.length, cols.length];
   const [ofRows, ofCols] = [valuesAt(diagonal, rows), valuesAt(diagonal, cols)];
   const block = new Float64Array(m * n);

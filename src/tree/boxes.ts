@@ -4,6 +4,7 @@
  * tell the positions in each of them.
  */
 import { firstOfLevel, leftChild } from '../core/indices.js';
+import { placeOf, type IndexPlaces } from '../core/index-places.js';
 import type { Points } from '../source/entry-source.js';
 import { halvedRanges, splitAtMedian, visitInner, type Ranges } from './split.js';
 
@@ -12,6 +13,8 @@ import { halvedRanges, splitAtMedian, visitInner, type Ranges } from './split.js
  * subtree that is here by their numbers in it (`rootOf`).
  */
 export interface BoxTree extends Pick<Points, 'dimension' | 'coordinates'> {
+  /** Which points have coordinates here, and where; empty where all have. */
+  readonly places: IndexPlaces;
   /** Down to level `top`. */
   readonly ranges: Ranges;
   /** The same of a subtree of the smaller size, and of one point more. */
@@ -76,12 +79,12 @@ export class Boxes {
 
   /** Box ν around the points order[begin … end − 1]. */
   measure(ν: number, order: Int32Array, begin: number, end: number): void {
-    const { dimension: d, coordinates: x, low, high } = this.#tree;
+    const { dimension: d, coordinates: x, places, low, high } = this.#tree;
     for (let c = 0; c < d; c++) {
       let least = Infinity;
       let most = -Infinity;
       for (let p = begin; p < end; p++) {
-        const value = x[order[p] * d + c];
+        const value = x[placeOf(places, order[p]) * d + c];
         if (value < least) least = value;
         if (value > most) most = value;
       }
@@ -107,11 +110,11 @@ export class Boxes {
 
   /** values[p], from … to − 1: the coordinate of point order[p] along the widest side of box ν. */
   project(ν: number, { order, values }: CutOrder, from: number, to: number): void {
-    const { dimension: d, coordinates: x, low, high } = this.#tree;
+    const { dimension: d, coordinates: x, places, low, high } = this.#tree;
     let widest = 0;
     for (let c = 1; c < d; c++)
       if (high[d * ν + c] - low[d * ν + c] > high[d * ν + widest] - low[d * ν + widest]) widest = c;
-    for (let p = from; p < to; p++) values[p] = x[order[p] * d + widest];
+    for (let p = from; p < to; p++) values[p] = x[placeOf(places, order[p]) * d + widest];
   }
 
   /** Measures the boxes of a subtree whose points stand from `begin` on, and cuts each across its widest side. */

@@ -16,6 +16,7 @@ import { readDiagonal, RUN, runOf, runsOf, type Diagonal, type DiagonalSource } 
 import { type EntrySource, requireSource } from '../source/entry-source.js';
 import type { ClusterTree } from './cluster-tree.js';
 import { chooseDistance, type DistanceState } from './distances/choose-distance.js';
+import type { DistanceParts } from './distances/geometric-parts.js';
 import type { DistanceName } from './distances/table.js';
 import { halvedRanges, positionsOfRanks, subtreeLevel, type PositionRange, type Ranges } from './split.js';
 import { cutState, TopCuts } from './top-cuts.js';
@@ -24,6 +25,8 @@ import {
   chooseCentroids,
   projectToCentroids,
   samplePlaces,
+  samplesOf,
+  SPLIT_SAMPLE,
   splitSubtree,
   type SplitState,
 } from './two-centroids.js';
@@ -96,7 +99,7 @@ export async function treeOf(
     // Of several ranks each touches its own part.
     return { chosen, order: communicator.size === 1 ? inLargePages(order) : order };
   });
-  const { size, state: data, place, modules, solo } = chosen;
+  const { size, state, parts, place, modules, solo } = chosen;
   let isolated = 0;
   // Without zeros each rank begins with the indices of its own positions.
   const isWhole = place !== undefined || nonzero !== size;
@@ -106,12 +109,17 @@ export async function treeOf(
   }
   const ranges = halvedRanges(size - isolated, depthFor(size - isolated, leafSize), isolated);
   if (place !== undefined) return { tree: { size, ...ranges, order } };
-  const split = await splitTop(order, ranges, { isWhole, distance: data, seed, sharing: { modules, solo } }, control);
+  const split = await splitTop(
+    order,
+    ranges,
+    { isWhole, distance: state ?? parts, seed, sharing: { modules, solo } },
+    control,
+  );
   const tree = { size, ...ranges, order: split.order };
   if (communicator.size === 1) return { tree };
-  const parts = positionsOfRanks(ranges, split.top, communicator);
-  if (!isWhole) return { tree, ranges: parts };
-  gatherParts(tree, parts, communicator);
+  const dealt = positionsOfRanks(ranges, split.top, communicator);
+  if (!isWhole) return { tree, ranges: dealt };
+  gatherParts(tree, dealt, communicator);
   return { tree };
 }
 
@@ -125,7 +133,7 @@ function gatherParts(tree: ClusterTree, parts: readonly PositionRange[], communi
 interface Splitting {
   /** Whether the order is filled already; else each index stands at its own position. */
   readonly isWhole: boolean;
-  readonly distance: DistanceState;
+  readonly distance: DistanceState | DistanceParts;
   readonly seed: number;
   readonly sharing: { readonly modules?: readonly string[] | undefined; readonly solo?: boolean | undefined };
 }
@@ -145,8 +153,11 @@ async function splitTop(
   const cut = cutState(ranges, top, { order });
   const { orders, values } = cut;
   const nodes = 2 ** top;
+  const { begin, end } = positionsOfRanks(ranges, top, team.communicator)[team.communicator.rank];
+  // Two nodes at most are shared with others.
+  const table = 'table' in distance ? distance.table(end - begin + 2 * SPLIT_SAMPLE) : undefined;
   const state: SplitState = {
-    distance,
+    distance: 'table' in distance ? { name: 'geometric', data: table!.data } : distance,
     ranges,
     orders,
     values,
@@ -160,18 +171,19 @@ async function splitTop(
   try {
     const cuts = new TopCuts(team, 'tree', sharedCut);
     const { first: firstChunk } = cuts.own;
-    const { begin, end } = cuts.positions[team.communicator.rank];
     if (!isWhole) for (let p = begin; p < end; p++) order[p] = p;
-    await cuts.eachLevel(async (level) => {
+    const act = async (level: number): Promise<void> => {
       const samples = cuts.membersAt(level, (ν) => samplePlaces(state, ν));
       const { nodes, slots } = cuts.ownNodes(level);
+      if (samples.length > 0) await table?.hold(() => [cuts.members, ...samplesOf(slots, samples)], control);
       const args = { level, turn: cuts.turn, firstChunk, nodes, slots, samples };
       await cuts.together(level, async () => {
         await team.run('tree', chooseCentroids, shared, independentTasks(nodes.length), args, { signal });
         await team.run('tree', projectToCentroids, shared, cuts.chunkTasks, args, { signal });
       });
       await cuts.cut(level);
-    });
+    };
+    await cuts.eachLevel(act, async () => table?.hold(() => [cuts.members], control));
     await awaitTogether(team.communicator, () =>
       team.run('tree', splitSubtree, shared, cuts.chunkTasks, { turn: cuts.turn, firstChunk }, control),
     );
@@ -179,6 +191,7 @@ async function splitTop(
   } finally {
     team.release(shared);
     team.release(sharedCut);
+    team.collect(table?.bytes ?? 0);
   }
 }
 

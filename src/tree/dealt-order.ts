@@ -5,7 +5,8 @@
 import { firstWhere } from '../core/first-where.js';
 import type { Communicator } from '../distributed/communicator.js';
 import { exchangeParts, partsOf } from '../distributed/exchange-parts.js';
-import { ownPortion, rankOfTask } from '../distributed/portion.js';
+import { rankOfTask } from '../core/portion.js';
+import { ownPortion } from '../distributed/portion.js';
 import { together } from '../distributed/together.js';
 import { firstLeaf, leavesOf, type ClusterTree } from './cluster-tree.js';
 import type { PositionRange } from './split.js';

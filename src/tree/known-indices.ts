@@ -3,11 +3,12 @@
  * process that is alone knows all of them. One of several ranks knows those whose lists it has, and those that stand in
  * these lists: nothing else asks for an index.
  */
-import { countPlaces, placeOf, placesLength, putIndex, visitPlaces, type IndexPlaces } from '../core/index-places.js';
+import { countPlaces, placeOf, placesLength, visitPlaces, type IndexPlaces } from '../core/index-places.js';
 import { sharedInt32 } from '../core/shared-array.js';
 import { inLargePages } from '../dense/large-pages.js';
 import type { Communicator } from '../distributed/communicator.js';
 import { awaitTogether, together } from '../distributed/together.js';
+import { putIndices } from '../parallel/put-indices.js';
 import { runOnce } from '../parallel/run-once.js';
 import { independentTasks } from '../parallel/task-graph.js';
 import { defineTask } from '../parallel/task.js';
@@ -31,28 +32,8 @@ export const NONE_KNOWN: Pick<KnownIndices, 'places'> = { places: sharedInt32(0)
 
 /** The leaf of an index that has not been told. */
 const UNTOLD = -1;
-/** Leaves of a task, and numbers. */
+/** Leaves of a task. */
 const LEAVES = 64;
-const NUMBERS = 2 ** 16;
-
-/** Where indices are put in that stand in some arrays. */
-interface NamedState {
-  readonly places: IndexPlaces;
-  readonly named: readonly Int32Array[];
-}
-
-/** Per equal part of each array: its indices are known. */
-export const putNamed = defineTask<NamedState, { readonly tasks: number }>(
-  import.meta.url,
-  'putNamed',
-  ({ places, named }, { workers }) =>
-    (task, { tasks }) => {
-      for (const some of named) {
-        const end = Math.floor((some.length * (task + 1)) / tasks);
-        for (let k = Math.floor((some.length * task) / tasks); k < end; k++) putIndex(places, some[k], workers === 1);
-      }
-    },
-);
 
 /** What leaves are told from, and where. */
 interface LeafState extends Pick<KnownIndices, 'places' | 'leafAt'> {
@@ -120,14 +101,7 @@ export async function knownIndices(
     let count = tree.size;
     if (members !== undefined) {
       if (before !== undefined) places.set(before.places);
-      const arrays = [members, ...named];
-      const tasks = Math.ceil(arrays.reduce((sum, { length }) => sum + length, 0) / NUMBERS);
-      const shared = await team.share<NamedState>({ places, named: arrays });
-      try {
-        await team.run('leaves', putNamed, shared, independentTasks(tasks), { tasks }, { signal });
-      } finally {
-        team.release(shared);
-      }
+      await putIndices(places, [members, ...named], 'leaves', control);
       count = countPlaces(places);
     }
     const leafAt = inLargePages(sharedInt32(count));

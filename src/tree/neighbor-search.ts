@@ -307,28 +307,34 @@ export const searchTiles = defineTask<SearchState, { readonly pairs: Int32Array 
   },
 );
 
+/** The first of the rows' tasks, and what rows are compared with: some members, or all indices. */
+interface SampleArgs extends FirstTask {
+  readonly members: Int32Array | undefined;
+}
+
 /** Per few rows of the sample: their exact lists. */
-export const searchSample = defineTask<SearchState, FirstTask>(import.meta.url, 'searchSample', (state, context) => {
-  const { sample, size } = state;
+export const searchSample = defineTask<SearchState, SampleArgs>(import.meta.url, 'searchSample', (state, context) => {
+  const { sample } = state;
   const distance = openDistance(state.distance, context);
   const exact = new NearestLists(state.exact);
   const rows = TILE;
   const panel = new Float64Array(rows * SAMPLE_ROWS);
   const all = new Int32Array(rows);
-  return (task, { firstTask }) => {
+  return (task, { firstTask, members }) => {
+    const size = members?.length ?? state.size;
     const first = (firstTask + task) * SAMPLE_ROWS;
     const cols = sample.subarray(first, first + SAMPLE_ROWS);
     exact.clear(first, first + cols.length);
     for (let from = 0; from < size; from += rows) {
       const count = Math.min(rows, size - from);
-      for (let a = 0; a < count; a++) all[a] = from + a;
+      for (let a = 0; a < count; a++) all[a] = members === undefined ? from + a : members[from + a];
       distance.load(all.subarray(0, count), cols);
       distance.between(0, 0, view(panel, 0, count, cols.length));
       for (let b = 0; b < cols.length; b++) {
         let limit = exact.farthest(first + b);
         for (let a = 0; a < count; a++) {
-          if (panel[b * count + a] <= limit && from + a !== cols[b])
-            limit = exact.offer(first + b, from + a, panel[b * count + a]);
+          if (panel[b * count + a] <= limit && all[a] !== cols[b])
+            limit = exact.offer(first + b, all[a], panel[b * count + a]);
         }
       }
     }

@@ -12,7 +12,8 @@ import { type KeysOf, requireKnownOptions } from '../core/known-options.js';
 import { countPlaces, placesLength, putIndex } from '../core/index-places.js';
 import { sharedInt32 } from '../core/shared-array.js';
 import type { Communicator } from '../distributed/communicator.js';
-import { ownPortion, portionOf, type Portion } from '../distributed/portion.js';
+import { portionOf, type Portion } from '../core/portion.js';
+import { ownPortion } from '../distributed/portion.js';
 import { awaitTogether, together } from '../distributed/together.js';
 import { onTeam, type Control } from '../parallel/default-team.js';
 import { taskGraph } from '../parallel/task-graph.js';
@@ -181,10 +182,11 @@ async function search(
     throwIfAborted(control.signal);
     return chooseDistance(distance, source, seed, { isFinite });
   });
-  const { size, state: data, points, place, modules, solo } = chosen;
+  const { size, state, points, parts, place, modules, solo } = chosen;
   const capacity = Math.min(neighbors, size - 1);
-  if (areBoxed(points, capacity)) {
-    const lists = await neighborsOfPoints(points, capacity, wantsDistances, control);
+  const boxed = points ?? parts?.points;
+  if (boxed !== undefined && areBoxed(boxed, capacity)) {
+    const lists = await neighborsOfPoints(boxed, capacity, wantsDistances, control);
     return { count: capacity, lists, recall: 1, iterations: 0, searchedOn: 'few-dimensions' };
   }
   if (capacity === 0 || place !== undefined) {
@@ -192,9 +194,9 @@ async function search(
     return { count: capacity, lists, recall: 1, iterations: 0, searchedOn: 'distance' };
   }
   const leaf = leafFor(capacity);
-  const search = { distance: data, size, capacity, seed, sharing: { modules, solo } };
+  const search = { distance: state ?? parts, size, capacity, seed, sharing: { modules, solo } };
   let iterations = 0;
-  let searchedOn: NeighborSearchPlace = points === undefined ? 'distance' : 'few-points';
+  let searchedOn: NeighborSearchPlace = boxed === undefined ? 'distance' : 'few-points';
   if (targetRecall < 1 && size > EXHAUSTIVE_LEAVES * leaf) {
     const limits = { leaf, targetRecall, maxIterations };
     const opened =
@@ -209,7 +211,7 @@ async function search(
     iterations = found.iterations;
     if (there !== undefined) searchedOn = 'low-recall';
   }
-  const lists = await awaitTogether(control.team.communicator, () => searchEverything(search, control));
+  const lists = await searchEverything(search, control);
   return { count: capacity, lists, recall: 1, iterations, searchedOn };
 }
 
@@ -242,17 +244,18 @@ function listsOnLine(place: Int32Array | undefined, size: number, capacity: numb
 export const leafFor = (capacity: number): number => Math.max(LEAF, LEAF_PER_NEIGHBOR * capacity);
 
 /** Whether the points are of few dimensions and too many to compare all of them: they are searched by boxes. */
-const areBoxed = (points: Points | undefined, capacity: number): points is Points =>
-  points !== undefined &&
-  points.dimension <= MOST_DIMENSIONS &&
-  points.count > EXHAUSTIVE_LEAVES * leafFor(capacity) &&
-  capacity > 0;
+const areBoxed = (points: Pick<Points, 'dimension' | 'count'>, capacity: number): boolean =>
+  points.dimension <= MOST_DIMENSIONS && points.count > EXHAUSTIVE_LEAVES * leafFor(capacity) && capacity > 0;
 
 /** Bytes that `findNeighborRows` takes for each neighbor: with its distance, where it is needed for the search. */
-export const bytesOfNeighbor = (source: EntrySource, distance: DistanceName, neighbors: number): number =>
-  resolvedDistance(distance, source) === 'geometric' && areBoxed(source.points, Math.min(neighbors, source.size - 1))
-    ? INDEX_BYTES
-    : INDEX_BYTES + DISTANCE_BYTES;
+export function bytesOfNeighbor(source: EntrySource, distance: DistanceName, neighbors: number): number {
+  const points = source.points ?? source.parts?.points;
+  const isBoxed =
+    points !== undefined &&
+    resolvedDistance(distance, source) === 'geometric' &&
+    areBoxed(points, Math.min(neighbors, source.size - 1));
+  return isBoxed ? INDEX_BYTES : INDEX_BYTES + DISTANCE_BYTES;
+}
 
 /**
  * Every pair of indices, tile by tile. Two tiles that share rows never run at the same time, and always in the same
@@ -263,22 +266,26 @@ async function searchEverything(search: NeighborSearch, control: TeamControl): P
   const { size, capacity, sharing } = search;
   const { team, signal } = control;
   const { first, end, ...part } = partOfIndices(size, team.communicator, TILE);
-  const state: SearchState = {
-    ...stateOf(search, halvedRanges(1, 0)),
-    ...(part.members === undefined ? {} : rowsOfMembers(part.members, size)),
-    nearest: emptyLists(capacity, end - first),
-    orders: [sharedInt32(0), sharedInt32(0)],
-  };
-  const shared = await team.share(state, sharing);
-  try {
-    const tiles = Math.ceil(size / TILE);
-    const { pairs, edges } = roundRobin(tiles, ownPortion(team.communicator, tiles));
-    await team.run('neighbors', searchTiles, shared, taskGraph(pairs.length / 2, edges), { pairs }, control);
-    await team.run('neighbors', finishLists, shared, finishTasks(state), undefined, { signal });
-  } finally {
-    team.release(shared);
-  }
-  return { ...state.nearest, ...part };
+  const { state: searched, table } = stateOf(search, halvedRanges(1, 0), size);
+  await table?.hold(() => [Int32Array.from({ length: size }, (_, i) => i)], control);
+  return awaitTogether(team.communicator, async () => {
+    const state: SearchState = {
+      ...searched,
+      ...(part.members === undefined ? {} : rowsOfMembers(part.members, size)),
+      nearest: emptyLists(capacity, end - first),
+      orders: [sharedInt32(0), sharedInt32(0)],
+    };
+    const shared = await team.share(state, sharing);
+    try {
+      const tiles = Math.ceil(size / TILE);
+      const { pairs, edges } = roundRobin(tiles, ownPortion(team.communicator, tiles));
+      await team.run('neighbors', searchTiles, shared, taskGraph(pairs.length / 2, edges), { pairs }, control);
+      await team.run('neighbors', finishLists, shared, finishTasks(state), undefined, { signal });
+    } finally {
+      team.release(shared);
+    }
+    return { ...state.nearest, ...part };
+  });
 }
 
 /** Lists in the order of these indices, which ascend. */

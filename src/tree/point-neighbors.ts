@@ -7,6 +7,7 @@
  * of them has so far. In few dimensions that is a few boxes, whatever N is. Projection trees, which other distances
  * need, miss the neighbors of outliers more than others, and those are the rows in which an interpolation errs.
  */
+import { placeOf } from '../core/index-places.js';
 import { firstOfLevel, leftChild, parentOf } from '../core/indices.js';
 import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
 import { inLargePages } from '../dense/large-pages.js';
@@ -16,9 +17,11 @@ import { awaitTogether, together } from '../distributed/together.js';
 import { independentTasks } from '../parallel/task-graph.js';
 import { defineTask } from '../parallel/task.js';
 import type { TeamControl } from '../parallel/team-control.js';
-import type { Points } from '../source/entry-source.js';
+import type { PointParts, Points } from '../source/entry-source.js';
 import { Boxes, boxShapes, mostInBox, rootOf, shapeOf, squareBetween, type BoxTree } from './boxes.js';
+import { distanceParts, type PointTable } from './distances/geometric-parts.js';
 import type { FoundLists } from './gather-lists.js';
+import { NONE_KNOWN } from './known-indices.js';
 import { withNear, type PlacedBoxes } from './near-boxes.js';
 import { incompleteList } from './nearest-lists.js';
 import { positionsOfRanks, subtreeLevelFor, type PositionRange } from './split.js';
@@ -62,7 +65,7 @@ export interface PointSearchState extends PlacedBoxes {
  * NonFiniteError where squares of distances are not finite, MemoryError, AbortedError.
  */
 export async function neighborsOfPoints(
-  points: Points,
+  points: Points | PointParts,
   capacity: number,
   wantsDistances: boolean,
   control: TeamControl,
@@ -113,26 +116,44 @@ async function searchAll(
 }
 
 /** Boxes of all own points, and the order of those near to them. */
-async function boxesOf(
-  { dimension, count, coordinates }: Points,
-  capacity: number,
-  control: TeamControl,
-): Promise<PlacedBoxes> {
+async function boxesOf(points: Points | PointParts, capacity: number, control: TeamControl): Promise<PlacedBoxes> {
+  const { dimension, count } = points;
   const depth = boxDepth(count);
   const top = subtreeLevelFor(count, depth);
   const { communicator } = control.team;
   const own = ownPortion(communicator, 2 ** top);
-  const { tree, cut } = together(communicator, () => {
+  const { shapes, cut } = together(communicator, () => {
     const shapes = boxShapes(count, depth, top);
     const corners = (): Float64Array => sharedFloat64(dimension * rootOf(shapes, own.end - own.first));
-    const tree: BoxTree = { dimension, coordinates, ...shapes, low: corners(), high: corners() };
-    return { tree, cut: cutState(tree.ranges, top) };
+    return { shapes: { ...shapes, low: corners(), high: corners() }, cut: cutState(shapes.ranges, top) };
   });
-  return withNear(tree, await cutAll(tree, cut, control), capacity, communicator);
+  const { begin, end } = positionsOfRanks(shapes.ranges, top, communicator)[communicator.rank];
+  const table = 'rows' in points ? distanceParts(points).table(end - begin) : undefined;
+  const tree: BoxTree = { dimension, ...coordinatesOf(points, table), ...shapes };
+  const placed = withNear(tree, await cutAll(tree, { cut, table }, control), capacity, communicator);
+  if (table === undefined) return placed;
+  together(communicator, () => {
+    table.reserve(placed.order.length);
+  });
+  await table.hold(() => [placed.order], control);
+  return { ...placed, ...coordinatesOf(points, table) };
 }
 
+/** Coordinates of all points, or of those that are held. */
+const coordinatesOf = (
+  points: Points | PointParts,
+  table: PointTable | undefined,
+): Pick<BoxTree, 'places' | 'coordinates'> =>
+  'rows' in points
+    ? { places: table!.data.places, coordinates: table!.coordinates }
+    : { ...NONE_KNOWN, coordinates: points.coordinates };
+
 /** Cuts all boxes: level by level down to `top`, then subtree by subtree. Returns the order, right at own positions. */
-async function cutAll(tree: BoxTree, cut: CutState, { team, signal }: TeamControl): Promise<Int32Array> {
+async function cutAll(
+  tree: BoxTree,
+  { cut, table }: { readonly cut: CutState; readonly table: PointTable | undefined },
+  { team, signal }: TeamControl,
+): Promise<Int32Array> {
   const { orders, values } = cut;
   const state: BoxState = { ...tree, orders, values };
   const sharedCut = await team.share(cut);
@@ -142,13 +163,15 @@ async function cutAll(tree: BoxTree, cut: CutState, { team, signal }: TeamContro
     const { first: firstChunk } = cuts.own;
     const { begin, end } = cuts.positions[team.communicator.rank];
     for (let p = begin; p < end; p++) orders[0][p] = p;
-    await cuts.eachLevel(async (level) => {
+    const act = async (level: number): Promise<void> => {
       const at = { level, turn: cuts.turn, firstChunk };
+      if (cuts.sharedNodes(level).length > 0) await table?.hold(() => [cuts.members], { team, signal });
       await cuts.together(level, () => team.run('neighbors', measureChunks, shared, cuts.chunkTasks, at, { signal }));
       measureNodes(state, cuts, level, team.communicator);
       await team.run('neighbors', projectToWidest, shared, cuts.chunkTasks, at);
       await cuts.cut(level);
-    });
+    };
+    await cuts.eachLevel(act, async () => table?.hold(() => [cuts.members], { team, signal }));
     await awaitTogether(team.communicator, () =>
       team.run('neighbors', cutSubtree, shared, cuts.chunkTasks, { turn: cuts.turn, firstChunk }, { signal }),
     );
@@ -346,11 +369,11 @@ class BoxSearch {
 
   /** Sorts the coordinates of the points of a subtree, where nobody has; two who do write the same. */
   #ready(slot: number): void {
-    const { dimension: d, coordinates: x, begin, order, sorted, ready } = this.#state;
+    const { dimension: d, coordinates: x, places, begin, order, sorted, ready } = this.#state;
     if (Atomics.load(ready, slot) === 1) return;
     const n = order.length;
     for (let p = begin[slot]; p < begin[slot + 1]; p++)
-      for (let c = 0; c < d; c++) sorted[c * n + p] = x[order[p] * d + c];
+      for (let c = 0, at = placeOf(places, order[p]) * d; c < d; c++) sorted[c * n + p] = x[at + c];
     Atomics.store(ready, slot, 1);
   }
 

@@ -15,10 +15,11 @@ import { independentTasks, type TaskGraph } from '../parallel/task-graph.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { Shared } from '../parallel/team.js';
 import type { DistanceState } from './distances/choose-distance.js';
+import type { DistanceParts, PointTable } from './distances/geometric-parts.js';
 import type { FoundLists } from './gather-lists.js';
 import type { ListsOnDevice } from './device/lists-on-device.js';
 import { HeldLists } from './held-lists.js';
-import { emptyLists, roomForLists } from './nearest-lists.js';
+import { emptyLists, NearestLists, roomForLists } from './nearest-lists.js';
 import {
   CANDIDATES,
   clearLists,
@@ -36,12 +37,12 @@ import { halvedRanges, positionsOfRanks, subtreeLevel, type Ranges } from './spl
 import { cutState, TopCuts } from './top-cuts.js';
 
 /** Rows on which the recall is measured: its standard error is below 0.01 at 0.9 and κ = 32. */
-const SAMPLE = 128;
+export const SAMPLE = 128;
 const SAMPLE_PURPOSE = 0x5a3e;
 
 /** What is searched. */
 export interface NeighborSearch {
-  readonly distance: DistanceState;
+  readonly distance: DistanceState | DistanceParts;
   readonly size: number;
   /** κ. */
   readonly capacity: number;
@@ -67,21 +68,26 @@ export interface TreesFound {
   readonly lists?: FoundLists | undefined;
 }
 
-/** What all searches have, but for their lists and an order. */
-export const stateOf = (
+/** What all searches have, but for their lists and an order; of points in parts, room for so many. */
+export function stateOf(
   { distance, size, capacity, seed }: NeighborSearch,
   ranges: Ranges,
-): Omit<SearchState, 'nearest' | 'orders'> => ({
-  distance,
-  size,
-  places: sharedInt32(0),
-  rowAt: sharedInt32(0),
-  ranges,
-  values: sharedFloat64(0),
-  sample: sharedInt32(0),
-  exact: emptyLists(capacity, 0),
-  seed,
-});
+  points: number,
+): { readonly state: Omit<SearchState, 'nearest' | 'orders'>; readonly table: PointTable | undefined } {
+  const table = 'table' in distance ? distance.table(points) : undefined;
+  const state = {
+    distance: 'table' in distance ? { name: 'geometric' as const, data: table!.data } : distance,
+    size,
+    places: sharedInt32(0),
+    rowAt: sharedInt32(0),
+    ranges,
+    values: sharedFloat64(0),
+    sample: sharedInt32(0),
+    exact: emptyLists(capacity, 0),
+    seed,
+  };
+  return { state, table };
+}
 
 /** The tasks of `finishLists`. */
 export const finishTasks = ({ nearest: { indices, capacity } }: SearchState): TaskGraph =>
@@ -102,13 +108,15 @@ export async function searchTrees(
   const { communicator } = team;
   const top = subtreeLevel(ranges);
   const isShared = communicator.size > 1;
+  const { begin, end } = positionsOfRanks(ranges, top, communicator)[communicator.rank];
+  // Two nodes at most are shared with others; rows of the sample are compared with own points.
+  const { state: searched, table } = stateOf(search, ranges, end - begin + Math.max(2 * CANDIDATES, SAMPLE));
   const { cut, held, state } = together(communicator, () => {
     const cut = cutState(ranges, top, { carries: isShared });
-    const { begin, end } = positionsOfRanks(ranges, top, communicator)[communicator.rank];
     const nearest = roomForLists(capacity, end - begin);
     const held = isShared ? new HeldLists(team, nearest, { begin, end }, size) : undefined;
     const state: SearchState = {
-      ...stateOf(search, ranges),
+      ...searched,
       nearest,
       ...held?.rows,
       orders: cut.orders,
@@ -126,8 +134,8 @@ export async function searchTrees(
     await awaitTogether(communicator, () =>
       team.run('neighbors', clearLists, shared, finishTasks(state), undefined, { signal }),
     );
-    await searchSampleRows(shared, control);
-    const found = await growTrees({ shared, cuts, top, held, there }, limits, control);
+    await (table === undefined ? searchSampleRows(shared, control) : searchSampleParts(shared, cuts, table, control));
+    const found = await growTrees({ shared, cuts, top, held, table, there }, limits, control);
     if (found.recall < limits.targetRecall && found.iterations < limits.maxIterations) return found;
     await there?.bring(state.nearest);
     await awaitTogether(communicator, () =>
@@ -140,6 +148,7 @@ export async function searchTrees(
     held?.close();
     team.release(shared);
     team.release(sharedCut);
+    team.collect(table?.bytes ?? 0);
   }
 }
 
@@ -150,6 +159,8 @@ interface Growing {
   readonly top: number;
   /** Lists that move between ranks, where there are several. */
   readonly held: HeldLists | undefined;
+  /** Points of own members, where ranks have parts of them. */
+  readonly table: PointTable | undefined;
   readonly there: ListsOnDevice | undefined;
 }
 
@@ -181,7 +192,7 @@ async function growTrees(
 
 /** One tree, and the search of its leaves. */
 async function growTree(
-  { shared, cuts, top, held, there }: Growing,
+  { shared, cuts, top, held, table, there }: Growing,
   iteration: number,
   control: TeamControl,
 ): Promise<void> {
@@ -191,13 +202,15 @@ async function growTree(
   const { first: firstChunk } = cuts.own;
   // Lists are where their indices stand before the tree.
   if (held !== undefined) cuts.carried.fill(communicator.rank, begin, end);
-  await cuts.eachLevel(async (level) => {
+  const act = async (level: number): Promise<void> => {
     const { nodes, candidates } = candidatesOf(shared.state, cuts, iteration, level);
+    if (cuts.sharedNodes(level).length > 0) await table?.hold(() => [cuts.members, candidates], control);
     const firstNode = nodes.length > 0 ? nodes[0] : 0;
     const args = { iteration, level, top, turn: cuts.turn, firstChunk, firstNode, candidates };
     await cuts.together(level, () => team.run('neighbors', projectRandomly, shared, cuts.chunkTasks, args, { signal }));
     await cuts.cut(level);
-  });
+  };
+  await cuts.eachLevel(act, async () => table?.hold(() => [cuts.members], control));
   const args = { iteration, level: top, turn: cuts.turn, firstChunk, searches: there === undefined };
   await held?.move(cuts.order, cuts.carried);
   await awaitTogether(communicator, () => team.run('neighbors', searchSubtree, shared, cuts.chunkTasks, args, control));
@@ -249,10 +262,39 @@ async function searchSampleRows(shared: Shared<SearchState>, { team, signal }: T
   const { first, end } = ownPortion(communicator, tasks);
   const graph = independentTasks(end - first);
   await awaitTogether(communicator, () =>
-    team.run('neighbors', searchSample, shared, graph, { firstTask: first }, { signal }),
+    team.run('neighbors', searchSample, shared, graph, { firstTask: first, members: undefined }, { signal }),
   );
   const endOf = (task: number): number => exact.capacity * Math.min(sample.length, (task + 1) * SAMPLE_ROWS);
   for (const list of [exact.indices, exact.distances]) gatherPortions(communicator, list, tasks, { begin: 0, endOf });
+}
+
+/** The same where points are in parts: each rank compares all rows of the sample with own members; all merge them. */
+async function searchSampleParts(
+  shared: Shared<SearchState>,
+  cuts: TopCuts,
+  table: PointTable,
+  { team, signal }: TeamControl,
+): Promise<void> {
+  const { sample, exact } = shared.state;
+  const { communicator } = team;
+  await table.hold(() => [cuts.members, sample], { team, signal });
+  const graph = independentTasks(Math.ceil(sample.length / SAMPLE_ROWS));
+  await awaitTogether(communicator, () =>
+    team.run('neighbors', searchSample, shared, graph, { firstTask: 0, members: cuts.members }, { signal }),
+  );
+  const { indices, distances } = exact;
+  const counts = new Array<number>(communicator.size).fill(indices.length);
+  const all = together(communicator, () => ({
+    indices: new Int32Array(communicator.size * indices.length),
+    distances: new Float64Array(communicator.size * indices.length),
+  }));
+  communicator.allgather(indices.slice(), all.indices, counts);
+  communicator.allgather(distances.slice(), all.distances, counts);
+  const merged = new NearestLists(exact);
+  merged.clear(0, sample.length);
+  all.indices.forEach((index, k) => {
+    if (index >= 0) merged.offer(Math.floor((k % indices.length) / exact.capacity), index, all.distances[k]);
+  });
 }
 
 /** Share of the sample's true neighbors that the lists hold; one as near as the farthest true one counts as true. */

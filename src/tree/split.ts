@@ -5,7 +5,7 @@ import { NonFiniteError, ShapeError } from '../core/errors.js';
 import { firstOfLevel, leftChild, rightChild, type NodeId } from '../core/indices.js';
 import { sharedInt32 } from '../core/shared-array.js';
 import type { Communicator } from '../distributed/communicator.js';
-import { portionOf, type Portion } from '../distributed/portion.js';
+import { portionOf, type Portion } from '../core/portion.js';
 
 /**
  * Members a single task looks at: larger clusters are worked on in chunks of about this size, smaller ones as whole

@@ -11,7 +11,7 @@ import { firstOfLevel, type NodeId } from '../core/indices.js';
 import { sharedFloat64, sharedInt32, toShared } from '../core/shared-array.js';
 import { inLargePages } from '../dense/large-pages.js';
 import type { Communicator } from '../distributed/communicator.js';
-import { portionOf, type Portion } from '../distributed/portion.js';
+import { portionOf, type Portion } from '../core/portion.js';
 import { awaitTogether } from '../distributed/together.js';
 import { independentTasks, type TaskGraph } from '../parallel/task-graph.js';
 import type { TaskDefinition } from '../parallel/task.js';
@@ -138,6 +138,12 @@ export class TopCuts {
     return this.#shared.state.orders[this.#turn];
   }
 
+  /** The indices at this rank's positions. */
+  get members(): Int32Array {
+    const { begin, end } = this.positions[this.#communicator.rank];
+    return this.order.subarray(begin, end);
+  }
+
   /** What goes with each of these indices. */
   get carried(): Int32Array {
     return this.#shared.state.carried[this.#turn];
@@ -164,12 +170,14 @@ export class TopCuts {
 
   /**
    * Collective: runs `act` for each level above `top`. In those without shared nodes, which are the last ones, nothing
-   * is communicated: what fails there on one rank fails on all in the end.
+   * is communicated: what fails there on one rank fails on all in the end. `settled` runs before these, on all ranks,
+   * which have the same members from then on.
    */
-  async eachLevel(act: (level: number) => Promise<void>): Promise<void> {
+  async eachLevel(act: (level: number) => Promise<void>, settled?: () => Promise<void>): Promise<void> {
     const { top } = this.#shared.state;
     let level = 0;
     for (; level < top && this.sharedNodes(level).length > 0; level++) await act(level);
+    await settled?.();
     await awaitTogether(this.#communicator, async () => {
       for (; level < top; level++) await act(level);
     });

@@ -66,6 +66,12 @@ function drawPlaces({ begin, end }: Ranges, ν: NodeId, random: RandomStream): I
 export const samplePlaces = ({ ranges, seed }: Pick<SplitState, 'ranges' | 'seed'>, ν: NodeId): Int32Array =>
   drawPlaces(ranges, ν, new RandomStream(seed, STREAM, ν));
 
+/** Of own nodes, the samples of those that are shared. */
+export const samplesOf = (slots: Int32Array, samples: Int32Array): Int32Array[] =>
+  Array.from(slots)
+    .filter((slot) => slot >= 0)
+    .map((slot) => samples.subarray(slot * SPLIT_SAMPLE, (slot + 1) * SPLIT_SAMPLE));
+
 /** The operations of a split, over one thread's distance. */
 class Splitter {
   readonly #state: SplitState;

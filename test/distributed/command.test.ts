@@ -2,7 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { uniformPoints } from '#datasets/points.js';
 import { openRanks } from '#hmatrix/cli/ranks.js';
+import { writeNpy } from '#hmatrix/io/npy.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
 import { LAUNCHERS, run, runRanks, type Ended } from './launchers.js';
 
@@ -81,7 +83,11 @@ for (const launcher of LAUNCHERS) {
 
       it('compress_multiply_factor_and_solve_write_what_one_process_writes', async () => {
         const path = (name: string): string => join(folder, `${family}-${name}`);
-        const compress = ['compress', '--named', 'MATERN', '--size', '729', '--vectors', '2'];
+        // Each rank reads its part, and the bandwidth is that of all.
+        const coordinates = uniformPoints(760, 2, 3).coordinates;
+        await writeNpy(path('points.npy'), { shape: [760, 2], data: coordinates });
+        const points = ['--points', path('points.npy'), '--limit', '729', '--kernel', 'matern32'];
+        const compress = ['compress', ...points, '--vectors', '2'];
         const written = async (runs: (...args: string[]) => Promise<Ended>, name: string): Promise<Buffer[]> => {
           const file = path(`${name}.hm`);
           const [y, x, again] = ['y', 'x', 'again'].map((what) => path(`${name}-${what}.npy`));

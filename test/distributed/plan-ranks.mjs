@@ -8,6 +8,7 @@ import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
 import { Team } from '#hmatrix/parallel/team.js';
 import { kernelSource } from '#hmatrix/source/kernel-source.js';
 import { matern32 } from '#hmatrix/source/kernels/named.js';
+import { partitionedKernelSource } from '#hmatrix/source/partitioned-kernel.js';
 
 /** Compresses, multiplies, factors and solves; the traffic of each phase, and what this rank has. */
 export async function counts({ world, rank, data }) {
@@ -46,4 +47,35 @@ export async function counts({ world, rank, data }) {
     factors: factors.bytes,
     flops: [matrix.flops(1), factors.flops(1)],
   };
+}
+
+/** The same points whole and in parts, compressed in formats hss and fmm: the traffic of each. */
+export async function compressions({ world, rank, data }) {
+  const { size, dimension, rank: maxRank, leafSize, neighbors, seed } = data;
+  const communicator = recorded(threadCommunicator(world, rank));
+  const team = await Team.open({ workers: 1, communicator });
+  const points = uniformPoints(size, dimension, 1);
+  const [first, end] = [rank, rank + 1].map((r) => Math.floor((r * size) / communicator.size));
+  const own = points.coordinates.slice(dimension * first, dimension * end);
+  const kernel = matern32(0.05);
+  const { blas } = team;
+  const sources = {
+    whole: kernelSource(points, kernel, { blas }),
+    parts: await partitionedKernelSource(
+      { dimension, count: end - first, coordinates: own },
+      kernel,
+      { blas },
+      { team },
+    ),
+  };
+  for (const format of ['hss', 'fmm'])
+    for (const [name, source] of Object.entries(sources)) {
+      communicator.phase(`${format} ${name}`);
+      const options = { format, leafSize, maxRank, tolerance: 1e-13, neighbors, seed };
+      await compress(source, { ...options, ...(format === 'fmm' ? { budget: 0.03 } : {}) }, { team });
+    }
+  const { traffic } = communicator;
+  await team.close();
+  communicator.close();
+  return { traffic };
 }

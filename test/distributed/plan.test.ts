@@ -24,7 +24,7 @@ const counted = (ranks: number, precision: 'f64' | 'f32' = 'f64'): Promise<Count
 const total = (operations: readonly Traffic[], of: (typeof QUANTITIES)[number]): number =>
   operations.reduce((sum, traffic) => sum + traffic[of], 0);
 /** The most of any rank. */
-const most = (found: readonly Counted[], stage: PlanStage, of: (typeof QUANTITIES)[number]): number =>
+const most = (found: readonly Pick<Counted, 'traffic'>[], stage: string, of: (typeof QUANTITIES)[number]): number =>
   Math.max(...found.map(({ traffic }) => total(Object.values(traffic[stage] ?? {}), of)));
 const planned = ({ phases }: RanksPlan, stage: PlanStage, of: (typeof QUANTITIES)[number]): number =>
   phases.filter((phase) => phase.stage === stage).reduce((sum, phase) => sum + phase[of], 0);
@@ -44,7 +44,7 @@ describe('a plan of ranks in equal shares', () => {
       const found = await counted(ranks, precision);
       // Every node at the rank limit, as the plan has it.
       expect(found[0].ranks.map(({ mean }) => mean)).toEqual(new Array<number>(6).fill(SETUP.rank));
-      const plan = planRanks({ ...SETUP, ranks, workers: 1, dtype: precision });
+      const plan = planRanks({ ...SETUP, ranks, workers: 1, dtype: precision, wholePoints: true });
       // In single precision a solve and a product more tell the digits (Factorization.warnOfDigits).
       for (const stage of precision === 'f64' ? EXACT : EXACT.filter((one) => one !== 'factor'))
         for (const of of QUANTITIES)
@@ -85,4 +85,44 @@ describe('a plan of ranks in equal shares', () => {
       expect(planned(plan, stage, 'receivedBytes')).toBeLessThanOrEqual(1.1 * most(found, stage, 'receivedBytes'));
     expect(interfaceOf(found, 'product')).toBeLessThanOrEqual(1.5 * plan.interfaceBytes);
   }, 60_000);
+});
+
+describe('a plan of points in parts', () => {
+  // Of so few draws as halve lists between two ranks the seed is one that moves about half of them.
+  it.each([
+    [2, 2, 0],
+    [4, 2, 0],
+    [2, 6, 3],
+    [4, 6, 3],
+  ] as const)(
+    'on_%i_ranks_in_%i_dimensions_is_what_these_count',
+    async (ranks, dimension, seed) => {
+      const setup = { ...SETUP, dimension };
+      const found = await runOnThreads<object, Pick<Counted, 'traffic'>>(ranks, {
+        module: new URL('plan-ranks.mjs', import.meta.url),
+        name: 'compressions',
+        data: { ...setup, seed },
+      });
+      const [whole, parts] = [true, false].map((wholePoints) =>
+        planRanks({ ...setup, ranks, workers: 1, wholePoints }),
+      );
+      const near = (plan: number, counted: number): void => {
+        expect(Math.abs(plan / counted - 1)).toBeLessThan(0.1);
+      };
+      for (const [plan, name] of [[whole, 'hss whole'] as const, [parts, 'hss parts'] as const]) {
+        expect([name, planned(plan, 'compress', 'messages')]).toEqual([name, most(found, name, 'messages')]);
+        for (const of of ['sentBytes', 'receivedBytes'] as const)
+          near(planned(plan, 'compress', of), most(found, name, of));
+      }
+      // What points in parts take more is the same with near blocks, but for points of near leaves, which are few.
+      const more = (of: (typeof QUANTITIES)[number]): [number, number] => [
+        planned(parts, 'compress', of) - planned(whole, 'compress', of),
+        most(found, 'fmm parts', of) - most(found, 'fmm whole', of),
+      ];
+      const [messages, counted] = more('messages');
+      expect(messages).toBe(counted);
+      for (const of of ['sentBytes', 'receivedBytes'] as const) near(...more(of));
+    },
+    60_000,
+  );
 });

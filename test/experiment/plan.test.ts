@@ -64,14 +64,37 @@ describe('a plan', () => {
     }
   });
 
-  it('scales_weakly_above_80_percent_at_64_ranks_but_for_gathering_results', () => {
-    const { scaling } = planRanks({ ...LARGE, ranks: 64 });
+  it('of_whole_points_scales_weakly_above_80_percent_at_64_ranks_but_for_gathering_results', () => {
+    const { scaling } = planRanks({ ...LARGE, ranks: 64, wholePoints: true });
     const last = scaling.at(-1)!;
     expect(last.ranks).toBe(64);
     for (const stage of ['product', 'factor', 'solve'] as const) expect(last.ownEfficiency[stage]).toBeGreaterThan(0.8);
     // What every rank has whole grows with all of them.
     expect(last.efficiency.product).toBeLessThan(0.5);
     expect(last.efficiency.compress).toBeGreaterThan(0.8);
+  });
+
+  it('of_points_in_parts_has_the_fewer_on_each_rank_the_more_ranks_there_are_and_brings_the_others', () => {
+    const bytesOf = ({ memory }: RanksPlan, stage: 'compress' | 'solve'): number =>
+      memory[stage].reduce((sum, { part, bytes }) => sum + (part.includes('points') ? bytes : 0), 0);
+    const at = (ranks: number, wholePoints: boolean, dimension = 2): RanksPlan =>
+      planRanks({ ...LARGE, ranks, wholePoints, dimension });
+    for (const ranks of [64, 256, 1024]) {
+      const [whole, parts] = [at(ranks, true), at(ranks, false)];
+      expect(bytesOf(whole, 'compress')).toBe(16 * LARGE.size);
+      expect(bytesOf(parts, 'solve')).toBe((16 * LARGE.size) / ranks);
+      expect(bytesOf(parts, 'compress')).toBeLessThan(bytesOf(at(ranks / 4, false), 'compress'));
+      expect(bytesOf(parts, 'compress')).toBeLessThan(bytesOf(whole, 'compress') / 4);
+      for (const name of ['neighbors', 'tree', 'norm', 'skeletonization', 'blocks', 'check'])
+        expect(phase(parts, name).receivedBytes).toBeGreaterThan(phase(whole, name).receivedBytes);
+      // Rows of every node's points at least once, whatever else is held.
+      expect(phase(parts, 'check').receivedBytes).toBeGreaterThan((3 * 16 * LARGE.size * (1 - 1 / ranks)) / ranks);
+      expect(phase(parts, 'product')).toEqual(phase(whole, 'product'));
+    }
+    // One rank has all: it says so, and brings nothing.
+    expect(at(1, false)).toEqual(at(1, true));
+    // Beyond 16 dimensions norms are held, and summed about.
+    expect(bytesOf(at(64, false, 17), 'solve')).toBe((8 * 18 * LARGE.size) / 64);
   });
 
   it('takes_longer_with_every_rate_that_is_worse', () => {

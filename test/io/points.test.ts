@@ -33,6 +33,51 @@ describe('points from files', () => {
     }
   });
 
+  it('of_a_rank_its_part_and_no_others_of_an_npy_file_in_C_order_are_read', async () => {
+    const all = Float64Array.from({ length: 14 }, (_, k) => k + 1);
+    const turned = Float64Array.from(all, (_, k) => all[2 * (k % 7) + Math.floor(k / 7)]);
+    await writeNpy(at('p.npy'), { shape: [7, 2], data: all });
+    await writeNpy(at('pf.npy'), { shape: [7, 2], data: turned, fortranOrder: true });
+    await writeNpy(at('p1.npy'), { shape: [7], data: all.slice(0, 7) });
+    const rows = Array.from({ length: 7 }, (_, i) => `${all[2 * i]},${all[2 * i + 1]},${i}\n`).join('');
+    writeFileSync(at('p.csv'), `x,y,z\n${rows}1,,2\n`);
+    for (const [name, dimension, options] of [
+      ['p.npy', 2, {}],
+      ['pf.npy', 2, {}],
+      ['p1.npy', 1, {}],
+      ['p.csv', 2, { columns: ['x', 'y'], values: 'z', incompleteRows: 'skip' }],
+    ] as const)
+      for (const [limit, size] of [
+        [undefined, 3],
+        [5, 3],
+        [undefined, 9],
+        [undefined, 1],
+      ] as const) {
+        const parts: PointTable[] = [];
+        for (let rank = 0; rank < size; rank++)
+          parts.push(await readPoints(at(name), { ...options, limit, part: { rank, size } }));
+        const count = limit ?? 7;
+        expect(parts.map((part) => part.count)).toEqual(
+          parts.map((_, r) => Math.floor(((r + 1) * count) / size) - Math.floor((r * count) / size)),
+        );
+        const joined = parts.flatMap(({ coordinates }) => Array.from(coordinates));
+        expect(joined).toEqual(Array.from(all.subarray(0, count * dimension)));
+        if ('values' in options) {
+          const numbers = Array.from({ length: count }, (_, i) => i);
+          expect(parts.flatMap(({ values }) => Array.from(values!))).toEqual(numbers);
+          expect(parts.flatMap(({ keptRows }) => Array.from(keptRows!))).toEqual(numbers);
+        }
+      }
+    // A point of another rank's is not looked at; an own one is named by its row in the file.
+    await writeNpy(at('nan.npy'), { shape: [4, 1], data: Float64Array.of(1, 2, 3, NaN) });
+    expect((await readPoints(at('nan.npy'), { part: { rank: 0, size: 2 } })).coordinates).toEqual(
+      Float64Array.of(1, 2),
+    );
+    await expect(readPoints(at('nan.npy'), { part: { rank: 1, size: 2 } })).rejects.toThrow('row 3, column 0');
+    for (const part of [{ rank: 2, size: 2 }, { rank: 0.5, size: 2 }, { rank: 0 }])
+      await expect(readPoints(at('nan.npy'), { part: part as never })).rejects.toThrow(/part must say which/);
+  });
+
   it('of a table the columns that were taken are said', async () => {
     writeFileSync(at('train.csv'), 'x1;x2;y\n1,5;2;nan\n3;4,25;5\n');
     expect(await readPoints(at('train.csv'), { decimal: ',', columns: ['x2', 'x1'] })).toMatchObject({

@@ -7,6 +7,7 @@ import * as hmatrix from '#hmatrix/index.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
 import { DATA_PLACES, type Numbers, type Place } from './data-number-places.js';
 import { solverPlaces } from './solver-places.js';
+import { entriesOf, sourcePlaces } from './source-places.js';
 import { fixtures, fractions, gradientOnDevice, network, SIZE, trainPair, type Fixtures } from './fixtures.js';
 import { TENSOR_PLACES } from './tensor-places.js';
 
@@ -26,12 +27,6 @@ const θ = (seed: number): hmatrix.Matrix =>
   hmatrix.dense.matrixOver(fractions(network.parameters, seed), network.parameters, 1);
 const multiply = (operator: hmatrix.LinearOperator): Numbers =>
   hmatrix.operators.apply(operator, fractions(operator.cols, 7)).data;
-const entriesOf = (source: hmatrix.EntrySource): Numbers => {
-  const out = hmatrix.dense.zeros(source.size, source.size);
-  const all = Int32Array.from({ length: source.size }, (_, i) => i);
-  source.entries(all, all, out);
-  return out.data;
-};
 /** A symmetric positive definite matrix, column by column. */
 export const stored = (): Float64Array => Float64Array.from(entriesOf(f.source));
 export const points = (coordinates: Numbers): hmatrix.GivenPoints => ({ dimension: 2, count: SIZE, coordinates });
@@ -62,13 +57,6 @@ const ofModel = (make: (model: hmatrix.GivenModel) => Numbers | Promise<Numbers>
   result: (numbers) => make(parametersOf(numbers)),
 });
 const ofVector = (result: Place['result'], name = /\b[bxz](\.data)?\b/): Place => ({ name, numbers: vector, result });
-const ofPoints = (result: (given: hmatrix.GivenPoints) => Numbers | Promise<Numbers>): Place => ({
-  name: /coordinates/,
-  numbers: () => f.points.coordinates,
-  result: (coordinates) => result(points(coordinates)),
-});
-const ofBlock = async (targets: hmatrix.GivenPoints, given: hmatrix.GivenPoints): Promise<Numbers> =>
-  multiply(await hmatrix.kernels.kernelBlock(hmatrix.kernels.gaussian(1), targets, given, {}, onTeam()));
 const ofTree = (result: (tree: hmatrix.trees.GivenTree) => Numbers | Promise<Numbers>): Place => ({
   name: /tree\.order/,
   numbers: () => f.tree.order,
@@ -94,24 +82,6 @@ export const TAKE_NUMBERS: Readonly<Record<string, readonly Place[]>> = {
         entriesOf(hmatrix.denseSource({ data, offset: 0, rows: SIZE, cols: SIZE, ld: SIZE } as hmatrix.Matrix)),
     },
   ],
-  kernelSource: [
-    ofPoints((given) => entriesOf(hmatrix.kernelSource(given, hmatrix.kernels.gaussian(1)))),
-    {
-      name: /nugget/,
-      numbers: () => fractions(SIZE, 3).map(Math.abs),
-      result: (nugget) => entriesOf(hmatrix.kernelSource(f.points, hmatrix.kernels.gaussian(1), { nugget })),
-    },
-  ],
-  ard: [
-    {
-      name: /lengthScales/,
-      numbers: () => Float64Array.of(0.5, 2),
-      result: (scales) =>
-        entriesOf(hmatrix.kernelSource(f.points, hmatrix.kernels.ard(hmatrix.kernels.gaussian(1), scales))),
-    },
-  ],
-  kernelBlock: [ofPoints((given) => ofBlock(f.points, given)), ofPoints((given) => ofBlock(given, f.points))],
-  medianBandwidth: [ofPoints((given) => [hmatrix.kernels.medianBandwidth(given, 0)])],
   denseOperator: [
     {
       name: /matrix\.data/,
@@ -221,6 +191,7 @@ export const TAKE_NUMBERS: Readonly<Record<string, readonly Place[]>> = {
     }),
   ],
   ...solverPlaces(() => f),
+  ...sourcePlaces(() => f),
   conjugateGradientSolver: [
     ofVector(solved((b, x) => hmatrix.krylov.conjugateGradientSolver(f.operator).solve(b, x))),
     ofVector(

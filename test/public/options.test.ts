@@ -7,6 +7,7 @@ import { temporaryFolder } from '../io/temporary-folder.js';
 import { LAYERS_WITH_OPTIONS, LAYERS_WITHOUT_OPTIONS } from './layer-options.js';
 import { and, DATA_OPTIONS, type Call, type Entry } from './data-options.js';
 import { solverOptions } from './solver-places.js';
+import { sourceOptions } from './source-places.js';
 import { WORKER_OPTIONS } from './worker-options.js';
 import { failureOf, fixtures, network, SIZE, pair, type Fixtures, publicFunctions } from './fixtures.js';
 
@@ -44,10 +45,6 @@ const TAKE_OPTIONS: Readonly<Record<string, readonly Entry[]>> = {
   save: [['onProgress', (o) => hmatrix.io.save(path, f.matrix, o)]],
   describeFactorizationFile: [['signal', (o) => hmatrix.io.describeFactorizationFile(path, o)]],
   describeMatrixFile: [['signal', (o) => hmatrix.io.describeMatrixFile(path, o)]],
-  kernelSource: [
-    ['ridge', (o) => hmatrix.kernelSource(f.points, hmatrix.kernels.gaussian(1), o)],
-    ['nugget', (o) => hmatrix.kernelSource(f.points, hmatrix.kernels.gaussian(1), o)],
-  ],
   denseSource: [['blas', (o) => hmatrix.denseSource([1, 0, 0, 1], o)]],
   findNeighbors: [
     ['neighbors', (o) => hmatrix.trees.findNeighbors(f.source, 'geometric', and({ neighbors: 2 }, o))],
@@ -219,10 +216,6 @@ const TAKE_OPTIONS: Readonly<Record<string, readonly Entry[]>> = {
     ['rank', (o) => hmatrix.preconditioners.makePreconditioner(f.operator, 'none', o)],
     ['team', (o) => hmatrix.preconditioners.makePreconditioner(f.operator, 'none', {}, o)],
   ],
-  kernelBlock: [
-    ['keepBytes', (o) => hmatrix.kernels.kernelBlock(hmatrix.kernels.gaussian(1), f.points, f.points, o)],
-    ['team', (o) => hmatrix.kernels.kernelBlock(hmatrix.kernels.gaussian(1), f.points, f.points, {}, o)],
-  ],
   entryOperator: [
     ['keepBytes', (o) => hmatrix.operators.entryOperator(f.source, o)],
     ['team', (o) => hmatrix.operators.entryOperator(f.source, {}, o)],
@@ -347,6 +340,7 @@ const TAKE_OPTIONS: Readonly<Record<string, readonly Entry[]>> = {
   writeMatrixMarket: [['signal', (o) => hmatrix.io.writeMatrixMarket(join(folder, 'x.mtx'), b(), o)]],
   writeNpyMatrix: [['signal', (o) => hmatrix.io.writeNpyMatrix(join(folder, 'x.npy'), b(), o)]],
   ...WORKER_OPTIONS,
+  ...sourceOptions(() => f),
   HierarchicalMatrix: [
     ['columns', (o) => f.matrix.estimateError(f.source, o)],
     ['signal', (o) => f.matrix.estimateError(f.source, {}, o)],

@@ -180,7 +180,7 @@ describe.each(CARDS)('lists on %s in %s', (name, precision) => {
 
   it('are_found_where_a_compression_is_prepared', async () => {
     const source = sourceOf(clustered(2100, 5));
-    const { asked, entries } = askedEntries(source, { neighbors: 8 }, 'compress', { team });
+    const { asked, entries } = await askedEntries(source, { neighbors: 8 }, 'compress', { team });
     const there = cardOf({ device, source, options: asked, factor: 1, ranks: 1, largest: 1 });
     const { launches } = device.counters;
     const host = await prepare(entries, asked, { team });

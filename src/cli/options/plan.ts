@@ -24,6 +24,7 @@ export function withPlan(command: Command): Command {
     .option('--vectors <p>', 'of the product and of the solve', wholeNumber(1, 65_536), vectors)
     .addOption(named('--dtype <type>', 'precision (default: f64)', ['f64', 'f32']))
     .option('--dimension <d>', 'of the points', wholeNumber(1, 65_536), dimension)
+    .option('--whole-points', 'every rank has all points, not a part of them')
     .option('--neighbors <k>', 'of each index', wholeNumber(0, 65_536), neighbors)
     .option('--memory <bytes>', 'that a rank has, e.g. 192G', byteCount, memory)
     .option('--latency <s>', 'of a message, in seconds', positive, DEFAULT_SPEEDS.latency)

@@ -2,10 +2,11 @@
  * Bytes of a plan, of the rank that has most: what every rank has whole, and what ranks share.
  */
 import { vectorsAtATime } from '../../hierarchical/matrix/vector-chunks.js';
-import { MOST_DIMENSIONS } from '../../tree/point-neighbors.js';
+import { plannedClusters } from './clusters.js';
+import { bytesOfPoint, heldPoints, mostHeld } from './held-points.js';
 import type { PlannedTree, TreeLevel } from './levels.js';
 import type { PlanSetup } from './options.js';
-import { plannedClusters } from './clusters.js';
+import { plannedSearch } from './searches.js';
 import { rowsAround } from './traffic.js';
 
 /** One part of the memory. */
@@ -49,14 +50,16 @@ export function vectorsInTurn({ size, width, memory, vectors }: PlanSetup): numb
 }
 
 /**
- * Memory of each stage. Every rank has whole: the points (8dN bytes), orders and places of whole vectors (12N), and
- * vectors (16Np in and out, twice N·w for each of those that are multiplied at a time). Ranks share neighbors (4κN,
- * above 4 dimensions 12κN), orders, leaves and votes (48N, 8 for each neighbor that another rank has, and 4 for each
- * row of a cluster around own ones), interpolations, e·k numbers of each node and while they are found as many of 8
- * bytes; couplings, k² of each pair; diagonal blocks, n(n + 1)/2; factors, e·c; Schur complements, k² for each leaf.
+ * Memory of each stage. Every rank has whole: orders and places of whole vectors (12N), and vectors (16Np in and out,
+ * twice N·w for each of those that are multiplied at a time); the points (8dN bytes), unless each rank has a part of
+ * them and while it compresses those of the phase that works on most. Ranks share neighbors (4κN, above 4 dimensions
+ * 12κN), orders, leaves and votes (48N, 8 for each neighbor that another rank has, and 4 for each row of a cluster
+ * around own ones), interpolations, e·k numbers of each node and while they are found as many of 8 bytes; couplings, k²
+ * of each pair; diagonal blocks, n(n + 1)/2; factors, e·c; Schur complements, k² for each leaf.
  */
-export function plannedMemory(setup: PlanSetup, { levels, shareLevel, most }: PlannedTree): PlannedMemory {
-  const { size, depth, width, dimension, neighbors, vectors } = setup;
+export function plannedMemory(setup: PlanSetup, tree: PlannedTree): PlannedMemory {
+  const { size, ranks, parts, depth, width, neighbors, vectors } = setup;
+  const { levels, shareLevel, most } = tree;
   const share = most / 2 ** shareLevel;
   const sum = (of: (level: TreeLevel) => number): number =>
     levels.reduce((total, one) => total + one.nodes * of(one), 0);
@@ -74,7 +77,15 @@ export function plannedMemory(setup: PlanSetup, { levels, shareLevel, most }: Pl
   const chunk = vectorsInTurn(setup);
   const whole = (part: string, bytes: number): PlannedBytes => ({ part, bytes, replicated: true });
   const own = (part: string, bytes: number): PlannedBytes => ({ part, bytes, replicated: false });
-  const points = whole('points', 8 * dimension * size);
+  const ofPoint = bytesOfPoint(setup);
+  const points = parts ? own('own points', (ofPoint * size) / ranks) : whole('points', ofPoint * size);
+  const held = parts
+    ? [
+        own('points that are worked on', ofPoint * mostHeld(heldPoints(setup, tree))),
+        // And those that are brought.
+        whole('which points these are', 2 * BIT_BYTES * size),
+      ]
+    : [];
   const orders = whole('orders', ORDER_BYTES * size);
   const blocks = own('blocks', width * (interpolations + couplings + diagonal));
   const factored = own('factors', width * factors);
@@ -84,10 +95,11 @@ export function plannedMemory(setup: PlanSetup, { levels, shareLevel, most }: Pl
   ];
   // Pools of a level take the place of those before.
   const brought = Math.max(0, ...plannedClusters(setup, { shareLevel }).map(({ rows }) => rows));
-  const bytesOfNeighbor = dimension <= MOST_DIMENSIONS ? 4 : 12;
+  const bytesOfNeighbor = plannedSearch(setup).boxed ? 4 : 12;
   return {
     compress: [
       points,
+      ...held,
       ...(share < 1 ? [whole('known indices', BIT_BYTES * size)] : []),
       own('order of the tree', TREE_BYTES * (size * share + brought) + (share < 1 ? TOLD_BYTES * size * share : 0)),
       own(

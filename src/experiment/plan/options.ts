@@ -43,6 +43,8 @@ export interface PlanOptions {
   readonly dtype?: Precision | undefined;
   /** Dimension of the points that the kernel is of. Default 3. */
   readonly dimension?: number | undefined;
+  /** Whether every rank has all points, as a program may give them; default: of several ranks each has a part. */
+  readonly wholePoints?: boolean | undefined;
   /** Neighbors κ of each index. Default 32. */
   readonly neighbors?: number | undefined;
   /** Bytes of memory that a rank has. Default 192e9. */
@@ -60,6 +62,7 @@ const PLAN_KEYS: KeysOf<PlanOptions> = {
   vectors: 'number',
   dtype: true,
   dimension: 'number',
+  wholePoints: 'boolean',
   neighbors: 'number',
   memory: 'number',
   speeds: true,
@@ -83,6 +86,7 @@ export const PLAN_DEFAULTS = {
   vectors: 64,
   dtype: 'f64',
   dimension: 3,
+  wholePoints: false,
   neighbors: 32,
   memory: 192e9,
 } as const;
@@ -108,6 +112,8 @@ export interface PlanSetup {
   /** Bytes of a number. */
   readonly width: number;
   readonly dimension: number;
+  /** Whether each of several ranks has a part of the points. */
+  readonly parts: boolean;
   /** At most N − 1. */
   readonly neighbors: number;
   readonly memory: number;
@@ -124,9 +130,10 @@ export function planSetup(asked: PlanOptions): PlanSetup {
   const leafSize = requireWhole(options.leafSize, 'leafSize', 2, 16_384);
   const depth = depthFor(size, leafSize);
   const dtype = requirePrecision(options.dtype, 'dtype');
+  const ranks = requireWhole(options.ranks, 'ranks', 1, MOST_RANKS);
   return {
     size,
-    ranks: requireWhole(options.ranks, 'ranks', 1, MOST_RANKS),
+    ranks,
     workers: requireWhole(options.workers, 'workers', 1, 1024),
     rankOfLevel: ranksOfLevels(options.rank, { size, depth }),
     leafSize,
@@ -135,6 +142,7 @@ export function planSetup(asked: PlanOptions): PlanSetup {
     dtype,
     width: NUMBER_BYTES[dtype],
     dimension: requireWhole(options.dimension, 'dimension', 1, 65_536),
+    parts: ranks > 1 && !options.wholePoints,
     neighbors: Math.min(size - 1, requireWhole(options.neighbors, 'neighbors', 0, 65_536)),
     memory: requirePositive(options.memory, 'memory'),
     speeds,

@@ -1,10 +1,12 @@
 /**
  * What a matrix of format 'hss' takes on several ranks: memory, flops, messages and time, without making it.
  */
+import { broughtPoints, heldPoints, type HeldByPhase } from './held-points.js';
 import { plannedTree, type PlannedTree } from './levels.js';
 import { plannedMemory, vectorsInTurn, type PlannedMemory } from './memory.js';
 import { planSetup, type PlanOptions, type PlanSetup } from './options.js';
-import { NO_TRAFFIC, totalTraffic, TrafficPlan, type LevelTraffic, type PlannedTraffic } from './traffic.js';
+import { NO_TRAFFIC, totalTraffic, type PlannedTraffic } from './operations.js';
+import { TrafficPlan, type LevelTraffic } from './traffic.js';
 import { WorkPlan, type PlannedWork } from './work.js';
 
 /** The stages of a plan, and the phases of each. */
@@ -65,7 +67,8 @@ export interface RanksPlan {
 
 /**
  * Predicts compression (of a kernel over points), product, factorization and solve of a matrix of format 'hss' on P
- * ranks of W workers, as the code shares them (docs/distributed.md states every formula). Of the tree, of depth D =
+ * ranks of W workers, as the code shares them (docs/distributed.md states every formula), each rank with a part of the
+ * points, whose making is not counted, or with all (`wholePoints`). Of the tree, of depth D =
  * ⌈log₂(N/m)⌉, P ranks share the nodes of level L = log₂P, each with all that lies below, and hold the nodes above
  * together; of the rank that has most:
  *
@@ -121,9 +124,9 @@ function secondsOf(
 
 /** What a phase is made of. */
 interface PhaseParts {
-  readonly work?: readonly PlannedWork[];
-  readonly levels?: readonly LevelTraffic[];
-  readonly rest?: PlannedTraffic;
+  readonly work?: readonly PlannedWork[] | undefined;
+  readonly levels?: readonly LevelTraffic[] | undefined;
+  readonly rest?: PlannedTraffic | undefined;
 }
 
 function phasesOf(setup: PlanSetup, tree: PlannedTree): PlannedPhase[] {
@@ -131,14 +134,25 @@ function phasesOf(setup: PlanSetup, tree: PlannedTree): PlannedPhase[] {
   const work = new WorkPlan(setup, tree);
   const { vectors: p } = setup;
   const chunk = vectorsInTurn(setup);
+  const held = heldPoints(setup, tree);
+  const brought = broughtPoints(setup, held);
+  /** With what it takes to bring points that other ranks have. */
+  const bringing = (
+    phase: keyof HeldByPhase,
+    { work: own = [], levels, rest = NO_TRAFFIC }: PhaseParts,
+  ): PhaseParts => ({
+    work: [...own, work.bringing(held[phase])],
+    levels,
+    rest: totalTraffic([rest, brought[phase]]),
+  });
   const parts: Readonly<Record<string, PhaseParts>> = {
-    neighbors: { work: work.neighbors(), rest: traffic.neighbors() },
-    tree: { work: work.tree(), rest: traffic.tree() },
-    norm: { work: work.norm(), rest: traffic.norm() },
-    skeletonization: { work: work.skeletons(), levels: traffic.skeletons() },
-    blocks: { work: work.blocks() },
+    neighbors: bringing('neighbors', { work: work.neighbors(), rest: traffic.neighbors() }),
+    tree: bringing('tree', { work: work.tree(), rest: traffic.tree() }),
+    norm: bringing('norm', { work: work.norm(), rest: traffic.norm() }),
+    skeletonization: bringing('skeletonization', { work: work.skeletons(), levels: traffic.skeletons() }),
+    blocks: bringing('blocks', { work: work.blocks() }),
     structure: { work: work.structure(), rest: traffic.structure() },
-    check: { work: work.check(), ...traffic.check() },
+    check: bringing('check', { work: work.check(), ...traffic.check() }),
     product: { work: work.product(p, chunk), levels: traffic.interface(p, chunk) },
     'gather product': { work: work.gathered(p), rest: traffic.result(p, chunk) },
     factor: { work: work.factor(), levels: traffic.schur(), rest: traffic.factored() },

@@ -1,6 +1,6 @@
 /**
- * Messages and bytes of a plan, counted as a communicator that counts does (distributed/recorded.ts): of the rank that
- * has most, what it sends and what it gets.
+ * Messages and bytes of a plan, phase by phase: of the rank that has most, what it sends and what it gets, but for
+ * points (held-points.ts).
  */
 import { LEAVES as PILOT_LEAVES } from '../../hierarchical/from-entries/pilot.js';
 import { PARTNERS } from '../../hierarchical/from-entries/skeleton-state.js';
@@ -12,53 +12,20 @@ import { PANEL } from '../../hierarchical/measure/sampled-columns.js';
 import { RUN_NUMBERS } from '../../source/diagonal-sums.js';
 import { runsOf } from '../../source/diagonal.js';
 import { CANDIDATES } from '../../tree/neighbor-search.js';
-import { leafFor } from '../../tree/neighbors.js';
-import { boxDepth, MOST_DIMENSIONS } from '../../tree/point-neighbors.js';
+import { SAMPLE as RECALL_ROWS } from '../../tree/projection-trees.js';
 import { subtreeLevelFor } from '../../tree/split.js';
 import { bracketOf, sampleOf } from '../../tree/top-cut-tasks.js';
 import { SPLIT_SAMPLE } from '../../tree/two-centroids.js';
-import { cutSides, plannedClusters } from './clusters.js';
-import type { PlanSetup } from './options.js';
+import { plannedClusters } from './clusters.js';
 import type { PlannedTree } from './levels.js';
+import { NO_TRAFFIC, PlannedOperations, times, totalTraffic, type PlannedTraffic } from './operations.js';
+import type { PlanSetup } from './options.js';
+import { cutSides, plannedSearch } from './searches.js';
 
-/** What one rank communicates. */
-export interface PlannedTraffic {
-  /** Messages that it sends. */
-  readonly messages: number;
-  readonly sentBytes: number;
-  readonly receivedBytes: number;
-}
-
-/** The same at one level. */
+/** What one rank communicates at one level. */
 export interface LevelTraffic extends PlannedTraffic {
   readonly level: number;
 }
-
-/** Nothing. */
-export const NO_TRAFFIC: PlannedTraffic = { messages: 0, sentBytes: 0, receivedBytes: 0 };
-
-/** All of these, one after the other. */
-export const totalTraffic = (parts: readonly PlannedTraffic[]): PlannedTraffic =>
-  parts.reduce(
-    (sum, { messages, sentBytes, receivedBytes }) => ({
-      messages: sum.messages + messages,
-      sentBytes: sum.sentBytes + sentBytes,
-      receivedBytes: sum.receivedBytes + receivedBytes,
-    }),
-    NO_TRAFFIC,
-  );
-
-/** So many times the same. */
-export const times = (count: number, { messages, sentBytes, receivedBytes }: PlannedTraffic): PlannedTraffic => ({
-  messages: count * messages,
-  sentBytes: count * sentBytes,
-  receivedBytes: count * receivedBytes,
-});
-
-/** Trees that are searched for neighbors where they are not found exactly, in one pass, about. */
-export const SEARCHED_TREES = 5;
-/** Rows that the recall of a search is measured on. */
-const RECALL_ROWS = 128;
 
 /** Of so many nearest of points that stand evenly, about 1 a unit of volume, the radius of their ball to its power. */
 const SPREAD = 0.6;
@@ -67,6 +34,8 @@ const MEAN_SPREAD = 0.32;
 
 /** Of the lists that would stay by chance, one in P, those that do, as counted. */
 const STAYING = 1 / 3;
+/** Of own indices, where not all neighbors are found, those that others have for one and nobody that is known. */
+const ONE_SIDED = 1 / 200;
 
 /** Rows around a node of n indices that these have for neighbors: those of a cube of points, so far as there are. */
 export function rowsAround({ size, dimension, neighbors }: PlanSetup, n: number): number {
@@ -74,17 +43,18 @@ export function rowsAround({ size, dimension, neighbors }: PlanSetup, n: number)
   return Math.min(size - n, n * ((1 + 2 * width) ** dimension - 1) * cutSides(size / n, dimension));
 }
 
-/** Things that ranks compare before they compress: options, diagonal, points, a given tree. */
-const COMPARED = 4;
+/** Things that ranks compare before they compress: options, size, diagonal, points, a given tree. */
+const COMPARED = 5;
 /** Phases from the lists to the blocks, after each of which ranks hear whether one has failed. */
 const PHASES = 26;
 
 /** Messages and bytes of each operation, for P ranks. */
-export class TrafficPlan {
+export class TrafficPlan extends PlannedOperations {
   readonly #setup: PlanSetup;
   readonly #tree: PlannedTree;
 
   constructor(setup: PlanSetup, tree: PlannedTree) {
+    super(setup.ranks);
     this.#setup = setup;
     this.#tree = tree;
   }
@@ -101,35 +71,11 @@ export class TrafficPlan {
     });
   }
 
-  /** 2⌈log₂P⌉ messages, 2n(P − 1)/P bytes each way. */
-  allreduce(bytes: number): PlannedTraffic {
-    const { ranks } = this.#setup;
-    const each = (2 * bytes * (ranks - 1)) / ranks;
-    return { messages: 2 * this.#tree.rounds, sentBytes: each, receivedBytes: each };
-  }
-
-  /** ⌈log₂P⌉ messages, what a rank lacks of n bytes each way: (P − 1)/P of them where all have as many. */
-  allgather(bytes: number): PlannedTraffic {
-    const { ranks } = this.#setup;
-    const lacking = (bytes * (ranks - 1)) / ranks;
-    return { messages: this.#tree.rounds, sentBytes: lacking, receivedBytes: lacking };
-  }
-
-  /**
-   * ⌈log₂P⌉ messages, what a rank lacks of what is found by all, n bytes: the one with fewest of so many equal tasks,
-   * but for those without any, who have nothing else to send.
-   */
-  portions(bytes: number, tasks: number): PlannedTraffic {
-    const { ranks } = this.#setup;
-    const lacking = ranks === 1 ? 0 : bytes * (1 - Math.max(1, Math.floor(tasks / ranks)) / tasks);
-    return { messages: this.#tree.rounds, sentBytes: lacking, receivedBytes: lacking };
-  }
-
   /** Numbers by position of all leaves, to all ranks; shares are those of the leaves. */
   positions(bytes: number): PlannedTraffic {
     const { least, shareLevel } = this.#tree;
     const lacking = this.#setup.ranks === 1 ? 0 : bytes * (1 - least / 2 ** shareLevel);
-    return { messages: this.#tree.rounds, sentBytes: lacking, receivedBytes: lacking };
+    return this.allgather(bytes, lacking);
   }
 
   /** Skeleton weights of a product, or right-hand sides of a solve: k·p numbers of each sibling, chunk by chunk. */
@@ -149,11 +95,6 @@ export class TrafficPlan {
     return { ...all, messages: chunks * all.messages };
   }
 
-  /** What one rank sends to so many others, n bytes in all, and gets as many. */
-  alltoall(peers: number, bytes: number): PlannedTraffic {
-    return { messages: peers, sentBytes: bytes, receivedBytes: bytes };
-  }
-
   /**
    * Levels of a tree above `top` whose nodes several ranks have (tree/top-cuts.ts), G of them each: what is `drawn` of
    * each node, samples, counts, members in brackets, to all G, and N/P members, each 4 bytes for each of `columns`, to
@@ -169,7 +110,7 @@ export class TrafficPlan {
       const inside = bracketOf(size / nodes);
       parts.push(
         drawn(nodes),
-        this.#agreed(),
+        this.agreed(),
         this.allreduce(16 * sampleOf(Math.floor(size / nodes)) * nodes),
         this.allgather(8 * nodes * ranks),
         this.alltoall(members - 1, (16 * inside * (members - 1)) / members),
@@ -179,59 +120,51 @@ export class TrafficPlan {
     return totalTraffic(parts);
   }
 
-  /** Whether something failed anywhere. */
-  #agreed(): PlannedTraffic {
-    return this.allreduce(4);
-  }
-
   /**
    * Cuts of the boxes by which neighbors are found, and the order of points near those of others; or above 4
    * dimensions, of each tree its cuts, and lists with their distances from where they were to where they are searched
    * next. Lists stay where they are.
    */
   neighbors(): PlannedTraffic {
-    const { size, ranks, dimension, neighbors } = this.#setup;
+    const { size, ranks, dimension, neighbors, parts } = this.#setup;
     if (neighbors === 0) return NO_TRAFFIC;
-    const depth = dimension <= MOST_DIMENSIONS ? boxDepth(size) : Math.floor(Math.log2(size / leafFor(neighbors)));
-    const top = subtreeLevelFor(size, depth);
-    if (dimension <= MOST_DIMENSIONS) {
+    const { boxed, top, trees, searching } = plannedSearch(this.#setup);
+    if (boxed) {
       const cuts = this.#cuts(top, 1, (nodes) => this.allreduce(16 * dimension * nodes));
       const corners = times(2, this.portions(8 * dimension * 2 ** top, 2 ** top));
-      return totalTraffic([cuts, times(8, this.#agreed()), corners, ...this.#near(2 ** top)]);
+      return totalTraffic([cuts, times(8, this.agreed()), corners, ...this.#near()]);
     }
     const cuts = this.#cuts(top, 2, (nodes) => this.allreduce(4 * CANDIDATES * nodes));
-    const moving = (size * (ranks - 1)) / ranks / ranks;
+    const moving = (size * (1 - 1 / searching)) / searching;
     const moved = totalTraffic([
-      times(2, this.#agreed()),
+      times(2, this.agreed()),
       this.alltoall(ranks - 1, 4 * (ranks - 1)),
-      this.alltoall(ranks - 1, 4 * moving),
-      this.alltoall(ranks - 1, 4 * neighbors * moving),
-      this.alltoall(ranks - 1, 8 * neighbors * moving),
+      this.alltoall(searching - 1, 4 * moving),
+      this.alltoall(searching - 1, 4 * neighbors * moving),
+      this.alltoall(searching - 1, 8 * neighbors * moving),
     ]);
+    // Of points in parts each rank has lists of its own, which all have from all.
+    const recalled = neighbors * Math.min(size, RECALL_ROWS) * (parts ? ranks : 1);
     return totalTraffic([
-      times(SEARCHED_TREES, totalTraffic([cuts, times(2, this.#agreed()), this.allreduce(8)])),
-      times(SEARCHED_TREES - 1, moved),
-      times(6, this.#agreed()),
-      this.allgather(4 * neighbors * Math.min(size, RECALL_ROWS)),
-      this.allgather(8 * neighbors * Math.min(size, RECALL_ROWS)),
+      times(trees, totalTraffic([cuts, times(2, this.agreed()), this.allreduce(8)])),
+      times(trees - 1, moved),
+      times(parts ? 7 : 6, this.agreed()),
+      this.allgather(4 * recalled),
+      this.allgather(8 * recalled),
     ]);
   }
 
   /**
-   * Subtrees of boxes around those of a rank: one beyond each side, so far as there are; their numbers to the ranks
-   * that have them, and 4 bytes a point back.
+   * Subtrees of boxes around those of a rank: their numbers to the ranks that have them, and 4 bytes a point back.
    */
-  #near(subtrees: number): PlannedTraffic[] {
+  #near(): PlannedTraffic[] {
     const { size, ranks, dimension } = this.#setup;
-    const searching = Math.min(ranks, subtrees);
-    const own = subtrees / searching;
-    const around = ((1 + 2 * own ** (-1 / dimension)) ** dimension - 1) * cutSides(searching, dimension);
-    const near = Math.min(subtrees - own, own * around);
+    const { top, searching, near } = plannedSearch(this.#setup);
     const peers = Math.min(searching - 1, 3 ** dimension - 1);
     return [
       this.alltoall(ranks - 1, 4 * (ranks - 1)),
       this.alltoall(peers, 4 * near),
-      this.alltoall(peers, (4 * size * near) / subtrees),
+      this.alltoall(peers, (4 * size * near) / 2 ** top),
     ];
   }
 
@@ -243,9 +176,9 @@ export class TrafficPlan {
     const told = ((8 * size) / ranks) * (1 - 1 / ranks);
     return totalTraffic([
       cuts,
-      times(6, this.#agreed()),
+      times(6, this.agreed()),
       this.#movedOrder(2 ** top),
-      ...this.#parts({ sent: told, received: told }),
+      ...this.parts({ sent: told, received: told }),
     ]);
   }
 
@@ -258,7 +191,7 @@ export class TrafficPlan {
     const parts = { messages: Math.ceil(ranks / cutting) - 1, sentBytes: sent, receivedBytes: (4 * size) / ranks };
     // Shares of ranks that are no power of two are somewhat other ones.
     const part = this.alltoall(2, (4 * size) / 2 ** this.#tree.shareLevel);
-    return totalTraffic([this.#agreed(), cutting === ranks ? part : parts]);
+    return totalTraffic([this.agreed(), cutting === ranks ? part : parts]);
   }
 
   /** Options, memory and machines that ranks agree upon; norms of panels of the columns of the estimate of ‖K‖_F. */
@@ -266,7 +199,7 @@ export class TrafficPlan {
     const { size, ranks } = this.#setup;
     const columns = Math.min(NORM_COLUMNS, size);
     return totalTraffic([
-      times(2, this.#agreed()),
+      times(2, this.agreed()),
       this.allreduce(2 * 8 * COMPARED),
       this.allgather(16 * ranks),
       this.allreduce(8),
@@ -313,6 +246,7 @@ export class TrafficPlan {
     const { size, ranks, neighbors, depth } = this.#setup;
     const around = rowsAround(this.#setup, this.#own());
     const { searching, moving } = this.#searched();
+    const { boxed } = plannedSearch(this.#setup);
     const nodes = 2 ** (depth + 1) - 1;
     const { shareLevel } = this.#tree;
     const top = lonerLevel(depth, shareLevel);
@@ -322,14 +256,14 @@ export class TrafficPlan {
     return totalTraffic([
       this.positions(8 * RUN_NUMBERS * runsOf(size)),
       ...loners,
-      times(PHASES + shareLevel, this.#agreed()),
+      times(PHASES + shareLevel, this.agreed()),
       ...this.#moved(),
-      ...this.#parts({ sent: known, received: known }),
-      ...this.#parts({ sent: asked, received: asked }),
+      ...this.parts({ sent: known, received: known }),
+      ...this.parts({ sent: asked, received: asked }),
       this.#leaves((moving * size) / searching, searching),
       this.#leaves(around, ranks),
       // Who has an index for a neighbor, and is none of its own, is mostly one of another index's.
-      this.#leaves(0, 0),
+      boxed ? this.#leaves(0, 0) : this.#leaves(ONE_SIDED * this.#own(), ranks),
       ...this.#clusters(),
       this.allreduce(4 * Math.min(PILOT_LEAVES, 2 ** depth)),
       this.allreduce(8 * nodes),
@@ -346,8 +280,8 @@ export class TrafficPlan {
     const sent = 4 * indices * (1 - 1 / ranks);
     const received = (sent * asking) / ranks;
     const told = { messages: Math.max(0, asking - 1), sentBytes: received, receivedBytes: sent };
-    const [counts, asked] = this.#parts({ sent, received });
-    return totalTraffic([times(4, this.#agreed()), counts, indices === 0 ? NO_TRAFFIC : asked, told]);
+    const [counts, asked] = this.parts({ sent, received });
+    return totalTraffic([times(4, this.agreed()), counts, indices === 0 ? NO_TRAFFIC : asked, told]);
   }
 
   /** Clusters around own nodes, and around those above: their numbers, and 4 bytes a row. */
@@ -356,7 +290,7 @@ export class TrafficPlan {
     return plannedClusters(this.#setup, this.#tree).map(({ clusters, rows }) => {
       const peers = clusters === 0 ? 0 : ranks - 1;
       return totalTraffic([
-        times(3, this.#agreed()),
+        times(3, this.agreed()),
         this.alltoall(ranks - 1, 4 * (ranks - 1)),
         this.alltoall(peers, 4 * clusters),
         this.alltoall(peers, 4 * rows),
@@ -364,19 +298,10 @@ export class TrafficPlan {
     });
   }
 
-  /** Numbers for others, and how many each gets (distributed/exchange-parts.ts). */
-  #parts({ sent, received }: { readonly sent: number; readonly received: number }): PlannedTraffic[] {
-    const peers = this.#setup.ranks - 1;
-    return [this.alltoall(peers, 4 * peers), { messages: peers, sentBytes: sent, receivedBytes: received }];
-  }
-
   /** Ranks that search for neighbors, and the share of lists that are not where their indices are in the tree. */
   #searched(): { readonly searching: number; readonly moving: number } {
-    const { size, ranks, neighbors, dimension } = this.#setup;
-    const exact = dimension <= MOST_DIMENSIONS;
-    const depth = exact ? boxDepth(size) : Math.floor(Math.log2(size / leafFor(Math.max(1, neighbors))));
-    const searching = Math.min(ranks, 2 ** subtreeLevelFor(size, depth));
-    return { searching, moving: ranks === 1 ? 0 : 1 - STAYING / ranks };
+    const { ranks } = this.#setup;
+    return { searching: plannedSearch(this.#setup).searching, moving: ranks === 1 ? 0 : 1 - STAYING / ranks };
   }
 
   /** Lists from those who found them, which may be few, to those who have their indices in the tree: most move. */
@@ -386,7 +311,7 @@ export class TrafficPlan {
     const { searching, moving } = this.#searched();
     const [sent, received] = [(moving * size) / searching, moving * this.#own()];
     const lists = { messages: ranks - 1, sentBytes: 4 * neighbors * sent, receivedBytes: 4 * neighbors * received };
-    return [...this.#parts({ sent: 4 * sent, received: 4 * received }), lists];
+    return [...this.parts({ sent: 4 * sent, received: 4 * received }), lists];
   }
 
   /**
@@ -406,7 +331,7 @@ export class TrafficPlan {
       })),
       rest: totalTraffic([
         this.allreduce(8),
-        ...batches.flatMap((count) => [this.#agreed(), this.allreduce(8 * (2 * count * ranks + 1))]),
+        ...batches.flatMap((count) => [this.agreed(), this.allreduce(8 * (2 * count * ranks + 1))]),
         ...[...compared, MOST_WORST].map((count) => this.allreduce(4 * count)),
         ...[...compared.slice(1), MOST_WORST].map((most) => this.allgather(16 * most * ranks)),
       ]),

@@ -7,10 +7,10 @@ import { skeletonCost } from '../../hierarchical/from-entries/cost.js';
 import { comparisonBatches } from '../../hierarchical/measure/columns-error.js';
 import { NORM_COLUMNS } from '../../hierarchical/measure/norm-estimate.js';
 import { costOfEntries } from '../../solve/cost-model.js';
-import { MOST_DIMENSIONS } from '../../tree/point-neighbors.js';
+import type { HeldPoints } from './held-points.js';
 import type { PlannedTree, TreeLevel } from './levels.js';
 import type { PlanSetup } from './options.js';
-import { SEARCHED_TREES } from './traffic.js';
+import { plannedSearch } from './searches.js';
 
 /** What one rank does at one level, or beside all levels. */
 export interface PlannedWork {
@@ -45,6 +45,12 @@ const KNOWN_FLOPS = 1.2e4;
 const OWN_SERIAL_FLOPS = 2725;
 /** Of several ranks also: lists that move. */
 const MOVED_FLOPS = 2500;
+/**
+ * A point that is brought, where each rank has a part of all: named, asked for, and told; and 32 of all indices that
+ * are looked through for them; of 2²⁴.
+ */
+const BROUGHT_FLOPS = 1250;
+const WORD_FLOPS = 600;
 /** A node that is visited, and a number of a vector that is brought into the order of the tree, or back. */
 const NODE_FLOPS = 4e5;
 const NUMBER_FLOPS = 500;
@@ -106,11 +112,17 @@ export class WorkPlan {
     const { size, neighbors, dimension, leafSize } = this.#setup;
     if (neighbors === 0) return [];
     const levels = Math.max(1, Math.log2(size / neighbors));
-    const exact = dimension <= MOST_DIMENSIONS;
+    const { boxed, trees } = plannedSearch(this.#setup);
     // Trees of random directions, in whose leaves all are compared with all.
-    const found = exact ? NEIGHBOR_FLOPS * neighbors : (costOfEntries(dimension) * leafSize) / 2;
+    const found = boxed ? NEIGHBOR_FLOPS * neighbors : (costOfEntries(dimension) * leafSize) / 2;
     const own = this.#share * size * dimension * found;
-    return [this.#all((exact ? 1 : SEARCHED_TREES) * (BOX_FLOPS * this.#cut(levels) + own))];
+    return [this.#all(trees * (BOX_FLOPS * this.#cut(levels) + own))];
+  }
+
+  /** Points that are brought to where they are worked on. */
+  bringing(held: readonly HeldPoints[]): PlannedWork {
+    const words = (held.length * this.#setup.size) / 32;
+    return this.#all(BROUGHT_FLOPS * held.reduce((sum, { fresh }) => sum + fresh, 0) + WORD_FLOPS * words);
   }
 
   tree(): PlannedWork[] {

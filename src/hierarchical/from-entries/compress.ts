@@ -14,7 +14,7 @@ import { onTeam, type Control } from '../../parallel/default-team.js';
 import { runOnceWith } from '../../parallel/run-once.js';
 import { independentTasks } from '../../parallel/task-graph.js';
 import type { TeamControl } from '../../parallel/team-control.js';
-import { type EntrySource, requireSource } from '../../source/entry-source.js';
+import { type EntrySource, holding, lettingGo, requireSource } from '../../source/entry-source.js';
 import { sourceState } from '../../source/share-source.js';
 import { resolvedDistance } from '../../tree/distances/choose-distance.js';
 import { described, type Given } from '../../tree/given.js';
@@ -24,7 +24,7 @@ import { interactionLists } from '../../tree/lists.js';
 import { ownLists } from '../../tree/own-lists.js';
 import { comparisonBytes } from '../measure/columns-error.js';
 import { cardOf } from './device/card.js';
-import { fillBlock, fillTasks, type FillState } from './evaluate-blocks.js';
+import { entriesOf, fillBlock, fillTasks, type FillState } from './evaluate-blocks.js';
 import { layOut, type Layout, assemble } from '../matrix/layout.js';
 import {
   elementsOfAll,
@@ -41,7 +41,7 @@ import type { EntriesReport } from '../matrix/report.js';
 import { warnIfMissed } from '../matrix/tolerance-advice.js';
 import { Leftover } from './leftover.js';
 import { COMPRESS_KEYS, MOST_RANK, type AskedOptions, type CompressOptions, type ResolvedOptions } from './options.js';
-import type { SkeletonState } from './skeleton-state.js';
+import type { Skeletons } from './skeleton-state.js';
 import { chooseByPilot, dealtFor, prepare, withLeaves, type Prepared } from './prepare.js';
 import { askedEntries, type ScaledEntries } from './scaled-entries.js';
 import { neededBases, skeletonizeTree, type Round } from './skeletonize-tree.js';
@@ -111,15 +111,23 @@ export async function compress(
  * `compress` for callers inside, who read `report.met` themselves: options are known, and nobody is warned. Who
  * compresses a matrix several times passes what is left over.
  */
-export async function compressEntries(
+export const compressEntries = (
+  source: EntrySource,
+  options: CompressOptions,
+  control: TeamControl & Pick<CompressControl, 'device'>,
+  leftover: Leftover = new Leftover(),
+): Promise<HierarchicalMatrix<EntriesReport>> =>
+  lettingGo(source, control, () => compressAsked(source, options, control, leftover));
+
+async function compressAsked(
   source: EntrySource,
   options: CompressOptions,
   { device, ...control }: TeamControl & Pick<CompressControl, 'device'>,
-  leftover: Leftover = new Leftover(),
+  leftover: Leftover,
 ): Promise<HierarchicalMatrix<EntriesReport>> {
   const start = performance.now();
   const { communicator } = control.team;
-  const { asked, entries: scaled } = askedEntries(source, options, 'compress', control);
+  const { asked, entries: scaled } = await askedEntries(source, options, 'compress', control);
   const {
     factor,
     sums: { largest },
@@ -239,6 +247,8 @@ async function compressOnce(
   const input = { tree, dealt, lists, neighbors, known, perNeighbor, needed, round, share, card };
   const skeletons = await skeletonizeTree(source, resolved, input, normSquared, control);
   const skeletonized = performance.now();
+  // Blocks take fewer points, and their own memory.
+  if (source.parts !== undefined) team.collect(source.parts.letGo());
   const { nested } = FORMAT_TABLE[resolved.format];
   const own = share === undefined ? lists : ownInteractions(tree, lists, share);
   if (share !== undefined) exchangeSkeletons(skeletons, share, team.communicator);
@@ -252,7 +262,7 @@ async function compressOnce(
   const bytes = letGo(neighbors, LISTS);
   letGo(skeletons, VOTERS);
   team.collect(bytes);
-  const data = await evaluateBlocks(
+  const { data, solo } = await evaluateBlocks(
     source,
     resolved,
     { lists: own, layout, found: skeletons, zero, factor: 1 / factor, share },
@@ -274,7 +284,7 @@ async function compressOnce(
     distance: resolved.tree === undefined ? resolvedDistance(distance, source) : 'given',
     dtype: resolved.dtype,
     seed,
-    workers: sourceState(source).solo ? 1 : team.workers,
+    workers: solo ? 1 : team.workers,
     blas: team.blas.description,
     device: card?.device.description,
     neighborsOn: neighbors.searchedOn,
@@ -330,10 +340,13 @@ function letGo<K extends string>(of: { readonly [key in K]: Int32Array | FloatAr
 async function findZeros(
   source: EntrySource,
   { far }: InteractionLists,
-  { maxRank, ranks, skeletons }: SkeletonState,
+  { maxRank, ranks, skeletons }: Skeletons,
   control: TeamControl,
 ): Promise<Int32Array> {
-  const { handle, modules, solo } = sourceState(source);
+  const among = (): Int32Array[] =>
+    Array.from(new Set(far), (ν) => skeletons.subarray(ν * maxRank, ν * maxRank + ranks[ν]));
+  const held = await holding(source, among, control);
+  const { handle, modules, solo } = sourceState(held);
   const zero = sharedInt32(far.length / 2);
   const state = { source: handle, far, maxRank, ranks, skeletons, zero };
   await awaitTogether(control.team.communicator, () =>
@@ -346,7 +359,7 @@ async function findZeros(
 interface FillInput {
   readonly lists: InteractionLists;
   readonly layout: Layout;
-  readonly found: SkeletonState;
+  readonly found: Skeletons;
   /** 1 for each far pair whose coupling is zero. */
   readonly zero: Int32Array;
   /** What is stored is this times the source's entries. */
@@ -360,13 +373,14 @@ async function evaluateBlocks(
   options: ResolvedOptions,
   { lists, layout, found, zero, factor, share }: FillInput,
   control: TeamControl,
-): Promise<HierarchicalMatrix['data']> {
+): Promise<{ readonly data: HierarchicalMatrix['data']; readonly solo: boolean }> {
   const { nested } = FORMAT_TABLE[options.format];
   const values = inLargePages(sharedFloats(layout.elements.total, options.dtype));
-  const { modules, solo } = sourceState(source);
+  const held = await holding(source, () => entriesOf(layout, lists, share), control);
+  const { handle, modules, solo } = sourceState(held);
   const tasks = fillTasks(layout, lists, { nested, zero, share });
   const state: FillState = {
-    source: found.source,
+    source: handle,
     tree: layout.tree,
     rows: heldRows({ tree: layout.tree, share }),
     lists,
@@ -386,5 +400,5 @@ async function evaluateBlocks(
   await awaitTogether(control.team.communicator, () =>
     runOnceWith('evaluate blocks', fillBlock, { state, modules, solo }, independentTasks(tasks.length / 3), control),
   );
-  return assemble(layout, lists, values, { format: options.format, share });
+  return { data: assemble(layout, lists, values, { format: options.format, share }), solo };
 }

@@ -61,6 +61,22 @@ export function fillTasks(
   return toShared(Int32Array.from(tasks));
 }
 
+/** The indices of the rows and columns of all blocks that are evaluated. */
+export function entriesOf(
+  { tree, skeletons: { begin, indices } }: Layout,
+  { far, near, nearBegin }: InteractionLists,
+  share: Share | undefined,
+): Int32Array[] {
+  const leaf0 = firstLeaf(tree);
+  const members = (leaf: number): Int32Array => tree.order.subarray(tree.begin[leaf0 + leaf], tree.end[leaf0 + leaf]);
+  const leaves = new Set<number>();
+  for (let α = 0; α < leavesOf(tree); α++) {
+    if (share === undefined || holdsLeaf(tree, share, α)) leaves.add(α);
+    for (let e = nearBegin[α]; e < nearBegin[α + 1]; e++) if (near[e] > α) leaves.add(α).add(near[e]);
+  }
+  return [...Array.from(new Set(far), (ν) => indices.subarray(begin[ν], begin[ν + 1])), ...Array.from(leaves, members)];
+}
+
 class BlockFiller {
   readonly #state: FillState;
   readonly #source: EntrySource;

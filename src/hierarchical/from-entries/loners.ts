@@ -4,7 +4,7 @@
 import { firstOfLevel, leftChild } from '../../core/indices.js';
 import { placeOf } from '../../core/index-places.js';
 import type { Communicator } from '../../distributed/communicator.js';
-import type { Portion } from '../../distributed/portion.js';
+import type { Portion } from '../../core/portion.js';
 import { defineTask } from '../../parallel/task.js';
 import { type ClusterTree, firstLeaf } from '../../tree/cluster-tree.js';
 import type { KnownIndices } from '../../tree/known-indices.js';

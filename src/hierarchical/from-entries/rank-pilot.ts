@@ -9,7 +9,6 @@ import { awaitTogether } from '../../distributed/together.js';
 import { independentTasks } from '../../parallel/task-graph.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import type { EntrySource } from '../../source/entry-source.js';
-import { sourceState } from '../../source/share-source.js';
 import { type ClusterTree, leavesOf, mostInLeaf, nodesOf } from '../../tree/cluster-tree.js';
 import type { DealtOrder } from '../../tree/dealt-order.js';
 import { knownIndices, type KnownIndices } from '../../tree/known-indices.js';
@@ -18,10 +17,11 @@ import { listsOfAll } from '../../tree/own-lists.js';
 import type { NeighborRows } from '../../tree/neighbors.js';
 import type { MeasuredRank } from '../matrix/chosen-options.js';
 import { BroughtClusters } from '../ranks/brought-clusters.js';
+import { HeldEntries } from './held-entries.js';
 import { forecastRanks } from './memory-estimate.js';
 import { spreadOver, tellTried } from './pilot.js';
 import { rowPools } from './row-pools.js';
-import type { SkeletonState } from './skeleton-state.js';
+import type { Skeletons } from './skeleton-state.js';
 import { skeletonizeNode } from './skeletonize-node.js';
 import { leavesBelow } from './votes.js';
 
@@ -107,7 +107,6 @@ export async function pilotRanks(
   control: TeamControl,
 ): Promise<PilotRanks> {
   const nodes = nodesOf(tree);
-  const { handle, modules, solo } = sourceState(source);
   const { communicator } = control.team;
   const { nearBegin, near } = interactionLists(tree, neighbors, { budget: 0 });
   const listed = listsOfAll(neighbors, tree, { nodes: nodesThatMay(tree), dealt }, communicator);
@@ -119,8 +118,7 @@ export async function pilotRanks(
     dealt,
     communicator,
   );
-  const state: SkeletonState = {
-    source: handle,
+  const state: Skeletons = {
     tree,
     ...known,
     neighbors: listed.indices,
@@ -156,7 +154,7 @@ export async function pilotRanks(
   };
   const all = tree.end[0] - tree.begin[0];
   const measured: MeasuredRank[] = [];
-  const shared = await control.team.share(state, { modules, solo });
+  const entries = new HeldEntries(source, state, control);
   try {
     for (let level = tree.depth; level > 0; level--) {
       const ofLevel = 2 ** level;
@@ -175,6 +173,10 @@ export async function pilotRanks(
       const nodes = list.slice(first, end);
       clusters.bring(nodes, leavesOfNeighbors(nodes, { tree, ...known, ...listed, count: neighbors.count }));
       const { pools } = clusters;
+      const shared = await entries.among(
+        () => [...Array.from(nodes, (ν) => tree.order.subarray(tree.begin[ν], tree.end[ν])), ...clusters.brought],
+        [clusters.own, listed.indices],
+      );
       await awaitTogether(communicator, () =>
         control.team.run(
           'try ranks',
@@ -191,7 +193,7 @@ export async function pilotRanks(
       measured.push({ level, size: indices / tried, rank: ranks.reduce((sum, rank) => sum + rank, 0) / tried });
     }
   } finally {
-    control.team.release(shared);
+    entries.release();
   }
   const ranks = forecastRanks(tree, state, tree.size);
   const last = measured.at(-1);

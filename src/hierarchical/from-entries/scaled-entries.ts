@@ -12,9 +12,9 @@ import { together } from '../../distributed/together.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import { RUN_NUMBERS, sumRuns, sumsOfRuns, type DiagonalSums } from '../../source/diagonal-sums.js';
 import { readDiagonal, runsOf, type Diagonal } from '../../source/diagonal.js';
-import type { EntrySource } from '../../source/entry-source.js';
+import { holding, type EntrySource } from '../../source/entry-source.js';
 import { scaledSource, unitFactor } from '../../source/unit-source.js';
-import { requireEntries, requireSize } from '../../source/validate.js';
+import { lookedAt, requireEntries, requireSize } from '../../source/validate.js';
 import type { Card } from './device/card.js';
 import { resolveOptions, type AskedOptions, type CompressOptions } from './options.js';
 
@@ -37,12 +37,12 @@ const COMPARED_PART = 256;
  * Collective; throws OptionError, what `validateSource` throws, and CommunicationError where ranks were given different
  * sources or options.
  */
-export function askedEntries(
+export async function askedEntries(
   source: EntrySource,
   options: CompressOptions,
   of: string,
   { team: { communicator }, signal }: TeamControl,
-): { readonly asked: AskedOptions; readonly entries: ScaledEntries } {
+): Promise<{ readonly asked: AskedOptions; readonly entries: ScaledEntries }> {
   const { asked, diagonal, some } = together(communicator, () => {
     throwIfAborted(signal);
     const asked = resolveOptions(options);
@@ -56,7 +56,7 @@ export function askedEntries(
   requireAlike(communicator, of, { options: texts.join(), size: String(size), ...numbers });
   return {
     asked: { ...asked, memoryLimit: agreedMemory(communicator, memoryLimit) },
-    entries: scaledEntries(source, diagonal, asked.seed, communicator),
+    entries: await scaledEntries(source, diagonal, asked.seed, communicator),
   };
 }
 
@@ -84,15 +84,17 @@ const readStored = (source: EntrySource): Diagonal =>
 /**
  * The entries of a source with that diagonal as they are worked on. Collective; throws what `validateSource` throws.
  */
-function scaledEntries(
+async function scaledEntries(
   source: EntrySource,
   diagonal: Diagonal,
   seed: number,
   communicator: Communicator,
-): ScaledEntries {
+): Promise<ScaledEntries> {
   const sums = sumTogether(diagonal, communicator);
+  const looked = await holding(source, () => lookedAt(source.size, seed));
   together(communicator, () => {
-    requireEntries(source, seed, diagonal, sums);
+    requireEntries(looked, seed, diagonal, sums);
+    source.parts?.letGo();
   });
   // What is decided by squares is decided on a matrix whose squares stay in range; what is stored is K's own.
   const factor = unitFactor(sums.largest);

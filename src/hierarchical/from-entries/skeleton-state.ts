@@ -53,3 +53,6 @@ export interface SkeletonState extends RowSamplerState {
   /** Where large nodes are worked on by several workers; absent where none is so large. */
   readonly split?: SplitMemory | undefined;
 }
+
+/** The same without the source of entries, which may be another one for other nodes (held-entries.ts). */
+export type Skeletons = Omit<SkeletonState, 'source'>;

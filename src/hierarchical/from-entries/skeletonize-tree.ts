@@ -2,6 +2,7 @@
  * Skeletonization of a whole tree: its state, a few nodes first, by whose ranks the others begin and memory is counted,
  * then all.
  */
+import { visitPlaces } from '../../core/index-places.js';
 import { firstOfLevel, leftChild, parentOf, rightChild } from '../../core/indices.js';
 import { requireMemory } from '../../core/memory.js';
 import { sharedFloat64, sharedInt32, toShared } from '../../core/shared-array.js';
@@ -11,7 +12,6 @@ import { independentTasks, upwardTasks } from '../../parallel/task-graph.js';
 import type { Shared } from '../../parallel/team.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import type { EntrySource } from '../../source/entry-source.js';
-import { sourceState } from '../../source/share-source.js';
 import { type ClusterTree, firstLeaf, nodesOf } from '../../tree/cluster-tree.js';
 import type { DealtOrder } from '../../tree/dealt-order.js';
 import type { InteractionLists } from '../../tree/interaction-lists.js';
@@ -24,13 +24,14 @@ import { SkeletonExchange } from '../ranks/skeleton-exchange.js';
 import { heldNodes, shareOfLeaves, type Share } from '../ranks/share.js';
 import { VoteExchange } from '../ranks/vote-exchange.js';
 import { interpolationLimit } from './cost.js';
+import { HeldEntries } from './held-entries.js';
 import { estimateCompression, forecastRanks } from './memory-estimate.js';
 import type { Card } from './device/card.js';
 import { LevelSkeletonizer } from './device/skeletonize-levels.js';
 import type { ResolvedOptions } from './options.js';
 import { rowPools } from './row-pools.js';
 import { pilotLeaves, pilotSubtrees, tellTried, type PilotTasks } from './pilot.js';
-import type { SkeletonState } from './skeleton-state.js';
+import type { SkeletonState, Skeletons } from './skeleton-state.js';
 import { basisLevels, candidateLimit, evenRanks, leastPool } from './skeletonize.js';
 import { skeletonizeNode } from './skeletonize-node.js';
 import { splitMemory } from './split-sample.js';
@@ -82,10 +83,9 @@ export async function skeletonizeTree(
   { tree, dealt, lists: interactions, neighbors, known, perNeighbor, needed, round, share, card }: SkeletonInput,
   normSquared: number,
   control: TeamControl,
-): Promise<SkeletonState> {
+): Promise<Skeletons> {
   const nodes = nodesOf(tree);
   const { maxRank, leafSize, seed, tolerance } = options;
-  const { handle, modules, solo } = sourceState(source);
   const { communicator } = control.team;
   const voters = await findVoters(tree, known, neighbors, { share, dealt }, control);
   const own = { tree, neighbors: neighbors.indices, neighborCount: neighbors.count, ...voters };
@@ -93,7 +93,7 @@ export async function skeletonizeTree(
   const pools = rowPools(tree, leastPool(candidateLimit(tree.size, leafSize, maxRank)), { seed, round: round.number });
   const clusters = new BroughtClusters({ tree, ...interactions }, pools, dealt, communicator);
   if (share !== undefined) clusters.bring(heldNodes(share, share.level), lists.leafAt);
-  const state = together(communicator, (): SkeletonState => {
+  const state = together(communicator, (): Skeletons => {
     const due = share === undefined ? needed : ownBases(needed, share);
     const slotBegin = sharedFloat64(nodes);
     let slots = 0;
@@ -104,7 +104,6 @@ export async function skeletonizeTree(
         slots += interpolationLimit(ν >= firstLeaf(tree) ? size : candidates(tree, ν, maxRank), maxRank);
     }
     return {
-      source: handle,
       ...lists,
       nearBegin: interactions.nearBegin,
       near: interactions.near,
@@ -135,7 +134,14 @@ export async function skeletonizeTree(
     };
   });
   const due = state.needed;
-  const shared = await control.team.share(state, { modules, solo });
+  const entries = new HeldEntries(source, state, control);
+  const shared = await entries.among(() => [
+    clusters.own,
+    ...clusters.brought,
+    listedIndices(state),
+    state.loners,
+    state.witnesses,
+  ]);
   let levels: LevelSkeletonizer | undefined;
   const run = (phase: string, { nodes, graph }: Partial<PilotTasks> & Pick<PilotTasks, 'graph'>): Promise<void> =>
     levels === undefined
@@ -172,15 +178,15 @@ export async function skeletonizeTree(
     );
   };
   try {
-    if (card !== undefined) levels = await LevelSkeletonizer.open(state, card);
+    if (card !== undefined) levels = await LevelSkeletonizer.open(shared.state, card);
     await awaitTogether(communicator, tryLeaves);
     tellTried(communicator, pilot, state);
     await awaitTogether(communicator, begin);
     if (share === undefined) await run('skeletonize', { graph: upwardTasks(nodes) });
-    else await skeletonizeShare(shared, { share, clusters }, above, control);
+    else await skeletonizeShare(shared, { share, clusters, entries }, above, control);
   } finally {
     levels?.release();
-    control.team.release(shared);
+    entries.release();
   }
   return state;
 }
@@ -195,8 +201,12 @@ function ownBases(needed: Int32Array, { held }: Share): Int32Array {
 /** A rank's own subtrees, then the nodes above them, for which siblings of other ranks are asked for. */
 async function skeletonizeShare(
   shared: Shared<SkeletonState>,
-  { share, clusters }: { readonly share: Share; readonly clusters: BroughtClusters },
-  above: Int32Array,
+  {
+    share,
+    clusters,
+    entries,
+  }: { readonly share: Share; readonly clusters: BroughtClusters; readonly entries: HeldEntries },
+  neededAbove: Int32Array,
   control: TeamControl,
 ): Promise<void> {
   const { state } = shared;
@@ -204,7 +214,7 @@ async function skeletonizeShare(
   await awaitTogether(team.communicator, () =>
     team.run('skeletonize', skeletonizeNode, shared, upwardTasks(state.needed.length), {}, control),
   );
-  state.needed.set(above);
+  state.needed.set(neededAbove);
   const exchange = new SkeletonExchange(team.communicator, share, state);
   const votes = new VoteExchange(team.communicator, share, state);
   for (let level = share.level; level > 0; level--) {
@@ -216,12 +226,18 @@ async function skeletonizeShare(
     const partners = Array.from(nodes, (ν) => exchange.partnersOf(ν));
     clusters.bring(nodes, leavesOfVotes(given));
     const { pools } = clusters;
+    const above = await entries.among(() => [
+      ...clusters.brought,
+      ...Array.from(nodes).flatMap((ν) => [skeletonOf(state, leftChild(ν)), skeletonOf(state, rightChild(ν))]),
+      ...Array.from(given.values(), ({ indices }) => indices),
+      ...partners.map(({ indices }) => indices),
+    ]);
     await awaitTogether(team.communicator, () => {
       const known = Array.from(nodes, (ν, t) => ({ votes: sharedVotes(given.get(ν)!), partners: partners[t] }));
       return team.run(
         'skeletonize',
         skeletonizeNode,
-        shared,
+        above,
         independentTasks(nodes.length),
         { nodes, known, pools },
         control,
@@ -233,6 +249,18 @@ async function skeletonizeShare(
   }
   exchange.gather();
 }
+
+/** Indices that are known, as they stand in lists. */
+function listedIndices({ places, leafAt }: Skeletons): Int32Array {
+  const known = new Int32Array(leafAt.length);
+  visitPlaces(places, (i, place) => {
+    known[place] = i;
+  });
+  return known;
+}
+
+const skeletonOf = ({ skeletons, ranks, maxRank }: Skeletons, ν: number): Int32Array =>
+  skeletons.subarray(ν * maxRank, ν * maxRank + ranks[ν]);
 
 /** The leaves that have votes of any node. */
 function* leavesOfVotes(given: ReadonlyMap<number, GivenVotes>): Iterable<number> {

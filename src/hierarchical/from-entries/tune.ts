@@ -4,7 +4,7 @@
 import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
 import { onTeam, type Control } from '../../parallel/default-team.js';
 import type { TeamControl } from '../../parallel/team-control.js';
-import { type EntrySource, requireSource } from '../../source/entry-source.js';
+import { type EntrySource, requireSource, lettingGo } from '../../source/entry-source.js';
 import { described, type Given } from '../../tree/given.js';
 import type { ChosenOptions } from '../matrix/chosen-options.js';
 import { COMPRESS_KEYS, type CompressOptions } from './options.js';
@@ -31,11 +31,12 @@ export async function tune(
 }
 
 /** `tune` for callers inside: options are known. */
-export async function tuneEntries(
+export const tuneEntries = (
   source: EntrySource,
   options: CompressOptions,
   control: TeamControl,
-): Promise<ChosenOptions> {
-  const { asked, entries } = askedEntries(source, options, 'tune', control);
-  return chooseByPilot(entries, asked, await prepare(entries, asked, control), control);
-}
+): Promise<ChosenOptions> =>
+  lettingGo(source, control, async () => {
+    const { asked, entries } = await askedEntries(source, options, 'tune', control);
+    return chooseByPilot(entries, asked, await prepare(entries, asked, control), control);
+  });

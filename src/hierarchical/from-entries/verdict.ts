@@ -10,7 +10,7 @@ import type { EntriesReport } from '../matrix/report.js';
 import { allowedError, isRounding, limitsOfNodes, type ToleranceLimit } from '../matrix/tolerance-limits.js';
 import { ALL_COLUMNS, columnsError } from '../measure/columns-error.js';
 import type { ResolvedOptions } from './options.js';
-import type { SkeletonState } from './skeleton-state.js';
+import type { Skeletons } from './skeleton-state.js';
 
 /** What all nodes verified is taken with so many standard deviations: 97.7 % from above. */
 const DEVIATIONS = 2;
@@ -30,7 +30,7 @@ export interface Judged {
 
 /** What nodes found, what each may err, squared and per index, limits of the matrix as a whole, and ‖factor·K‖_F². */
 export interface Evidence {
-  readonly found: SkeletonState;
+  readonly found: Skeletons;
   readonly allowed: number;
   readonly limits: readonly ToleranceLimit[];
   readonly normSquared: number;

@@ -10,7 +10,7 @@ import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
 import { RandomStream } from '../../core/random.js';
 import { zeros, type Matrix } from '../../dense/matrix.js';
 import { frobeniusNorm } from '../../dense/norm.js';
-import { requireSource, type EntrySource } from '../../source/entry-source.js';
+import { holding, requireSource, type EntrySource } from '../../source/entry-source.js';
 import { firstLeaf, leavesOf, type ClusterTree } from '../../tree/cluster-tree.js';
 import { sampleWithoutReplacement } from '../measure/error-estimate.js';
 import { leavesBelow } from './block-structure.js';
@@ -88,6 +88,8 @@ export async function blockErrors(
     throw new ShapeError(`The source has ${source.size} rows, the matrix ${size}.`, { source: source.size, size });
   const { share } = data;
   const tree = matrix.wholeTree();
+  // Every rank evaluates all rows, and holds all points for that.
+  const entries = await holding(source, () => [tree.order]);
   const { lists } = share ?? data;
   const pairs = farPairs(tree, lists.far);
   const count = lists.far.length / 2;
@@ -101,7 +103,7 @@ export async function blockErrors(
     const places = sampleWithoutReplacement(tree.end[ν] - tree.begin[ν], columns, new RandomStream(seed, STREAM, leaf));
     const drawn = places.map((place) => tree.order[tree.begin[ν] + place]);
     const exact = zeros(size, drawn.length);
-    source.entries(tree.order, drawn, exact);
+    entries.entries(tree.order, drawn, exact);
     const units = zeros(size, drawn.length);
     drawn.forEach((j, t) => {
       units.data[j + t * size] = 1;
@@ -114,5 +116,6 @@ export async function blockErrors(
     addColumns(tree, pairs, leaf, { exact, difference }, sums);
     control.onProgress?.({ phase: 'compare blocks', done: leaf + 1, total: leaves });
   }
+  source.parts?.letGo();
   return Array.from(sums.exact, (exact, f) => (exact > 0 ? sums.difference[f] / exact : null));
 }

@@ -16,7 +16,7 @@ import type { Shared, Team } from '../../parallel/team.js';
 import { requireControl, type RunControl } from '../../core/context.js';
 import { requireKnownOptions } from '../../core/known-options.js';
 import { warn } from '../../core/warning.js';
-import { requireSource, type EntrySource } from '../../source/entry-source.js';
+import { requireSource, type EntrySource, lettingGo } from '../../source/entry-source.js';
 import { applyGraph, applyState, applyTask, bytesOfVector, type ApplyArguments, type ApplyState } from './apply.js';
 import { diagonalOrder, type HierarchicalData } from './data.js';
 import { DeviceMatrix } from '../device/device-matrix.js';
@@ -216,7 +216,8 @@ export class HierarchicalMatrix<R extends CompressionReport = CompressionReport>
         source: source.size,
         size: this.size,
       });
-    return estimateError(source, this, options, { ...control, team: this.#team });
+    const own = { ...control, team: this.#team };
+    return lettingGo(source, own, () => estimateError(source, this, options, own));
   }
 
   /** Frees what the workers hold of it; the matrix cannot multiply any more. */

@@ -79,7 +79,6 @@ export async function columnsError(
   const { rowShare } = approximation;
   const count = columnCount(size);
   const columns = new OwnColumns(source, approximation, { width: columnsAtATime(size), unit }, control);
-  await columns.open();
   try {
     const drawn = sampleWithoutReplacement(size, count, new RandomStream(seed, STREAM));
     const { exact, errors } = await columns.compare(drawn);

@@ -12,7 +12,7 @@ import { independentTasks, type TaskGraph } from '../../parallel/task-graph.js';
 import { defineTask } from '../../parallel/task.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import type { Shared } from '../../parallel/team.js';
-import type { EntrySource } from '../../source/entry-source.js';
+import { holding, type EntrySource } from '../../source/entry-source.js';
 import { openHandle, sourceState, type SourceHandle } from '../../source/share-source.js';
 import { PANEL } from './sampled-columns.js';
 
@@ -89,8 +89,8 @@ export interface OwnColumnsSetup {
 export class OwnColumns {
   readonly #approximation: OwnRowsOperator;
   readonly #control: TeamControl;
-  readonly #state: OwnColumnsState;
-  readonly #sharing: { readonly modules: readonly string[]; readonly solo: boolean };
+  readonly #state: Omit<OwnColumnsState, 'source'>;
+  readonly #source: EntrySource;
   readonly #units: Matrix;
   readonly #graph: TaskGraph;
   #shared: Shared<OwnColumnsState> | undefined;
@@ -110,7 +110,6 @@ export class OwnColumns {
         from = begins[leaf];
         tasks.push(leaf);
       }
-    const { handle, modules, solo } = sourceState(source);
     const numbers = (length: number): Float64Array => inLargePages(sharedFloat64(length));
     const places = (some: readonly number[], end: number): Int32Array => {
       const all = sharedInt32(some.length + 1);
@@ -120,11 +119,10 @@ export class OwnColumns {
     };
     this.#approximation = approximation;
     this.#control = control;
-    this.#sharing = { modules, solo };
+    this.#source = source;
     this.#units = view(numbers(rows * width), 0, rows, width);
     this.#graph = independentTasks(tasks.length);
     this.#state = {
-      source: handle,
       indices: rowShare.indices,
       leafBegin: places(begins, rows),
       taskBegin: places(tasks, begins.length),
@@ -136,9 +134,13 @@ export class OwnColumns {
     };
   }
 
-  /** Hands the team what it compares. */
-  async open(): Promise<void> {
-    this.#shared = await this.#control.team.share(this.#state, this.#sharing);
+  /** Hands the team what it compares; where ranks have parts of the source, with its entries in these columns. */
+  async #open(columns: Int32Array): Promise<void> {
+    if (this.#shared !== undefined && this.#source.parts === undefined) return;
+    this.close();
+    const held = await holding(this.#source, () => [this.#state.indices, columns], this.#control);
+    const { handle, modules, solo } = sourceState(held);
+    this.#shared = await this.#control.team.share({ ...this.#state, source: handle }, { modules, solo });
   }
 
   close(): void {
@@ -154,6 +156,7 @@ export class OwnColumns {
     const exact = new Float64Array(positions.length);
     const errors = new Float64Array(positions.length);
     const indices = this.#approximation.rowShare.indicesAt(positions);
+    await this.#open(indices);
     for (let first = 0; first < positions.length; first += width) {
       const batch = positions.subarray(first, first + width);
       (await this.#batch(batch, indices.subarray(first, first + width))).forEach((sum, k) => {

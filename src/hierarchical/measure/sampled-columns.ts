@@ -13,7 +13,7 @@ import type { LinearOperator } from '../../operator/linear-operator.js';
 import { defineTask } from '../../parallel/task.js';
 import { independentTasks } from '../../parallel/task-graph.js';
 import type { TeamControl } from '../../parallel/team-control.js';
-import type { EntrySource } from '../../source/entry-source.js';
+import { holding, type EntrySource } from '../../source/entry-source.js';
 import { openHandle, sourceState, type SourceHandle } from '../../source/share-source.js';
 
 /** Rows evaluated at a time. */
@@ -184,7 +184,13 @@ export async function columnNorms(
   const { communicator } = team;
   const own = only === undefined ? ownPortion(communicator, panels) : { first: 0, end: panels };
   const graph = independentTasks(own.end - own.first);
-  const { handle, modules, solo } = sourceState(source);
+  const compared = (): Int32Array[] => {
+    const end = Math.min(source.size, PANEL * own.end);
+    const rows = only ?? Int32Array.from({ length: end - PANEL * own.first }, (_, r) => PANEL * own.first + r);
+    return [rows, vectors.columns];
+  };
+  const held = await holding(source, compared, control);
+  const { handle, modules, solo } = sourceState(held);
   const norms = group + approximations.length;
   const partial = sharedFloat64(norms * panels * width);
   const exact = new Float64Array(vectors.columns.length);

@@ -52,6 +52,8 @@ export class BroughtClusters {
   /** 1 for clusters all of which was brought. */
   readonly #isHere: Uint8Array;
   #pools: RowPools;
+  /** Clusters all of which was brought last. */
+  #whole: readonly number[] = [];
 
   /** `pools` says how large they are. */
   constructor(lists: NearLists, pools: RowPools, dealt: DealtOrder | undefined, communicator: Communicator) {
@@ -67,6 +69,20 @@ export class BroughtClusters {
   /** The pools that were brought last, for workers to read. */
   get pools(): RowPools {
     return this.#pools;
+  }
+
+  /** Indices that are here without being brought: own ones, or all. */
+  get own(): Int32Array {
+    const { order } = this.#tree;
+    if (this.#dealt === undefined) return order;
+    const { begin, end } = this.#dealt.ranges[this.#communicator.rank];
+    return order.subarray(begin, end);
+  }
+
+  /** Indices that were brought last: those of pools and of whole clusters. */
+  get brought(): Int32Array[] {
+    const { begin, end, order } = this.#tree;
+    return [this.#pools.numbers, ...this.#whole.map((μ) => order.subarray(begin[μ], end[μ]))];
   }
 
   /**
@@ -170,7 +186,8 @@ export class BroughtClusters {
   /** Room for pools, with own rows of them; and notes which whole clusters come. */
   #makeRoom(wanted: readonly Asked[], own: PositionRange): void {
     const pooled = wanted.filter((some) => this.#isPool(some));
-    for (const some of wanted) if (!this.#isPool(some)) this.#isHere[nodeOf(some)] = 1;
+    this.#whole = wanted.filter((some) => !this.#isPool(some)).map(nodeOf);
+    for (const μ of this.#whole) this.#isHere[μ] = 1;
     const at = sharedInt32(nodesOf(this.#tree)).fill(-1);
     let next = 0;
     for (const μ of pooled) {

@@ -7,6 +7,7 @@ import { sharedInt32 } from '../../core/shared-array.js';
 import type { WorkerContext } from '../../parallel/task.js';
 import type { EntrySource, Points } from '../../source/entry-source.js';
 import type { Distance, KnownEntries } from './distance.js';
+import { distanceParts, type DistanceParts } from './geometric-parts.js';
 import {
   DISTANCE_TABLE,
   DISTANCES,
@@ -32,15 +33,32 @@ export type ChosenDistance = {
 } &
   /** With the points whose Euclidean distance it is, if it is one. */
   (
-    | { readonly state: DistanceState; readonly points: Points | undefined; readonly place?: undefined }
+    | {
+        readonly state: DistanceState;
+        readonly points: Points | undefined;
+        readonly parts?: undefined;
+        readonly place?: undefined;
+      }
+    /** The same of points that several ranks have parts of. */
+    | {
+        readonly state?: undefined;
+        readonly points?: undefined;
+        readonly parts: DistanceParts;
+        readonly place?: undefined;
+      }
     /** Indices on a line, and the place of each. */
-    | { readonly state?: undefined; readonly points?: undefined; readonly place: Int32Array }
+    | {
+        readonly state?: undefined;
+        readonly points?: undefined;
+        readonly parts?: undefined;
+        readonly place: Int32Array;
+      }
   );
 
 /** The distance that 'auto' stands for: the geometric one where there are points, else the angle. */
-export function resolvedDistance(name: DistanceName, { points }: EntrySource): TableDistance {
+export function resolvedDistance(name: DistanceName, { points, parts }: EntrySource): TableDistance {
   if (name !== 'auto') return name;
-  return points === undefined ? 'angle' : 'geometric';
+  return points === undefined && parts === undefined ? 'angle' : 'geometric';
 }
 
 /** Whether a distance is one between places on a line, for which nothing is searched. */
@@ -48,8 +66,8 @@ export const isPlaced = (name: DistanceName, source: EntrySource): boolean =>
   DISTANCE_TABLE[resolvedDistance(name, source)].needs === 'nothing';
 
 /**
- * Looks a distance up by name and readies its data. Throws OptionError for an unknown name or for a distance of points
- * without points.
+ * Looks a distance up by name and readies its data. Throws OptionError for an unknown name, for a distance of points
+ * without points, or of entries where each rank has a part of the source.
  */
 export function chooseDistance(
   name: DistanceName,
@@ -57,7 +75,7 @@ export function chooseDistance(
   seed: number,
   known: KnownEntries = {},
 ): ChosenDistance {
-  const { size, points } = source;
+  const { size, points, parts } = source;
   if (!Number.isInteger(size) || size < 1)
     throw new ShapeError(`A source must have at least one row; this one has size ${size}.`, { size });
   if (!DISTANCES.includes(name))
@@ -65,7 +83,7 @@ export function chooseDistance(
       distance: name,
     });
   const chosen = resolvedDistance(name, source);
-  if (needsPoints(chosen) && points === undefined) {
+  if (needsPoints(chosen) && points === undefined && parts === undefined) {
     const others = entryDistances().map((other) => `'${other}'`);
     throw new OptionError(
       `The distance '${chosen}' needs a source with points: choose ${others.join(' or ')}, which use entries alone.`,
@@ -77,6 +95,15 @@ export function chooseDistance(
     const place = sharedInt32(size);
     form.place(place, seed);
     return { name: chosen, size, place, modules: [], solo: false };
+  }
+  if (parts !== undefined) {
+    if (form.needs === 'entries')
+      throw new OptionError(
+        `The distance '${chosen}' needs entries of any pair, and each rank has a part of the source: choose ` +
+          `'geometric', or give kernelSource all points on every rank.`,
+        { distance: name },
+      );
+    return { name: chosen, size, parts: distanceParts(parts.points), modules: [], solo: false };
   }
   const { data, modules, solo } = form.prepare(source, known);
   const state = { name: chosen as SearchedName, data };

@@ -5,16 +5,14 @@
 import { ShapeError } from '../../core/errors.js';
 import { toShared } from '../../core/shared-array.js';
 import type { Points } from '../../source/entry-source.js';
-import { asPoints } from '../../source/points.js';
+import { asPoints, LARGEST_DIRECT_DIMENSION, sumsOfPoints } from '../../source/points.js';
 import { DirectDistance } from './direct-distance.js';
-import type { SearchedDistance } from './distance.js';
+import type { Distance, SearchedDistance } from './distance.js';
+import { HeldDistance, type TabledPoints } from './geometric-parts.js';
 import { centredPoints, ProductDistance, type CentredPoints } from './product-distance.js';
 
-/** Up to this dimension differences are about as fast as products, and more exact. */
-const LARGEST_DIRECT_DIMENSION = 16;
-
 /** ‖x_i − x_j‖, where there are points. */
-export const geometric: SearchedDistance<Points | CentredPoints> = {
+export const geometric: SearchedDistance<Points | CentredPoints | TabledPoints> = {
   description: 'of the points',
   needs: 'points',
   prepare({ size, points: given }) {
@@ -25,10 +23,15 @@ export const geometric: SearchedDistance<Points | CentredPoints> = {
         count: given!.count,
       });
     const points: Points = { dimension, count: size, coordinates: toShared(coordinates) };
-    const data = dimension <= LARGEST_DIRECT_DIMENSION ? points : centredPoints(points);
+    const data = dimension <= LARGEST_DIRECT_DIMENSION ? points : centredPoints(points, sumsOfPoints(points));
     return { data, modules: [], solo: false };
   },
-  pointsOf: (data) => ('norms' in data ? data.points : data),
-  open: (data, { blas }) => ('norms' in data ? new ProductDistance(data, blas) : new DirectDistance(data)),
+  // Those that are held for now are no points to search among.
+  pointsOf: (data) => ('places' in data ? undefined : 'norms' in data ? data.points : data),
+  open: (data, { blas }) => {
+    const distanceOf = (points: Points | CentredPoints): Distance =>
+      'norms' in points ? new ProductDistance(points, blas) : new DirectDistance(points);
+    return 'places' in data ? new HeldDistance(data.places, distanceOf(data.held)) : distanceOf(data);
+  },
   fromDissimilarity: Math.sqrt,
 };

@@ -7,7 +7,8 @@ import type { Indices } from '../../core/indices.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
 import type { Blas } from '../../dense/blas.js';
 import { view, type Matrix } from '../../dense/matrix.js';
-import type { Points } from '../../source/entry-source.js';
+import type { Points, PointSums } from '../../source/entry-source.js';
+import { meanToMove } from '../../source/points.js';
 import type { Distance } from './distance.js';
 
 /** Points as products take them, and their squared norms. */
@@ -16,23 +17,17 @@ export interface CentredPoints {
   readonly norms: Float64Array;
 }
 
-/** Moves points by their mean (into a copy) if that at least halves their mean squared norm. */
-export function centredPoints(given: Points): CentredPoints {
-  const { dimension: d, count, coordinates: x } = given;
-  const mean = new Float64Array(d);
+/** Moves points by the mean of those that have these sums, into a copy, if that halves the mean squared norm. */
+export function centredPoints(points: Points, all: PointSums): CentredPoints {
+  const { dimension: d, count, coordinates: x } = points;
   const norms = sharedFloat64(count);
-  let total = 0;
+  const mean = meanToMove(all);
+  const coordinates = mean === undefined ? x : sharedFloat64(d * count);
   for (let i = 0; i < count; i++) {
-    for (let c = 0, r = i * d; c < d; c++) mean[c] += x[r + c] / count;
-    total += norms[i] = squaredNorm(x, i * d, d);
-  }
-  if (squaredNorm(mean, 0, d) * count < 0.5 * total) return { points: given, norms };
-  const coordinates = sharedFloat64(d * count);
-  for (let i = 0; i < count; i++) {
-    for (let c = 0, r = i * d; c < d; c++) coordinates[r + c] = x[r + c] - mean[c];
+    if (mean !== undefined) for (let c = 0, r = i * d; c < d; c++) coordinates[r + c] = x[r + c] - mean[c];
     norms[i] = squaredNorm(coordinates, i * d, d);
   }
-  return { points: { dimension: d, count, coordinates }, norms };
+  return { points: mean === undefined ? points : { dimension: d, count, coordinates }, norms };
 }
 
 /** Squared Euclidean distances by matrix products. */
