@@ -5,6 +5,7 @@
 import type { AbortSignalLike } from '../core/context.js';
 import type { FloatArray } from '../core/floats.js';
 import type { LossName } from '../network/losses/table.js';
+import type { GraphLoss } from '../layers/losses.js';
 import type { ParameterLayout } from '../network/parameter-layout.js';
 import type { DeviceObjective } from './device/device-objective.js';
 import type { DevicePass } from './device/layout.js';
@@ -15,6 +16,9 @@ import type { CurvatureKind } from './objective/workspace.js';
 
 /** What is trained on a device. */
 export type ObjectiveThere = DeviceObjective;
+
+/** Numbers for a network as it was given, a batch size and a loss. */
+type NumbersApart = (network: ParameterLayout, batchSize: number, loss: GraphLoss) => number;
 
 /** What decides which factors layers have. */
 export type FactorSubject = Pick<Objective, 'network' | 'rotatedInputs' | 'diagonalOutputs'>;
@@ -40,17 +44,17 @@ export interface Optimizer {
   /** Takes its memory and begins at the objective's parameters. */
   readonly begin: (objective: Objective) => Stepper;
   /** Passes that its steps ask for on a device. Default: products with its curvature. */
-  readonly passes?: readonly DevicePass[] | undefined;
+  readonly passes?: ((network: ParameterLayout, batchSize: number) => readonly DevicePass[]) | undefined;
   /** How many parts of a batch those are of, besides the whole. Default 0. */
   readonly parts?: number | undefined;
   /** Of which sides of layers it takes moments there, behind the pass 'draw'. Default none. */
   readonly moments?: ((subject: FactorSubject) => readonly MomentShape[]) | undefined;
   /** Numbers that it takes on a device alone, besides those of `spare`. Default none. */
-  readonly apart?: ((network: ParameterLayout, batchSize: number) => number) | undefined;
+  readonly apart?: NumbersApart | undefined;
+  /** Numbers of buffers that it makes there. Default none. */
+  readonly beside?: NumbersApart | undefined;
   /** The same on a device; absent of optimizers that use more than gradients. */
   readonly onDevice?: ((objective: ObjectiveThere) => DeviceStepper) | undefined;
-  /** Where it is absent for some option alone: what does not go there, and what does. */
-  readonly refused?: { readonly what: string; readonly advice: string } | undefined;
 }
 
 /** What the loop tells of a step. The batch is loaded in the objective. */
@@ -128,8 +132,7 @@ export interface Stepper {
 }
 
 /** An optimizer at work on a device, where a step ends later; else as {@link Stepper}. */
-export interface DeviceStepper extends Omit<Stepper, 'step' | 'prepare'> {
-  readonly prepare?: undefined;
+export interface DeviceStepper extends Omit<Stepper, 'step'> {
   /** As `Stepper.step`. Rejects, too, with DeviceError and DeviceLostError. */
   step(plan: StepPlan): Promise<StepReport>;
 }

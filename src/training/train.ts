@@ -196,7 +196,7 @@ async function openObjective(
   const capacity = Math.max(partSize, Math.min(EVALUATED, training.samples));
   if (device !== null && device.team === null) {
     const own = onDevice(network, loss, settings, { code, team });
-    const { curvature, passes = curvature === 'none' ? [] : [curvature], parts = 0 } = optimizer;
+    const { curvature, parts = 0 } = optimizer;
     const factors = isGraphNetwork(network)
       ? { rotatedInputs: false, diagonalOutputs: false }
       : {
@@ -209,13 +209,16 @@ async function openObjective(
       device,
       precision: precisionOf(parameters),
       batchSize: capacity,
-      spare: optimizer.spare(own, capacity) + spareVectors(own, average !== null, false),
-      apart: optimizer.apart?.(own, capacity) ?? 0,
-      passes,
+      spare: optimizer.spare(network, capacity) + spareVectors(own, average !== null, false),
+      apart: optimizer.apart?.(network, capacity, loss) ?? 0,
+      beside: optimizer.beside?.(network, capacity, loss) ?? 0,
+      passes: optimizer.passes?.(network, capacity) ?? (curvature === 'none' ? [] : [curvature]),
       parts,
       moments: optimizer.moments?.({ ...factors, network: own }) ?? [],
       factors,
+      perceptron: isGraphNetwork(network) ? undefined : network,
       blas,
+      team,
       regularization,
       seed,
     });
@@ -261,10 +264,7 @@ function onDevice(
   const refuse = (what: string, advice: string): never => {
     throw new OptionError(`${what} does not train on a device: ${advice}, or leave out the device.`, {});
   };
-  if (optimizer.onDevice === undefined) {
-    const { what = optimizer.name, advice = `take one of ${OPTIMIZERS.join(', ')}` } = optimizer.refused ?? {};
-    refuse(what, advice);
-  }
+  if (optimizer.onDevice === undefined) refuse(optimizer.name, `take one of ${OPTIMIZERS.join(', ')}`);
   if ((team?.communicator.size ?? 1) > 1) refuse('A run of several ranks', 'take one rank');
   if (code !== null) refuse("A perceptron's code", 'take a network of layers (variationalAutoencoder)');
   if (isGraphNetwork(network)) return network;

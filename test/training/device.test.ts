@@ -132,6 +132,20 @@ const CURVED: Readonly<Record<string, TrainOptions>> = {
     ],
     epochs: 3,
   },
+  // Kept over steps, factored again for other λ; a part of the directions; frozen layers; bases of units.
+  'hessian-free, hierarchical': {
+    optimizer: { name: 'hessian-free', preconditioner: 'hierarchical', iterations: 8, decrease: 0.1 },
+    regularization: 0.01,
+    epochs: 5,
+  },
+  'hessian-free, hierarchical, groups': {
+    optimizer: { name: 'hessian-free', preconditioner: 'hierarchical', share: 0.7, curvatureShare: 1, damping: 0.05 },
+    groups: [
+      { layers: [0], frozen: true },
+      { layers: [1], rate: 0.5, decay: 0.1 },
+    ],
+    batchSize: 20,
+  },
   // Hessians that are not definite; pivots that are; systems by the size of the network.
   newton: { optimizer: { name: 'newton', learningRate: 0.1 } },
   'damped-newton': { optimizer: { name: 'damped-newton', damping: 3 }, regularization: 0.02, epochs: 3 },
@@ -148,6 +162,8 @@ const CURVED: Readonly<Record<string, TrainOptions>> = {
     regularization: 0.05,
     batchSize: 20,
   },
+  // Without a name: the system is smaller than the matrix.
+  'levenberg-marquardt, few samples': { optimizer: 'levenberg-marquardt', batchSize: 7, steps: 3 },
   'levenberg-marquardt, cg': { optimizer: { name: 'levenberg-marquardt', solver: 'cg', iterations: 6 } },
   kfac: { optimizer: { name: 'kfac', statisticsSamples: 30, modelSamples: 17, inversesEvery: 4 }, epochs: 9 },
   'kfac, factored': {
@@ -206,7 +222,9 @@ describe.each(['cuda', 'webgpu'] as const)('training on %s', (name) => {
   });
 
   it.each(
-    name === 'cuda' ? Object.keys(CURVED) : ['newton-cg, armijo', 'levenberg-marquardt', 'levenberg-marquardt, dual'],
+    name === 'cuda'
+      ? Object.keys(CURVED)
+      : ['newton-cg, armijo', 'levenberg-marquardt', 'levenberg-marquardt, dual', 'hessian-free, hierarchical'],
   )('takes_steps_by_curvature: %s', async (of) => {
     // A column of a dense matrix is a product.
     const model = of === 'levenberg-marquardt' ? perceptron(20, 1) : perceptron();
@@ -230,6 +248,7 @@ describe.each(['cuda', 'webgpu'] as const)('training on %s', (name) => {
     .each([
       'hessian-free, kfac',
       'hessian-free, diagonal',
+      'hessian-free, hierarchical',
       'levenberg-marquardt, dual',
       'kfac',
       'kfac, networks of layers',
@@ -285,14 +304,16 @@ describe.each(['cuda', 'webgpu'] as const)('training on %s', (name) => {
     await both(model, { optimizer, batchSize: 'all', epochs: 1 });
   });
 
-  it.each(name === 'cuda' ? ['adam', 'kfac', 'ekfac-adam', 'nystrom'] : ['adam'])(
+  it.each(name === 'cuda' ? ['adam', 'kfac', 'ekfac-adam', 'nystrom', 'hierarchical'] : ['adam'])(
     'goes_on_from_a_checkpoint_to_the_same_parameters: %s',
     async (of) => {
       const folder = await mkdtemp(join(tmpdir(), 'hmatrix-device-'));
       try {
         const model = of === 'adam' ? (MODELS.convolutional() as unknown as GivenModel) : perceptron();
-        const optimizer =
-          of === 'nystrom' ? { name: 'hessian-free', preconditioner: of, refresh: 4, iterations: 3 } : of;
+        const isPreconditioner = of === 'nystrom' || of === 'hierarchical';
+        const optimizer = isPreconditioner
+          ? { name: 'hessian-free', preconditioner: of, refresh: 4, iterations: 3 }
+          : of;
         const asked = { optimizer, batchSize: 20, average: 0.9, device } as TrainOptions;
         const whole = await train(model, { ...asked, epochs: 2 });
         await train(model, { ...asked, epochs: 1, checkpoint: folder });
@@ -443,10 +464,9 @@ describe.each(['cuda', 'webgpu'] as const)('training on %s', (name) => {
     const asked = train(perceptron(), { device, optimizer: { ...adam(), name: 'own', onDevice: undefined } });
     await expect(asked).rejects.toThrow(OptionError);
     await expect(asked).rejects.toThrow(/own does not train on a device: take one of sgd, /);
-    const other = train(perceptron(), { device, optimizer: { name: 'hessian-free', preconditioner: 'hierarchical' } });
-    await expect(other).rejects.toThrow(
-      /preconditioner: 'hierarchical' does not train on a device: take preconditioner: 'kfac'/,
-    );
+    const blocks = { name: 'hessian-free', preconditioner: 'hierarchical' } as const;
+    const other = train(MODELS.convolutional() as unknown as GivenModel, { device, optimizer: blocks });
+    await expect(other).rejects.toThrow(/preconditioner: 'hierarchical' is for perceptrons .*: 'kfac'/);
     const squares = { name: 'hessian-free', preconditioner: 'diagonal' } as const;
     const unlike = train(MODELS.convolutional() as unknown as GivenModel, { device, optimizer: squares });
     await expect(unlike).rejects.toThrow(/gradients are known for perceptrons alone: take preconditioner: 'kfac'/);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { NonFiniteError, OptionError } from '#hmatrix/core/errors.js';
+import { NonFiniteError, NotPositiveDefiniteError, OptionError } from '#hmatrix/core/errors.js';
 import { dampedNewton, newton } from '#hmatrix/training/optimizers/dense-newton.js';
 import { HF_PRECONDITIONERS, hessianFree } from '#hmatrix/training/optimizers/hessian-free.js';
 import { lbfgs } from '#hmatrix/training/optimizers/lbfgs.js';
@@ -240,6 +240,24 @@ describe('directions by products', () => {
     const { spare } = levenbergMarquardt({ solver: 'dual' });
     const network = { layers: [], inputs: 3, outputs: 100, parameters: 500 };
     expect(() => spare(network, 1000)).toThrow("solver: 'cg'");
+  });
+
+  it('raise_a_damping_that_a_dual_system_cannot_tell_from_zero', async () => {
+    const options = { solver: 'dual', damping: 1e-19, increase: 1e3 } as const;
+    const twice = async (search: 'ratio' | 'armijo') => {
+      const one = await openCase(levenbergMarquardt({ ...options, search }), { samples: 12 });
+      const { objective } = one;
+      // Samples that are there twice make it singular.
+      for (const array of [objective.inputsOf(0), objective.targetsOf()])
+        array.copyWithin(array.length / 2, 0, array.length / 2);
+      return one;
+    };
+    const { stepper, plan } = await twice('ratio');
+    const { damping, rejected } = stepper.step(plan());
+    expect(damping).toBeGreaterThan(1e-18);
+    expect(rejected).toBeUndefined();
+    const other = await twice('armijo');
+    expect(() => other.stepper.step(other.plan())).toThrow(NotPositiveDefiniteError);
   });
 
   it('choose_the_smaller_system', () => {

@@ -327,6 +327,15 @@ export class KroneckerFactorization implements LinearOperator {
     return this;
   }
 
+  /**
+   * What a solve goes by: of each layer (c·A + λI)⁻¹ − I/λ where c·A stands, and the factorization of H̃ + λI. Throws
+   * OptionError as `solve`.
+   */
+  get inverse(): Pick<KroneckerFactors, 'layers' | 'core'> {
+    this.#requireValid();
+    return { layers: this.#layers, core: this.#core };
+  }
+
   /** What a file keeps of it (`save`). Throws OptionError as `solve`. */
   get kept(): KroneckerFactors {
     this.#product.requireUsable();

@@ -14,7 +14,9 @@ import type { GraphNetwork } from '../../layers/graph-network.js';
 import { takeSamples } from '../../layers/place-samples.js';
 import { divisorOf, rightCount, rightShare } from '../../layers/targets.js';
 import type { Batch } from '../../network/data-set.js';
+import type { Network } from '../../network/network.js';
 import type { Picks } from '../../network/sample-order.js';
+import type { Team } from '../../parallel/team.js';
 import { FILL } from '../../tape/device/maps.js';
 import type { DeviceStep } from '../../tape/device/recorder.js';
 import type { Launches } from '../../tape/device/tape.js';
@@ -48,6 +50,8 @@ export interface DeviceObjectiveOptions {
   readonly spare: number;
   /** Numbers that `apart` is to give besides. */
   readonly apart: number;
+  /** Numbers of buffers that its optimizer makes. Default 0. */
+  readonly beside?: number | undefined;
   /** Passes at θ that its optimizer asks for. */
   readonly passes: readonly DevicePass[];
   /** How many parts of a batch it takes passes of besides. */
@@ -56,8 +60,12 @@ export interface DeviceObjectiveOptions {
   readonly moments: readonly MomentShape[];
   /** What is known of the layers' Kronecker factors, and how errors are drawn. */
   readonly factors: Pick<Objective, 'rotatedInputs' | 'diagonalOutputs'> & { readonly signs?: SampleSigns | undefined };
+  /** What the network was given as, where that is a perceptron, whose draws of errors are the samples' own. */
+  readonly perceptron?: Network | undefined;
   /** Here, for eigenbases and inverses. */
   readonly blas: Blas;
+  /** Here, for hierarchical matrices. */
+  readonly team?: Team | undefined;
   readonly regularization: number;
   readonly seed: number;
 }
@@ -80,6 +88,8 @@ export class DeviceObjective implements LoopObjective {
   readonly #apart = new Map<FloatArray, number>();
   /** How many of the spare numbers are taken. */
   #taken = 0;
+  /** Frees what was made besides. */
+  readonly #closing: (() => void)[] = [];
   /** Which data a trial of one slice has. */
   #tried = '';
   readonly #carried = { loss: 0, weight: 0, parts: 0 };
@@ -156,6 +166,11 @@ export class DeviceObjective implements LoopObjective {
     });
     const vector = (): FloatArray => this.apart(this.network.parameters);
     return onDevice(this, { space, gradient: this.#handle(at.sum), vector });
+  }
+
+  /** Numbers of the optimizer's state that are here alone, zero: of those of `take`. */
+  keep(length: number): FloatArray {
+    return this.#memory.take(length, this.options.precision);
   }
 
   /** Numbers that are there alone, zero: what stands for them here. */
@@ -333,9 +348,9 @@ export class DeviceObjective implements LoopObjective {
     return form;
   }
 
-  /** Whether the network was given as a perceptron, whose draws of errors are the samples' own. */
+  /** Whether the network was given as a perceptron. */
   get isPerceptron(): boolean {
-    return this.options.factors.signs !== undefined;
+    return this.options.perceptron !== undefined;
   }
 
   /** Moments of the batch's first samples (device-factors.ts). Rejects as `product`. */
@@ -384,7 +399,13 @@ export class DeviceObjective implements LoopObjective {
     };
   }
 
+  /** Does `what` when it is closed: frees what is made besides. */
+  whenClosed(what: () => void): void {
+    this.#closing.push(what);
+  }
+
   close(): void {
+    for (const free of this.#closing) free();
     this.batch.close();
   }
 

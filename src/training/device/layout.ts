@@ -26,6 +26,8 @@ export interface DeviceLayoutOptions {
   readonly batchSize: number;
   /** Numbers of the optimizer's state. */
   readonly spare: number;
+  /** Numbers of buffers that it makes. Default 0. */
+  readonly beside?: number | undefined;
   /** Passes at θ that are asked for behind the first one, and then trials of f at other vectors. */
   readonly passes: readonly DevicePass[];
   /** How many parts of a batch there are passes of besides. */
@@ -52,7 +54,7 @@ export interface DeviceLayout {
   /** Where things begin; `settings` of each layer, one more set for all. */
   readonly at: Readonly<Record<Region, number>>;
   readonly numbers: number;
-  /** Bytes that launches take besides. */
+  /** Bytes that launches, and buffers of the optimizer's, take besides. */
   readonly lists: number;
 }
 
@@ -97,7 +99,7 @@ const FORM_DOTS = 3;
 const sliceLists = ({ updates }: NetworkPlan): number => LAUNCH_BYTES * (5 + 2 * updates.length);
 
 function layOut(options: DeviceLayoutOptions, slice: number, holdsAll: boolean): DeviceLayout {
-  const { network, batchSize, spare, passes, parts } = options;
+  const { network, precision, batchSize, spare, beside = 0, passes, parts } = options;
   // Errors that are drawn go along no direction, and ask for f nowhere else.
   const products = passes.some((pass) => pass !== 'draw');
   const plan = (graph: GraphNetwork['training'], gradient: boolean, behind: readonly Pass[] = []): NetworkPlan =>
@@ -156,7 +158,7 @@ function layOut(options: DeviceLayoutOptions, slice: number, holdsAll: boolean):
     outputs,
     at,
     numbers,
-    lists: COUNTS * (ofTraining + ofOthers + slices * sliceLists(training)),
+    lists: NUMBER_BYTES[precision] * beside + COUNTS * (ofTraining + ofOthers + slices * sliceLists(training)),
   };
 }
 

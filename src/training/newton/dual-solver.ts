@@ -11,7 +11,7 @@
  *
  * One step of refinement by a product with G takes back what single precision lost.
  */
-import { OptionError } from '../../core/errors.js';
+import { NotPositiveDefiniteError, OptionError } from '../../core/errors.js';
 import { inUnits } from '../../core/memory.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
 import { floats, precisionOf, type FloatArray } from '../../core/floats.js';
@@ -114,9 +114,9 @@ export class DualSolver<S extends Space = Vectors> implements Solver<S> {
     if (this.#factored !== λ) {
       this.#factored = Number.NaN;
       if (!(yield* this.#places.factor(λ)))
-        throw new OptionError(
+        throw new NotPositiveDefiniteError(
           `The dual system has no Cholesky factor at damping ${λ}: it is below what ${precisionOf(this.#right)} can ` +
-            `tell from zero.`,
+            `tell from zero. Take more.`,
           { damping: λ },
         );
       this.#factored = λ;

@@ -30,6 +30,7 @@ export const there = (method: NewtonMethod, objective: Pick<NewtonObjective, 'en
   get rules() {
     return method.rules;
   },
+  ...(method.prepare === undefined ? {} : { prepare: async (signal) => method.prepare!(signal) }),
   step: async (plan) => {
     const report = await later(method.steps(plan));
     await later(objective.end());

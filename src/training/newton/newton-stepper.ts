@@ -9,7 +9,7 @@
  *
  * A step that does not lower f of the batch is not taken (but for 'fixed', which does not look).
  */
-import { NonFiniteError } from '../../core/errors.js';
+import { NonFiniteError, NotPositiveDefiniteError } from '../../core/errors.js';
 import type { FloatArray } from '../../core/floats.js';
 import type { ParameterLayout } from '../../network/parameter-layout.js';
 import type { StepPlan, StepReport } from '../optimizer.js';
@@ -145,7 +145,8 @@ export class NewtonStepper<S extends Space> implements NewtonMethod {
         direction = yield* this.#direction(bound);
       } catch (error) {
         // A damping that is too small for the precision is raised, once a try.
-        if (!(error instanceof NonFiniteError) || search === 'radius' || k + 1 === tries) throw error;
+        const low = error instanceof NonFiniteError || error instanceof NotPositiveDefiniteError;
+        if (!low || search === 'radius' || k + 1 === tries) throw error;
         numbers['damping'] = nextDamping(damping, 0, rule);
         continue;
       }

@@ -83,7 +83,7 @@ const ADD_BIASES: PortableKernel = {
 
 /** The dual solver on a device: as many numbers as here, but in its precision, and copies of the layers' inputs. */
 export const DUAL_THERE: SolverThere = {
-  passes: ['gauss-newton', 'draw'],
+  passes: () => ['gauss-newton', 'draw'],
   apart: (network, batchSize) => dualNumbers(network, batchSize).reduce((sum, own) => sum + vectorNumbers(own), 0),
   begin: (objective, own) => {
     if (!objective.isPerceptron) refuseLayers("solver: 'dual'", "solver: 'cg'");

@@ -103,7 +103,7 @@ export function ekfacAdam(options: EkfacAdamOptions = {}): Optimizer {
     rotateInputs: (loss) => !lossOf(loss).classes,
     spare: (network) => 5 * vectorNumbers(network.parameters) + sidesSpare(network, sidesOptions(settings)),
     begin: (objective) => here(new EkfacStepper(new EkfacOnHost(objective, sidesOptions(settings)), settings)),
-    passes: statistics === 'factors' ? ['draw'] : [],
+    passes: () => (statistics === 'factors' ? ['draw'] : []),
     parts: statistics === 'factors' ? 1 : 0,
     moments: (subject) => {
       const sides = sidesOptions(settings);

@@ -15,7 +15,7 @@ import { kfacPreconditioner } from '../newton/preconditioners/kfac.js';
 import { nystromPreconditioner } from '../newton/preconditioners/nystrom.js';
 import { noPreconditioner, type PreconditionerPlan } from '../newton/preconditioners/preconditioner.js';
 import type { Optimizer } from '../optimizer.js';
-import { preconditionersThere, type PreconditionerThere } from './preconditioners-on-device.js';
+import { preconditionersThere } from './preconditioners-on-device.js';
 
 /** Preconditioners of {@link hessianFree}. */
 export const HF_PRECONDITIONERS = ['none', 'diagonal', 'kfac', 'nystrom', 'hierarchical'] as const;
@@ -132,8 +132,9 @@ export function hessianFree(options: HessianFreeOptions = {}): Optimizer {
     hierarchical: hierarchicalPreconditioner({ share, curvatureShare }),
   };
   const plan = plans[preconditioner];
-  const { begin: beginThere, ...asked }: Partial<PreconditionerThere> =
-    preconditioner === 'hierarchical' ? {} : preconditionersThere({ rank, refresh, seed })[preconditioner];
+  const { begin: beginThere, ...asked } = preconditionersThere({ rank, refresh, seed, share, curvatureShare })[
+    preconditioner
+  ];
   const stepping: HessianFreeSettings = {
     damping,
     rule: adapt ? { increase, decrease, least: leastDamping, most: mostDamping } : null,
@@ -163,20 +164,12 @@ export function hessianFree(options: HessianFreeOptions = {}): Optimizer {
     spare: (network, batchSize) => hessianFreeNumbers(network) + plan.spare(network, batchSize),
     begin: (objective) =>
       here(new HessianFreeStepper(onHost(objective), stepping, (numbers) => plan.begin(objective, numbers))),
-    ...(beginThere === undefined
-      ? {
-          refused: {
-            what: "hessian-free with preconditioner: 'hierarchical'",
-            advice: "take preconditioner: 'kfac', 'nystrom', 'diagonal' or 'none'",
-          },
-        }
-      : {
-          ...asked,
-          parts: curvatureShare < 1 ? 1 : 0,
-          onDevice: (objective) => {
-            const own = objective.newton();
-            return there(new HessianFreeStepper(own, stepping, () => beginThere(objective, own.space)), own);
-          },
-        }),
+    ...asked,
+    parts: curvatureShare < 1 ? 1 : 0,
+    onDevice: (objective) => {
+      const own = objective.newton();
+      const begin = (numbers: Record<string, number>) => beginThere(objective, own.space, numbers);
+      return there(new HessianFreeStepper(own, stepping, begin), own);
+    },
   };
 }

@@ -37,7 +37,7 @@ export function kfacOptimizer(options: KfacOptimizerOptions = {}): Optimizer {
     rotateInputs: () => true,
     spare: (network) => 4 * vectorNumbers(network.parameters) + sidesSpare(network, sidesOptions(settings)),
     begin: (objective) => here(new KfacStepper(kfacOnHost(objective, sidesOptions(settings)), settings)),
-    passes: ['tangent', 'draw'],
+    passes: () => ['tangent', 'draw'],
     parts: 2,
     moments: (subject) => {
       const sides = sidesOptions(settings);

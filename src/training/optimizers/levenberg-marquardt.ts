@@ -51,7 +51,7 @@ const DENSE_THERE = denseThere({ curvature: 'gauss-newton', eigenvalues: 'absolu
 /** Most parameters of a dense matrix that is asked for: 3.2 GB. */
 const MOST_DENSE = 20_000;
 
-/** The form for a network and a batch; of layers, as all are on devices, it chooses no dual one. */
+/** The form for a network and a batch, here and on devices; of networks of layers it chooses no dual one. */
 export function chooseLmSolver(solver: LmSolver, network: ParameterLayout, batchSize: number): LmSolver {
   if (solver !== 'auto') return solver;
   const { parameters, outputs } = network;
@@ -84,17 +84,22 @@ export function levenbergMarquardt(options: LevenbergMarquardtOptions = {}): Opt
         return cgSolver({ curvature: 'gauss-newton', iterations, tolerance });
     }
   };
-  const there: SolverThere =
-    solver === 'dual'
-      ? DUAL_THERE
-      : {
-          apart: (network, batchSize) =>
-            chooseLmSolver(solver, network, batchSize) === 'dense' ? DENSE_THERE.apart!(network, batchSize) : 0,
-          begin: (objective, own) =>
-            chooseLmSolver(solver, objective.network, objective.capacity) === 'dense'
-              ? DENSE_THERE.begin(objective, own)
-              : cgSolver({ curvature: 'gauss-newton', iterations, tolerance }).anywhere!(own),
-        };
+  const thereOf = (network: ParameterLayout, batchSize: number): SolverThere => {
+    switch (chooseLmSolver(solver, network, batchSize)) {
+      case 'dense':
+        return DENSE_THERE;
+      case 'dual':
+        return DUAL_THERE;
+      default:
+        return { begin: (_, own) => cgSolver({ curvature: 'gauss-newton', iterations, tolerance }).anywhere!(own) };
+    }
+  };
+  const there: SolverThere = {
+    passes: (network, batchSize) => thereOf(network, batchSize).passes?.(network, batchSize) ?? ['gauss-newton'],
+    apart: (network, batchSize, loss) => thereOf(network, batchSize).apart?.(network, batchSize, loss) ?? 0,
+    begin: (objective, own) =>
+      thereOf(objective.options.perceptron ?? objective.network, objective.capacity).begin(objective, own),
+  };
   return composeNewton(
     { ...search, increase, decrease },
     {

@@ -59,20 +59,25 @@ function rotated(
   });
 }
 
+/** Numbers of the bases of all layers: U_A and U_Γ, c·A of the last one. */
+const basisNumbers = (size: CurvatureSize): number =>
+  rotated(size).reduce(
+    (sum, { layer, directions, units }) => sum + layer.width * directions + layer.outputs * units,
+    size.network.layers[size.network.layers.length - 1].width ** 2,
+  );
+
+/** Rotated indices, at most. */
+const rotatedIndices = (size: CurvatureSize): number =>
+  rotated(size).reduce((sum, { directions, units }) => sum + directions * units, 0);
+
 /**
  * Bytes of the matrix by default: bases, blocks on the diagonal, and the |S| directions of largest curvature that are
  * factored, 5·|S|³/3 flops, at the price of 64 products of 8nN; |S| ≤ 8192.
  */
 export function matrixBytes(size: CurvatureSize): number {
-  const { layers } = size.network;
   const most = Math.cbrt((3 * PRODUCTS * productFlops(size)) / WEIGHT);
-  let bases = layers[layers.length - 1].width ** 2;
-  let indices = 0;
-  for (const { layer, directions, units } of rotated(size)) {
-    bases += layer.width * directions + layer.outputs * units;
-    indices += directions * units;
-  }
-  return 8 * (bases + Math.min(MOST_DIRECTIONS, indices, most) ** 2 + NUMBERS_OUTSIDE * indices);
+  const indices = rotatedIndices(size);
+  return 8 * (basisNumbers(size) + Math.min(MOST_DIRECTIONS, indices, most) ** 2 + NUMBERS_OUTSIDE * indices);
 }
 
 /** Bytes that making it takes at its peak: rotated activations and errors, the matrix, its nested form, its factors. */
@@ -82,6 +87,31 @@ export function neededBytes(size: CurvatureSize, share: number | undefined): num
   const data = { samples, inputs, outputs } as DataSet;
   const matrix = share === undefined ? matrixBytes(size) : share * 8 * parameters ** 2;
   return rotatedModelBytes({ network, loss, parameters: new Float64Array(0), data }) + 3 * matrix;
+}
+
+/** Numbers on a device, at most. */
+export interface NumbersThere {
+  /** Bases, and what an application has between its products. */
+  readonly own: number;
+  /** The factors of H̃ + λI, vectors of its solves, and lists of both. */
+  readonly core: number;
+}
+
+/** The factors of |S| directions have |S|² numbers where the matrix has half of them. */
+const FACTORS = 2;
+/** Of each rotated index: vectors of a solve, and four lists of places. */
+const NUMBERS_EACH = 16;
+
+/** What it takes on a device. */
+export function numbersThere(size: CurvatureSize, share: number | undefined): NumbersThere {
+  const matrix = share === undefined ? matrixBytes(size) / 8 : share * size.network.parameters ** 2;
+  const indices = rotatedIndices(size);
+  const between = rotated(size).reduce((sum, { layer, units }) => sum + 2 * layer.width * units, 0);
+  const most = indices ** 2 + NUMBERS_OUTSIDE * indices;
+  return {
+    own: basisNumbers(size) + between + indices,
+    core: FACTORS * Math.min(most, matrix) + NUMBERS_EACH * indices,
+  };
 }
 
 /**

@@ -7,9 +7,9 @@
  *   made anew      after a step of more than twice the iterations of the first step with it, once all iterations beyond
  *                  those of that step have cost as much as making it does (hierarchical-costs.ts)
  *
- * It is made before a step, at the step's θ and first samples, without dropout's masks. No clock decides. Point and
- * batch that it was made of are kept: a resumed run makes it again from them, with the same bits. In float64; it lies
- * outside the objective's memory.
+ * It is made before a step, at the step's θ and first samples, without dropout's masks, here wherever vectors lie. No
+ * clock decides. Point and batch that it was made of are kept: a resumed run makes it again from them, with the same
+ * bits. In float64; it lies outside the objective's memory.
  */
 import type { AbortSignalLike } from '../../../core/context.js';
 import { FactorizationError, NonFiniteError, NotPositiveDefiniteError } from '../../../core/errors.js';
@@ -17,15 +17,19 @@ import type { FloatArray } from '../../../core/floats.js';
 import { requireMemory } from '../../../core/memory.js';
 import { kroneckerHierarchical } from '../../../curvature/eigenbasis/compress.js';
 import { factorKronecker, type KroneckerFactorization } from '../../../curvature/eigenbasis/factorization.js';
+import type { Blas } from '../../../dense/blas.js';
 import { copyInto, view, type Matrix } from '../../../dense/matrix.js';
 import { availableMemory } from '../../../io/machine.js';
-import { memoryDataSet } from '../../../network/data-set.js';
+import { memoryDataSet, type Batch } from '../../../network/data-set.js';
+import type { LossName } from '../../../network/losses/table.js';
+import type { Network } from '../../../network/network.js';
 import { openTeam } from '../../../parallel/default-team.js';
 import type { Team } from '../../../parallel/team.js';
 import { requirePerceptron, type PerceptronObjective } from '../../objective/perceptron-objective.js';
 import { vectorNumbers } from '../../objective/workspace.js';
 import type { Point } from '../point.js';
 import { ready, type Steps } from '../steps.js';
+import type { Space, Vectors } from '../vectors.js';
 import { hierarchicalCosts, matrixBytes, neededBytes, type HierarchicalCosts } from './hierarchical-costs.js';
 import type { Preconditioner, PreconditionerPlan } from './preconditioner.js';
 
@@ -45,26 +49,92 @@ export interface HierarchicalSettings {
   readonly curvatureShare: number;
 }
 
+/** Most samples of the curvature. */
+export const mostSamples = ({ curvatureShare }: HierarchicalSettings, batchSize: number): number =>
+  Math.max(1, Math.round(curvatureShare * batchSize));
+
 /**
  * The hierarchical preconditioner. It keeps a vector and the curvature's part of the batch. `begin` throws MemoryError
  * where the memory that is free would not do.
  */
-export const hierarchicalPreconditioner = (settings: HierarchicalSettings): PreconditionerPlan => {
-  const most = (batchSize: number): number => Math.max(1, Math.round(settings.curvatureShare * batchSize));
-  return {
-    spare: ({ parameters, inputs, outputs }, batchSize) =>
-      vectorNumbers(parameters) + vectorNumbers(inputs * most(batchSize)) + vectorNumbers(outputs * most(batchSize)),
-    begin: (objective, numbers) => {
-      const own = requirePerceptron(objective, "preconditioner: 'hierarchical'", "preconditioner: 'kfac'");
-      return new HierarchicalPreconditioner(own, settings, most(objective.capacity), numbers);
-    },
-  };
-};
+export const hierarchicalPreconditioner = (settings: HierarchicalSettings): PreconditionerPlan => ({
+  spare: ({ parameters, inputs, outputs }, batchSize) => {
+    const samples = mostSamples(settings, batchSize);
+    return vectorNumbers(parameters) + vectorNumbers(inputs * samples) + vectorNumbers(outputs * samples);
+  },
+  begin: (objective, numbers) => {
+    const own = requirePerceptron(objective, "preconditioner: 'hierarchical'", "preconditioner: 'kfac'");
+    return new HierarchicalPreconditioner(new HierarchicalHere(own), settings, numbers);
+  },
+});
 
-class HierarchicalPreconditioner implements Preconditioner {
+/** What is compressed, and who works: without a team a team of one. */
+export interface HierarchicalSubject {
+  readonly network: Network;
+  readonly loss: LossName;
+  readonly regularization: number;
+  readonly team: Team | undefined;
+  readonly blas: Blas;
+  /** Most samples of a batch. */
+  readonly capacity: number;
+}
+
+/** Where the objective's numbers lie, and (G̃ + λ′I)⁻¹ does. */
+export interface HierarchicalPlaces {
+  readonly subject: HierarchicalSubject;
+  /** Numbers of the state, which are here. */
+  keep(length: number): FloatArray;
+  /** θ and the loaded batch's first samples, as they are now. */
+  loaded(samples: number): Promise<{ readonly parameters: FloatArray } & Batch>;
+  /** Takes what is applied from now on. Rejects with NonFiniteError for numbers beyond its precision. */
+  take(factorization: KroneckerFactorization): Promise<void>;
+  /** Frees what was taken. */
+  drop(): void;
+  /** z ← (G̃ + λ′I)⁻¹r by what was taken. */
+  apply(r: FloatArray, z: FloatArray): void;
+}
+
+/** It here. */
+class HierarchicalHere implements HierarchicalPlaces {
+  readonly subject: HierarchicalSubject;
+  readonly #objective: PerceptronObjective;
+  #factorization: KroneckerFactorization | undefined;
+
+  constructor(objective: PerceptronObjective) {
+    this.subject = objective;
+    this.#objective = objective;
+  }
+
+  keep(length: number): FloatArray {
+    return this.#objective.take(length);
+  }
+
+  async loaded(samples: number): Promise<{ readonly parameters: FloatArray } & Batch> {
+    const { network, parameters } = this.#objective;
+    const { width, inputs: rows } = network.layers[0];
+    const inputs = view(this.#objective.inputsOf(0), 0, rows, samples, width);
+    return { parameters, inputs, targets: view(this.#objective.targetsOf(), 0, network.outputs, samples) };
+  }
+
+  async take(factorization: KroneckerFactorization): Promise<void> {
+    this.#factorization = factorization;
+  }
+
+  drop(): void {
+    this.#factorization = undefined;
+  }
+
+  apply(r: FloatArray, z: FloatArray): void {
+    const n = r.length;
+    this.#factorization!.applyUnchecked(view(z, 0, n, 1), view(r, 0, n, 1), 1, 0);
+  }
+}
+
+/** The preconditioner, with vectors in S. */
+export class HierarchicalPreconditioner<S extends Space = Vectors> implements Preconditioner<S> {
   readonly arrays: Readonly<Record<string, FloatArray>>;
   note: string | undefined;
-  readonly #objective: PerceptronObjective;
+  readonly #places: HierarchicalPlaces;
   readonly #share: number | undefined;
   readonly #numbers: Record<string, number>;
   /** What it was made of. */
@@ -74,25 +144,23 @@ class HierarchicalPreconditioner implements Preconditioner {
   #team: Team | undefined;
   #factorization: KroneckerFactorization | undefined;
   #costs: HierarchicalCosts = { iteration: 1, making: Infinity };
-  #point: Point | undefined;
+  #point: Point<S> | undefined;
 
-  constructor(
-    objective: PerceptronObjective,
-    { share }: HierarchicalSettings,
-    mostSamples: number,
-    numbers: Record<string, number>,
-  ) {
-    const { network, loss } = objective;
-    requireMemory(neededBytes({ network, loss, samples: mostSamples }, share), availableMemory(), {
+  /** Throws MemoryError. */
+  constructor(places: HierarchicalPlaces, settings: HierarchicalSettings, numbers: Record<string, number>) {
+    const { network, loss, capacity } = places.subject;
+    const { share } = settings;
+    const samples = mostSamples(settings, capacity);
+    requireMemory(neededBytes({ network, loss, samples }, share), availableMemory(), {
       what: "The preconditioner 'hierarchical' of hessian-free needs about",
       advice: "lower its share or curvatureShare, or take preconditioner: 'kfac'.",
     });
-    this.#objective = objective;
+    this.#places = places;
     this.#share = share;
     this.#numbers = numbers;
-    this.#θ = objective.vector();
-    this.#inputs = objective.take(network.inputs * mostSamples);
-    this.#targets = objective.take(network.outputs * mostSamples);
+    this.#θ = places.keep(network.parameters);
+    this.#inputs = places.keep(network.inputs * samples);
+    this.#targets = places.keep(network.outputs * samples);
     this.arrays = {
       hierarchicalPoint: this.#θ,
       hierarchicalInputs: this.#inputs,
@@ -112,7 +180,7 @@ class HierarchicalPreconditioner implements Preconditioner {
 
   async ready(samples: number, damping: number, signal: AbortSignalLike | undefined): Promise<void> {
     const numbers = this.#numbers;
-    const shift = damping + this.#objective.regularization;
+    const shift = damping + this.#places.subject.regularization;
     this.note = undefined;
     try {
       if (numbers['hierarchicalSamples'] === 0 || numbers['hierarchicalSlow'] === 1) {
@@ -128,7 +196,9 @@ class HierarchicalPreconditioner implements Preconditioner {
       if (change <= DAMPING_RANGE && change >= 1 / DAMPING_RANGE) return;
       const kept = this.#factorization!;
       this.#factorization = undefined;
+      this.#places.drop();
       await kept.refactor(shift, { signal });
+      await this.#places.take(kept);
       this.#factorization = kept;
       numbers['hierarchicalShift'] = shift;
     } catch (error) {
@@ -146,10 +216,7 @@ class HierarchicalPreconditioner implements Preconditioner {
 
   /** Makes it of the loaded batch at θ. */
   async #makeHere(samples: number, shift: number, signal: AbortSignalLike | undefined): Promise<void> {
-    const { network, parameters } = this.#objective;
-    const { width, inputs: rows } = network.layers[0];
-    const inputs = view(this.#objective.inputsOf(0), 0, rows, samples, width);
-    const targets = view(this.#objective.targetsOf(), 0, network.outputs, samples);
+    const { parameters, inputs, targets } = await this.#places.loaded(samples);
     this.#drop();
     await this.#make(parameters, inputs, targets, shift, signal);
     // An abort before this leaves arrays and numbers as they belong together.
@@ -167,8 +234,8 @@ class HierarchicalPreconditioner implements Preconditioner {
     });
   }
 
-  #kept(samples: number): { readonly inputs: Matrix; readonly targets: Matrix } {
-    const { inputs, outputs } = this.#objective.network;
+  #kept(samples: number): Batch {
+    const { inputs, outputs } = this.#places.subject.network;
     return { inputs: view(this.#inputs, 0, inputs, samples), targets: view(this.#targets, 0, outputs, samples) };
   }
 
@@ -179,7 +246,7 @@ class HierarchicalPreconditioner implements Preconditioner {
     shift: number,
     signal: AbortSignalLike | undefined,
   ): Promise<void> {
-    const { network, loss, team, blas } = this.#objective;
+    const { network, loss, team, blas } = this.#places.subject;
     // A team of one has no threads.
     this.#team ??= team ?? (await openTeam({ workers: 1, ...(blas.kind === 'portable' ? { blas: 'portable' } : {}) }));
     const control = { team: this.#team, signal };
@@ -194,7 +261,9 @@ class HierarchicalPreconditioner implements Preconditioner {
       control,
     );
     try {
-      this.#factorization = await factorKronecker(matrix, { shift, memoryLimit }, control);
+      const factorization = await factorKronecker(matrix, { shift, memoryLimit }, control);
+      await this.#places.take(factorization);
+      this.#factorization = factorization;
       this.#costs = hierarchicalCosts(size, matrix.report.principal?.size ?? 0);
     } finally {
       matrix.release();
@@ -202,20 +271,21 @@ class HierarchicalPreconditioner implements Preconditioner {
   }
 
   #drop(): void {
+    this.#places.drop();
     this.#factorization?.release();
     this.#factorization = undefined;
   }
 
-  prepare(point: Point): Steps<void> {
+  prepare(point: Point<S>): Steps<void> {
     this.#point = point;
     return ready(undefined);
   }
 
   apply(r: FloatArray, z: FloatArray): void {
-    const n = r.length;
-    if (this.#factorization === undefined) this.#objective.kernels.combine(n, 1, r, 0, z);
-    else this.#factorization.applyUnchecked(view(z, 0, n, 1), view(r, 0, n, 1), 1, 0);
-    this.#point?.mask(z);
+    const point = this.#point!;
+    if (this.#factorization === undefined) point.space.copy(r, z);
+    else this.#places.apply(r, z);
+    point.mask(z);
   }
 
   took(iterations: number): void {
