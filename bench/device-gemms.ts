@@ -102,7 +102,8 @@ interface Measured {
   readonly result: FloatArray;
 }
 
-async function measured(device: Device, work: Work, precision: Precision, times: number): Promise<Measured> {
+/** Times a work, and brings the last of its result. */
+export async function measured(device: Device, work: Work, precision: Precision, times: number): Promise<Measured> {
   const numbers = numbersOf(work, precision);
   const buffers: Record<string, DeviceBuffer> = {};
   for (const [name, values] of Object.entries(numbers)) buffers[name] = await device.upload(values);
@@ -207,7 +208,8 @@ export async function gemms({ step, smoke, times }: NetworkStep): Promise<void> 
   ): Promise<void> => {
     const results: (Measured & { readonly forms: string })[] = [];
     for (const gemms of [{ ...taken, flops: Infinity }, taken]) {
-      const device = new CudaDevice(card, { memoryLimit: undefined, gemms });
+      // Of a triangle cuBLAS has the products: cuSOLVER has a step of its own (device-factors.ts).
+      const device = new CudaDevice(card, { memoryLimit: undefined, gemms, factors: Infinity });
       const { result, forms } = await formsCalled(found.library, async () => measure(device));
       results.push({ ...result, forms });
       await device.close();

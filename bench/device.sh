@@ -9,7 +9,7 @@
 #
 # STEPS='checks,curvature' takes those alone, by their first words.
 #
-# NVRTC, cuBLAS and the driver are the machine's own (docs/devices.md: where they are looked for; HMATRIX_CUDA).
+# NVRTC, cuBLAS, cuSOLVER and the driver are the machine's own (docs/devices.md: where they are looked for; HMATRIX_CUDA).
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 
@@ -67,7 +67,7 @@ run() {
     printf '%s\n' "$lines" | sed '/^$/d' | if [ -n "$results" ]; then tee -a "$results/device.jsonl"; else cat; fi
   }
   if [ "$1" = smoke ]; then
-    for name in describe checks rates gemms work curvature 'training transformer' 'training resnet-18' 'apply 600' \
+    for name in describe checks rates gemms factors work curvature 'training transformer' 'training resnet-18' 'apply 600' \
       'solve 600' 'solve 600 hodlr' 'compress 300' table; do
       step 60 $name --smoke
     done
@@ -76,6 +76,7 @@ run() {
     step 45 checks
     step 35 rates
     step 50 gemms
+    step 30 factors
     step 40 work
     step 60 curvature
     step 60 training transformer

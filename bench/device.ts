@@ -7,6 +7,7 @@
  *   rates       how fast the card copies, and cuBLAS multiplies: what the rest is held against;
  *   gemms       products of large blocks, a large triangle, and leaves with many vectors, by kernels of our own and by
  *               cuBLAS;
+ *   factors     factorizations of a large triangle by panels of our own and by cuSOLVER, and what fails in them;
  *   work        factorizations, substitutions and products of many blocks;
  *   apply N     products with a hierarchical matrix of N points, by 1, 64 and 512 vectors; its blocks sent, and
  *               evaluated there;
@@ -36,6 +37,7 @@ import { kernelSource } from '../src/source/kernel-source.js';
 import { matern32 } from '../src/source/kernels/named.js';
 import { checks, randomNumbers } from './device-checks.js';
 import { compression } from './device-compress.js';
+import { factors } from './device-factors.js';
 import { gemms } from './device-gemms.js';
 import { rates } from './device-rates.js';
 import { curvature, training } from './device-networks.js';
@@ -276,6 +278,7 @@ else if (step === 'checks') {
 } else if (step === 'rates') {
   for (const rate of await rates(findCard(), smoke ? 2 ** 20 : 2 ** 31, ORDER)) tell({ step, ...rate });
 } else if (step === 'gemms') await gemms({ step, smoke, times: TIMES, order: ORDER });
+else if (step === 'factors') await factors({ step, smoke, times: TIMES, order: ORDER });
 else if (step === 'work') await work();
 else if (step === 'apply') await withMatrix(Number(size), apply);
 else if (step === 'solve') await withMatrix(Number(size), solve);
@@ -285,6 +288,6 @@ else if (step === 'training') await training(size, { step, smoke, times: TIMES, 
 else if (step === 'table') await table({ step, smoke, times: TIMES, order: ORDER });
 else
   throw new Error(
-    `There is no step ${step ?? 'without a name'}: describe, checks, rates, gemms, work, apply N, solve N, ` +
-      `compress N, curvature, training NAME, table.`,
+    `There is no step ${step ?? 'without a name'}: describe, checks, rates, gemms, factors, work, apply N, ` +
+      `solve N, compress N, curvature, training NAME, table.`,
   );

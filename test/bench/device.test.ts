@@ -66,6 +66,7 @@ describe.skipIf(STAND_IN === undefined)('bench/device.sh', () => {
       'checks',
       'rates',
       'gemms',
+      'factors',
       'work',
       'curvature',
       'training transformer',
@@ -80,7 +81,8 @@ describe.skipIf(STAND_IN === undefined)('bench/device.sh', () => {
     // are evaluated there, a factorization of each format, loss, product and Newton step of the autoencoder, steps of
     // both trained networks. Of the table products with the Hessian, and with the hierarchical matrix at both shares.
     // Three matrices that are compressed. By cuBLAS, too: products of five kinds, a triangle, and leaves, rounded too.
-    expect(judged).toHaveLength(2 + 2 * (15 + 2 + 7 + 3 + 2 + 7) + 3 + 3);
+    // By cuSOLVER, too: two triangles, and four pivots that fail.
+    expect(judged).toHaveLength(2 + 2 * (15 + 2 + 7 + 6 + 3 + 2 + 7) + 3 + 3);
     expect(judged.filter(({ right }) => right !== true)).toEqual([]);
     const rates = lines.filter(({ step }) => step === 'rates');
     expect(rates.every(({ value }) => typeof value === 'number' && value > 0)).toBe(true);
@@ -88,6 +90,8 @@ describe.skipIf(STAND_IN === undefined)('bench/device.sh', () => {
     const multiplied = lines.filter(({ step }) => step === 'gemms');
     expect(multiplied.map(({ forms }) => forms)).toEqual([...FORMS, ...FORMS, FORMS[6], FORMS[6]]);
     expect(multiplied.map(({ ownForms }) => ownForms)).toEqual(multiplied.map(() => ''));
+    const factored = lines.filter(({ step, order }) => step === 'factors' && order !== undefined);
+    expect(factored.map(({ calls }) => calls)).toEqual([5, 5, 5, 5]);
     // What networks launch, beside cuBLAS.
     const launched = lines.filter(({ launches, gemmRate }) => launches !== undefined && gemmRate !== undefined);
     expect(launched).toHaveLength(2 * 2 + 2);

@@ -1,4 +1,4 @@
-/** Matrices, factorizations and models on the device cuda whose products are cuBLAS's: they are those of the team. */
+/** Matrices, factorizations and models on the device cuda by cuBLAS and cuSOLVER: they are those of the team. */
 import { describe, expect, it } from 'vitest';
 import { putModel } from '#hmatrix/curvature/device/model.js';
 import { gaussNewton } from '#hmatrix/curvature/products/gauss-newton.js';
@@ -17,7 +17,7 @@ import * as standIn from './cuda-stand-in/stand-in.js';
 
 const { callsSince, forgetCalls, hasStandIn, NO_COMPILER } = standIn;
 const open = (): CudaDevice =>
-  new CudaDevice(findCard(), { memoryLimit: undefined, gemms: { extent: 12, depth: 8, flops: 2 ** 14 } });
+  new CudaDevice(findCard(), { memoryLimit: undefined, gemms: { extent: 12, depth: 8, flops: 2 ** 14 }, factors: 0 });
 const gemmCalls = (): number => callsSince().filter((line) => /^cublas[DS]gemm/.test(line)).length;
 const distance = (a: Matrix, b: Matrix): number => {
   const difference = zeros(a.rows, a.cols);
@@ -43,6 +43,7 @@ describe.skipIf(!hasStandIn)('cuBLAS', () => {
       forgetCalls();
       const [there, here] = [await onDevice.factor({ shift: 1 }), await factor(matrix, { shift: 1 }, { team })];
       expect(gemmCalls()).toBeGreaterThan(0);
+      expect(callsSince().some((line) => line.startsWith('cusolverDnXpotrf '))).toBe(true);
       expect(distance(await there.solve(x), await here.solve(x))).toBeLessThan(1e-11);
       expect(Math.abs(there.logdet - here.logdet)).toBeLessThan(1e-9);
       there.release();
@@ -50,7 +51,7 @@ describe.skipIf(!hasStandIn)('cuBLAS', () => {
     onDevice.release();
     expect(device.memory).toMatchObject({ buffers: 0, bytes: 0 });
     await device.close();
-    expect(standIn.liveObjects()).toBe(0);
+    expect([standIn.liveObjects(), standIn.liveSolvers()]).toEqual([0, 0]);
   });
 
   it('has_the_passes_of_a_model', async () => {

@@ -3,9 +3,10 @@
  *
  * The driver's is the system's own. Those of the toolkit come, in this order, from where the system looks (Debian's
  * packages, `ldconfig`, LD_LIBRARY_PATH), a toolkit (CUDA_HOME, CUDA_PATH, /usr/local/cuda), conda, and the packages of
- * pip (nvidia-cuda-nvrtc, nvidia-cublas and those with -cu12, -cu11), which PyTorch brings along: of the environment
- * that is active, of the Pythons that PATH finds, and of the user. Where HMATRIX_CUDA names a folder, that one is
- * looked in alone, and first for the driver; where HMATRIX_CUBLAS names one, that one alone for cuBLAS.
+ * pip (nvidia-cuda-nvrtc, nvidia-cublas, nvidia-cusolver and those with -cu12, -cu11), which PyTorch brings along: of
+ * the environment that is active, of the Pythons that PATH finds, and of the user. Where HMATRIX_CUDA names a folder,
+ * that one is looked in alone, and first for the driver; where HMATRIX_CUBLAS or HMATRIX_CUSOLVER names one, that one
+ * alone for that library.
  */
 import { environmentVariable, PLATFORM } from '../../core/environment.js';
 import { pathsOf, prefixesOf } from '../../io/paths.js';
@@ -16,7 +17,11 @@ export const MAJORS = [13, 12, 11] as const;
 export type Major = (typeof MAJORS)[number];
 
 /** A library of the toolkit. */
-export type ToolkitLibrary = 'nvrtc' | 'cublas';
+export type ToolkitLibrary = 'nvrtc' | OptionalLibrary;
+/** Those that are used where there are any. */
+export const OPTIONAL = ['cublas', 'cusolver'] as const;
+/** One of them. */
+export type OptionalLibrary = (typeof OPTIONAL)[number];
 
 /** Names of files on Linux, and on Windows. */
 const FILES: Readonly<Record<ToolkitLibrary, Readonly<Record<Major, readonly [linux: string, windows: string]>>>> = {
@@ -30,12 +35,19 @@ const FILES: Readonly<Record<ToolkitLibrary, Readonly<Record<Major, readonly [li
     12: ['libcublas.so.12', 'cublas64_12.dll'],
     11: ['libcublas.so.11', 'cublas64_11.dll'],
   },
+  // That of CUDA 12 is called 11, too.
+  cusolver: {
+    13: ['libcusolver.so.12', 'cusolver64_12.dll'],
+    12: ['libcusolver.so.11', 'cusolver64_11.dll'],
+    11: ['libcusolver.so.11', 'cusolver64_11.dll'],
+  },
 };
 
 /** The folder that pip's packages of a library lie in, below site-packages. */
 const PIP_FOLDERS: Readonly<Record<ToolkitLibrary, Readonly<Record<Major, string>>>> = {
   nvrtc: { 13: 'nvidia/cu13/lib', 12: 'nvidia/cuda_nvrtc/lib', 11: 'nvidia/cuda_nvrtc/lib' },
   cublas: { 13: 'nvidia/cu13/lib', 12: 'nvidia/cublas/lib', 11: 'nvidia/cublas/lib' },
+  cusolver: { 13: 'nvidia/cu13/lib', 12: 'nvidia/cusolver/lib', 11: 'nvidia/cusolver/lib' },
 };
 
 const variables = (...names: readonly string[]): string[] =>
@@ -44,12 +56,12 @@ const variables = (...names: readonly string[]): string[] =>
 /** The folder that HMATRIX_CUDA names, undefined where it is not set. */
 export const chosenFolder = (): string | undefined => variables('HMATRIX_CUDA')[0];
 
-/** The value of HMATRIX_CUDA that leaves cards alone, and of HMATRIX_CUBLAS that leaves cuBLAS alone. */
+/** The value of HMATRIX_CUDA that leaves cards alone, and of HMATRIX_CUBLAS and _CUSOLVER that leaves these alone. */
 export const NONE = 'none';
 
 /** The folder that a library is looked for in alone, or "none"; undefined where none is named. */
 export const chosenFolderOf = (library: ToolkitLibrary): string | undefined =>
-  (library === 'cublas' ? variables('HMATRIX_CUBLAS')[0] : undefined) ?? chosenFolder();
+  (library === 'nvrtc' ? undefined : variables(`HMATRIX_${library.toUpperCase()}`)[0]) ?? chosenFolder();
 
 /** Folders of a toolkit that libraries may lie in. */
 const foldersOf = (root: string): string[] =>

@@ -111,6 +111,12 @@ export class CudaContext {
     if (failure instanceof DeviceLostError) this.#lost ??= failure;
   }
 
+  /** Makes the context this thread's, and waits for what was handed over before. A loss is told by what comes next. */
+  wait(): void {
+    if (this.driver.status('cuCtxSetCurrent', this.#context) === 0)
+      this.driver.status('cuStreamSynchronize', this.stream);
+  }
+
   /** The card's memory at `to` ← the array, which may change at once. */
   send(to: number, data: NativeArray): void {
     const bytes = bytesOf(data);

@@ -1,14 +1,13 @@
 /**
  * cuBLAS (libcublas, cublas_v2.h), which multiplies large matrices: the library, before anything of it runs on a card.
  */
-import { DeviceError, LibraryError } from '../../core/errors.js';
 import type { Precision } from '../../core/floats.js';
 import type { Arithmetic } from '../device.js';
-import { arrayAddress, messageOf, type NativeFunction } from '../../native/koffi.js';
+import { arrayAddress, type NativeFunction } from '../../native/koffi.js';
 import { NativeLibrary } from '../../native/library.js';
-import { chosenFolderOf, MAJORS, NONE, toolkitCandidates } from './candidates.js';
 import { bindAll, WITHOUT } from './driver.js';
-import { cublasFailure } from './statuses.js';
+import { findLibrary, type LibrarySearch, type LibraryWanted } from './find-library.js';
+import { libraryFailure } from './statuses.js';
 
 /** Parameters by letter, as those of the driver (driver.ts). */
 const SETUP = {
@@ -90,7 +89,7 @@ export class CublasLibrary {
   /** Calls a function. Throws MemoryError, DeviceError for every status but success. */
   call(name: CublasFunction, ...values: number[]): void {
     const status = this.status(name, ...values);
-    if (status !== 0) throw cublasFailure(name, status);
+    if (status !== 0) throw libraryFailure('cuBLAS', name, status);
   }
 
   /** Calls a function, and returns its status. */
@@ -105,57 +104,18 @@ export class CublasLibrary {
 }
 
 /** The library, or why there is none. */
-export type CublasSearch = { readonly library: CublasLibrary } | { readonly reason: string };
-
-/** Versions of CUDA whose cuBLAS may be taken, the one that is preferred first, and the card's architecture. */
-export interface CublasWanted {
-  readonly majors: readonly number[];
-  readonly architecture: number;
-}
-
-/** The newest architecture that a version before 13 has code for: 11.11 is that of CUDA 11.8. */
-const newestOf = (major: number, minor: number): number => {
-  if (major === 11) return minor >= 11 ? 90 : 86;
-  return minor >= 8 ? Infinity : 90;
-};
-
-/** Why a library has nothing for a card; undefined where it has. */
-function misfit({ version }: CublasLibrary, architecture: number): string | undefined {
-  const [major, minor] = version.split('.').map(Number);
-  const [least, most] = major >= 13 ? [75, Infinity] : [0, newestOf(major, minor)];
-  if (architecture >= least && architecture <= most) return undefined;
-  return `is cuBLAS ${version}, which has nothing for architecture ${architecture}`;
-}
-
-const searched = new Map<string, CublasSearch>();
+export type CublasSearch = LibrarySearch<CublasLibrary>;
 
 /** Looks for cuBLAS, once for each folder that HMATRIX_CUBLAS or HMATRIX_CUDA names. */
-export function findCublas(wanted: CublasWanted): CublasSearch {
-  const chosen = chosenFolderOf('cublas');
-  const key = `${wanted.majors.join()} ${wanted.architecture} ${chosen ?? ''}`;
-  const known = searched.get(key);
-  if (known !== undefined) return known;
-  const result = chosen === NONE ? { reason: `HMATRIX_CUBLAS is "${NONE}"` } : search(wanted);
-  searched.set(key, result);
-  return result;
-}
-
-function search({ majors, architecture }: CublasWanted): CublasSearch {
-  const reasons: string[] = [];
-  for (const major of majors) {
-    const known = MAJORS.find((one) => one === major);
-    for (const name of known === undefined ? [] : toolkitCandidates('cublas', known)) {
-      try {
-        const library = new CublasLibrary(name);
-        const why = misfit(library, architecture);
-        if (why === undefined) return { library };
-        reasons.push(`"${name}" ${why}`);
-      } catch (error) {
-        if (!(error instanceof LibraryError || error instanceof DeviceError)) throw error;
-        reasons.push(messageOf(error).replace(`. ${REMEDY.slice(0, -1)}`, ''));
-      }
-    }
-  }
-  const tried = reasons.length > 0 ? ` (${reasons.join('; ')})` : '';
-  return { reason: `there is none of CUDA ${majors.join(' or ')}${tried}` };
-}
+export const findCublas = (wanted: LibraryWanted): CublasSearch =>
+  findLibrary(
+    {
+      library: 'cublas',
+      title: 'cuBLAS',
+      remedy: REMEDY,
+      open: (name) => new CublasLibrary(name),
+      versionOf: ({ version }) => version,
+      cudaOf: (version) => version.split('.').map(Number) as unknown as readonly [number, number],
+    },
+    wanted,
+  );

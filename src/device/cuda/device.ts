@@ -1,6 +1,7 @@
 /**
  * The device `cuda`: a card of NVIDIA's in float64 and float32, by kernels of our own (kernels/) that are compiled for
- * it when they are first needed, and where there is cuBLAS by its products of large matrices (gemms.ts).
+ * it when they are first needed, and where there are cuBLAS and cuSOLVER by their products of large matrices (gemms.ts)
+ * and factorizations of large triangles (factors.ts).
  */
 import { PRECISIONS, type FloatArray, type Precision } from '../../core/floats.js';
 import { arrayAddress } from '../../native/koffi.js';
@@ -21,10 +22,13 @@ import { checkedWork, residentWork } from '../resident-work.js';
 import { demandOfWork, type Work, type WorkKind, type WorkOperands } from '../work/work.js';
 import type { Compiler } from './compiler.js';
 import { CudaContext } from './context.js';
-import { chosenFolderOf, NONE } from './candidates.js';
+import { chosenFolderOf, NONE, OPTIONAL } from './candidates.js';
 import type { CublasLibrary, CublasSearch } from './cublas.js';
 import { cublasBytes, CublasHandle } from './cublas-handle.js';
+import type { CusolverLibrary, CusolverSearch } from './cusolver.js';
+import { cusolverBytes, CusolverHandle } from './cusolver-handle.js';
 import type { CudaDriver } from './driver.js';
+import { chooseFactors, FACTOR_LEAST } from './factors.js';
 import { chooseAllGemms, chooseGemms, GEMM_LEAST, type GemmLeast } from './gemms.js';
 import type { CudaHost, HeldMemory, Kernel } from './host.js';
 import type { KernelSource } from './kernels/source.js';
@@ -42,10 +46,12 @@ export interface FoundCard {
   readonly device: number;
   /** 90 for compute capability 9.0. */
   readonly architecture: number;
-  /** Its name, memory and versions, for people; cuBLAS is looked for when it is read. */
+  /** Its name, memory and versions, for people; libraries are looked for when it is read. */
   readonly description: string;
   /** Looks for cuBLAS. */
   readonly findCublas: () => CublasSearch;
+  /** Looks for cuSOLVER. */
+  readonly findCusolver: () => CusolverSearch;
 }
 
 /** What a device opened on CUDA may be given. */
@@ -54,9 +60,11 @@ export interface CudaOptions {
   readonly memoryLimit: number | undefined;
   /** What cuBLAS multiplies; default: GEMM_LEAST and what is larger. */
   readonly gemms?: GemmLeast | undefined;
+  /** Launches that a factorization of cuSOLVER's saves at least; default: FACTOR_LEAST. */
+  readonly factors?: number | undefined;
 }
 
-/** With a limit of less than so many times what cuBLAS takes for itself our own kernels have all products. */
+/** With a limit of less than so many times what the libraries take for themselves our own kernels have all. */
 const WORTH = 4;
 
 /** The architecture from which on cards multiply small matrices of rounded numbers at once. */
@@ -76,16 +84,19 @@ export class CudaDevice extends LedgerDevice<number> implements Device {
   readonly #kernels = new Map<string, Kernel>();
   readonly #modules: number[] = [];
   readonly #least: GemmLeast;
-  /** Whether the limit leaves room for it. */
-  readonly #mayHaveCublas: boolean;
+  readonly #leastFactor: number;
+  /** Whether the limit leaves room for libraries. */
+  readonly #isWide: boolean;
   #cublas: CublasHandle | undefined;
+  #cusolver: CusolverHandle | undefined;
   #closed = false;
 
   /** Opens the card. Throws DeviceError, MemoryError. */
-  constructor(card: FoundCard, { memoryLimit, gemms = GEMM_LEAST }: CudaOptions) {
+  constructor(card: FoundCard, { memoryLimit, gemms = GEMM_LEAST, factors = FACTOR_LEAST }: CudaOptions) {
     super();
     this.#card = card;
     this.#least = gemms;
+    this.#leastFactor = factors;
     this.#context = new CudaContext(card.driver, card.device);
     this.#launches = new LaunchQueue(this.#context);
     this.#host = {
@@ -101,16 +112,18 @@ export class CudaDevice extends LedgerDevice<number> implements Device {
       kernels: (names, title, source) => this.#load(title, source, names),
       chooseAll: (products, arithmetic) => chooseAllGemms(products, this.#least, () => this.#findCublas(arithmetic)),
       gemm: (call, operands) => this.#openCublas().prepare(call, operands),
-      held: (bytes) => this.#hold(bytes),
+      factor: (triangle, precision, address) => this.#openCusolver().prepare(triangle, precision, address),
+      held: (bytes, what) => this.#hold(bytes, what),
       add: (launch) => {
         this.#launches.add(launch);
       },
     };
     const given = memoryLimit ?? this.#free();
-    const apart = cublasBytes(card.architecture);
-    this.#mayHaveCublas = chosenFolderOf('cublas') !== NONE && given >= WORTH * apart;
-    // What cuBLAS takes is set apart, whether a product needs it or not: it is opened by the first that does.
-    const limit = given - (this.#mayHaveCublas ? apart : 0);
+    const bytesOf = { cublas: cublasBytes(card.architecture), cusolver: cusolverBytes(card.architecture) };
+    const apart = OPTIONAL.reduce((sum, one) => sum + (chosenFolderOf(one) === NONE ? 0 : bytesOf[one]), 0);
+    this.#isWide = given >= WORTH * apart;
+    // What they take is set apart, whether it is needed or not: each is opened by the first that needs it.
+    const limit = given - (this.#isWide ? apart : 0);
     this.ledger = new Ledger({
       name: 'cuda',
       precisions: PRECISIONS,
@@ -127,9 +140,9 @@ export class CudaDevice extends LedgerDevice<number> implements Device {
   }
 
   get description(): string {
-    const isLeft = !this.#mayHaveCublas && 'library' in this.#card.findCublas();
-    const without = '; the memory limit leaves no room for cuBLAS: our own kernels have all products';
-    return `cuda: ${this.#card.description}${isLeft ? without : ''}`;
+    const isThere = 'library' in this.#card.findCublas() || 'library' in this.#card.findCusolver();
+    const without = '; the memory limit leaves no room for these libraries: our own kernels have all';
+    return `cuda: ${this.#card.description}${!this.#isWide && isThere ? without : ''}`;
   }
 
   async allocate(length: number, precision: Precision): Promise<DeviceBuffer> {
@@ -185,7 +198,14 @@ export class CudaDevice extends LedgerDevice<number> implements Device {
     this.#context.enter();
     const demand = demandOfWork(work as never);
     const cut = cutWork(
-      stepsOf(work, (products) => chooseGemms(products, this.#least, () => this.#openWhereFound())),
+      stepsOf(
+        work,
+        (products) => chooseGemms(products, this.#least, () => this.#openWhereFound()),
+        (triangles, own) => {
+          const open = (): boolean => this.#isWide && 'library' in this.#card.findCusolver() && !!this.#openCusolver();
+          return chooseFactors(triangles, own, { least: this.#leastFactor, open });
+        },
+      ),
       this.#least,
     );
     this.ledger.requireBytes(cut.bytes, 'The lists of a launch');
@@ -222,12 +242,13 @@ export class CudaDevice extends LedgerDevice<number> implements Device {
     this.#launches.clear();
     this.ledger.close();
     this.#cublas?.close();
+    this.#cusolver?.close();
     if (!this.#context.lost) for (const module of this.#modules) this.#card.driver.status('cuModuleUnload', module);
     this.#context.close();
   }
 
   #library(): CublasLibrary | undefined {
-    const found = this.#mayHaveCublas ? this.#card.findCublas() : undefined;
+    const found = this.#isWide ? this.#card.findCublas() : undefined;
     return found !== undefined && 'library' in found ? found.library : undefined;
   }
 
@@ -242,6 +263,12 @@ export class CudaDevice extends LedgerDevice<number> implements Device {
     return (this.#cublas ??= new CublasHandle(this.#library()!, this.#context, this.#card.architecture));
   }
 
+  /** cuSOLVER, which there is. Throws MemoryError, DeviceError. */
+  #openCusolver(): CusolverHandle {
+    const { library } = this.#card.findCusolver() as { readonly library: CusolverLibrary };
+    return (this.#cusolver ??= new CusolverHandle(library, this.#context));
+  }
+
   #openWhereFound(): { readonly hasGroups: boolean } | undefined {
     const found = this.#findCublas();
     if (found !== undefined) this.#openCublas();
@@ -249,8 +276,8 @@ export class CudaDevice extends LedgerDevice<number> implements Device {
   }
 
   /** Memory that counts until it is freed. */
-  #hold(bytes: number): HeldMemory {
-    this.ledger.requireBytes(bytes, 'The lists of a launch');
+  #hold(bytes: number, what: string): HeldMemory {
+    this.ledger.requireBytes(bytes, what);
     const address = this.#make(bytes);
     let isHeld = true;
     const free = (): void => {

@@ -3,8 +3,11 @@
  */
 import type { NativeArray } from '../../native/koffi.js';
 import type { Arithmetic } from '../device.js';
+import type { Precision } from '../../core/floats.js';
 import type { BlockProducts } from '../work/products.js';
+import type { TrianglePlace } from '../work/triangles.js';
 import type { GemmOperands } from './cublas-handle.js';
+import type { PreparedFactor } from './cusolver-handle.js';
 import type { GemmCall } from './gemms.js';
 import type { KernelSource } from './kernels/source.js';
 import type { Launch } from './launches.js';
@@ -27,8 +30,8 @@ export interface CudaHost {
   make(bytes: number): number;
   /** Frees memory, after handing over what reads it. */
   free(address: number): void;
-  /** Memory of the card that counts with what lies there. Throws MemoryError. */
-  held(bytes: number): HeldMemory;
+  /** Memory of the card that counts with what lies there; `what` takes it. Throws MemoryError. */
+  held(bytes: number, what: string): HeldMemory;
   /** The card's memory at `to` ← list, which is counted. */
   send(to: number, list: NativeArray): void;
   /** The kernel, compiled when it is first needed. */
@@ -39,6 +42,8 @@ export interface CudaHost {
   chooseAll(work: BlockProducts, arithmetic: Arithmetic | undefined): readonly GemmCall[];
   /** A call of cuBLAS, which is opened by the first. Throws MemoryError, DeviceError. */
   gemm(call: GemmCall, operands: GemmOperands): () => void;
+  /** A factorization by cuSOLVER, which is opened by the first. Throws MemoryError, DeviceError. */
+  factor(triangle: TrianglePlace, precision: Precision, address: number): PreparedFactor;
   /** Adds a launch to the queue; the same object where it is the same launch. */
   add(launch: Launch): void;
 }

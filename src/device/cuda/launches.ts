@@ -24,7 +24,7 @@ export interface KernelLaunch {
 /** A call of a library that adds to the stream. */
 export interface LibraryCall {
   readonly call: () => void;
-  /** Whether its arguments are arrays of this machine, of which nobody says that graphs keep them: no graph has it. */
+  /** Whether nobody says that graphs keep it, as with arguments that are arrays of this machine: no graph has it. */
   readonly apart: boolean;
   readonly memory: readonly number[];
 }

@@ -8,6 +8,7 @@ import type { Device } from '../device.js';
 import { chosenFolder, MAJORS, NONE } from './candidates.js';
 import { openCompiler } from './compiler.js';
 import { findCublas, type CublasSearch } from './cublas.js';
+import { findCusolver, type CusolverSearch } from './cusolver.js';
 import { CudaDevice, type CudaOptions, type FoundCard } from './device.js';
 import { ATTRIBUTE, openDriver } from './driver.js';
 
@@ -45,16 +46,20 @@ export function findCard(): FoundCard {
     `driver of CUDA ${Math.floor(version / 1000)}.${(version % 1000) / 10}, NVRTC ${compiler.version}, `;
   // That of the compiler's version is made for the same cards.
   const others = MAJORS.filter((one) => one !== compiler.major && one <= Math.floor(version / 1000));
-  const findLibrary = (): CublasSearch => findCublas({ majors: [compiler.major, ...others], architecture });
+  const wanted = { majors: [compiler.major, ...others], architecture };
+  const findProducts = (): CublasSearch => findCublas(wanted);
+  const findFactors = (): CusolverSearch => findCusolver(wanted);
+  const told = (title: string, found: CublasSearch | CusolverSearch): string =>
+    'library' in found ? `${title} ${found.library.version}` : `no ${title}: ${found.reason}`;
   return {
     driver,
     compiler,
     device,
     architecture,
-    findCublas: findLibrary,
+    findCublas: findProducts,
+    findCusolver: findFactors,
     get description() {
-      const found = findLibrary();
-      return `${versions}${'library' in found ? `cuBLAS ${found.library.version}` : `no cuBLAS: ${found.reason}`})`;
+      return `${versions}${told('cuBLAS', findProducts())}, ${told('cuSOLVER', findFactors())})`;
     },
   };
 }

@@ -202,7 +202,7 @@ export class CudaRows {
     const all = steps.map(({ addresses }) => addresses?.lists ?? []);
     const { places, bytes } = layOut(all.flat());
     if (bytes === 0) return { lists: all.map(() => []), memory: undefined };
-    const memory = this.#host.held(bytes);
+    const memory = this.#host.held(bytes, 'The lists of a launch');
     let next = 0;
     try {
       const lists = all.map((own) =>

@@ -51,34 +51,65 @@ export function failureOf(what: string, status: number, text: string): HmatrixEr
   return new DeviceError(`The device cuda refused what it was handed: ${what} ends with ${text}.`, data);
 }
 
-/** Statuses of cuBLAS (cublas_api.h: cublasStatus_t). */
-const CUBLAS_STATUSES: Readonly<Record<number, string>> = {
-  1: 'NOT_INITIALIZED',
-  3: 'ALLOC_FAILED',
-  7: 'INVALID_VALUE',
-  8: 'ARCH_MISMATCH',
-  11: 'MAPPING_ERROR',
-  13: 'EXECUTION_FAILED',
-  14: 'INTERNAL_ERROR',
-  15: 'NOT_SUPPORTED',
-  16: 'LICENSE_ERROR',
-};
-const CUBLAS_OUT_OF_MEMORY = 3;
+/** Statuses of a library, that of memory which ran out, and what they begin with. */
+interface LibraryStatuses {
+  readonly prefix: string;
+  readonly names: Readonly<Record<number, string>>;
+  readonly outOfMemory: number;
+}
 
-/** The error of a status of cuBLAS. */
-export function cublasFailure(call: string, status: number): HmatrixError {
-  const name = CUBLAS_STATUSES[status];
-  const text = `${call} ends with ${name === undefined ? 'an unknown status' : `CUBLAS_STATUS_${name}`} (${status})`;
+/** Those of cuBLAS (cublas_api.h: cublasStatus_t) and of cuSOLVER (cusolver_common.h: cusolverStatus_t). */
+const LIBRARIES: Readonly<Record<'cuBLAS' | 'cuSOLVER', LibraryStatuses>> = {
+  cuBLAS: {
+    prefix: 'CUBLAS_STATUS_',
+    names: {
+      1: 'NOT_INITIALIZED',
+      3: 'ALLOC_FAILED',
+      7: 'INVALID_VALUE',
+      8: 'ARCH_MISMATCH',
+      11: 'MAPPING_ERROR',
+      13: 'EXECUTION_FAILED',
+      14: 'INTERNAL_ERROR',
+      15: 'NOT_SUPPORTED',
+      16: 'LICENSE_ERROR',
+    },
+    outOfMemory: 3,
+  },
+  cuSOLVER: {
+    prefix: 'CUSOLVER_STATUS_',
+    names: {
+      1: 'NOT_INITIALIZED',
+      2: 'ALLOC_FAILED',
+      3: 'INVALID_VALUE',
+      4: 'ARCH_MISMATCH',
+      5: 'MAPPING_ERROR',
+      6: 'EXECUTION_FAILED',
+      7: 'INTERNAL_ERROR',
+      8: 'MATRIX_TYPE_NOT_SUPPORTED',
+      9: 'NOT_SUPPORTED',
+      10: 'ZERO_PIVOT',
+      11: 'INVALID_LICENSE',
+      31: 'INVALID_WORKSPACE',
+    },
+    outOfMemory: 2,
+  },
+};
+
+/** The error of a status of a library. */
+export function libraryFailure(library: keyof typeof LIBRARIES, call: string, status: number): HmatrixError {
+  const { prefix, names, outOfMemory } = LIBRARIES[library];
+  const name = (names as Readonly<Record<number, string | undefined>>)[status];
+  const text = `${call} ends with ${name === undefined ? 'an unknown status' : prefix + name} (${status})`;
   const data = { device: 'cuda', call, status };
-  if (status === CUBLAS_OUT_OF_MEMORY)
+  const none = `HMATRIX_${library.toUpperCase()}=none`;
+  if (status === outOfMemory)
     return new MemoryError(
-      `cuBLAS has no memory on the device cuda: ${text}. Release what lies there, or leave cuBLAS alone by ` +
-        'HMATRIX_CUBLAS=none.',
+      `${library} has no memory on the device cuda: ${text}. Release what lies there, or leave ${library} alone by ` +
+        `${none}.`,
       data,
     );
   return new DeviceError(
-    `cuBLAS refused what it was handed: ${text}. Does it fit the driver and the card? HMATRIX_CUBLAS=none leaves it ` +
-      'alone.',
+    `${library} refused what it was handed: ${text}. Does it fit the driver and the card? ${none} leaves it alone.`,
     data,
   );
 }

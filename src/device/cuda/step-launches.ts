@@ -4,7 +4,9 @@
 import type { Precision } from '../../core/floats.js';
 import type { Arithmetic } from '../device.js';
 import type { Places } from './gemms.js';
+import type { PreparedFactor } from './cusolver-handle.js';
 import type { CudaHost } from './host.js';
+import { OUTCOME, type FactorStep } from './kernels/factors.js';
 import type { GemmStep } from './kernels/gemms.js';
 import { MOST, type Step } from './kernels/step.js';
 import type { KernelLaunch, Launch } from './launches.js';
@@ -48,6 +50,24 @@ export function gemmLaunches(host: CudaHost, step: GemmStep, on: StepOperands): 
   const before = step.addresses === undefined ? [] : [kernelLaunch(host, step.addresses, on)];
   return [...before, { call, apart: gemm.form === 'grouped', memory: [memory, ...operands] }];
 }
+
+/** Bytes before the memory that a factorization by cuSOLVER works in, for its outcome. */
+export const OUTCOME_BYTES = 256;
+
+/** The launches of a factorization by cuSOLVER: its call, of which nobody says that graphs keep it, and its outcome. */
+export function factorLaunches(
+  host: CudaHost,
+  { step, prepared, workspace }: { step: FactorStep; prepared: PreparedFactor; workspace: number },
+  on: StepOperands,
+): Launch[] {
+  const addresses = { ...on.addresses, [OUTCOME]: workspace };
+  const call = prepared.call(workspace + OUTCOME_BYTES, workspace);
+  const after = kernelLaunch(host, step.outcome, { ...on, addresses });
+  return [{ call, apart: true, memory: [workspace, on.addresses[step.operand]] }, after];
+}
+
+/** How many launches that is. */
+export const FACTOR_LAUNCHES = 2;
 
 /** How many launches a step by cuBLAS is. */
 export const gemmLaunchCount = ({ addresses }: GemmStep): number => (addresses === undefined ? 1 : 2);

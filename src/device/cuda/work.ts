@@ -4,18 +4,27 @@
 import { NUMBER_BYTES, type Precision } from '../../core/floats.js';
 import type { LaunchCost } from '../device.js';
 import type { GemmLeast } from './gemms.js';
-import { layOut, type CudaHost } from './host.js';
+import type { PreparedFactor } from './cusolver-handle.js';
+import { layOut, type CudaHost, type HeldMemory } from './host.js';
+import type { FactorStep } from './kernels/factors.js';
 import type { GemmStep } from './kernels/gemms.js';
 import { SCRATCH, type Step } from './kernels/step.js';
 import type { AnyStep } from './kernels/steps.js';
 import type { StepPlan } from '../work/steps.js';
 import type { Launch } from './launches.js';
-import { gemmLaunchCount, gemmLaunches, kernelLaunch } from './step-launches.js';
+import {
+  FACTOR_LAUNCHES,
+  factorLaunches,
+  gemmLaunchCount,
+  gemmLaunches,
+  kernelLaunch,
+  OUTCOME_BYTES,
+} from './step-launches.js';
 import { cutRows, CudaRows, type CutRows } from './rows.js';
 
 /** Where the lists of a step lie. */
 interface ReadyStep {
-  readonly step: Step | GemmStep;
+  readonly step: Step | GemmStep | FactorStep;
   readonly lists: readonly number[];
 }
 interface ReadyRows {
@@ -25,7 +34,8 @@ interface ReadyRows {
 }
 
 /** A step before its lists lie on the device. */
-type CutStep = Step | GemmStep | { readonly cut: CutRows; readonly values: string; readonly vectors: string };
+type CutStep =
+  Step | GemmStep | FactorStep | { readonly cut: CutRows; readonly values: string; readonly vectors: string };
 
 /** Steps before their lists lie on the device, and the bytes that those take there. */
 export interface CutWork {
@@ -44,7 +54,7 @@ export function cutWork({ steps, scratchRows }: StepPlan<AnyStep>, least: GemmLe
 const listsOf = (steps: readonly CutStep[]): Float64Array[] => steps.flatMap(listsOfStep);
 
 function listsOfStep(step: CutStep): readonly Float64Array[] {
-  if ('cut' in step) return [];
+  if ('cut' in step || 'triangle' in step) return [];
   return 'gemm' in step ? (step.addresses?.lists ?? []) : step.lists;
 }
 
@@ -62,6 +72,8 @@ export class CudaWork {
   readonly #memory: number;
   readonly #scratchRows: number;
   #scratch: { readonly address: number; readonly bytes: number } | undefined;
+  /** Where factorizations of cuSOLVER's work. */
+  #workspace: HeldMemory | undefined;
   #last: { readonly operands: CudaOperands; readonly launches: readonly (Launch | ReadyRows)[] } | undefined;
 
   /** Puts the lists on the device. Throws MemoryError, and then nothing is left there. */
@@ -125,10 +137,25 @@ export class CudaWork {
   free(): void {
     this.#host.free(this.#memory);
     if (this.#scratch !== undefined) this.#host.free(this.#scratch.address);
+    this.#workspace?.free();
     for (const step of this.#steps) if ('rows' in step) step.rows.free();
   }
 
-  #prepare({ precision, addresses, width }: CudaOperands): (Launch | ReadyRows)[] {
+  /** Factorizations by cuSOLVER, and memory that they work in, one after the other. Throws MemoryError, DeviceError. */
+  #prepareFactors({ precision, addresses }: CudaOperands): ReadonlyMap<FactorStep, PreparedFactor> {
+    const steps = this.#steps.flatMap((ready) => ('step' in ready && 'triangle' in ready.step ? [ready.step] : []));
+    this.#workspace?.free();
+    this.#workspace = undefined;
+    const prepared = new Map(
+      steps.map((step) => [step, this.#host.factor(step.triangle, precision, addresses[step.operand])]),
+    );
+    const bytes = Math.max(0, ...Array.from(prepared.values(), (one) => one.bytes));
+    if (prepared.size > 0) this.#workspace = this.#host.held(OUTCOME_BYTES + bytes, 'The workspace of a factorization');
+    return prepared;
+  }
+
+  #prepare(operands: CudaOperands): (Launch | ReadyRows)[] {
+    const { precision, addresses, width } = operands;
     const bytes = NUMBER_BYTES[precision] * this.#scratchRows * width;
     if (bytes > (this.#scratch?.bytes ?? 0)) {
       if (this.#scratch !== undefined) this.#host.free(this.#scratch.address);
@@ -136,17 +163,23 @@ export class CudaWork {
       this.#scratch = { address: this.#host.make(bytes), bytes };
     }
     const all: Readonly<Record<string, number>> = { ...addresses, [SCRATCH]: this.#scratch?.address ?? 0 };
+    const factors = this.#prepareFactors(operands);
     return this.#steps.flatMap((ready): (Launch | ReadyRows)[] => {
       if ('rows' in ready) return [ready];
       const { step, lists } = ready;
       const on = { precision, addresses: all, width, lists, memory: this.#memory };
+      if ('triangle' in step) {
+        const prepared = factors.get(step)!;
+        return factorLaunches(this.#host, { step, prepared, workspace: this.#workspace!.address }, on);
+      }
       return 'gemm' in step ? gemmLaunches(this.#host, step, on) : [kernelLaunch(this.#host, step, on)];
     });
   }
 }
 
 /** Launches of a step, and flops with padding. */
-function costOf(step: Step | GemmStep): Pick<LaunchCost, 'launches' | 'padded'> {
+function costOf(step: Step | GemmStep | FactorStep): Pick<LaunchCost, 'launches' | 'padded'> {
   if ('gemm' in step) return { launches: gemmLaunchCount(step), padded: step.gemm.flops };
+  if ('triangle' in step) return { launches: FACTOR_LAUNCHES, padded: step.triangle.order ** 3 / 3 };
   return { launches: 1, padded: step.padded ?? 0 };
 }

@@ -1,44 +1,16 @@
 // Stands for cuBLAS in tests: what calls are handed is checked as far as cuBLAS checks it, and more: the order in
 // which a handle is set up, addresses within memory of the card. Products are plain sums, in the stream of the handle.
-#include <cstddef>
-#include <cstdint>
+#include "library.h"
 #include <cstring>
-#include <dlfcn.h>
 #include <set>
-#include <string>
 #include <vector>
 
-#define EXPORT extern "C" __attribute__((visibility("default")))
-
 enum { NOT_INITIALIZED = 1, INVALID_VALUE = 7, EXECUTION_FAILED = 13, NOT_SUPPORTED = 15 };
-typedef int (*Run)(const void*, unsigned, unsigned);
 
 namespace {
 int version[2] = {12, 8};
 struct Handle { void* stream; bool hasWorkspace; bool isDefault; };
 std::set<Handle*> handles;
-
-void* driver(const char* name) {
-  static void* library = [] {
-    Dl_info info;
-    dladdr((void*)&version, &info);
-    const std::string path = info.dli_fname;
-    return dlopen((path.substr(0, path.rfind('/')) + "/libcuda.so.1").c_str(), RTLD_NOW);
-  }();
-  return dlsym(library, name);
-}
-int call(const std::string& name, const std::string& detail) {
-  static const auto of = (int (*)(const char*, const char*))driver("standInCall");
-  return of(name.c_str(), detail.c_str());
-}
-bool within(const void* at, size_t bytes) {
-  static const auto of = (bool (*)(uint64_t, size_t))driver("standInWithin");
-  return of((uint64_t)at, bytes);
-}
-int launch(void* stream, Run run, const void* given, unsigned bytes, bool apart) {
-  static const auto of = (int (*)(void*, Run, const void*, unsigned, bool))driver("standInLaunch");
-  return of(stream, run, given, bytes, apart) == 0 ? 0 : EXECUTION_FAILED;
-}
 
 // Products of one shape: of matrices that lie so far apart, or of listed ones.
 template <class T> struct Gemm {
@@ -106,7 +78,8 @@ bool isReady(Handle* handle) {
 template <class T> int submit(const char* name, Handle* handle, const Gemm<T>& g) {
   if (const int status = call(name, text(g))) return status;
   if (!isReady(handle)) return NOT_INITIALIZED;
-  return fits(g) ? launch(handle->stream, run<T>, &g, sizeof g, false) : INVALID_VALUE;
+  if (!fits(g)) return INVALID_VALUE;
+  return launch(handle->stream, run<T>, &g, sizeof g, false) ? 0 : EXECUTION_FAILED;
 }
 }
 
@@ -178,7 +151,7 @@ EXPORT int cublas##letter##gemmGroupedBatched(Handle* handle, const int* ta, con
     const Gemm<T> g{ta[i], tb[i], m[i], n[i], k[i], lda[i], ldb[i], ldc[i], counts[i], alpha[i], beta[i], nullptr, \
       nullptr, nullptr, 0, 0, 0, a, b, c}; \
     if (!fits(g)) return INVALID_VALUE; \
-    if (const int status = launch(handle->stream, run<T>, &g, sizeof g, true)) return status; \
+    if (!launch(handle->stream, run<T>, &g, sizeof g, true)) return EXECUTION_FAILED; \
     a += counts[i]; \
     b += counts[i]; \
     c += counts[i]; \

@@ -136,7 +136,7 @@ EXPORT long long standInLive() {
     executables.size();
 }
 
-// For what stands for cuBLAS: a call of that name, which may fail; memory of the card; and work in a stream. That of a
+// For what stands for other libraries: a call of that name, which may fail; memory of the card; and work in a stream. That of a
 // call which reads memory of this machine later is refused in a stream that records.
 EXPORT int standInCall(const char* name, const char* detail) { return enter(name, true, detail); }
 EXPORT bool standInWithin(Address at, size_t bytes) { return within(at, bytes); }

@@ -2,7 +2,8 @@
  * What stands for CUDA in tests: libraries with the entry points that are used, made by g++ when they are first needed.
  * Kernels run on this processor. Where there is no g++, tests skip, saying so. What was made is kept by its hash.
  */
-import { cpSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdtempSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
 import { loadKoffi } from '#hmatrix/native/koffi.js';
@@ -15,8 +16,10 @@ const LIBRARIES = {
   'driver.cpp': 'libcuda.so.1',
   'nvrtc.cpp': 'libnvrtc.so.12',
   'cublas.cpp': 'libcublas.so.12',
+  // As that of CUDA 12 is called.
+  'cusolver.cpp': 'libcusolver.so.11',
 } as const;
-const SOURCES = [...Object.keys(LIBRARIES), 'prelude.h'].map((name) => join(import.meta.dirname, name));
+const SOURCES = [...Object.keys(LIBRARIES), 'prelude.h', 'library.h'].map((name) => join(import.meta.dirname, name));
 
 /** The folder that HMATRIX_CUDA is set to for tests; undefined: there is none. */
 export const STAND_IN = compileOnce('hmatrix-stand-in', SOURCES, (compile, folder) => {
@@ -25,6 +28,15 @@ export const STAND_IN = compileOnce('hmatrix-stand-in', SOURCES, (compile, folde
     compile(library, join(import.meta.dirname, source), '-ldl');
 });
 export const hasStandIn = STAND_IN !== undefined;
+
+/** A library of that name made of another source, in a folder of its own below `folder`, beside the driver. */
+export function variantOf(folder: string, library: string, source: string, ...options: readonly string[]): string {
+  const own = mkdtempSync(join(folder, 'variant-'));
+  symlinkSync(join(STAND_IN!, 'libcuda.so.1'), join(own, 'libcuda.so.1'));
+  const to = ['-o', join(own, library), source, '-ldl'];
+  execFileSync('g++', ['-O0', '-std=c++17', '-shared', '-fPIC', ...options, ...to]);
+  return own;
+}
 
 /** Lets the tests of a file or a block find what stands for CUDA, and no card that may be there. */
 export function useStandIn(): void {
@@ -75,6 +87,14 @@ export function setCublas(major: number, minor: number): void {
 
 /** Handles of cuBLAS that live. */
 export const liveHandles = (): number => Number(control('libcublas.so.12')('standInHandles', 'int64', [])());
+
+/** Sets cuSOLVER's version. */
+export function setCusolver(major: number, minor: number, patch: number): void {
+  control('libcusolver.so.11')('standInCusolver', 'void', ['int', 'int', 'int'])(major, minor, patch);
+}
+
+/** Handles and parameters of cuSOLVER that live. */
+export const liveSolvers = (): number => Number(control('libcusolver.so.11')('standInSolvers', 'int64', [])());
 
 /** Sets NVRTC's version, and the first architecture that it compiles for. */
 export function setCompiler(major: number, minor: number, first: number): void {

@@ -17,6 +17,8 @@ import {
   type Choleskys,
   type Substitutions,
 } from '../../work/triangles.js';
+import type { ChosenFactors, OwnLaunches } from '../factors.js';
+import { factorSteps, type FactorStep } from './factors.js';
 import type { GemmStep } from './gemms.js';
 import { productSteps, type GemmChoice } from './products.js';
 import type { KernelSource } from './source.js';
@@ -124,13 +126,26 @@ function solveSteps(work: Substitutions, operands: readonly string[]): Step[] {
   ];
 }
 
-/** Factorizations: three steps a panel. */
-export const choleskySteps = (work: Choleskys, choose: GemmChoice): (Step | GemmStep)[] =>
-  choleskyPanels(work, PANEL).flatMap(({ updates, diagonals, solves }) => [
+/** Which triangles are cuSOLVER's, given the launches that ours take; default: none. */
+export type FactorChoice = ((work: Choleskys, own: OwnLaunches) => ChosenFactors) | undefined;
+
+/** What stands before a panel, its diagonal, what stands below; of the first and the last panel one less. */
+const ownLaunches: OwnLaunches = (order) => 3 * Math.ceil(order / PANEL) - 2;
+
+/** Factorizations: three steps a panel; before them two for each triangle of cuSOLVER's. */
+export function choleskySteps(
+  work: Choleskys,
+  choose: GemmChoice,
+  factors: FactorChoice,
+): (Step | GemmStep | FactorStep)[] {
+  const { large, rest } = factors?.(work, ownLaunches) ?? { large: [], rest: work };
+  const panels = choleskyPanels(rest, PANEL).flatMap(({ updates, diagonals, solves }) => [
     ...productSteps(updates, choose, ['values', 'values', 'values']),
     diagonalStep(diagonals),
     ...solveSteps(solves, ['values', 'values']),
   ]);
+  return [...factorSteps(large), ...panels];
+}
 
 /** Substitutions: two steps a panel. */
 export const substitutionSteps = (work: Substitutions, choose: GemmChoice): (Step | RowsStep | GemmStep)[] =>
