@@ -20,7 +20,8 @@ function namesIn(folder: string): string[] {
 export function pathsOf(pattern: string): string[] {
   const [first, ...parts] = pattern.split('/');
   let paths = [first === '' ? '/' : first];
-  for (const part of parts) {
+  // Of folders whose names end in a slash a part is empty.
+  for (const part of parts.filter((one) => one !== '')) {
     const named = new RegExp(`^${part.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*')}$`);
     paths = paths.flatMap((path) =>
       namesIn(path)

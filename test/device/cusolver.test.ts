@@ -287,6 +287,13 @@ describe.skipIf(!hasStandIn)('cuSOLVER', () => {
     await device.close();
   });
 
+  it('folders_are_named_with_and_without_a_slash_at_the_end', () => {
+    for (const end of ['', '/', '//']) {
+      process.env['HMATRIX_CUSOLVER'] = standIn.STAND_IN + end;
+      expect(findCard().findCusolver()).toHaveProperty('library');
+    }
+  });
+
   it.each([
     [90, [11, 4, 1], 11, undefined],
     [89, [11, 4, 0], 11, 'has nothing for architecture 89'],

@@ -100,10 +100,23 @@ describe.each(CARDS)('the hierarchical preconditioner on %s in %s', (name, preci
     const both = async (damping: number): Promise<void> => {
       for (const own of [preconditioner, host]) await own.ready!(30, damping, undefined);
       expect(preconditioner.note).toBe(host.note);
+      await applied();
+      // Nothing moves then but the vector that it is given here, and the one that comes back.
+      const before = device.counters;
       const [z, expected] = await applied();
+      const { uploaded, downloaded } = device.counters;
+      const vector = NUMBER_BYTES[precision] * z.length;
+      expect([uploaded - before.uploaded, downloaded - before.downloaded]).toEqual([vector, vector]);
       expect(distance(z, expected)).toBeLessThan(bound);
     };
     const opened = device.memory.bytes;
+    const before = device.counters;
+    await preconditioner.ready!(30, 0.05, undefined);
+    // θ, and a solve that is measured, come here; bases, factors and lists go there.
+    const { uploaded, downloaded } = device.counters;
+    // No more rotated numbers than parameters.
+    expect(downloaded - before.downloaded).toBeLessThanOrEqual(2 * NUMBER_BYTES[precision] * there.parameters.length);
+    expect(uploaded - before.uploaded).toBeLessThan(NUMBER_BYTES[precision] * (planned.own + planned.core) + LISTS);
     await both(0.05);
     const taken = device.memory.bytes - opened;
     expect(taken).toBeGreaterThan(0);
