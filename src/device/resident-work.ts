@@ -12,6 +12,8 @@ export interface ResidentWorkParts<K extends WorkKind, P> {
   readonly kind: K;
   readonly demand: WorkDemand;
   readonly bytes: number;
+  /** Bytes that its launches have there besides, as they are now; they count by themselves. Default 0. */
+  readonly held?: ((parts: P) => number) | undefined;
   readonly parts: P;
   /** Launches of it, and flops with padding, for vectors of some width; default: one launch, nothing padded. */
   readonly cost?: ((width: number) => Pick<LaunchCost, 'launches' | 'padded'>) | undefined;
@@ -36,7 +38,8 @@ export class ResidentWork<K extends WorkKind, P> implements PreparedWork<K> {
   }
 
   get bytes(): number {
-    return this.#made.bytes;
+    const { bytes, held, parts } = this.#made;
+    return bytes + (this.#live ? (held?.(parts) ?? 0) : 0);
   }
 
   /** What it asks of its operands. */

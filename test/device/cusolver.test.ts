@@ -180,6 +180,7 @@ describe.skipIf(!hasStandIn)('cuSOLVER', () => {
       const here = await factor(matrix, { shift: 9 }, { team });
       expect(Math.abs(there.logdet - here.logdet)).toBeLessThan(1e-9);
       const { bytes } = device.memory;
+      expect(bytes).toBe(onDevice.memory().bytes + there.memory().bytes);
       await there.refactor(12);
       expect(device.memory.bytes).toBe(bytes);
       there.release();

@@ -215,6 +215,7 @@ export class CudaDevice extends LedgerDevice<number> implements Device {
       demand,
       bytes: cut.bytes,
       parts,
+      held: ({ held }) => held,
       cost: (width) => parts.cost(width, demand.flops(width)),
       free: () => {
         parts.free();
@@ -288,7 +289,7 @@ export class CudaDevice extends LedgerDevice<number> implements Device {
     };
     const held = { destroy: free };
     this.ledger.hold(held, bytes);
-    return { address, free };
+    return { address, bytes, free };
   }
 
   /** The kernel, compiled when it is first needed. */

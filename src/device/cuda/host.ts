@@ -21,6 +21,7 @@ export interface Kernel {
 /** Memory of the card, and what frees it, once, after handing over what reads it. */
 export interface HeldMemory {
   readonly address: number;
+  readonly bytes: number;
   free(): void;
 }
 

@@ -133,6 +133,11 @@ export class CudaWork {
     }
   }
 
+  /** Bytes that factorizations of cuSOLVER's work in. */
+  get held(): number {
+    return this.#workspace?.bytes ?? 0;
+  }
+
   /** Frees what lies on the device. */
   free(): void {
     this.#host.free(this.#memory);
