@@ -53,6 +53,8 @@ export interface Optimizer {
   readonly apart?: NumbersApart | undefined;
   /** Numbers of buffers that it makes there. Default none. */
   readonly beside?: NumbersApart | undefined;
+  /** Whether it has work for a team here then, too. Default false. */
+  readonly worksHere?: boolean | undefined;
   /** The same on a device; absent of optimizers that use more than gradients. */
   readonly onDevice?: ((objective: ObjectiveThere) => DeviceStepper) | undefined;
 }

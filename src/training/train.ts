@@ -127,10 +127,10 @@ function trainedModel(given: GivenModel | GivenGraphModel, of: string): Model | 
   return model;
 }
 
-/** Who works: the caller's team, else the shared one for large steps, else this thread. */
+/** Who works here: the caller's team, else the shared one for large steps, else this thread. */
 async function workers(
   { network, data }: Model | GraphModel,
-  { batchSize, device }: TrainSettings,
+  { batchSize, device, optimizer }: TrainSettings,
   control: Control & BlasOption,
 ): Promise<{ team: Team | undefined; blas: Blas }> {
   if (control.team !== undefined) requireRole(control.team, 'team', 'The control of train');
@@ -138,10 +138,11 @@ async function workers(
   const count = batchSize === 'all' ? data.samples : Math.min(batchSize, data.samples);
   const each = isGraphNetwork(network) ? 3 * forwardFlops(network) : 6 * network.parameters;
   const large = each * count >= TEAM_FLOPS;
+  const isHere = device === null || optimizer.worksHere === true;
   const team =
     control.team ??
     device?.team ??
-    (control.blas === undefined && large && device === null ? (await onTeam({}, 'train')).team : undefined);
+    (control.blas === undefined && large && isHere ? (await onTeam({}, 'train')).team : undefined);
   return { team, blas: control.blas ?? team?.blas ?? defaultBlas() };
 }
 

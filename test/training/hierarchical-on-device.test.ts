@@ -18,6 +18,7 @@ import { hierarchicalThere } from '#hmatrix/training/optimizers/hierarchical-on-
 import { train } from '#hmatrix/training/train.js';
 import { CARDS, useDevice } from '../device/devices.js';
 import { smallModel } from '../network/models.js';
+import { sharedTeam } from '../teams.js';
 import { distance, openCase, type Case } from './newton-cases.js';
 
 const LISTS = 64 * 1024;
@@ -151,6 +152,15 @@ describe.each(CARDS)('the hierarchical preconditioner on %s in %s', (name, preci
     expect(numbers['hierarchicalMade']).toBe(1);
     there.close();
     expect(device.memory).toEqual(before);
+  });
+
+  it('the_same_bits_come_of_every_team', async () => {
+    const model = smallModel({ samples: 60, widths: [6, 5, 4] });
+    const optimizer = { name: 'hessian-free', preconditioner: 'hierarchical', share: 0.8 } as const;
+    const asked = { optimizer, batchSize: 20, epochs: 1, device } as const;
+    const alone = await train(model, asked);
+    for (const workers of [1, 2])
+      expect((await train(model, asked, { team: await sharedTeam(workers) })).parameters).toEqual(alone.parameters);
   });
 
   it('memory_is_asked_for_before_anything_is_computed', async () => {

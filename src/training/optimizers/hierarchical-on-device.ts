@@ -49,6 +49,7 @@ export function hierarchicalThere(settings: HierarchicalSettings) {
   return {
     apart: (...size: Parameters<typeof numbers>): number => vectorNumbers(numbers(...size).own),
     beside: (...size: Parameters<typeof numbers>): number => numbers(...size).core,
+    worksHere: true,
     begin: (
       objective: DeviceObjective,
       space: DeviceVectors,

@@ -14,7 +14,7 @@ import { KfacPreconditionerOnDevice } from './kfac-preconditioner-on-device.js';
 import { nystromApart, NystromThere } from './nystrom-on-device.js';
 
 /** A preconditioner before it has memory there. */
-export interface PreconditionerThere extends Pick<Optimizer, 'passes' | 'moments' | 'apart' | 'beside'> {
+export interface PreconditionerThere extends Pick<Optimizer, 'passes' | 'moments' | 'apart' | 'beside' | 'worksHere'> {
   /** `numbers` are the stepper's, as here (`PreconditionerPlan`). */
   readonly begin: (
     objective: DeviceObjective,
