@@ -315,6 +315,29 @@ describe.skipIf(!hasStandIn)('cuda', () => {
     expect(standIn.liveObjects()).toBe(0);
   });
 
+  it('a_launch_that_is_refused_leaves_none_that_reads_what_it_freed', async () => {
+    const device = await open();
+    const work = await device.plan({ kind: 'innerProducts', products: [{ x: 0, y: 0, count: 5000, to: 0 }] });
+    const [x, out] = [await device.upload(new Float64Array(10_000).fill(1)), await device.allocate(2, 'f64')];
+    const sums = new Float64Array(2);
+    const launch = (width: number): void => {
+      device.launch(work, { x, y: x, out }, width);
+    };
+    for (let time = 0; time < 2; time++) {
+      device.write(out, sums.fill(0));
+      launch(1);
+      await device.read(out, sums);
+      expect(Array.from(sums)).toEqual([5000, 0]);
+      // What sums of parts stand in is freed before more is asked for.
+      standIn.failAt('cuMemAlloc_v2', 0, 2);
+      expect(() => {
+        launch(2);
+      }).toThrow(MemoryError);
+    }
+    await device.close();
+    expect(standIn.liveObjects()).toBe(0);
+  });
+
   it('is_lost_by_an_address_that_is_none', () => {
     const { driver, compiler, device, architecture } = findCard();
     const context = new CudaContext(driver, device);

@@ -65,9 +65,13 @@ export class CusolverHandle {
     this.#call('cusolverDnXpotrf_bufferSize', ...matrix, ...places);
     const [bytes, here] = Array.from(sizes, Number);
     const own = new Uint8Array(here);
+    let isUsed = false;
     return {
       bytes,
       call: (workspace, outcome) => () => {
+        // The call before may still read and write what is here.
+        if (here > 0 && isUsed) this.#context.wait();
+        isUsed = true;
         // Arrays are handed over by where they stand now.
         const memory = [workspace, bytes, here === 0 ? 0 : arrayAddress(own), here];
         this.#call('cusolverDnXpotrf', ...matrix, ...memory, outcome);

@@ -1,7 +1,7 @@
 /**
  * Which triangles cuSOLVER factors. Our own kernels (kernels/triangles.ts) factor all triangles of a launch together,
  * three launches for 32 columns of the largest, one after the other; cuSOLVER takes one triangle a call. It has the
- * largest ones, as many as save most launches, each FACTOR_LEAST of them: alone one of 1,024 columns.
+ * largest ones, as many as save most launches, each FACTOR_LEAST of them: alone one of 993 columns.
  * Products of our own of 32 columns are then half of all flops (512/n), the rest is cuBLAS's with either.
  */
 import type { Choleskys } from '../work/triangles.js';

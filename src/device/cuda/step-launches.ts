@@ -63,7 +63,7 @@ export function factorLaunches(
   const addresses = { ...on.addresses, [OUTCOME]: workspace };
   const call = prepared.call(workspace + OUTCOME_BYTES, workspace);
   const after = kernelLaunch(host, step.outcome, { ...on, addresses });
-  return [{ call, apart: true, memory: [workspace, on.addresses[step.operand]] }, after];
+  return [{ call, apart: true, memory: [workspace, on.addresses['values']] }, after];
 }
 
 /** How many launches that is. */

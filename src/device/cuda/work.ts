@@ -122,7 +122,11 @@ export class CudaWork {
       last?.width === operands.width &&
       last.precision === operands.precision &&
       Object.entries(operands.addresses).every(([name, address]) => last.addresses[name] === address);
-    if (!same) this.#last = { operands, launches: this.#prepare(operands) };
+    if (!same) {
+      // Where what follows throws, launches that were prepared before may be of memory that was freed.
+      this.#last = undefined;
+      this.#last = { operands, launches: this.#prepare(operands) };
+    }
     for (const launch of this.#last!.launches) {
       if (!('rows' in launch)) this.#host.add(launch);
       else {
@@ -149,13 +153,15 @@ export class CudaWork {
   /** Factorizations by cuSOLVER, and memory that they work in, one after the other. Throws MemoryError, DeviceError. */
   #prepareFactors({ precision, addresses }: CudaOperands): ReadonlyMap<FactorStep, PreparedFactor> {
     const steps = this.#steps.flatMap((ready) => ('step' in ready && 'triangle' in ready.step ? [ready.step] : []));
-    this.#workspace?.free();
-    this.#workspace = undefined;
     const prepared = new Map(
-      steps.map((step) => [step, this.#host.factor(step.triangle, precision, addresses[step.operand])]),
+      steps.map((step) => [step, this.#host.factor(step.triangle, precision, addresses['values'])]),
     );
-    const bytes = Math.max(0, ...Array.from(prepared.values(), (one) => one.bytes));
-    if (prepared.size > 0) this.#workspace = this.#host.held(OUTCOME_BYTES + bytes, 'The workspace of a factorization');
+    const bytes = OUTCOME_BYTES + Math.max(0, ...Array.from(prepared.values(), (one) => one.bytes));
+    if (prepared.size > 0 && bytes > (this.#workspace?.bytes ?? 0)) {
+      this.#workspace?.free();
+      this.#workspace = undefined;
+      this.#workspace = this.#host.held(bytes, 'The workspace of a factorization');
+    }
     return prepared;
   }
 

@@ -1,5 +1,6 @@
-// Stands for cuSOLVER in tests: what calls are handed is checked as far as cuSOLVER checks it, and more: how a handle is
-// set up, addresses within memory of the card, a stream that does not record. Factorizations are by columns.
+// Stands for cuSOLVER in tests: what calls are handed is checked as far as cuSOLVER checks it, and more: how a handle
+// is set up, addresses within memory of the card, a stream that does not record. Factorizations are by columns; the
+// status that "outcome" should fail with is what one tells instead.
 #include "library.h"
 #include <cmath>
 #include <cstring>
@@ -14,14 +15,15 @@ struct Handle { void* stream; bool isDeterministic; };
 std::set<Handle*> handles;
 std::set<Parameters*> every;
 
-template <class T> struct Factor { T* a; long long n, ld; char* workspace; size_t bytes; int* outcome; };
+template <class T> struct Factor { T* a; long long n, ld; char* workspace; size_t bytes; int* outcome; int told; };
 // A pivot that is not a number is none that is told: its column is not a number, either.
 template <class T> int run(const void* given, unsigned, unsigned) {
   const Factor<T>& f = *(const Factor<T>*)given;
   if (!within(f.a, sizeof(T) * (f.ld * (f.n - 1) + f.n)) || !within(f.workspace, f.bytes) || !within(f.outcome, 4))
     return 1;
   memset(f.workspace, 0xff, f.bytes);
-  *f.outcome = 0;
+  *f.outcome = f.told;
+  if (f.told != 0) return 0;
   for (long long k = 0; k < f.n; k++) {
     T* column = f.a + k * f.ld;
     if (column[k] <= 0) {
@@ -49,7 +51,7 @@ int checked(Handle* handle, Parameters* parameters, int uplo, long long n, int t
 }
 template <class T> int submit(Handle* handle, void* a, long long n, long long ld, void* workspace, size_t bytes,
     int* outcome) {
-  const Factor<T> f{(T*)a, n, ld, (char*)workspace, bytes, outcome};
+  const Factor<T> f{(T*)a, n, ld, (char*)workspace, bytes, outcome, call("outcome", "")};
   return launch(handle->stream, run<T>, &f, sizeof f, true) ? 0 : EXECUTION_FAILED;
 }
 }

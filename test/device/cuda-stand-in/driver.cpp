@@ -136,8 +136,8 @@ EXPORT long long standInLive() {
     executables.size();
 }
 
-// For what stands for other libraries: a call of that name, which may fail; memory of the card; and work in a stream. That of a
-// call which reads memory of this machine later is refused in a stream that records.
+// For what stands for other libraries: a call of that name, which may fail; memory of the card; and work in a stream.
+// That of a call which reads memory of this machine later is refused in a stream that records.
 EXPORT int standInCall(const char* name, const char* detail) { return enter(name, true, detail); }
 EXPORT bool standInWithin(Address at, size_t bytes) { return within(at, bytes); }
 EXPORT int standInLaunch(Stream* stream, int (*run)(const void*, unsigned, unsigned), const void* given, unsigned bytes,

@@ -1,5 +1,5 @@
-// What libraries that stand for CUDA's need of the driver's that stands beside them: calls are written down there, memory
-// of the card and streams are its.
+// What libraries that stand for CUDA's need of the driver's that stands beside them: calls are written down there,
+// memory of the card and streams are its.
 #include <cstddef>
 #include <cstdint>
 #include <dlfcn.h>

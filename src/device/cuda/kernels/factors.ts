@@ -10,19 +10,21 @@ export const OUTCOME = 'outcome';
 /** A step that is a factorization by cuSOLVER, and the one behind it. */
 export interface FactorStep {
   readonly triangle: Choleskys['triangles'][number];
-  readonly operand: string;
   readonly outcome: Step;
 }
 
 const THREADS = 256;
 
-/** The first pivot that is not positive, infinite or not a number: by what cuSOLVER says, and by the roots. */
+/**
+ * The first pivot that is not positive, infinite or not a number: by what cuSOLVER says, and by the roots. Where it says
+ * that it was handed something wrong (a negative number) nothing was factored: that is told of the first pivot.
+ */
 const FIRST = `
   __shared__ int firsts[${THREADS}];
   const long long ld = (long long)p.numbers[1];
   const int order = (int)p.numbers[2], told = *(const int*)p.operands[2], thread = threadIdx.x;
   const real* triangle = p.operands[0] + (long long)p.numbers[0];
-  int first = told > 0 ? told : order + 1;
+  int first = told == 0 ? order + 1 : max(told, 1);
   for (int i = thread; i < order && i + 1 < first; i += ${THREADS}) {
     const real root = triangle[i * (ld + 1)];
     if (!(root > 0 && root * 0 == 0)) first = i + 1;
@@ -37,7 +39,6 @@ const FIRST = `
 export const factorSteps = (triangles: Choleskys['triangles']): FactorStep[] =>
   triangles.map((triangle) => ({
     triangle,
-    operand: 'values',
     outcome: {
       kernel: (precision) => stepKernel('outcome', precision, THREADS, FIRST),
       lists: [],
