@@ -11,30 +11,27 @@ export interface NewtonMethod extends Omit<Stepper, 'step'> {
   steps(plan: StepPlan): Steps<StepReport>;
 }
 
-/** It here. */
-export const here = (method: NewtonMethod): Stepper => ({
+/** What a stepper has of a method as it is; `rules` may change. */
+const stateOf = (method: NewtonMethod): Omit<Stepper, 'step'> => ({
   arrays: method.arrays,
   numbers: method.numbers,
   get rules() {
     return method.rules;
   },
   ...(method.prepare === undefined ? {} : { prepare: async (signal) => method.prepare!(signal) }),
-  step: (plan) => now(method.steps(plan)),
   restored: () => method.restored?.(),
 });
 
+/** It here. */
+export const here = (method: NewtonMethod): Stepper =>
+  Object.assign(stateOf(method), { step: (plan: StepPlan) => now(method.steps(plan)) });
+
 /** It on a device, whose step ends when all of it was handed over. */
-export const there = (method: NewtonMethod, objective: Pick<NewtonObjective, 'end'>): DeviceStepper => ({
-  arrays: method.arrays,
-  numbers: method.numbers,
-  get rules() {
-    return method.rules;
-  },
-  ...(method.prepare === undefined ? {} : { prepare: async (signal) => method.prepare!(signal) }),
-  step: async (plan) => {
-    const report = await later(method.steps(plan));
-    await later(objective.end());
-    return report;
-  },
-  restored: () => method.restored?.(),
-});
+export const there = (method: NewtonMethod, objective: Pick<NewtonObjective, 'end'>): DeviceStepper =>
+  Object.assign(stateOf(method), {
+    step: async (plan: StepPlan) => {
+      const report = await later(method.steps(plan));
+      await later(objective.end());
+      return report;
+    },
+  });

@@ -25,8 +25,7 @@ export type LmSolver = (typeof LM_SOLVERS)[number];
 export interface LevenbergMarquardtOptions extends Omit<SearchOptions, 'radius' | 'mostRadius'> {
   /**
    * 'dense' (N × N), 'dual' (nr × nr, for n samples of r outputs; of perceptrons alone), 'cg'; 'auto': the smaller of
-   * the first two that the network has, where it is at most 2,000, else 'cg'; on devices it takes no 'dual'. Default
-   * 'auto'.
+   * the first two that the network has, where it is at most 2,000, else 'cg'. Default 'auto'.
    */
   readonly solver?: LmSolver | undefined;
   /** Of 'cg': most iterations. Default 100. */
