@@ -49,6 +49,8 @@ export interface Optimizer {
   readonly parts?: number | undefined;
   /** Of which sides of layers it takes moments there, behind the pass 'draw'. Default none. */
   readonly moments?: ((subject: FactorSubject) => readonly MomentShape[]) | undefined;
+  /** Those of `spare` that are here alone where it trains on a device. Default none. */
+  readonly kept?: ((network: ParameterLayout, batchSize: number) => number) | undefined;
   /** Numbers that it takes on a device alone, besides those of `spare`. Default none. */
   readonly apart?: NumbersApart | undefined;
   /** Numbers of buffers that it makes there. Default none. */

@@ -205,12 +205,14 @@ async function openObjective(
           diagonalOutputs: hasDiagonalOutputs(loss as LossName, network.outputs),
           signs: sampleSigns,
         };
+    const kept = optimizer.kept?.(network, capacity) ?? 0;
     const objective = await DeviceObjective.open({
       network: own,
       device,
       precision: precisionOf(parameters),
       batchSize: capacity,
-      spare: optimizer.spare(network, capacity) + spareVectors(own, average !== null, false),
+      spare: optimizer.spare(network, capacity) - kept + spareVectors(own, average !== null, false),
+      kept,
       apart: optimizer.apart?.(network, capacity, loss) ?? 0,
       beside: optimizer.beside?.(network, capacity, loss) ?? 0,
       passes: optimizer.passes?.(network, capacity) ?? (curvature === 'none' ? [] : [curvature]),
@@ -219,7 +221,7 @@ async function openObjective(
       factors,
       perceptron: isGraphNetwork(network) ? undefined : network,
       blas,
-      team,
+      team: optimizer.worksHere === true ? team : undefined,
       regularization,
       seed,
     });

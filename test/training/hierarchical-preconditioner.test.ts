@@ -1,14 +1,20 @@
 /** Conjugate gradients of Hessian-free optimization with a hierarchical matrix that is kept. */
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { AbortedError, NonFiniteError, OptionError } from '#hmatrix/core/errors.js';
-import type { FloatArray } from '#hmatrix/core/floats.js';
+import { AbortedError, NonFiniteError, NotPositiveDefiniteError, OptionError } from '#hmatrix/core/errors.js';
+import { floats, type FloatArray } from '#hmatrix/core/floats.js';
+import type { KroneckerFactorization } from '#hmatrix/curvature/eigenbasis/factorization.js';
+import { view } from '#hmatrix/dense/matrix.js';
 import { availableMemory } from '#hmatrix/io/machine.js';
 import { onHost } from '#hmatrix/training/newton/newton-objective.js';
 import { Point } from '#hmatrix/training/newton/point.js';
 import { now } from '#hmatrix/training/newton/steps.js';
 import { hierarchicalCosts, matrixBytes } from '#hmatrix/training/newton/preconditioners/hierarchical-costs.js';
-import { hierarchicalPreconditioner } from '#hmatrix/training/newton/preconditioners/hierarchical.js';
+import {
+  HierarchicalPreconditioner,
+  hierarchicalPreconditioner,
+  type HierarchicalPlaces,
+} from '#hmatrix/training/newton/preconditioners/hierarchical.js';
 import { hessianFree, type HessianFreeOptions } from '#hmatrix/training/optimizers/hessian-free.js';
 import type { StepReport } from '#hmatrix/training/optimizer.js';
 import { train } from '#hmatrix/training/train.js';
@@ -181,6 +187,45 @@ describe('the hierarchical preconditioner', () => {
     one.objective.inputsOf(0).set(batch);
     expect((await stepOf(one, 1)).note).toBeUndefined();
     expect(one.stepper.numbers['hierarchicalMade']).toBe(2);
+  });
+
+  it('holds no factorization that cannot be taken', async () => {
+    const { objective } = await openCase(optimizer());
+    const { network, parameters } = objective;
+    const taken: KroneckerFactorization[] = [];
+    let takes = false;
+    const numbers: Record<string, number> = {};
+    const places: HierarchicalPlaces = {
+      subject: objective,
+      keep: (length) => floats(length, objective.precision),
+      loaded: async (samples) => ({
+        parameters,
+        inputs: view(objective.inputsOf(0), 0, network.inputs, samples, network.layers[0].width),
+        targets: view(objective.targetsOf(), 0, network.outputs, samples),
+      }),
+      take: async (factorization) => {
+        taken.push(factorization);
+        if (!takes) throw new NotPositiveDefiniteError('not there.');
+        return 0.25;
+      },
+      drop: () => undefined,
+      apply: () => undefined,
+    };
+    const own = new HierarchicalPreconditioner(places, { share: undefined, curvatureShare: 1 }, numbers);
+    const ready = async (damping: number): Promise<readonly [string | undefined, number]> => {
+      await own.ready(10, damping, undefined);
+      return [own.note, numbers['hierarchicalDistance']];
+    };
+    const note = 'no hierarchical preconditioner: not there.';
+    expect(await ready(1)).toEqual([note, 0]);
+    takes = true;
+    expect(await ready(1)).toEqual([undefined, 0.25]);
+    expect(taken[1].kept.layers).toHaveLength(network.layers.length);
+    takes = false;
+    expect(await ready(10)).toEqual([note, 0]);
+    expect(taken[2]).toBe(taken[1]);
+    for (const factorization of taken) expect(() => factorization.kept).toThrow(OptionError);
+    objective.close();
   });
 
   it('leaves its state as it was where it is aborted', async () => {

@@ -48,6 +48,8 @@ export interface DeviceObjectiveOptions {
   readonly batchSize: number;
   /** Numbers that `vector` and `take` are to give (`vectorNumbers`). */
   readonly spare: number;
+  /** Numbers that `keep` is to give besides. Default 0. */
+  readonly kept?: number | undefined;
   /** Numbers that `apart` is to give besides. */
   readonly apart: number;
   /** Numbers of buffers that its optimizer makes. Default 0. */
@@ -77,7 +79,7 @@ export class DeviceObjective implements LoopObjective {
   readonly parameters: FloatArray;
   readonly capacity: number;
   readonly memory: TrainingMemory;
-  readonly teamChoice: TeamChoice = { threads: 1, soloMilliseconds: null, teamMilliseconds: null };
+  readonly teamChoice: TeamChoice;
   readonly options: DeviceObjectiveOptions;
   /** The loaded batch, and the passes over it. */
   readonly batch: DeviceBatch;
@@ -95,17 +97,18 @@ export class DeviceObjective implements LoopObjective {
   readonly #carried = { loss: 0, weight: 0, parts: 0 };
 
   private constructor(options: DeviceObjectiveOptions, layout: DeviceLayout, buffer: DeviceBuffer) {
-    const { network, batchSize, precision, spare } = options;
+    const { network, batchSize, precision, spare, kept = 0, team } = options;
     this.network = network;
     this.capacity = batchSize;
     this.options = options;
     this.batch = new DeviceBatch({ ...options, layout, buffer });
-    const bytes = VectorMemory.bytesOf(vectorNumbers(network.parameters) + spare, precision);
+    const bytes = VectorMemory.bytesOf(vectorNumbers(network.parameters) + spare + kept, precision);
     this.#memory = VectorMemory.open(bytes + 64 * NUMBER_BYTES[precision], 'Training');
     this.kernels = this.#memory.kernels(precision);
     this.parameters = this.#memory.take(network.parameters, precision);
     this.#places.set(this.parameters, layout.at.parameters);
     this.memory = { bytes: buffer.bytes, recomputes: false };
+    this.teamChoice = { threads: team?.workers ?? 1, soloMilliseconds: null, teamMilliseconds: null };
   }
 
   /** Takes the memory, here and there. Throws MemoryError, DeviceError, DeviceLostError. */
@@ -168,7 +171,7 @@ export class DeviceObjective implements LoopObjective {
     return onDevice(this, { space, gradient: this.#handle(at.sum), vector });
   }
 
-  /** Numbers of the optimizer's state that are here alone, zero: of those of `take`. */
+  /** Numbers of the optimizer's state that are here alone, zero. */
   keep(length: number): FloatArray {
     return this.#memory.take(length, this.options.precision);
   }

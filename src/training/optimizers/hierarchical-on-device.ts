@@ -5,13 +5,17 @@
  *   z = r/λ + Q·[(H̃ + λI)⁻¹ − I/λ]·Qᵀr + [(c·A + λI)⁻¹ − I/λ]·R·(I − U_ΓU_Γᵀ)
  *
  * is nine launches at most, and those of a solve: V·U_Γ and U_Aᵀ·(V·U_Γ) of all layers, to the order of the tree and
- * back, and products back into the layers. Accuracy: ε‖G̃‖/λ, in the device's precision.
+ * back, and products back into the layers. Accuracy: ε‖G̃‖/λ, in the device's precision ε, since I/λ is taken away and
+ * given back. It is measured whenever factors are sent, on r = (G̃ + λI)v of a random v, which has most of what
+ * cancels; where r'z is not above zero, or z is wrong by more than a tenth, they count as factors that failed.
  */
-import { NUMBER_BYTES, type FloatArray } from '../../core/floats.js';
+import { NonFiniteError, NotPositiveDefiniteError } from '../../core/errors.js';
+import { floats, NUMBER_BYTES, type FloatArray } from '../../core/floats.js';
 import { requireMemory } from '../../core/memory.js';
+import { RandomStream } from '../../core/random.js';
 import type { KroneckerFactorization } from '../../curvature/eigenbasis/factorization.js';
 import type { BasisLayer } from '../../curvature/eigenbasis/rotation.js';
-import type { Matrix } from '../../dense/matrix.js';
+import { view, type Matrix } from '../../dense/matrix.js';
 import type { DeviceBuffer, PreparedWork } from '../../device/device.js';
 import { steps } from '../../device/work/gathers.js';
 import type { Factorization } from '../../hierarchical/factor/factorization.js';
@@ -22,6 +26,7 @@ import type { Batch } from '../../network/data-set.js';
 import type { LossName } from '../../network/losses/table.js';
 import type { Network } from '../../network/network.js';
 import type { ParameterLayout } from '../../network/parameter-layout.js';
+import type { LinearOperator } from '../../operator/linear-operator.js';
 import { combineKernel } from '../../tape/device/maps.js';
 import { place, Recorder, transposed } from '../../tape/device/recorder.js';
 import { Launches } from '../../tape/device/tape.js';
@@ -29,6 +34,7 @@ import type { DeviceObjective } from '../device/device-objective.js';
 import type { DeviceVectors } from '../device/device-vectors.js';
 import {
   HierarchicalPreconditioner,
+  hierarchicalPreconditioner,
   mostSamples,
   type HierarchicalPlaces,
   type HierarchicalSettings,
@@ -39,6 +45,11 @@ import type { Preconditioner } from '../newton/preconditioners/preconditioner.js
 import { refuseLayers } from '../objective/perceptron-objective.js';
 import { vectorNumbers } from '../objective/workspace.js';
 
+/** Seeds v. */
+const PROBE_STREAM = 0x7071e5;
+/** ‖ẑ − z‖/‖z‖ from which on a preconditioner is none. */
+const MOST_DISTANCE = 0.1;
+
 /** The preconditioner before it has memory there. */
 export function hierarchicalThere(settings: HierarchicalSettings) {
   const numbers = (network: ParameterLayout, batchSize: number, loss: GraphLoss): NumbersThere => {
@@ -47,7 +58,10 @@ export function hierarchicalThere(settings: HierarchicalSettings) {
     return numbersThere({ network: network as Network, loss: loss as LossName, samples }, settings.share);
   };
   return {
-    apart: (...size: Parameters<typeof numbers>): number => vectorNumbers(numbers(...size).own),
+    kept: hierarchicalPreconditioner(settings).spare,
+    // With the two vectors that it is measured on.
+    apart: (...size: Parameters<typeof numbers>): number =>
+      vectorNumbers(numbers(...size).own) + 2 * vectorNumbers(size[0].parameters),
     beside: (...size: Parameters<typeof numbers>): number => numbers(...size).core,
     worksHere: true,
     begin: (
@@ -103,6 +117,10 @@ class HierarchicalThere implements HierarchicalPlaces {
   /** Where its numbers begin, and how many there are. */
   readonly #at: number;
   readonly #most: number;
+  /** What it is measured on: r and z there, v and G̃v here. */
+  readonly #measured: readonly [r: FloatArray, z: FloatArray];
+  readonly #v: Float64Array;
+  readonly #curved: Float64Array;
   #resident: Resident | undefined;
 
   constructor(objective: DeviceObjective, space: DeviceVectors, network: Network, own: number) {
@@ -113,6 +131,10 @@ class HierarchicalThere implements HierarchicalPlaces {
     this.#space = space;
     this.#at = objective.placeOf(objective.apart(own));
     this.#most = own;
+    this.#measured = [objective.apart(network.parameters), objective.apart(network.parameters)];
+    this.#v = new Float64Array(network.parameters);
+    this.#curved = new Float64Array(network.parameters);
+    new RandomStream(0, PROBE_STREAM).fillNormal(this.#v);
     objective.whenClosed(() => {
       this.drop();
     });
@@ -128,7 +150,7 @@ class HierarchicalThere implements HierarchicalPlaces {
     return { parameters: own, ...batch.samples(samples) };
   }
 
-  async take(factorization: KroneckerFactorization): Promise<void> {
+  async take(factorization: KroneckerFactorization, matrix?: LinearOperator): Promise<number> {
     const { layers, core } = factorization.inverse;
     let next = this.#at;
     const own = (length: number): number => {
@@ -160,6 +182,41 @@ class HierarchicalThere implements HierarchicalPlaces {
       core: core === null ? undefined : await this.#takeCore(core, rotated),
       launches: new Map(),
     };
+    const n = this.#v.length;
+    matrix?.applyUnchecked(view(this.#curved, 0, n, 1), view(this.#v, 0, n, 1), 1, 0);
+    return this.#distance(factorization);
+  }
+
+  /** ‖ẑ − z‖/‖z‖ of ẑ there and z here of one r. Rejects with NonFiniteError, NotPositiveDefiniteError. */
+  async #distance(factorization: KroneckerFactorization): Promise<number> {
+    const { batch, options } = this.#objective;
+    const { shift } = factorization;
+    const n = this.#v.length;
+    const [from, to] = this.#measured;
+    const r = floats(n, batch.precision);
+    const z = new Float64Array(n);
+    for (let k = 0; k < n; k++) r[k] = this.#curved[k] + shift * this.#v[k];
+    if (!r.every(Number.isFinite)) throw new NonFiniteError(`Curvature is beyond what ${batch.precision} holds.`);
+    await this.#space.ask(async () => {
+      batch.write(r, this.#objective.placeOf(from));
+    });
+    this.apply(from, to);
+    const there = await this.#space.ask(async () => batch.read(n, this.#objective.placeOf(to)));
+    factorization.applyUnchecked(view(z, 0, n, 1), view(Float64Array.from(r), 0, n, 1), 1, 0);
+    let [product, square, error] = [0, 0, 0];
+    for (let k = 0; k < n; k++) {
+      product += r[k] * there[k];
+      square += z[k] ** 2;
+      error += (there[k] - z[k]) ** 2;
+    }
+    const distance = Math.sqrt(error / square);
+    if (product > 0 && distance <= MOST_DISTANCE) return distance;
+    const { name } = options.device;
+    throw new NotPositiveDefiniteError(
+      `in ${batch.precision} on the device ${name} (G̃ + λI)⁻¹ is lost in rounding: of one vector it is ` +
+        `${distance.toPrecision(2)} of the result away, λ = ${shift}. Raise damping or regularization.`,
+      { device: name, distance, shift },
+    );
   }
 
   drop(): void {

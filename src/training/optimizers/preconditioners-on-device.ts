@@ -14,7 +14,10 @@ import { KfacPreconditionerOnDevice } from './kfac-preconditioner-on-device.js';
 import { nystromApart, NystromThere } from './nystrom-on-device.js';
 
 /** A preconditioner before it has memory there. */
-export interface PreconditionerThere extends Pick<Optimizer, 'passes' | 'moments' | 'apart' | 'beside' | 'worksHere'> {
+export interface PreconditionerThere extends Pick<
+  Optimizer,
+  'passes' | 'moments' | 'kept' | 'apart' | 'beside' | 'worksHere'
+> {
   /** `numbers` are the stepper's, as here (`PreconditionerPlan`). */
   readonly begin: (
     objective: DeviceObjective,

@@ -16,8 +16,8 @@ export interface FactorStep {
 const THREADS = 256;
 
 /**
- * The first pivot that is not positive, infinite or not a number: by what cuSOLVER says, and by the roots. Where it says
- * that it was handed something wrong (a negative number) nothing was factored: that is told of the first pivot.
+ * The first pivot that is not positive, infinite or not a number: by what cuSOLVER says, and by the roots. Where it
+ * says that it was handed something wrong (a negative number) nothing was factored: that is told of the first pivot.
  */
 const FIRST = `
   __shared__ int firsts[${THREADS}];

@@ -23,6 +23,7 @@ import { availableMemory } from '../../../io/machine.js';
 import { memoryDataSet, type Batch } from '../../../network/data-set.js';
 import type { LossName } from '../../../network/losses/table.js';
 import type { Network } from '../../../network/network.js';
+import type { LinearOperator } from '../../../operator/linear-operator.js';
 import { openTeam } from '../../../parallel/default-team.js';
 import type { Team } from '../../../parallel/team.js';
 import { requirePerceptron, type PerceptronObjective } from '../../objective/perceptron-objective.js';
@@ -86,8 +87,12 @@ export interface HierarchicalPlaces {
   keep(length: number): FloatArray;
   /** θ and the loaded batch's first samples, as they are now. */
   loaded(samples: number): Promise<{ readonly parameters: FloatArray } & Batch>;
-  /** Takes what is applied from now on. Rejects with NonFiniteError for numbers beyond its precision. */
-  take(factorization: KroneckerFactorization): Promise<void>;
+  /**
+   * Takes what is applied from now on, of G̃ where that is another one than before; resolves to how far it is from the
+   * factorization, ‖ẑ − z‖/‖z‖. Rejects with NonFiniteError for numbers beyond its precision,
+   * NotPositiveDefiniteError where nothing of the inverse is left in it.
+   */
+  take(factorization: KroneckerFactorization, matrix?: LinearOperator): Promise<number>;
   /** Frees what was taken. */
   drop(): void;
   /** z ← (G̃ + λ′I)⁻¹r by what was taken. */
@@ -116,8 +121,9 @@ class HierarchicalHere implements HierarchicalPlaces {
     return { parameters, inputs, targets: view(this.#objective.targetsOf(), 0, network.outputs, samples) };
   }
 
-  async take(factorization: KroneckerFactorization): Promise<void> {
+  async take(factorization: KroneckerFactorization): Promise<number> {
     this.#factorization = factorization;
+    return 0;
   }
 
   drop(): void {
@@ -167,7 +173,7 @@ export class HierarchicalPreconditioner<S extends Space = Vectors> implements Pr
       hierarchicalTargets: this.#targets,
     };
     // Samples that it was made of (0: there is none), λ′, iterations of the first step with it, those beyond it since,
-    // whether it is to be made anew, and how often it was made.
+    // whether it is to be made anew, how often it was made, and how far what is applied is from it.
     Object.assign(numbers, {
       hierarchicalSamples: 0,
       hierarchicalShift: 0,
@@ -175,6 +181,7 @@ export class HierarchicalPreconditioner<S extends Space = Vectors> implements Pr
       hierarchicalBeyond: 0,
       hierarchicalSlow: 0,
       hierarchicalMade: 0,
+      hierarchicalDistance: 0,
     });
   }
 
@@ -197,9 +204,10 @@ export class HierarchicalPreconditioner<S extends Space = Vectors> implements Pr
       const kept = this.#factorization!;
       this.#factorization = undefined;
       this.#places.drop();
-      await kept.refactor(shift, { signal });
-      await this.#places.take(kept);
-      this.#factorization = kept;
+      await this.#serve(kept, async () => {
+        await kept.refactor(shift, { signal });
+        return this.#places.take(kept);
+      });
       numbers['hierarchicalShift'] = shift;
     } catch (error) {
       const lost =
@@ -209,7 +217,7 @@ export class HierarchicalPreconditioner<S extends Space = Vectors> implements Pr
       if (!lost) throw error;
       // The step goes without; the next one tries again.
       this.#drop();
-      numbers['hierarchicalSamples'] = 0;
+      Object.assign(numbers, { hierarchicalSamples: 0, hierarchicalDistance: 0 });
       this.note = `no hierarchical preconditioner: ${error.message}`;
     }
   }
@@ -262,12 +270,23 @@ export class HierarchicalPreconditioner<S extends Space = Vectors> implements Pr
     );
     try {
       const factorization = await factorKronecker(matrix, { shift, memoryLimit }, control);
-      await this.#places.take(factorization);
-      this.#factorization = factorization;
+      await this.#serve(factorization, async () => this.#places.take(factorization, matrix));
       this.#costs = hierarchicalCosts(size, matrix.report.principal?.size ?? 0);
     } finally {
       matrix.release();
     }
+  }
+
+  /** Applies the factorization from now on, or holds nothing of it where that fails. */
+  async #serve(factorization: KroneckerFactorization, take: () => Promise<number>): Promise<void> {
+    try {
+      this.#numbers['hierarchicalDistance'] = await take();
+    } catch (error) {
+      this.#places.drop();
+      factorization.release();
+      throw error;
+    }
+    this.#factorization = factorization;
   }
 
   #drop(): void {
