@@ -335,7 +335,7 @@ describe.skipIf(!hasStandIn)('cuBLAS', () => {
     const narrow = open({ memoryLimit: 2 ** 27 });
     expect(narrow.memory.limit).toBe(2 ** 27);
     expect(narrow.description).toMatch(
-      /cuBLAS 12\.8, cuSOLVER 11\.7\.3\); the memory limit leaves no room for these libraries: our own kernels/,
+      /cuBLAS 12\.8, cuSOLVER 11\.7\.3\); the memory limit leaves no room for cuBLAS and cuSOLVER: our own kernels/,
     );
     forgetCalls();
     (await narrow.plan(work)).destroy();

@@ -1,7 +1,7 @@
 /** cuSOLVER on the device cuda, on what stands for it: what it is handed, what it gives, what is refused. */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { DeviceError, DeviceLostError, MemoryError, NotPositiveDefiniteError } from '#hmatrix/core/errors.js';
 import { floats, PRECISIONS, ROUNDOFF, type FloatArray, type Precision } from '#hmatrix/core/floats.js';
 import { zeros } from '#hmatrix/dense/matrix.js';
@@ -226,12 +226,21 @@ describe.skipIf(!hasStandIn)('cuSOLVER', () => {
     expect(device.memory).toMatchObject({ buffers: 0, bytes: 0 });
     await device.close();
     expect([standIn.liveObjects(), standIn.liveSolvers()]).toEqual([0, 0]);
-    // Where the limit leaves room for neither library.
-    const narrow = open({ memoryLimit: 2 ** 27 });
-    forgetCalls();
-    (await narrow.plan(large.work)).destroy();
-    expect(solverCalls()).toEqual([]);
-    await narrow.close();
+    // Where the limit leaves room for neither library, for cuBLAS alone, for both.
+    for (const [memoryLimit, apart, left] of [
+      [2 ** 28 - 1, 0, ' for cuBLAS and cuSOLVER'],
+      [2 ** 28, 2 ** 26, ' for cuSOLVER'],
+      [3 * 2 ** 27 - 1, 2 ** 26, ' for cuSOLVER'],
+      [3 * 2 ** 27, 3 * 2 ** 25, ''],
+    ] as const) {
+      const narrow = open({ memoryLimit });
+      expect(narrow.memory.limit).toBe(memoryLimit - apart);
+      expect(/ leaves no room(.*): our own kernels/.exec(narrow.description)?.[1] ?? '').toBe(left);
+      forgetCalls();
+      (await narrow.plan(large.work)).destroy();
+      expect(solverCalls().length > 0).toBe(left === '');
+      await narrow.close();
+    }
   });
 
   it('is_called_between_graphs_never_in_one', async () => {
@@ -319,6 +328,29 @@ describe.skipIf(!hasStandIn)('cuSOLVER', () => {
       expect(found.reason).toContain(why);
     }
     standIn.setCusolver(11, 7, 3);
+  });
+
+  it('is_that_of_the_version_that_is_preferred_wherever_it_lies_and_no_other_stays_open', () => {
+    const [old, other] = ['11,4,1', '11,7,3'].map((version) =>
+      variantOf(folder, 'libcusolver.so.11', source, `-DVERSION=${version}`),
+    );
+    const found = (majors: readonly number[]): string | undefined => {
+      const search = findCusolver({ majors, architecture: 90 });
+      return 'library' in search ? search.library.version : search.reason;
+    };
+    const isOpen = (one: string): boolean => readFileSync('/proc/self/maps', 'utf8').includes(one);
+    try {
+      // CUDA_HOME is looked in first, but for what the system finds.
+      vi.stubEnv('HMATRIX_CUDA', undefined);
+      vi.stubEnv('CUDA_HOME', old);
+      vi.stubEnv('CUDA_PATH', other);
+      expect(found([12, 11])).toMatch(/^11\.[5-9]\./);
+      expect(isOpen(old)).toBe(false);
+      expect(found([11, 12])).toMatch(/^11\.[0-4]\./);
+      expect(isOpen(other)).toBe(true);
+    } finally {
+      vi.unstubAllEnvs();
+    }
   });
 
   it('that_refuses_a_call_names_it_and_its_status', async () => {

@@ -4,8 +4,8 @@
 import type { Precision } from '../../core/floats.js';
 import type { Arithmetic } from '../device.js';
 import { arrayAddress, type NativeFunction } from '../../native/koffi.js';
-import { NativeLibrary } from '../../native/library.js';
-import { bindAll, WITHOUT } from './driver.js';
+import type { NativeLibrary } from '../../native/library.js';
+import { bindAll } from './driver.js';
 import { findLibrary, type LibrarySearch, type LibraryWanted } from './find-library.js';
 import { libraryFailure } from './statuses.js';
 
@@ -73,9 +73,8 @@ export class CublasLibrary {
   readonly hasGroups: boolean;
   readonly #functions: Readonly<Partial<Record<CublasFunction, NativeFunction>>>;
 
-  /** Opens the library of that name or path. Throws LibraryError, DeviceError. */
-  constructor(name: string) {
-    const library = new NativeLibrary([name], { remedy: REMEDY, without: WITHOUT });
+  /** Finds its functions in an open file. Throws LibraryError, DeviceError. */
+  constructor(library: NativeLibrary) {
     const every = bindAll(library, { ...SETUP, ...MULTIPLICATIONS }, REMEDY);
     this.hasGroups = library.address('cublasDgemmGroupedBatched') !== undefined;
     this.#functions = this.hasGroups ? { ...every, ...bindAll(library, GROUPS, REMEDY) } : every;
@@ -113,7 +112,7 @@ export const findCublas = (wanted: LibraryWanted): CublasSearch =>
       library: 'cublas',
       title: 'cuBLAS',
       remedy: REMEDY,
-      open: (name) => new CublasLibrary(name),
+      bind: (file) => new CublasLibrary(file),
       versionOf: ({ version }) => version,
       cudaOf: (version) => version.split('.').map(Number) as unknown as readonly [number, number],
     },

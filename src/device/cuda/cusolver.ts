@@ -3,8 +3,8 @@
  * card. Its functions of 64-bit sizes are those of CUDA 11.1 and later.
  */
 import { arrayAddress, type NativeFunction } from '../../native/koffi.js';
-import { NativeLibrary } from '../../native/library.js';
-import { bindAll, WITHOUT } from './driver.js';
+import type { NativeLibrary } from '../../native/library.js';
+import { bindAll } from './driver.js';
 import { findLibrary, type LibrarySearch, type LibraryWanted } from './find-library.js';
 import { libraryFailure } from './statuses.js';
 
@@ -39,9 +39,8 @@ export class CusolverLibrary {
   readonly hasModes: boolean;
   readonly #functions: Readonly<Partial<Record<CusolverFunction, NativeFunction>>>;
 
-  /** Opens the library of that name or path. Throws LibraryError, DeviceError. */
-  constructor(name: string) {
-    const library = new NativeLibrary([name], { remedy: REMEDY, without: WITHOUT });
+  /** Finds its functions in an open file. Throws LibraryError, DeviceError. */
+  constructor(library: NativeLibrary) {
     const every = bindAll(library, FUNCTIONS, REMEDY);
     this.hasModes = library.address('cusolverDnSetDeterministicMode') !== undefined;
     this.#functions = this.hasModes ? { ...every, ...bindAll(library, MODES, REMEDY) } : every;
@@ -87,7 +86,7 @@ export const findCusolver = (wanted: LibraryWanted): CusolverSearch =>
       library: 'cusolver',
       title: 'cuSOLVER',
       remedy: REMEDY,
-      open: (name) => new CusolverLibrary(name),
+      bind: (file) => new CusolverLibrary(file),
       versionOf: ({ version }) => version,
       cudaOf,
     },

@@ -22,7 +22,7 @@ import { checkedWork, residentWork } from '../resident-work.js';
 import { demandOfWork, type Work, type WorkKind, type WorkOperands } from '../work/work.js';
 import type { Compiler } from './compiler.js';
 import { CudaContext } from './context.js';
-import { chosenFolderOf, NONE, OPTIONAL } from './candidates.js';
+import { chosenFolderOf, NONE, OPTIONAL, type OptionalLibrary } from './candidates.js';
 import type { CublasLibrary, CublasSearch } from './cublas.js';
 import { cublasBytes, CublasHandle } from './cublas-handle.js';
 import type { CusolverLibrary, CusolverSearch } from './cusolver.js';
@@ -64,8 +64,9 @@ export interface CudaOptions {
   readonly factors?: number | undefined;
 }
 
-/** With a limit of less than so many times what the libraries take for themselves our own kernels have all. */
+/** A library is used where the limit is so many times what it and those before it take for themselves. */
 const WORTH = 4;
+const TITLES: Readonly<Record<OptionalLibrary, string>> = { cublas: 'cuBLAS', cusolver: 'cuSOLVER' };
 
 /** The architecture from which on cards multiply small matrices of rounded numbers at once. */
 const TENSORS = 80;
@@ -85,8 +86,8 @@ export class CudaDevice extends LedgerDevice<number> implements Device {
   readonly #modules: number[] = [];
   readonly #least: GemmLeast;
   readonly #leastFactor: number;
-  /** Whether the limit leaves room for libraries. */
-  readonly #isWide: boolean;
+  /** Libraries that the limit leaves room for. */
+  readonly #roomFor = new Set<OptionalLibrary>();
   #cublas: CublasHandle | undefined;
   #cusolver: CusolverHandle | undefined;
   #closed = false;
@@ -120,10 +121,15 @@ export class CudaDevice extends LedgerDevice<number> implements Device {
     };
     const given = memoryLimit ?? this.#free();
     const bytesOf = { cublas: cublasBytes(card.architecture), cusolver: cusolverBytes(card.architecture) };
-    const apart = OPTIONAL.reduce((sum, one) => sum + (chosenFolderOf(one) === NONE ? 0 : bytesOf[one]), 0);
-    this.#isWide = given >= WORTH * apart;
     // What they take is set apart, whether it is needed or not: each is opened by the first that needs it.
-    const limit = given - (this.#isWide ? apart : 0);
+    let apart = 0;
+    for (const one of OPTIONAL) {
+      if (chosenFolderOf(one) === NONE) continue;
+      if (given < WORTH * (apart + bytesOf[one])) break;
+      apart += bytesOf[one];
+      this.#roomFor.add(one);
+    }
+    const limit = given - apart;
     this.ledger = new Ledger({
       name: 'cuda',
       precisions: PRECISIONS,
@@ -140,9 +146,11 @@ export class CudaDevice extends LedgerDevice<number> implements Device {
   }
 
   get description(): string {
-    const isThere = 'library' in this.#card.findCublas() || 'library' in this.#card.findCusolver();
-    const without = '; the memory limit leaves no room for these libraries: our own kernels have all';
-    return `cuda: ${this.#card.description}${!this.#isWide && isThere ? without : ''}`;
+    const searches = { cublas: this.#card.findCublas(), cusolver: this.#card.findCusolver() };
+    const left = OPTIONAL.filter((one) => 'library' in searches[one] && !this.#roomFor.has(one));
+    const names = left.map((one) => TITLES[one]).join(' and ');
+    const without = `; the memory limit leaves no room for ${names}: our own kernels have its work`;
+    return `cuda: ${this.#card.description}${left.length > 0 ? without : ''}`;
   }
 
   async allocate(length: number, precision: Precision): Promise<DeviceBuffer> {
@@ -201,10 +209,8 @@ export class CudaDevice extends LedgerDevice<number> implements Device {
       stepsOf(
         work,
         (products) => chooseGemms(products, this.#least, () => this.#openWhereFound()),
-        (triangles, own) => {
-          const open = (): boolean => this.#isWide && 'library' in this.#card.findCusolver() && !!this.#openCusolver();
-          return chooseFactors(triangles, own, { least: this.#leastFactor, open });
-        },
+        (triangles, own) =>
+          chooseFactors(triangles, own, { least: this.#leastFactor, open: () => this.#opensCusolver() }),
       ),
       this.#least,
     );
@@ -249,7 +255,7 @@ export class CudaDevice extends LedgerDevice<number> implements Device {
   }
 
   #library(): CublasLibrary | undefined {
-    const found = this.#isWide ? this.#card.findCublas() : undefined;
+    const found = this.#roomFor.has('cublas') ? this.#card.findCublas() : undefined;
     return found !== undefined && 'library' in found ? found.library : undefined;
   }
 
@@ -268,6 +274,13 @@ export class CudaDevice extends LedgerDevice<number> implements Device {
   #openCusolver(): CusolverHandle {
     const { library } = this.#card.findCusolver() as { readonly library: CusolverLibrary };
     return (this.#cusolver ??= new CusolverHandle(library, this.#context));
+  }
+
+  /** Opens cuSOLVER where there is one, and room for it; whether that is so. Throws MemoryError, DeviceError. */
+  #opensCusolver(): boolean {
+    if (!this.#roomFor.has('cusolver') || !('library' in this.#card.findCusolver())) return false;
+    this.#openCusolver();
+    return true;
   }
 
   #openWhereFound(): { readonly hasGroups: boolean } | undefined {

@@ -6,10 +6,14 @@
 #include <cstring>
 #include <set>
 
+#ifndef VERSION
+#define VERSION 11, 7, 3
+#endif
+
 enum { NOT_INITIALIZED = 1, INVALID_VALUE = 3, EXECUTION_FAILED = 6, MATRIX_TYPE_NOT_SUPPORTED = 8 };
 
 namespace {
-int version[3] = {11, 7, 3};
+int version[3] = {VERSION};
 struct Parameters {};
 struct Handle { void* stream; bool isDeterministic; };
 std::set<Handle*> handles;
