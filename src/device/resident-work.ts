@@ -12,8 +12,6 @@ export interface ResidentWorkParts<K extends WorkKind, P> {
   readonly kind: K;
   readonly demand: WorkDemand;
   readonly bytes: number;
-  /** Bytes that its launches have there besides, as they are now; they count by themselves. Default 0. */
-  readonly held?: ((parts: P) => number) | undefined;
   readonly parts: P;
   /** Launches of it, and flops with padding, for vectors of some width; default: one launch, nothing padded. */
   readonly cost?: ((width: number) => Pick<LaunchCost, 'launches' | 'padded'>) | undefined;
@@ -38,8 +36,7 @@ export class ResidentWork<K extends WorkKind, P> implements PreparedWork<K> {
   }
 
   get bytes(): number {
-    const { bytes, held, parts } = this.#made;
-    return bytes + (this.#live ? (held?.(parts) ?? 0) : 0);
+    return this.#made.bytes;
   }
 
   /** What it asks of its operands. */

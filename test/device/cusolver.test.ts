@@ -202,7 +202,12 @@ describe.skipIf(!hasStandIn)('cuSOLVER', () => {
     const planned = await device.plan(small.work);
     expect(solverCalls()).toEqual([]);
     const other = await device.plan(large.work);
-    expect(solverCalls()).toEqual(['cusolverDnCreate', 'cusolverDnSetStream', 'cusolverDnCreateParams']);
+    const asked = ['cusolverDnXpotrf_bufferSize 100', 'cusolverDnXpotrf_bufferSize 100'];
+    expect(solverCalls()).toEqual(['cusolverDnCreate', 'cusolverDnSetStream', 'cusolverDnCreateParams', ...asked]);
+    // 40 rows of it in float64, and 256 bytes before.
+    expect(other.bytes).toBeGreaterThanOrEqual(40 * 100 * 8 + 256);
+    expect(other.bytes).toBeLessThan(40 * 100 * 8 + 512);
+    expect(device.memory.bytes).toBe(planned.bytes + other.bytes);
     expect([planned.cost().launches, other.cost()]).toEqual([
       1,
       { launches: 2, flops: 100 ** 3 / 3, padded: 100 ** 3 / 3 },
@@ -210,9 +215,8 @@ describe.skipIf(!hasStandIn)('cuSOLVER', () => {
     const [values, status] = await Promise.all([large.values, large.status].map((numbers) => device.upload(numbers)));
     const { bytes } = device.memory;
     device.launch(other, { values, status });
-    // 40 rows of it, and 256 bytes before.
-    expect(device.memory.bytes - bytes).toBe(40 * 100 * 8 + 256);
-    // On other operands, of another precision perhaps, it is asked again what it needs.
+    expect(device.memory.bytes).toBe(bytes);
+    // On other operands, of another precision perhaps.
     const rounded = await Promise.all(
       [large.values, large.status].map((numbers) => device.upload(Float32Array.from(numbers))),
     );
@@ -369,17 +373,19 @@ describe.skipIf(!hasStandIn)('cuSOLVER', () => {
     await expect(full).rejects.toThrow(MemoryError);
     await expect(full).rejects.toThrow(/cuSOLVER has no memory on the device cuda: .*ALLOC_FAILED \(2\)\. Release /);
     expect(standIn.liveSolvers()).toBe(0);
+    failAt('cusolverDnXpotrf_bufferSize', 0, 3);
+    const size = /cusolverDnXpotrf_bufferSize ends with CUSOLVER_STATUS_INVALID_VALUE \(3\)/;
+    await expect(device.plan(work)).rejects.toThrow(size);
+    expect(device.memory).toMatchObject({ buffers: 0, bytes: 0 });
     const planned = await device.plan(work);
     const [a, s] = [await device.upload(values), await device.upload(status)];
     failAt('cusolverDnXpotrf_bufferSize', 0, 3);
     expect(() => {
       device.launch(planned, { values: a, status: s });
-    }).toThrow(/cusolverDnXpotrf_bufferSize ends with CUSOLVER_STATUS_INVALID_VALUE \(3\)/);
-    const before = device.memory.bytes;
+    }).toThrow(size);
     device.launch(planned, { values: a, status: s });
     failAt('cusolverDnXpotrf', 0, 99);
     await expect(device.finish()).rejects.toThrow(/cusolverDnXpotrf ends with an unknown status \(99\)/);
-    expect(device.memory.bytes).toBeGreaterThan(before);
     device.launch(planned, { values: a, status: s });
     failAt('cusolverDnXpotrf', 0, 719);
     await expect(device.finish()).rejects.toThrow(DeviceLostError);
@@ -387,43 +393,47 @@ describe.skipIf(!hasStandIn)('cuSOLVER', () => {
   });
 
   it('memory_that_it_works_in_is_refused_before_it_is_taken', async () => {
-    const [rounded, exact] = [example([100], 'f32'), example([100], 'f64')];
-    const workspace = 40 * 100 * 8 + 256;
+    const { work, values, status } = example([100], 'f64');
     const device = open({ memoryLimit: 2 ** 29 });
+    const { bytes } = await device.plan(work);
+    const [a, s] = [await device.upload(values), await device.upload(status)];
+    // All but eight bytes of what it needs once more.
+    const free = device.memory.limit - device.memory.bytes - bytes;
+    const filler = await device.allocate(free / 8 + 1, 'f64');
+    forgetCalls();
+    await expect(device.plan(work)).rejects.toThrow(/^What a factorization works in takes, on the device cuda/);
+    expect(callsSince().filter((line) => line.startsWith('cuMemAlloc'))).toEqual([]);
+    filler.destroy();
+    await device.allocate(free / 8, 'f64');
+    const planned = await device.plan(work);
+    expect(device.memory.bytes).toBe(device.memory.limit);
+    device.launch(planned, { values: a, status: s });
+    const told = floats(1, 'f64');
+    await device.read(s, told.fill(NaN));
+    expect(told[0]).toBe(0);
+    await device.close();
+  });
+
+  it('a_launch_that_it_refuses_leaves_those_before_as_they_were', async () => {
+    const [rounded, exact] = [example([100], 'f32'), example([100], 'f64')];
+    const device = open();
     const planned = await device.plan(exact.work);
     const [a, s] = await Promise.all([exact.values, exact.status].map((numbers) => device.upload(numbers)));
     const [b, t] = await Promise.all([rounded.values, rounded.status].map((numbers) => device.upload(numbers)));
-    const told = floats(1, 'f32');
-    const l = floats(rounded.values.length, 'f32');
-    const launchRounded = async (): Promise<void> => {
+    for (let time = 0; time < 2; time++) {
       device.write(b, rounded.values);
       device.launch(planned, { values: b, status: t });
-      await device.read(t, told.fill(NaN));
+      const [told, l] = [floats(1, 'f32').fill(NaN), floats(rounded.values.length, 'f32')];
+      await device.read(t, told);
       await device.read(b, l);
       expect([told[0], excess(rounded.work, l, 'f32') < 1]).toEqual([0, true]);
-    };
-    await launchRounded();
-    // All but eight bytes of what float64 needs.
-    const free = device.memory.limit - device.memory.bytes + planned.bytes - workspace;
-    const filler = await device.allocate(free / 8 + 1, 'f64');
-    expect(() => {
-      device.launch(planned, { values: a, status: s });
-    }).toThrow(/The workspace of a factorization/);
-    // What was freed for it is not worked in by launches that were prepared before.
-    await launchRounded();
-    failAt('cusolverDnXpotrf_bufferSize', 0, 3);
-    expect(() => {
-      device.launch(planned, { values: a, status: s });
-    }).toThrow(DeviceError);
-    await launchRounded();
-    filler.destroy();
-    const fits = await device.allocate(free / 8, 'f64');
-    device.launch(planned, { values: a, status: s });
-    await device.finish();
-    expect(device.memory.bytes).toBe(device.memory.limit);
-    for (const one of [planned, fits, a, s, b, t]) one.destroy();
-    expect(device.memory.bytes).toBe(0);
+      failAt('cusolverDnXpotrf_bufferSize', 0, 3);
+      expect(() => {
+        device.launch(planned, { values: a, status: s });
+      }).toThrow(DeviceError);
+    }
     await device.close();
+    expect(standIn.liveObjects()).toBe(0);
   });
 
   it('waits_before_it_works_here_in_what_the_call_before_works_in', async () => {

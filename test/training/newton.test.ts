@@ -272,6 +272,15 @@ describe('directions by products', () => {
     expect(chooseLmSolver('auto', { ...ofLayers, parameters: 1e4 }, 20)).toBe('cg');
   });
 
+  it('plan_on_devices_with_what_large_systems_are_factored_in', () => {
+    const network = { layers: [], inputs: 3, outputs: 10, parameters: 1500 };
+    const beside = (solver: 'dense' | 'dual' | 'cg', batchSize: number) =>
+      levenbergMarquardt({ solver }).beside!(network, batchSize, 'mse');
+    expect([beside('dense', 10), beside('dual', 100)]).toEqual([256 * 1500, 256 * 1000]);
+    expect([beside('dual', 99), beside('cg', 10)]).toEqual([0, 0]);
+    expect(newton().beside!({ ...network, parameters: 992 }, 10, 'mse')).toBe(0);
+  });
+
   it('need_fewer_iterations_with_a_preconditioner', async () => {
     // Inputs of very different sizes.
     const iterations: Record<string, number> = {};

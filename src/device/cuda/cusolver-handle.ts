@@ -4,7 +4,7 @@
  * functions that may give others (cuSOLVER library, cusolverDnSetDeterministicMode), and where there is a mode it is
  * set.
  */
-import { NUMBER_BYTES, type Precision } from '../../core/floats.js';
+import { NUMBER_BYTES, PRECISIONS, type Precision } from '../../core/floats.js';
 import { arrayAddress } from '../../native/koffi.js';
 import type { TrianglePlace } from '../work/triangles.js';
 import { cublasBytes } from './cublas-handle.js';
@@ -19,16 +19,25 @@ const TYPE: Readonly<Record<Precision, number>> = { f64: 1, f32: 0 };
 /** Bytes that it is thought to take of a card for itself: what cuBLAS does, which it multiplies by. */
 export const cusolverBytes = (architecture: number): number => cublasBytes(architecture) / 2;
 
-/** A factorization whose place is known. */
-export interface PreparedFactor {
-  /** Bytes that it needs on the card while it runs. */
+/** Where memory that nobody reads may begin: what sizes are asked for with. */
+const ANYWHERE = 256;
+
+/** What a factorization is handed. */
+export interface FactorOperands {
+  readonly precision: Precision;
+  /** Where the numbers begin that the triangle stands in. */
+  readonly values: number;
+  /** Memory of the card that it works in. */
+  readonly at: number;
   readonly bytes: number;
-  /**
-   * The call, which adds it to the stream each time, with memory of so many bytes and where its outcome goes: an int, 0
-   * or the number of the first pivot, from 1 on, that is not positive. It throws MemoryError, DeviceError,
-   * DeviceLostError.
-   */
-  readonly call: (workspace: number, outcome: number) => () => void;
+  /** Where its outcome goes: an int, 0 or the number of the first pivot, from 1 on, that is not positive. */
+  readonly outcome: number;
+}
+
+/** A triangle in numbers that begin at `values`, as calls take it. */
+function matrixOf({ offset, ld, order }: TrianglePlace, precision: Precision, values: number): number[] {
+  const type = TYPE[precision];
+  return [LOWER, order, type, values + NUMBER_BYTES[precision] * offset, ld, type];
 }
 
 /** A handle of cuSOLVER. */
@@ -56,27 +65,32 @@ export class CusolverHandle {
     this.#parameters = Number(to[0]);
   }
 
-  /** The factorization of a triangle in numbers that begin at an address. Throws MemoryError, DeviceError. */
-  prepare({ offset, ld, order }: TrianglePlace, precision: Precision, address: number): PreparedFactor {
-    const type = TYPE[precision];
-    const matrix = [LOWER, order, type, address + NUMBER_BYTES[precision] * offset, ld, type];
+  /** Bytes that the factorization of a triangle works in on the card, in any precision. Throws DeviceError. */
+  bytes(triangle: TrianglePlace): number {
+    return Math.max(...PRECISIONS.map((precision) => this.#sizes(matrixOf(triangle, precision, ANYWHERE))[0]));
+  }
+
+  /** The call of a factorization, which adds it to the stream each time. Throws MemoryError, DeviceError. */
+  prepare(triangle: TrianglePlace, { precision, values, at, bytes, outcome }: FactorOperands): () => void {
+    const matrix = matrixOf(triangle, precision, values);
+    const own = new Uint8Array(this.#sizes(matrix)[1]);
+    const here = own.length;
+    let isUsed = false;
+    return () => {
+      // The call before may still read and write what is here.
+      if (here > 0 && isUsed) this.#context.wait();
+      isUsed = true;
+      // Arrays are handed over by where they stand now.
+      this.#call('cusolverDnXpotrf', ...matrix, at, bytes, here === 0 ? 0 : arrayAddress(own), here, outcome);
+    };
+  }
+
+  /** Bytes that a factorization works in, on the card and here. */
+  #sizes(matrix: readonly number[]): number[] {
     const sizes = new BigInt64Array(2);
     const places = [0, 8].map((byte) => arrayAddress(sizes) + byte);
     this.#call('cusolverDnXpotrf_bufferSize', ...matrix, ...places);
-    const [bytes, here] = Array.from(sizes, Number);
-    const own = new Uint8Array(here);
-    let isUsed = false;
-    return {
-      bytes,
-      call: (workspace, outcome) => () => {
-        // The call before may still read and write what is here.
-        if (here > 0 && isUsed) this.#context.wait();
-        isUsed = true;
-        // Arrays are handed over by where they stand now.
-        const memory = [workspace, bytes, here === 0 ? 0 : arrayAddress(own), here];
-        this.#call('cusolverDnXpotrf', ...matrix, ...memory, outcome);
-      },
-    };
+    return Array.from(sizes, Number);
   }
 
   /** Frees what it has there, when what was handed over is done; of a card that was lost nothing is left to free. */

@@ -36,7 +36,7 @@ import { stepsOf } from './kernels/steps.js';
 import { LaunchQueue } from './launches.js';
 import { CudaKernels } from './portable-kernels.js';
 import { CudaRows, cutRows } from './rows.js';
-import { CudaWork, cutWork } from './work.js';
+import { CudaWork, cutWork, workspaceOf } from './work.js';
 
 /** A card that can be used, and what it is used by. */
 export interface FoundCard {
@@ -113,7 +113,8 @@ export class CudaDevice extends LedgerDevice<number> implements Device {
       kernels: (names, title, source) => this.#load(title, source, names),
       chooseAll: (products, arithmetic) => chooseAllGemms(products, this.#least, () => this.#findCublas(arithmetic)),
       gemm: (call, operands) => this.#openCublas().prepare(call, operands),
-      factor: (triangle, precision, address) => this.#openCusolver().prepare(triangle, precision, address),
+      factorBytes: (triangle) => this.#openCusolver().bytes(triangle),
+      factor: (triangle, operands) => this.#openCusolver().prepare(triangle, operands),
       held: (bytes, what) => this.#hold(bytes, what),
       add: (launch) => {
         this.#launches.add(launch);
@@ -214,14 +215,15 @@ export class CudaDevice extends LedgerDevice<number> implements Device {
       ),
       this.#least,
     );
-    this.ledger.requireBytes(cut.bytes, 'The lists of a launch');
-    const parts = new CudaWork(cut, this.#host);
+    const workspace = workspaceOf(cut, this.#host);
+    const bytes = workspace + cut.bytes;
+    this.ledger.requireBytes(bytes, workspace > 0 ? 'What a factorization works in' : 'The lists of a launch');
+    const parts = new CudaWork(cut, this.#host, workspace);
     return residentWork<number, W['kind'], CudaWork>(this.ledger, {
       kind: work.kind,
       demand,
-      bytes: cut.bytes,
+      bytes,
       parts,
-      held: ({ held }) => held,
       cost: (width) => parts.cost(width, demand.flops(width)),
       free: () => {
         parts.free();

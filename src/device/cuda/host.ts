@@ -3,11 +3,10 @@
  */
 import type { NativeArray } from '../../native/koffi.js';
 import type { Arithmetic } from '../device.js';
-import type { Precision } from '../../core/floats.js';
 import type { BlockProducts } from '../work/products.js';
 import type { TrianglePlace } from '../work/triangles.js';
 import type { GemmOperands } from './cublas-handle.js';
-import type { PreparedFactor } from './cusolver-handle.js';
+import type { FactorOperands } from './cusolver-handle.js';
 import type { GemmCall } from './gemms.js';
 import type { KernelSource } from './kernels/source.js';
 import type { Launch } from './launches.js';
@@ -43,8 +42,10 @@ export interface CudaHost {
   chooseAll(work: BlockProducts, arithmetic: Arithmetic | undefined): readonly GemmCall[];
   /** A call of cuBLAS, which is opened by the first. Throws MemoryError, DeviceError. */
   gemm(call: GemmCall, operands: GemmOperands): () => void;
-  /** A factorization by cuSOLVER, which is opened by the first. Throws MemoryError, DeviceError. */
-  factor(triangle: TrianglePlace, precision: Precision, address: number): PreparedFactor;
+  /** Bytes that a factorization by cuSOLVER works in, which is opened by the first. Throws MemoryError, DeviceError. */
+  factorBytes(triangle: TrianglePlace): number;
+  /** A call of cuSOLVER that factors. Throws DeviceError. */
+  factor(triangle: TrianglePlace, operands: FactorOperands): () => void;
   /** Adds a launch to the queue; the same object where it is the same launch. */
   add(launch: Launch): void;
 }

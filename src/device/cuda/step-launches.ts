@@ -4,7 +4,6 @@
 import type { Precision } from '../../core/floats.js';
 import type { Arithmetic } from '../device.js';
 import type { Places } from './gemms.js';
-import type { PreparedFactor } from './cusolver-handle.js';
 import type { CudaHost } from './host.js';
 import { OUTCOME, type FactorStep } from './kernels/factors.js';
 import type { GemmStep } from './kernels/gemms.js';
@@ -54,16 +53,17 @@ export function gemmLaunches(host: CudaHost, step: GemmStep, on: StepOperands): 
 /** Bytes before the memory that a factorization by cuSOLVER works in, for its outcome. */
 export const OUTCOME_BYTES = 256;
 
-/** The launches of a factorization by cuSOLVER: its call, of which nobody says that graphs keep it, and its outcome. */
-export function factorLaunches(
-  host: CudaHost,
-  { step, prepared, workspace }: { step: FactorStep; prepared: PreparedFactor; workspace: number },
-  on: StepOperands,
-): Launch[] {
-  const addresses = { ...on.addresses, [OUTCOME]: workspace };
-  const call = prepared.call(workspace + OUTCOME_BYTES, workspace);
-  const after = kernelLaunch(host, step.outcome, { ...on, addresses });
-  return [{ call, apart: true, memory: [workspace, on.addresses['values']] }, after];
+/**
+ * The launches of a factorization by cuSOLVER: its call, of which nobody says that graphs keep it, and its outcome. It
+ * works in so many bytes at the beginning of the memory that lists lie in.
+ */
+export function factorLaunches(host: CudaHost, step: FactorStep, on: StepOperands, workspace: number): Launch[] {
+  const { precision, addresses, memory } = on;
+  const { values } = addresses;
+  const room = { outcome: memory, at: memory + OUTCOME_BYTES, bytes: workspace - OUTCOME_BYTES };
+  const call = host.factor(step.triangle, { precision, values, ...room });
+  const after = kernelLaunch(host, step.outcome, { ...on, addresses: { ...addresses, [OUTCOME]: memory } });
+  return [{ call, apart: true, memory: [memory, values] }, after];
 }
 
 /** How many launches that is. */

@@ -4,8 +4,7 @@
 import { NUMBER_BYTES, type Precision } from '../../core/floats.js';
 import type { LaunchCost } from '../device.js';
 import type { GemmLeast } from './gemms.js';
-import type { PreparedFactor } from './cusolver-handle.js';
-import { layOut, type CudaHost, type HeldMemory } from './host.js';
+import { layOut, type CudaHost } from './host.js';
 import type { FactorStep } from './kernels/factors.js';
 import type { GemmStep } from './kernels/gemms.js';
 import { SCRATCH, type Step } from './kernels/step.js';
@@ -51,6 +50,12 @@ export function cutWork({ steps, scratchRows }: StepPlan<AnyStep>, least: GemmLe
   return { steps: cut, scratchRows, bytes: rows + layOut(listsOf(cut)).bytes };
 }
 
+/** Bytes that its factorizations by cuSOLVER work in, one after the other. Throws MemoryError, DeviceError. */
+export function workspaceOf({ steps }: CutWork, host: CudaHost): number {
+  const bytes = steps.flatMap((step) => ('triangle' in step ? [host.factorBytes(step.triangle)] : []));
+  return bytes.length === 0 ? 0 : OUTCOME_BYTES * (1 + Math.ceil(Math.max(...bytes) / OUTCOME_BYTES));
+}
+
 const listsOf = (steps: readonly CutStep[]): Float64Array[] => steps.flatMap(listsOfStep);
 
 function listsOfStep(step: CutStep): readonly Float64Array[] {
@@ -72,17 +77,18 @@ export class CudaWork {
   readonly #memory: number;
   readonly #scratchRows: number;
   #scratch: { readonly address: number; readonly bytes: number } | undefined;
-  /** Where factorizations of cuSOLVER's work. */
-  #workspace: HeldMemory | undefined;
+  /** Bytes at the beginning of its memory that factorizations of cuSOLVER's work in. */
+  readonly #workspace: number;
   #last: { readonly operands: CudaOperands; readonly launches: readonly (Launch | ReadyRows)[] } | undefined;
 
-  /** Puts the lists on the device. Throws MemoryError, and then nothing is left there. */
-  constructor({ steps, scratchRows }: CutWork, host: CudaHost) {
+  /** Puts the lists on the device, behind a workspace. Throws MemoryError, and then nothing is left there. */
+  constructor({ steps, scratchRows }: CutWork, host: CudaHost, workspace: number) {
     this.#host = host;
+    this.#workspace = workspace;
     this.#scratchRows = scratchRows;
     const lists = listsOf(steps);
     const { places, bytes } = layOut(lists);
-    this.#memory = host.make(bytes);
+    this.#memory = host.make(workspace + bytes);
     try {
       let next = 0;
       for (const step of steps) {
@@ -91,7 +97,7 @@ export class CudaWork {
           continue;
         }
         const addresses = listsOfStep(step).map((list) => {
-          const address = this.#memory + places[next++];
+          const address = this.#memory + workspace + places[next++];
           host.send(address, list);
           return address;
         });
@@ -137,32 +143,11 @@ export class CudaWork {
     }
   }
 
-  /** Bytes that factorizations of cuSOLVER's work in. */
-  get held(): number {
-    return this.#workspace?.bytes ?? 0;
-  }
-
   /** Frees what lies on the device. */
   free(): void {
     this.#host.free(this.#memory);
     if (this.#scratch !== undefined) this.#host.free(this.#scratch.address);
-    this.#workspace?.free();
     for (const step of this.#steps) if ('rows' in step) step.rows.free();
-  }
-
-  /** Factorizations by cuSOLVER, and memory that they work in, one after the other. Throws MemoryError, DeviceError. */
-  #prepareFactors({ precision, addresses }: CudaOperands): ReadonlyMap<FactorStep, PreparedFactor> {
-    const steps = this.#steps.flatMap((ready) => ('step' in ready && 'triangle' in ready.step ? [ready.step] : []));
-    const prepared = new Map(
-      steps.map((step) => [step, this.#host.factor(step.triangle, precision, addresses['values'])]),
-    );
-    const bytes = OUTCOME_BYTES + Math.max(0, ...Array.from(prepared.values(), (one) => one.bytes));
-    if (prepared.size > 0 && bytes > (this.#workspace?.bytes ?? 0)) {
-      this.#workspace?.free();
-      this.#workspace = undefined;
-      this.#workspace = this.#host.held(bytes, 'The workspace of a factorization');
-    }
-    return prepared;
   }
 
   #prepare(operands: CudaOperands): (Launch | ReadyRows)[] {
@@ -174,15 +159,11 @@ export class CudaWork {
       this.#scratch = { address: this.#host.make(bytes), bytes };
     }
     const all: Readonly<Record<string, number>> = { ...addresses, [SCRATCH]: this.#scratch?.address ?? 0 };
-    const factors = this.#prepareFactors(operands);
     return this.#steps.flatMap((ready): (Launch | ReadyRows)[] => {
       if ('rows' in ready) return [ready];
       const { step, lists } = ready;
       const on = { precision, addresses: all, width, lists, memory: this.#memory };
-      if ('triangle' in step) {
-        const prepared = factors.get(step)!;
-        return factorLaunches(this.#host, { step, prepared, workspace: this.#workspace!.address }, on);
-      }
+      if ('triangle' in step) return factorLaunches(this.#host, step, on, this.#workspace);
       return 'gemm' in step ? gemmLaunches(this.#host, step, on) : [kernelLaunch(this.#host, step, on)];
     });
   }

@@ -76,7 +76,7 @@ export interface Composition {
 type OwnThere = ReturnType<ObjectiveThere['newton']>;
 
 /** A solver of a device's own. */
-export interface SolverThere extends Pick<Optimizer, 'passes' | 'apart'> {
+export interface SolverThere extends Pick<Optimizer, 'passes' | 'apart' | 'beside'> {
   readonly begin: (objective: ObjectiveThere, own: OwnThere) => Solver<OwnThere['space']>;
 }
 
@@ -144,6 +144,7 @@ export function composeNewton(options: SearchOptions, composition: Composition):
       : {
           passes: elsewhere.passes,
           apart: elsewhere.apart,
+          beside: elsewhere.beside,
           onDevice: (objective) => {
             const own = objective.newton();
             return there(new NewtonStepper(own, elsewhere.begin(objective, own), stepping), own);

@@ -55,9 +55,20 @@ const PIVOT = largest('largest pivot', ['x', 'step', 'sign'], 'value = real(sign
 /** y_i ← max |X_ik| of n rows. */
 const ROWS = largest('largest of each row', ['x', 'n'], 'value = abs(h[x + i + k * n]);');
 
+/** Columns that cuSOLVER is thought to work in, of systems from so many rows on (device/cuda/factors.ts). */
+const FACTOR_COLUMNS = 256;
+const FACTOR_ROWS = 993;
+
+/**
+ * Numbers that a factorization of so many rows works in there, as is thought: how many they are is known when it is
+ * planned, which is refused where they do not fit.
+ */
+export const factorNumbersThere = (rows: number): number => (rows < FACTOR_ROWS ? 0 : FACTOR_COLUMNS * rows);
+
 /** The dense solver on a device: 2N² numbers there. */
 export const denseThere = (settings: CurvatureSettings): SolverThere => ({
   apart: ({ parameters }) => 2 * vectorNumbers(parameters ** 2) + vectorNumbers(parameters) + vectorNumbers(FEW),
+  beside: ({ parameters }) => factorNumbersThere(parameters),
   begin: (objective, own) => new DenseSolverOnDevice(objective, own, settings),
 });
 

@@ -25,6 +25,7 @@ import type { Point } from '../newton/point.js';
 import { awaited, type Steps } from '../newton/steps.js';
 import { refuseLayers } from '../objective/perceptron-objective.js';
 import { vectorNumbers } from '../objective/workspace.js';
+import { factorNumbersThere } from './dense-on-device.js';
 
 /** What weights and biases are divided by, as factors; whether there is a factor of the matrix. */
 const FEW = 3;
@@ -85,6 +86,7 @@ const ADD_BIASES: PortableKernel = {
 export const DUAL_THERE: SolverThere = {
   passes: () => ['gauss-newton', 'draw'],
   apart: (network, batchSize) => dualNumbers(network, batchSize).reduce((sum, own) => sum + vectorNumbers(own), 0),
+  beside: ({ outputs }, batchSize) => factorNumbersThere(batchSize * outputs),
   begin: (objective, own) => {
     if (!objective.isPerceptron) refuseLayers("solver: 'dual'", "solver: 'cg'");
     return new DualSolver(new DualThere(objective, own.space), own.vector(), own.vector());

@@ -96,6 +96,7 @@ export function levenbergMarquardt(options: LevenbergMarquardtOptions = {}): Opt
   const there: SolverThere = {
     passes: (network, batchSize) => thereOf(network, batchSize).passes?.(network, batchSize) ?? ['gauss-newton'],
     apart: (network, batchSize, loss) => thereOf(network, batchSize).apart?.(network, batchSize, loss) ?? 0,
+    beside: (network, batchSize, loss) => thereOf(network, batchSize).beside?.(network, batchSize, loss) ?? 0,
     begin: (objective, own) =>
       thereOf(objective.options.perceptron ?? objective.network, objective.capacity).begin(objective, own),
   };
