@@ -33,6 +33,8 @@ describe.skipIf(!hasStandIn)('cuBLAS', () => {
     const team = await sharedTeam(2);
     const options = { leafSize: 64, maxRank: 48, tolerance: 1e-4, neighbors: 16, format };
     const matrix = await compress(gaussianSource(700, 2, 0.7, team.blas), options, { team });
+    // A card that was lost before, in a test of another file, leaves some.
+    const solvers = standIn.liveSolvers();
     const device = open();
     const onDevice = await matrix.to(device);
     const x = randomMatrix(700, 40, 1);
@@ -51,7 +53,7 @@ describe.skipIf(!hasStandIn)('cuBLAS', () => {
     onDevice.release();
     expect(device.memory).toMatchObject({ buffers: 0, bytes: 0 });
     await device.close();
-    expect([standIn.liveObjects(), standIn.liveSolvers()]).toEqual([0, 0]);
+    expect([standIn.liveObjects(), standIn.liveSolvers()]).toEqual([0, solvers]);
   });
 
   it('has_the_passes_of_a_model', async () => {
