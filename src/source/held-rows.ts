@@ -281,7 +281,7 @@ export class HeldRows {
     this.#letGo(control);
   }
 
-  /** Lets go of what rows passed through, where it is much: nothing else is held while rows are brought. */
+  /** Lets go of what rows passed through, where it is much: they are there now. */
   #letGo(control: TeamControl | undefined): void {
     const bytes = [this.#numbers, this.#asked, this.#going, this.#coming].reduce((sum, one) => sum + one.byteLength, 0);
     if (control === undefined || bytes < MUCH) return;

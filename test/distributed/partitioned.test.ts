@@ -25,34 +25,34 @@ const CASES = {
       budget: 0.1,
     },
   ],
-  'by projection trees': [4, { size: 2311, dimension: 6, kernel: 'matern32', leafSize: 80, maxRank: 24, neighbors: 8 }],
+  'by projection trees': [5, { size: 2311, dimension: 6, kernel: 'matern32', leafSize: 80, maxRank: 24, neighbors: 8 }],
   'by products, far from the origin': [
     3,
     { size: 2151, dimension: 20, from: 4, kernel: 'gaussian', uneven: true, leafSize: 90, maxRank: 24, neighbors: 8 },
   ],
   'by products, about the origin': [
-    2,
+    3,
     { size: 700, dimension: 17, from: -0.5, kernel: 'gaussian', leafSize: 90, maxRank: 24, neighbors: 8 },
   ],
   'of a basis that is not nested': [
     5,
     { size: 2050, dimension: 2, kernel: 'matern32', leafSize: 80, maxRank: 16, neighbors: 8, format: 'hodlr' },
   ],
-  'with a pilot': [2, { size: 5001, dimension: 1, kernel: 'matern32', neighbors: 8 }],
+  'with a pilot': [3, { size: 5001, dimension: 1, kernel: 'matern32', neighbors: 8 }],
   'of inner products': [3, { size: 601, dimension: 3, kernel: 'polynomial', leafSize: 40, uneven: true }],
-  'of cosines': [2, { size: 501, dimension: 3, from: 0.5, kernel: 'cosine', leafSize: 40 }],
+  'of cosines': [3, { size: 501, dimension: 3, from: 0.5, kernel: 'cosine', leafSize: 40 }],
   'of points that are mapped': [3, { size: 501, dimension: 2, kernel: 'periodic', leafSize: 40, uneven: true }],
   'of several arguments': [3, { size: 601, dimension: 2, kernel: 'sum', leafSize: 40, uneven: true }],
   'with a nugget': [3, { size: 601, dimension: 2, kernel: 'matern32', noise: true, leafSize: 40, uneven: true }],
-  'of a kernel that workers cannot build': [2, { size: 301, dimension: 2, kernel: 'own', leafSize: 40 }],
+  'of a kernel that workers cannot build': [3, { size: 301, dimension: 2, kernel: 'own', leafSize: 40 }],
   'in the order in which they come': [
-    2,
+    3,
     { size: 401, dimension: 1, kernel: 'matern32', leafSize: 40, distance: 'lexicographic' },
   ],
-  'of more ranks than points': [4, { size: 3, dimension: 2, kernel: 'matern32' }],
+  'of more ranks than points': [5, { size: 3, dimension: 2, kernel: 'matern32' }],
   'of one point': [3, { size: 1, dimension: 2, kernel: 'matern32' }],
   'of large clusters': [
-    4,
+    5,
     { size: 12_001, dimension: 1, kernel: 'matern32', leafSize: 256, maxRank: 8, neighbors: 4, uneven: true },
   ],
 } as const;
@@ -87,14 +87,16 @@ describe('points that ranks have parts of', () => {
     const name = 'of large clusters';
     const [ranks, { size }] = CASES[name];
     // While boxes are cut and searched, the tree is cut, blocks are evaluated, and columns compared.
-    const most = { orders: 1.5, subtrees: 2.1, centroids: 1.5, tasks: 1.3, products: 1.3 };
+    const most = { orders: 1.01, subtrees: 2.1, centroids: 1.01, tasks: 1.3, products: 1.3 };
+    /** Of two nodes that several ranks have, where a tree is cut. */
+    const samples = 2 * 512;
     // Samples may read most of so few points.
     for (const { held } of found.get(name)!) expect(held['pools']).toBeLessThanOrEqual(size);
     for (const [phase, times] of Object.entries(most))
       for (const { held } of found.get(name)!) {
         expect(alone.get(name)!.held[phase]).toBe(size);
         expect(held[phase], phase).toBeGreaterThan(0.9 * (size / ranks));
-        expect(held[phase], phase).toBeLessThan(times * (size / ranks));
+        expect(held[phase], phase).toBeLessThan(times * (size / ranks) + samples);
       }
   });
 
