@@ -87,8 +87,8 @@ describe('points that ranks have parts of', () => {
     const name = 'of large clusters';
     const [ranks, { size }] = CASES[name];
     // While boxes are cut and searched, the tree is cut, blocks are evaluated, and columns compared.
-    const most = { orders: 1.01, subtrees: 2.1, centroids: 1.01, tasks: 1.3, products: 1.3 };
-    /** Of two nodes that several ranks have, where a tree is cut. */
+    const most = { orders: 1.3, subtrees: 2.1, centroids: 1.3, tasks: 1.3, products: 1.3 };
+    // 16 subtrees are dealt out; and samples of two nodes that several ranks have.
     const samples = 2 * 512;
     // Samples may read most of so few points.
     for (const { held } of found.get(name)!) expect(held['pools']).toBeLessThanOrEqual(size);
