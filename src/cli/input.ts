@@ -226,6 +226,13 @@ async function readFile(
   return { points: await (await import('../io/points.js')).readPoints(path, how) };
 }
 
+/** What takes parts of points: one process does not load it. */
+async function importPartitioned() {
+  const { partitionedBandwidth } = await import('../source/partitioned-bandwidth.js');
+  const { partitionedKernelSource } = await import('../source/partitioned-kernel.js');
+  return { partitionedBandwidth, partitionedKernelSource };
+}
+
 /** The kernel matrix over `points` that the options describe. */
 async function openKernel(
   named: NamedPoints,
@@ -237,8 +244,7 @@ async function openKernel(
   const { points, name, table, values } = named;
   return tellingTable(named, async () => {
     const { kernelSource } = await import('../source/kernel-source.js');
-    const { partitionedBandwidth } = await import('../source/partitioned-bandwidth.js');
-    const { partitionedKernelSource } = await import('../source/partitioned-kernel.js');
+    const ofRanks = part === undefined ? undefined : await importPartitioned();
     const { medianBandwidth } = await import('../source/points.js');
     const text = (options.kernel ?? 'gaussian').trim();
     const form = await formOf(text);
@@ -252,15 +258,15 @@ async function openKernel(
       ? undefined
       : typeof options.bandwidth === 'number'
         ? options.bandwidth
-        : part === undefined
+        : ofRanks === undefined
           ? medianBandwidth(await scaled(), seed)
-          : await partitionedBandwidth(await scaled(), seed, undefined, control);
+          : await ofRanks.partitionedBandwidth(await scaled(), seed, undefined, control);
     const kernel = await kernelOf(h);
     const how = { blas, ridge: options.ridge ?? 0 };
     const source =
-      part === undefined
+      ofRanks === undefined
         ? kernelSource(points, kernel, how)
-        : await partitionedKernelSource(points, kernel, how, control);
+        : await ofRanks.partitionedKernelSource(points, kernel, how, control);
     const { size } = source;
     const { dimension } = points;
     const given = { table, bandwidth: h, ridge: options.ridge };

@@ -15,7 +15,7 @@ export interface RowParts {
   readonly communicator: Communicator;
   /** Rank r has the rows begin[r] … begin[r + 1] − 1 of every array. */
   readonly begin: Int32Array;
-  /** Over shared memory. */
+  /** Over shared memory, where a team gathers them. */
   readonly arrays: readonly OwnRows[];
 }
 

@@ -15,7 +15,7 @@ import type { TeamControl } from '../parallel/team-control.js';
 import { readDiagonal, RUN, runOf, runsOf, type Diagonal, type DiagonalSource } from '../source/diagonal.js';
 import { type EntrySource, requireSource } from '../source/entry-source.js';
 import type { ClusterTree } from './cluster-tree.js';
-import { chooseDistance, type DistanceState } from './distances/choose-distance.js';
+import { chooseDistance, distanceOf, type DistanceState } from './distances/choose-distance.js';
 import type { DistanceParts } from './distances/geometric-parts.js';
 import type { DistanceName } from './distances/table.js';
 import { halvedRanges, positionsOfRanks, subtreeLevel, type PositionRange, type Ranges } from './split.js';
@@ -155,9 +155,9 @@ async function splitTop(
   const nodes = 2 ** top;
   const { begin, end } = positionsOfRanks(ranges, top, team.communicator)[team.communicator.rank];
   // Two nodes at most are shared with others.
-  const table = 'table' in distance ? distance.table(end - begin + 2 * SPLIT_SAMPLE) : undefined;
+  const { state: known, table } = distanceOf(distance, end - begin + 2 * SPLIT_SAMPLE);
   const state: SplitState = {
-    distance: 'table' in distance ? { name: 'geometric', data: table!.data } : distance,
+    distance: known,
     ranges,
     orders,
     values,

@@ -14,7 +14,7 @@ import { awaitTogether, together } from '../distributed/together.js';
 import { independentTasks, type TaskGraph } from '../parallel/task-graph.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { Shared } from '../parallel/team.js';
-import type { DistanceState } from './distances/choose-distance.js';
+import { distanceOf, type DistanceState } from './distances/choose-distance.js';
 import type { DistanceParts, PointTable } from './distances/geometric-parts.js';
 import type { FoundLists } from './gather-lists.js';
 import type { ListsOnDevice } from './device/lists-on-device.js';
@@ -74,9 +74,9 @@ export function stateOf(
   ranges: Ranges,
   points: number,
 ): { readonly state: Omit<SearchState, 'nearest' | 'orders'>; readonly table: PointTable | undefined } {
-  const table = 'table' in distance ? distance.table(points) : undefined;
+  const { state: known, table } = distanceOf(distance, points);
   const state = {
-    distance: 'table' in distance ? { name: 'geometric' as const, data: table!.data } : distance,
+    distance: known,
     size,
     places: sharedInt32(0),
     rowAt: sharedInt32(0),

@@ -70,7 +70,10 @@ export const samplePlaces = ({ ranges, seed }: Pick<SplitState, 'ranges' | 'seed
 export const samplesOf = (slots: Int32Array, samples: Int32Array): Int32Array[] =>
   Array.from(slots)
     .filter((slot) => slot >= 0)
-    .map((slot) => samples.subarray(slot * SPLIT_SAMPLE, (slot + 1) * SPLIT_SAMPLE));
+    .map((slot) => sampleOf(slot, samples));
+
+const sampleOf = (slot: number, samples: Int32Array): Int32Array =>
+  samples.subarray(slot * SPLIT_SAMPLE, (slot + 1) * SPLIT_SAMPLE);
 
 /** The operations of a split, over one thread's distance. */
 class Splitter {
@@ -189,7 +192,7 @@ export const chooseCentroids = defineTask<SplitState, CentroidArgs>(
     const splitter = new Splitter(state, context);
     return (task, { level, turn, nodes, slots, samples }) => {
       const [node, slot] = [nodes[task], slots[task]];
-      const members = slot < 0 ? undefined : samples.subarray(slot * SPLIT_SAMPLE, (slot + 1) * SPLIT_SAMPLE);
+      const members = slot < 0 ? undefined : sampleOf(slot, samples);
       splitter.findCentroids(firstOfLevel(level) + node, state.orders[turn], members).forEach((found, side) => {
         state.centroids.set(found, (2 * node + side) * CENTROID_MEMBERS);
         state.counts[2 * node + side] = found.length;

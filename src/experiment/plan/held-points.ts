@@ -180,21 +180,19 @@ export const mostHeld = (held: HeldByPhase): number =>
 /** What it takes to bring the points of each phase. */
 export function broughtPoints(setup: PlanSetup, held: HeldByPhase): Record<keyof HeldByPhase, PlannedTraffic> {
   const among = new PlannedOperations(setup.ranks);
-  const brought = (phase: keyof HeldByPhase, room: PlannedTraffic): PlannedTraffic =>
-    totalTraffic([room, ...held[phase].map((some) => ofHolding(setup, among, some))]);
   // Neighbors are searched and trees cut with tables, whose points are replaced; entries have one, made anew after
   // entries are looked at and after skeletons are found.
-  const inTables = (phase: 'neighbors' | 'tree', tables: number): PlannedTraffic =>
-    brought(phase, held[phase].length === 0 ? NO_TRAFFIC : times(tables, among.agreed()));
-  const made = (phase: keyof HeldByPhase, tables: number): PlannedTraffic =>
-    brought(phase, held[phase].length === 0 ? NO_TRAFFIC : times(tables, among.agreed()));
+  const brought = (phase: keyof HeldByPhase, tables: number): PlannedTraffic =>
+    held[phase].length === 0
+      ? NO_TRAFFIC
+      : totalTraffic([times(tables, among.agreed()), ...held[phase].map((some) => ofHolding(setup, among, some))]);
   return {
-    neighbors: inTables('neighbors', plannedSearch(setup).boxed ? 2 : 1),
-    tree: inTables('tree', 1),
-    norm: made('norm', 2),
-    skeletonization: made('skeletonization', 0),
-    blocks: made('blocks', 1),
-    check: made('check', 0),
+    neighbors: brought('neighbors', plannedSearch(setup).boxed ? 2 : 1),
+    tree: brought('tree', 1),
+    norm: brought('norm', 2),
+    skeletonization: brought('skeletonization', 0),
+    blocks: brought('blocks', 1),
+    check: brought('check', 0),
   };
 }
 

@@ -49,11 +49,6 @@ export class PlannedOperations {
     return { messages: 2 * this.#rounds, sentBytes: each, receivedBytes: each };
   }
 
-  /** ⌈log₂P⌉ messages, n bytes that a rank gets; one sends them. */
-  broadcast(bytes: number): PlannedTraffic {
-    return { messages: this.#rounds, sentBytes: 0, receivedBytes: bytes };
-  }
-
   /** ⌈log₂P⌉ messages, what a rank lacks of n bytes each way: (P − 1)/P of them where all have as many. */
   allgather(bytes: number, lacking = (bytes * (this.#ranks - 1)) / this.#ranks): PlannedTraffic {
     return { messages: this.#rounds, sentBytes: lacking, receivedBytes: lacking };

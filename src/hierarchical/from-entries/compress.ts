@@ -41,7 +41,7 @@ import type { EntriesReport } from '../matrix/report.js';
 import { warnIfMissed } from '../matrix/tolerance-advice.js';
 import { Leftover } from './leftover.js';
 import { COMPRESS_KEYS, MOST_RANK, type AskedOptions, type CompressOptions, type ResolvedOptions } from './options.js';
-import type { Skeletons } from './skeleton-state.js';
+import { skeletonOf, type Skeletons } from './skeleton-state.js';
 import { chooseByPilot, dealtFor, prepare, withLeaves, type Prepared } from './prepare.js';
 import { askedEntries, type ScaledEntries } from './scaled-entries.js';
 import { neededBases, skeletonizeTree, type Round } from './skeletonize-tree.js';
@@ -340,12 +340,11 @@ function letGo<K extends string>(of: { readonly [key in K]: Int32Array | FloatAr
 async function findZeros(
   source: EntrySource,
   { far }: InteractionLists,
-  { maxRank, ranks, skeletons }: Skeletons,
+  found: Skeletons,
   control: TeamControl,
 ): Promise<Int32Array> {
-  const among = (): Int32Array[] =>
-    Array.from(new Set(far), (ν) => skeletons.subarray(ν * maxRank, ν * maxRank + ranks[ν]));
-  const held = await holding(source, among, control);
+  const { maxRank, ranks, skeletons } = found;
+  const held = await holding(source, () => Array.from(new Set(far), (ν) => skeletonOf(found, ν)), control);
   const { handle, modules, solo } = sourceState(held);
   const zero = sharedInt32(far.length / 2);
   const state = { source: handle, far, maxRank, ranks, skeletons, zero };

@@ -56,3 +56,9 @@ export interface SkeletonState extends RowSamplerState {
 
 /** The same without the source of entries, which may be another one for other nodes (held-entries.ts). */
 export type Skeletons = Omit<SkeletonState, 'source'>;
+
+/** The indices of a node's skeleton, in pivot order. */
+export const skeletonOf = (
+  { skeletons, ranks, maxRank }: Pick<SkeletonState, 'skeletons' | 'ranks' | 'maxRank'>,
+  ν: number,
+): Int32Array => skeletons.subarray(ν * maxRank, ν * maxRank + ranks[ν]);

@@ -31,7 +31,7 @@ import { LevelSkeletonizer } from './device/skeletonize-levels.js';
 import type { ResolvedOptions } from './options.js';
 import { rowPools } from './row-pools.js';
 import { pilotLeaves, pilotSubtrees, tellTried, type PilotTasks } from './pilot.js';
-import type { SkeletonState, Skeletons } from './skeleton-state.js';
+import { skeletonOf, type SkeletonState, type Skeletons } from './skeleton-state.js';
 import { basisLevels, candidateLimit, evenRanks, leastPool } from './skeletonize.js';
 import { skeletonizeNode } from './skeletonize-node.js';
 import { splitMemory } from './split-sample.js';
@@ -258,9 +258,6 @@ function listedIndices({ places, leafAt }: Skeletons): Int32Array {
   });
   return known;
 }
-
-const skeletonOf = ({ skeletons, ranks, maxRank }: Skeletons, ν: number): Int32Array =>
-  skeletons.subarray(ν * maxRank, ν * maxRank + ranks[ν]);
 
 /** The leaves that have votes of any node. */
 function* leavesOfVotes(given: ReadonlyMap<number, GivenVotes>): Iterable<number> {

@@ -8,7 +8,7 @@ import type { Team } from '../../parallel/team.js';
 import { firstLeaf, nodesOf, type ClusterTree } from '../../tree/cluster-tree.js';
 import type { InteractionLists } from '../../tree/interaction-lists.js';
 import type { PositionRange } from '../../tree/split.js';
-import type { SkeletonState } from '../from-entries/skeleton-state.js';
+import { skeletonOf, type SkeletonState } from '../from-entries/skeleton-state.js';
 import type { HierarchicalData } from '../matrix/data.js';
 import { FORMAT_TABLE, type HierarchicalFormat } from '../matrix/format.js';
 import type { Layout } from '../matrix/layout.js';
@@ -71,12 +71,12 @@ export function ownInteractions(tree: ClusterTree, lists: InteractionLists, { he
 
 /** Skeletons of halo nodes, and their ranks, to those who need them. */
 export function exchangeSkeletons(
-  { ranks, skeletons, maxRank }: Pick<SkeletonState, 'ranks' | 'skeletons' | 'maxRank'>,
+  state: Pick<SkeletonState, 'ranks' | 'skeletons' | 'maxRank'>,
   { halo, skeletonRanks }: Share,
   communicator: Communicator,
 ): void {
-  for (const { receives } of halo.peers) for (const ν of receives) ranks[ν] = skeletonRanks[ν];
-  exchangeHalo(communicator, halo.peers, (ν) => skeletons.subarray(ν * maxRank, ν * maxRank + ranks[ν]));
+  for (const { receives } of halo.peers) for (const ν of receives) state.ranks[ν] = skeletonRanks[ν];
+  exchangeHalo(communicator, halo.peers, (ν) => skeletonOf(state, ν));
 }
 
 /**

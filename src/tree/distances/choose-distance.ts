@@ -7,7 +7,7 @@ import { sharedInt32 } from '../../core/shared-array.js';
 import type { WorkerContext } from '../../parallel/task.js';
 import type { EntrySource, Points } from '../../source/entry-source.js';
 import type { Distance, KnownEntries } from './distance.js';
-import { distanceParts, type DistanceParts } from './geometric-parts.js';
+import { distanceParts, type DistanceParts, type PointTable } from './geometric-parts.js';
 import {
   DISTANCE_TABLE,
   DISTANCES,
@@ -108,6 +108,19 @@ export function chooseDistance(
   const { data, modules, solo } = form.prepare(source, known);
   const state = { name: chosen as SearchedName, data };
   return { name: chosen, size, state, points: form.pointsOf?.(data), modules, solo };
+}
+
+/**
+ * What the state of a team holds of a distance; where ranks have parts of the points, with a table that holds so many
+ * of them. Collective then; throws MemoryError.
+ */
+export function distanceOf(
+  chosen: DistanceState | DistanceParts,
+  points: number,
+): { readonly state: DistanceState; readonly table: PointTable | undefined } {
+  if (!('table' in chosen)) return { state: chosen, table: undefined };
+  const table = chosen.table(points);
+  return { state: { name: 'geometric', data: table.data }, table };
 }
 
 /** The distance itself, on the thread that calls. */
